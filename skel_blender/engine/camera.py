@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The camera: its lens, and where it stands over the floor that the people walk on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import least_squares
+
+DEFAULT_FOV_DEGREES = 60.0  # across the longer side, where nothing is known: a phone's or a camcorder's middle setting
+# Deviations of what tells where up is: a camera is held about level at chest height, a standing body is upright, trunks roughly so,
+# and feet share one plane, up to the error of their depth.
+_ROLL, _PITCH, _BODY, _TRUNK = math.radians(8), math.radians(15), math.radians(5), math.radians(12)
+_HEIGHT_M, _HEIGHT_SPREAD_M, _DEPTH_M = 1.5, 1.0, 0.4
+_BODIES = 6  # sightings that all frames' bodies are worth
+# Somebody whose feet would be on the floor if he were this much nearer or farther, and so smaller or larger, stands on it.
+_SAME_FLOOR = (0.75, 1.35)
+_SUPPORT = 0.2  # a level that fewer feet than this part of the most tell of is no floor
+_CELL_M = 0.5  # feet nearer to each other than this are one sighting
+_GRAZING = 0.05  # least cosine of a ray on the floor
+_PITCHES = (-0.6, -0.3, 0.0, 0.3)  # rad, where the search starts
+R_CAM_LEVEL = np.diag([1.0, -1.0, -1.0])  # a level camera looking along -z of a y-up world
+
+
+def intrinsics(size: tuple[int, int], fov_degrees: float | None = None, focal_length: float | None = None) -> np.ndarray:
+    """K (3,3) px of a centred pinhole camera; `fov_degrees` is across the longer side, `focal_length` in px wins over it."""
+    if focal_length is None:
+        focal_length = 0.5 * max(size) / math.tan(0.5 * math.radians(fov_degrees or DEFAULT_FOV_DEGREES))
+    return np.array([[focal_length, 0.0, size[0] / 2], [0.0, focal_length, size[1] / 2], [0.0, 0.0, 1.0]])
+
+
+@dataclass(frozen=True)
+class Floor:
+    """A plane in a level camera's y-up axes: points X with up . X = height (m)."""
+
+    up: np.ndarray
+    height: float
+    levels: tuple[float, ...]  # the height that each person alone seems to stand on
+
+    def nearer(self, person: int) -> float:
+        """By what factor to scale a person's distance so that his feet meet the floor; 1 for who stands on something else."""
+        ratio = self.height / self.levels[person] if self.levels[person] * self.height > 0 else np.inf
+        return ratio if _SAME_FLOOR[0] < ratio < _SAME_FLOOR[1] else 1.0
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """What one person tells about the floor, in a level camera's y-up axes; each part may be empty.
+
+    feet (N,3) m are resting sole points, bodies (M,3) unit axes of the body standing upright, trunks (L,3) of the trunk anyhow.
+    """
+
+    feet: np.ndarray
+    bodies: np.ndarray
+    trunks: np.ndarray
+
+
+def find_floor(people: list[Sightings]) -> Floor:
+    """The floor by robust least squares on the camera's roll and pitch and a height per person, who may stand on something.
+
+    A foot's error lies along its ray, so it is measured along the ray too: a plane through the camera, which would explain any
+    depths, costs most. Frames in a row tell the same story: all feet within one cell count as one sighting, all bodies as a few.
+    """
+    feet = np.concatenate([person.feet for person in people])
+    whose = np.repeat(np.arange(len(people)), [len(person.feet) for person in people])
+    rays = feet / np.linalg.norm(feet, axis=1, keepdims=True)
+    weight = 1.0 / (_DEPTH_M * np.sqrt(_crowd(feet)))
+    bodies, bodies_weight = _share([person.bodies for person in people], _BODY)
+    trunks, trunks_weight = _share([person.trunks for person in people], _TRUNK)
+
+    def residuals(unknown: np.ndarray) -> np.ndarray:
+        up, heights = _up(*unknown[:2]), unknown[2:]
+        grazing = np.maximum(np.abs(rays @ up), _GRAZING)
+        return np.concatenate([
+            unknown[:2] / (_ROLL, _PITCH), (heights + _HEIGHT_M) / _HEIGHT_SPREAD_M, weight * (feet @ up - heights[whose]) / grazing,
+            (bodies_weight * (up - bodies)).reshape(-1), (trunks_weight * (up - trunks)).reshape(-1),
+        ])  # fmt: skip
+
+    lowest = [float(np.median(person.feet[:, 1])) if len(person.feet) else -_HEIGHT_M for person in people]
+    fits = [least_squares(residuals, [0.0, pitch, *lowest], loss="cauchy") for pitch in _PITCHES]
+    roll, pitch, *heights = min(fits, key=lambda fit: fit.cost).x
+    return Floor(_up(roll, pitch), _ground(people, heights), tuple(heights))
+
+
+def _ground(people: list[Sightings], heights: list[float]) -> float:
+    """The level of the first (most prominent) person, or of the first one who stands so much lower that his size can't be the reason."""
+    enough = _SUPPORT * max(len(person.feet) for person in people)
+    levels = [height for height, person in zip(heights, people) if len(person.feet) >= enough]
+    return next((level for level in levels if level < levels[0] * _SAME_FLOOR[1]), levels[0])
+
+
+def _share(axes: list[np.ndarray], deviation: float) -> tuple[np.ndarray, np.ndarray]:
+    """All axes (N,3) and their weights (N,1): a person's many frames are worth a few sightings."""
+    weights = [np.full((len(a), 1), math.sqrt(_BODIES / max(_BODIES, len(a))) / deviation) for a in axes]
+    return np.concatenate(axes), np.concatenate(weights)
+
+
+def _crowd(feet: np.ndarray) -> np.ndarray:
+    """(N,) how many of the points (N,3) share a point's cell."""
+    if not len(feet):
+        return np.ones(0)
+    _, cell, count = np.unique(np.floor(feet / _CELL_M), axis=0, return_inverse=True, return_counts=True)
+    return count[cell.reshape(-1)]
+
+
+def _up(roll: float, pitch: float) -> np.ndarray:
+    """The up direction of a camera rolled and pitched."""
+    return np.array([math.sin(roll), math.cos(roll) * math.cos(pitch), math.cos(roll) * math.sin(pitch)])
+
+
+def level_world(floor: Floor, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """R (3,3), t (3,): X_world = R X + t puts the floor at y = 0 and `origin`'s foot point at x = z = 0; the camera still
+    looks toward -z."""
+    up = floor.up
+    back = np.array([0.0, 0.0, 1.0]) - up[2] * up
+    back /= np.linalg.norm(back)
+    R = np.stack([np.cross(up, back), up, back])
+    moved = R @ origin
+    return R, -np.array([moved[0], floor.height, moved[2]])

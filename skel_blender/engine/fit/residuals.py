@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The terms of the objective, each a function that adds its rows to the normal equations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ..body import BodyModel
+from ..body.chain import Posed, point_jacobians, pose_chain, pose_points
+from .evidence import HIPS, Evidence, Weights, prior_spread, relaxed_pose
+from .normal import NormalEquations, S
+
+_LONGEST_STEP_S = 1 / 12  # slower footage is smoothed as if it ran at this rate, or nothing would link its frames
+_NEAR = 0.1  # m, nothing is imaged nearer than this
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One person's fit: evidence, body, weights, and the contacts (T,6) weights 0..1 once a floor (y = 0) is known."""
+
+    body: BodyModel
+    evidence: Evidence
+    weights: Weights
+    depth: torch.Tensor  # (T,) m, about how far the person is: turns pixels into metres
+    contacts: torch.Tensor | None = None
+
+
+def assemble(problem: Problem, state: torch.Tensor, betas: torch.Tensor) -> NormalEquations:
+    """Normal equations at state (T,49) = (trans, poses) and betas (10,)."""
+    system = NormalEquations.zeros(len(state), len(betas), state)
+    posed = pose_chain(problem.body, betas, state[:, 3:], state[:, :3])
+    where = pose_points(problem.body, betas, posed, problem.body.markers)
+    by_state, by_betas = point_jacobians(problem.body, posed, problem.body.markers, where)
+    _keypoints(system, problem, where, by_state, by_betas)
+    _landmarks(system, problem, where, by_state, by_betas)
+    _prior(system, problem, state, betas)
+    _smoothness(system, problem, state)
+    if problem.contacts is not None:
+        _contacts(system, problem, posed, betas)
+    return system
+
+
+def _robust(residual: torch.Tensor, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Geman-McClure on vectors (...,D): the factor (...,1) on rows and residuals, and the cost (...,1)."""
+    square = (residual**2).sum(-1, keepdim=True)
+    factor = 1.0 / (1.0 + square / scale**2)
+    return factor, square * factor
+
+
+def project(view_K: torch.Tensor, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Camera points (...,3) -> pixels (...,2) and the derivative (...,2,3)."""
+    z = points[..., 2].clamp(min=_NEAR)
+    fx, fy = view_K[0, 0], view_K[1, 1]
+    x, y = points[..., 0] / z, points[..., 1] / z
+    none = torch.zeros_like(z)
+    by_point = torch.stack([torch.stack([fx / z, none, -fx * x / z], -1), torch.stack([none, fy / z, -fy * y / z], -1)], -2)
+    return torch.stack([fx * x + view_K[0, 2], fy * y + view_K[1, 2]], -1), by_point
+
+
+def _add(system: NormalEquations, residual: torch.Tensor, by_state: torch.Tensor, by_betas: torch.Tensor,
+         weight: torch.Tensor, scale: float) -> None:  # fmt: skip
+    """Add robust rows: residual (T,M,D) in deviations, derivatives (T,M,D,·), weight (T,M)."""
+    factor, rho = _robust(residual, scale)
+    root = (weight.sqrt()[..., None] * factor)
+    frames = len(residual)
+    system.add_rows(
+        (root * residual).reshape(frames, -1),
+        (root[..., None] * by_state).reshape(frames, -1, by_state.shape[-1]),
+        (root[..., None] * by_betas).reshape(frames, -1, by_betas.shape[-1]),
+        weight[..., None] * rho,
+    )
+
+
+def _keypoints(system: NormalEquations, problem: Problem, where: torch.Tensor, by_state: torch.Tensor, by_betas: torch.Tensor) -> None:
+    view, weights = problem.evidence.view, problem.weights
+    pixels, by_point = project(view.K, where @ view.R.T + view.t)
+    scale = (problem.depth / (0.5 * (view.K[0, 0] + view.K[1, 1])) / weights.keypoint_m)[:, None, None]
+    by_point = scale[..., None] * (by_point @ view.R)
+    residual = scale * (pixels - problem.evidence.keypoints)
+    _add(system, residual, by_point @ by_state, by_point @ by_betas, problem.evidence.keypoint_weight, weights.robust)
+
+
+def _landmarks(system: NormalEquations, problem: Problem, where: torch.Tensor, by_state: torch.Tensor, by_betas: torch.Tensor) -> None:
+    weights, R = problem.weights, problem.evidence.view.R
+    deviation = where.new_tensor([weights.landmark_m, weights.landmark_m, weights.landmark_depth_m])
+    turn = R / deviation[:, None]
+
+    def centred(values: torch.Tensor) -> torch.Tensor:
+        return values - values[:, list(HIPS)].mean(1, keepdim=True)
+
+    residual = centred(where) @ turn.T - problem.evidence.landmarks / deviation
+    _add(system, residual, turn @ centred(by_state), turn @ centred(by_betas), problem.evidence.landmark_weight, weights.robust)
+
+
+def _prior(system: NormalEquations, problem: Problem, state: torch.Tensor, betas: torch.Tensor) -> None:
+    """A pull to the relaxed stance, weak where the evidence speaks, and to the mean shape."""
+    weight = problem.weights.prior / torch.as_tensor(prior_spread()).to(state)
+    residual = weight * (state[:, 3:] - torch.as_tensor(relaxed_pose()).to(state))
+    torch.diagonal(system.here, dim1=1, dim2=2)[:, 3:] += weight**2
+    system.gradient[:, 3:] += weight * residual
+    shape = len(state) * problem.weights.shape**2  # every frame brings its share of evidence, so the prior grows with the clip
+    torch.diagonal(system.shared)[:] += shape
+    system.shared_gradient += shape * betas
+    system.cost += (residual**2).sum() + shape * (betas**2).sum()
+
+
+def _smoothness(system: NormalEquations, problem: Problem, state: torch.Tensor) -> None:
+    weights = problem.weights
+    dt = min(problem.evidence.dt, _LONGEST_STEP_S)
+
+    def per_coordinate(travel: float, angle: float) -> torch.Tensor:
+        return 1.0 / state.new_tensor([travel] * 3 + [angle] * (S - 3))
+
+    system.add_differences(state, (-1.0, 1.0), per_coordinate(weights.travel_rate * dt, weights.angle_rate * dt))
+    acceleration = per_coordinate(weights.travel_acceleration * dt * dt, weights.angle_acceleration * dt * dt)
+    system.add_differences(state, (1.0, -2.0, 1.0), acceleration)
+
+
+def _contacts(system: NormalEquations, problem: Problem, posed: Posed, betas: torch.Tensor) -> None:
+    """Points in contact lie on the floor (y = 0) and stay where they are; no point goes below it."""
+    weights, contacts = problem.weights, problem.contacts
+    where = pose_points(problem.body, betas, posed, problem.body.soles)
+    by_state, by_betas = point_jacobians(problem.body, posed, problem.body.soles, where)
+    height = where[..., 1]
+    below = (height < 0).to(height) / weights.below_floor_m
+    scale = torch.maximum(contacts / weights.contact_height_m, below)
+    row = scale * height
+    system.add_rows(row, scale[..., None] * by_state[:, :, 1], scale[..., None] * by_betas[:, :, 1], row**2)
+    if len(where) > 1:
+        stay = (contacts[1:] * contacts[:-1] / weights.contact_slide_m)[..., None]
+        flat = len(where) - 1, -1
+        system.add_pairs(
+            (stay * (where[1:] - where[:-1])).reshape(*flat),
+            (-stay[..., None] * by_state[:-1]).reshape(*flat, S),
+            (stay[..., None] * by_state[1:]).reshape(*flat, S),
+            (stay[..., None] * (by_betas[1:] - by_betas[:-1])).reshape(*flat, by_betas.shape[-1]),
+        )
