@@ -1,32 +1,40 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which points of the soles rest on the floor, from how they move and how high they are."""
+"""Which points of the soles rest on the floor: those that stand still in the image and are low.
+
+Speed is read from the image landmarks of heel and toe, not from the fit: a camera sees motion across its view well, while a fitted
+foot's depth is the least certain of all.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.ndimage import binary_closing, binary_opening, uniform_filter1d
 
-_SLOW_ACROSS, _SLOW = 0.35, 0.9  # m/s, across the view (well seen) and in all (depth is noisy)
-_LOW_M = 0.10  # above the floor, or above the lowest sole point where the floor is not known yet
+from .evidence import Evidence
+
+_LANDMARK = (30, 32, 32, 29, 31, 31)  # BlazePose's heel or foot index for each of take.CONTACT_NAMES
+_SLOW = 0.4  # m/s at the person's depth
+_LOW_M = 0.10  # above the floor
 _WINDOW_S = 0.12  # a contact or a gap shorter than this is noise
+_SEEN = 0.3  # least confidence of a landmark that can tell
 
 
-def slow_points(soles: np.ndarray, toward: np.ndarray, fps: float) -> np.ndarray:
-    """(T,6) bool: does a sole point (T,6,3) m stand still; `toward` (T,3) is the unit ray from the camera to the person."""
-    if len(soles) < 2:
-        return np.ones(soles.shape[:2], dtype=bool)
-    velocity = np.gradient(soles, axis=0) * fps
-    velocity = uniform_filter1d(velocity, max(1, round(_WINDOW_S * fps)), axis=0, mode="nearest")
-    along = np.einsum("tki,ti->tk", velocity, toward)
-    across = np.linalg.norm(velocity - along[..., None] * toward[:, None], axis=-1)
-    return (across < _SLOW_ACROSS) & (np.linalg.norm(velocity, axis=-1) < _SLOW)
-
-
-def contacts(soles: np.ndarray, heights: np.ndarray, toward: np.ndarray, seen: np.ndarray, fps: float) -> np.ndarray:
-    """(T,6) bool contacts: slow, low and seen. `heights` (T,6) m above the floor, `seen` (T,) bool."""
-    touching = slow_points(soles, toward, fps) & (heights < _LOW_M) & seen[:, None]
-    width = round(_WINDOW_S * fps)
+def contacts(evidence: Evidence, depth: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """(T,6) bool contacts of sole points that are `heights` (T,6) m high, of somebody `depth` (T,) m away."""
+    touching = (_speed(evidence, depth) < _SLOW) & (heights < _LOW_M)
+    touching &= (evidence.keypoint_weight.cpu().numpy() > _SEEN)[:, list(_LANDMARK)]
+    width = round(_WINDOW_S / evidence.dt)
     if width < 2:
         return touching
     shape = np.ones((width, 1), dtype=bool)
     return binary_opening(binary_closing(touching, shape), shape)
+
+
+def _speed(evidence: Evidence, depth: np.ndarray) -> np.ndarray:
+    """(T,6) m/s across the view."""
+    pixels = evidence.keypoints.cpu().numpy()[:, list(_LANDMARK)]
+    if len(pixels) < 2:
+        return np.zeros(pixels.shape[:2])
+    velocity = np.gradient(pixels, axis=0) / evidence.dt * (depth / float(evidence.view.K[1, 1]))[:, None, None]
+    window = max(1, round(_WINDOW_S / evidence.dt))
+    return np.linalg.norm(uniform_filter1d(velocity, window, axis=0, mode="nearest"), axis=-1)

@@ -63,7 +63,7 @@ def skelify(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float,
     believed = [_explains(body, *person) for person in alone]
     if not any(believed):
         return [None] * len(tracks), view
-    floor = find_floor([_sightings(body, *alone[k], tracks[k].observed, fps) for k, good in enumerate(believed) if good])
+    floor = find_floor([_sightings(body, *alone[k], tracks[k].observed) for k, good in enumerate(believed) if good])
     first = alone[believed.index(True)][1]
     R, t = (torch.as_tensor(part).to(like) for part in level_world(floor, first[0, :3].cpu().numpy()))
     view = View(view.K, view.R @ R.T, -(view.R @ R.T @ t))
@@ -74,7 +74,7 @@ def skelify(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float,
             continue
         start = len(tracks) * sum(_ITERATIONS[:2]) + k * sum(_ITERATIONS[2:])
         moved = _moved(body, state, betas, R, t, floor.nearer(sum(believed[:k])))
-        fits.append(_on_floor(body, replace(evidence, view=view), moved, betas, tracks[k].observed, fps, _counter(on_step, start)))
+        fits.append(_on_floor(body, replace(evidence, view=view), moved, betas, _counter(on_step, start)))
     on_step(STEPS * len(tracks))
     return fits, view
 
@@ -86,13 +86,13 @@ def _explains(body: BodyModel, evidence: Evidence, state: torch.Tensor, betas: t
     return bool(np.nanmedian(reprojection_error(body, evidence, state, betas) / size) < _EXPLAINED)
 
 
-def _on_floor(body: BodyModel, evidence: Evidence, state: torch.Tensor, betas: torch.Tensor, seen: np.ndarray, fps: float,
+def _on_floor(body: BodyModel, evidence: Evidence, state: torch.Tensor, betas: torch.Tensor,
               on_step: Callable[[], None]) -> Fit:  # fmt: skip
     """The last stage: feet that rest lie on the floor and stay."""
     for iterations, slack in zip(_ITERATIONS[2:], _FLOOR_SLACK_M):
         soles = _soles(body, state, betas)
         above = soles[..., 1] - np.clip(soles[..., 1].min(axis=1, keepdims=True), -slack, slack)
-        touching = contacts(soles, above, _toward(evidence.view, state), seen, fps)
+        touching = contacts(evidence, _depth(evidence.view, state).cpu().numpy(), above)
         problem = Problem(body, evidence, _STAGES[-1], _depth(evidence.view, state), torch.as_tensor(touching).to(state))
         state, betas, _ = solve(problem, state, betas, iterations, on_step=on_step)
     return Fit(state.cpu().numpy(), betas.cpu().numpy(), touching, reprojection_error(body, evidence, state, betas))
@@ -133,13 +133,7 @@ def _depth(view: View, state: torch.Tensor) -> torch.Tensor:
     return _camera_points(view, state)[:, 2].clamp(min=0.3)
 
 
-def _toward(view: View, state: torch.Tensor) -> np.ndarray:
-    rays = _camera_points(view, state) @ view.R
-    return torch.nn.functional.normalize(rays, dim=-1).cpu().numpy()
-
-
-def _sightings(body: BodyModel, evidence: Evidence, state: torch.Tensor, betas: torch.Tensor, seen: np.ndarray,
-               fps: float) -> Sightings:  # fmt: skip
+def _sightings(body: BodyModel, evidence: Evidence, state: torch.Tensor, betas: torch.Tensor, seen: np.ndarray) -> Sightings:
     """What one person tells about the floor."""
     posed = pose_chain(body, betas, state[:, 3:], state[:, :3])
     ankles = posed.positions[:, [3, 8]].mean(1)
@@ -149,9 +143,9 @@ def _sightings(body: BodyModel, evidence: Evidence, state: torch.Tensor, betas: 
     upright = (knees < _UPRIGHT_KNEE) & ((trunk * legs).sum(-1) > np.cos(_UPRIGHT_TRUNK))
     whole = torch.nn.functional.normalize(posed.positions[:, 12] - ankles, dim=-1).cpu().numpy()
     bodies, trunks = whole[upright.cpu().numpy() & seen], trunk.cpu().numpy()[seen]
-    soles, toward = _soles(body, state, betas), _toward(evidence.view, state)
+    soles = _soles(body, state, betas)
     heights = soles @ (bodies if len(bodies) else trunks).mean(0)
-    resting = contacts(soles, heights - heights.min(axis=1, keepdims=True), toward, seen, fps)
+    resting = contacts(evidence, _depth(evidence.view, state).cpu().numpy(), heights - heights.min(axis=1, keepdims=True))
     return Sightings(soles[resting], bodies, trunks)
 
 
