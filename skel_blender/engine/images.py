@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Footage that comes as images: one, several, or a folder of frames."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ..messages import Log, SkelError
+from .source import Range, Source
+
+IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+IMAGE_FPS = Fraction(24)
+_EXIF_IFD, _FOCAL_35MM = 0x8769, 0xA405
+_DIAGONAL_35MM = 43.2666  # mm, of the 36 x 24 frame that "35 mm equivalent" refers to (CIPA DC-008)
+
+
+class ImageSource(Source):
+    """Images of one size, in the order given."""
+
+    fps = IMAGE_FPS
+
+    def __init__(self, paths: list[Path], frames: Range, on_log: Callable[[Log], None]) -> None:
+        self._paths = paths
+        super().__init__(paths[0], len(paths), frames, on_log)
+        with _opened_image(paths[self.first]) as image:
+            self.focal_hint_px = _focal_px(image)
+            self.size = ImageOps.exif_transpose(image).size
+
+    def _pictures(self) -> Iterator[tuple[int, np.ndarray]]:
+        for number in range(self.first, self.last + 1):
+            with _opened_image(self._paths[number]) as image:
+                picture = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+            if picture.shape[1::-1] != self.size:
+                raise SkelError("image_size", f"{self._paths[number].name} is not as large as {self._paths[self.first].name}.",
+                                "Give images of one camera in one size.")
+            yield number, picture
+
+
+def natural_key(path: Path) -> list[tuple[int, str]]:
+    """Sort key that puts frame2 before frame10."""
+    return [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in re.findall(r"\d+|\D+", path.name)]
+
+
+def _opened_image(path: Path) -> Image.Image:
+    try:
+        image = Image.open(path)
+        image.load()
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise SkelError("bad_image", f"The image {path.name} cannot be read.", "Replace or remove it.") from error
+    return image
+
+
+def _focal_px(image: Image.Image) -> float | None:
+    """Focal length in pixels of the image's diagonal from EXIF's 35 mm equivalent, if it states one."""
+    focal = image.getexif().get_ifd(_EXIF_IFD).get(_FOCAL_35MM)
+    return float(focal) * float(np.hypot(*image.size)) / _DIAGONAL_35MM if focal else None
