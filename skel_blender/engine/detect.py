@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""People in one image: where nobody is known yet (search) and where somebody is expected (follow)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .crops import Roi, tiles
+from .landmarker import Landmarker, Pose
+
+LIMBS = [11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28]
+TRUNK = [11, 12, 23, 24]
+DETECTED = 0.5  # the detector's and the landmark network's own thresholds in MediaPipe
+NEW, KNOWN = 0.45, 0.3  # quality from which a pose starts a person, and from which it continues one
+SURE = 0.55  # quality and similarity under which a followed pose is looked at again from other sides
+CLEAR = 0.72  # quality that no thing has
+READINGS = 5  # kept of a frame that has several
+SAME_PERSON = 0.5  # similarity from which two poses of one image are one person
+_ODD = 0.12  # mismatch of 2D and 3D from which a pose is none; people in any posture stay under 0.07
+_WINDOW_M = (1.9, 1.55, 2.3)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Where a person should be in an image: window, keypoints (33,3) and px per metre."""
+
+    roi: Roi
+    keypoints_2d: np.ndarray
+    px_per_m: float
+
+
+def similarity(a: np.ndarray, b: np.ndarray) -> float:
+    """How far two poses keypoints_2d (33,3) of one image are the same, 0..1, in the manner of COCO's OKS.
+
+    Mean over the limb joints of exp(-d^2 / 2 (0.1 s)^2), s the diagonal of the larger pose's limb box, weighted by confidence.
+    """
+    size = max(extent(a), extent(b), 1.0)
+    squared = ((a[LIMBS, :2] - b[LIMBS, :2]) ** 2).sum(1)
+    weight = a[LIMBS, 2] * b[LIMBS, 2] + 1e-3
+    return float((weight * np.exp(-squared / (2 * (0.1 * size) ** 2))).sum() / weight.sum())
+
+
+def extent(keypoints_2d: np.ndarray) -> float:
+    """Diagonal in px of the box around the limb joints of (33,3)."""
+    return float(np.hypot(*np.ptp(keypoints_2d[LIMBS, :2], axis=0)))
+
+
+def scale(pose: Pose) -> tuple[float, float]:
+    """Pixels per metre that fit the 3D landmarks' x, y onto the 2D ones, and the rest of that fit relative to the pose's extent."""
+    weight = pose.keypoints_2d[LIMBS, 2:] + 1e-3
+    weight = weight / weight.sum()
+    flat, seen = pose.landmarks_3d[LIMBS, :2], pose.keypoints_2d[LIMBS, :2]
+    flat, seen = flat - (weight * flat).sum(0), seen - (weight * seen).sum(0)
+    px_per_m = float((weight * flat * seen).sum() / max((weight * flat**2).sum(), 1e-9))
+    rest = float(np.sqrt((weight * (px_per_m * flat - seen) ** 2).sum()))
+    return px_per_m, rest / max(extent(pose.keypoints_2d), 1.0)
+
+
+def quality(pose: Pose) -> float:
+    """Belief in a pose, 0..1: the network's score, times the limb joints' mean confidence, times how well 2D and 3D agree."""
+    px_per_m, mismatch = scale(pose)
+    if px_per_m <= 0:
+        return 0.0
+    return pose.score * float(pose.keypoints_2d[LIMBS, 2].mean()) * float(np.exp(-((mismatch / _ODD) ** 2)))
+
+
+def acceptable(pose: Pose, size: tuple[int, int], threshold: float) -> bool:
+    """Whether a pose is a person seen in an image of `size` (w, h)."""
+    points = pose.keypoints_2d[LIMBS, :2]
+    inside = ((points >= 0) & (points < size)).all(1)
+    return pose.score >= DETECTED and quality(pose) >= threshold and inside.mean() >= 0.3
+
+
+def same_body(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two poses (33,3) of one image are readings of one body: alike, or one lying on the other."""
+    return similarity(a, b) > SAME_PERSON or _covers(a, b) or _covers(b, a)
+
+
+def _covers(large: np.ndarray, small: np.ndarray) -> bool:
+    """Whether most limb joints of one pose (33,3) lie on the joints or limbs of another."""
+    joints = large[:, :2]
+    middles = (joints[[11, 12, 13, 14, 23, 24, 25, 26, 11, 12]] + joints[[13, 14, 15, 16, 25, 26, 27, 28, 23, 24]]) / 2
+    there = np.vstack([joints, middles])
+    distance = np.hypot(*(small[LIMBS, None, :2] - there).transpose(2, 0, 1)).min(1)
+    return bool((distance < 0.1 * extent(large)).mean() > 0.6)
+
+
+class PeopleFinder:
+    """Finds and follows people with one Landmarker."""
+
+    def __init__(self, landmarker: Landmarker) -> None:
+        self._net = landmarker
+
+    def search(self, image: np.ndarray, levels: int, known: list[np.ndarray]) -> list[Pose]:
+        """People of an RGB image (H,W,3) that are none of `known` [(33,3)], best first; `levels` as in crops.tiles."""
+        found = []
+        for roi in self._windows(image, levels):
+            if not any(_explains(pose, roi) for pose in known):
+                pose = self._settled(image, roi)
+                if acceptable(pose, image.shape[1::-1], NEW):
+                    found.append(pose)
+        taken = list(known)
+        kept = []
+        for pose in sorted(found, key=quality, reverse=True):
+            points = pose.keypoints_2d
+            if not any(same_body(points, other) for other in taken):
+                kept.append(pose)
+                taken.append(points)
+        return kept
+
+    def follow(self, image: np.ndarray, expected: Expected, thorough: bool) -> tuple[list[Pose], bool]:
+        """Readings of the person expected in an image, the likeliest first, empty when he is not seen; whether a thorough look was taken.
+
+        One reading where the network is sure. Else, if `thorough`, also those of windows turned all around, because a tumbling
+        body shows up only in a window that is about upright for it.
+        """
+        size = image.shape[1::-1]
+
+        def likelihood(pose: Pose) -> float:
+            if not (acceptable(pose, size, KNOWN) and _near(pose, expected)):
+                return 0.0
+            return quality(pose) * (0.2 + similarity(pose.keypoints_2d, expected.keypoints_2d)) * _like_size(pose, expected)
+
+        found = [self._settled(image, expected.roi)]
+        sure = quality(found[0]) > SURE and likelihood(found[0]) > SURE * (0.2 + SURE)
+        looked = thorough and not sure
+        if looked:
+            turns = [k * np.pi / 4 for k in range(8)]
+            for window in _around(expected):
+                found += self._turned(image, window, turns, likelihood)
+                best = max(found, key=likelihood)
+                if likelihood(best) > SURE * (0.2 + SURE):
+                    break
+                if likelihood(best) > 0:
+                    turns = [best.next_roi.angle - window.angle + k * np.pi / 6 for k in (-1, 0, 1)]
+        return [p for p in sorted(found, key=likelihood, reverse=True)[:READINGS] if likelihood(p) > 0], looked
+
+    def confirm(self, image: np.ndarray, pose: Pose) -> bool:
+        """Whether the detector, which knows nothing of the track, sees a person in a pose's place."""
+        window = pose.next_roi.scaled(1.4)
+        return any(_explains(pose.keypoints_2d, roi) for roi, _ in self._net.detect(image, window, DETECTED))
+
+    def _turned(self, image: np.ndarray, window: Roi, turns: list[float], likelihood: Callable[[Pose], float]) -> list[Pose]:
+        """The three likeliest poses of a window turned by each of `turns` rad, and what a second look makes of them."""
+        poses = sorted((self._net.landmarks(image, window.turned(turn)) for turn in turns), key=likelihood, reverse=True)[:3]
+        return poses + [self._net.landmarks(image, pose.next_roi) for pose in poses if likelihood(pose) > 0]
+
+    def _windows(self, image: np.ndarray, levels: int) -> list[Roi]:
+        """Where the detector sees people, on the whole image and on tiles, best first."""
+        height, width = image.shape[:2]
+        seen: list[tuple[float, Roi]] = []
+        for index, tile in enumerate(tiles(width, height, levels)):
+            for roi, score in self._net.detect(image, tile, DETECTED):
+                # a body larger than the tile is seen only in part: a larger tile has it whole
+                if index == 0 or (roi.size < 1.2 * tile.size and np.abs(roi.center - tile.center).max() < tile.size / 2):
+                    seen.append((score, roi))
+        kept: list[Roi] = []
+        for _, roi in sorted(seen, key=lambda entry: -entry[0]):
+            if not any(_same_window(roi, other) for other in kept):
+                kept.append(roi)
+        return kept
+
+    def _settled(self, image: np.ndarray, roi: Roi) -> Pose:
+        """The pose in a window; a second look where the first says that the window was far off."""
+        pose = self._net.landmarks(image, roi)
+        new = pose.next_roi
+        turn = abs((new.angle - roi.angle + np.pi) % (2 * np.pi) - np.pi)
+        shift = np.hypot(*(new.center - roi.center)) / max(roi.size, 1.0)
+        ratio = new.size / max(roi.size, 1.0)
+        if pose.score < 0.1 or (turn < 0.35 and shift < 0.08 and 0.8 < ratio < 1.25):
+            return pose
+        again = self._net.landmarks(image, new)
+        return again if quality(again) >= 0.9 * quality(pose) else pose
+
+
+def _around(expected: Expected) -> list[Roi]:
+    """Windows around the middle of an expected pose, of sides that suit a curled, a very curled and a stretched body."""
+    points = expected.keypoints_2d[:, :2]
+    middle = (points.min(0) + points.max(0)) / 2
+    return [Roi(middle, metres * expected.px_per_m, expected.roi.angle) for metres in _WINDOW_M]
+
+
+def _same_window(a: Roi, b: Roi) -> bool:
+    ratio = a.size / b.size
+    return float(np.hypot(*(a.center - b.center))) < 0.12 * max(a.size, b.size) and 0.6 < ratio < 1.7
+
+
+def _explains(keypoints_2d: np.ndarray, roi: Roi) -> bool:
+    """Whether a known pose is what the detector saw in a window: hips at its centre and of its size."""
+    hips = keypoints_2d[23:25, :2].mean(0)
+    return float(np.hypot(*(hips - roi.center))) < 0.15 * roi.size and 0.3 < extent(keypoints_2d) / roi.size < 1.2
+
+
+def _like_size(pose: Pose, expected: Expected) -> float:
+    """1 for a body of the expected size in the image, falling to 0.6 at 1.3 times more or less."""
+    return float(np.exp(-0.5 * (np.log(scale(pose)[0] / expected.px_per_m) / 0.26) ** 2))
+
+
+def _near(pose: Pose, expected: Expected) -> bool:
+    """Whether a pose can be the expected one: trunk within 0.7 m, and a body of like size."""
+    moved = np.hypot(*(pose.keypoints_2d[TRUNK, :2] - expected.keypoints_2d[TRUNK, :2]).mean(0))
+    return bool(moved < 0.7 * expected.px_per_m and 0.6 < scale(pose)[0] / expected.px_per_m < 1.7)

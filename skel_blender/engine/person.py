@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One person while a clip is read: what was seen of him, where he should be next, and whether he is a person at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+
+from .crops import Roi
+from .detect import CLEAR, Expected, PeopleFinder, quality, scale
+from .landmarker import Pose
+
+_STILL = 2.0  # mean change in grey levels of a window under which nothing in it moves: the noise of compressed video stays below
+_CERTAIN = 0.85  # mean quality of a person who may stand as still as a thing
+_PATCH = 32
+_SEEN = 0.6  # share of a person's frames in which he is seen
+_VELOCITY_FRAMES = 5
+_WINDOW_FRAMES = 15
+_MEMORY_FRAMES = 1000
+
+
+@dataclass
+class Person:
+    """Somebody's readings by frame number, the chosen one of a frame first."""
+
+    readings: dict[int, list[Pose]] = field(default_factory=dict)
+    last: int = -1  # the latest frame in which he was seen
+    credit: float = 0.0  # thorough looks that are left; earned by being seen well, so that a blurred figure far off costs little
+    checks: list[bool] = field(default_factory=list)  # outcomes of `check`
+    changes: list[float] = field(default_factory=list)  # mean change of his first window since then, grey levels, at each check
+    _window: Roi | None = None
+    _patch: np.ndarray | None = None
+
+    def see(self, frame: int, readings: list[Pose]) -> None:
+        self.readings[frame] = readings
+        self.last = max(self.last, frame)
+
+    def pose(self, frame: int) -> Pose:
+        return self.readings[frame][0]
+
+    def quality(self, first: int, last: int) -> float:
+        """Mean quality of the frames first to last, a missing one counting 0."""
+        return sum(quality(self.pose(n)) for n in range(first, last + 1) if n in self.readings) / max(last - first + 1, 1)
+
+    def expect(self, frame: int, step: int) -> Expected:
+        """Where to look at `frame`, reached in direction `step` (1 or -1): constant velocity for a few frames, then rest."""
+        around = range(frame - step, frame - step * _MEMORY_FRAMES, -step)
+        seen = list(islice((n for n in around if n in self.readings), _WINDOW_FRAMES))
+        pose = self.pose(seen[0])
+        roi, points = pose.next_roi, pose.keypoints_2d.copy()
+        px_per_m = float(np.median([scale(self.pose(n))[0] for n in seen]))
+        if len(seen) > 1 and abs(seen[0] - seen[1]) <= 3:
+            before = self.pose(seen[1]).next_roi
+            ahead = min(abs(frame - seen[0]), _VELOCITY_FRAMES) / abs(seen[0] - seen[1])
+            move = ahead * (roi.center - before.center)
+            move *= min(1.0, 0.4 * px_per_m / max(float(np.hypot(*move)), 1e-6))
+            turn = ahead * ((roi.angle - before.angle + np.pi) % (2 * np.pi) - np.pi)
+            points[:, :2] += move
+            roi = Roi(roi.center + move, roi.size, roi.angle + float(np.clip(turn, -0.6, 0.6)))
+        return Expected(roi, points, px_per_m)
+
+    def check(self, image: np.ndarray, pose: Pose, finder: PeopleFinder) -> None:
+        """Gather evidence from an image (H,W,3) in which `pose` is his: is it clear or confirmed, and does anything move."""
+        self.checks.append(quality(pose) > CLEAR or finder.confirm(image, pose))
+        if self._window is None:
+            self._window = pose.next_roi
+        patch = self._window.cut(image, _PATCH).astype(np.float32)
+        if self._patch is None:
+            self._patch = patch
+        self.changes.append(float(np.abs(patch - self._patch).mean()))
+
+    def is_real(self) -> bool:
+        """Whether this is a person, not a thing: clear in a fifth of the frames or mostly confirmed, and alive or beyond doubt."""
+        belief = [quality(poses[0]) for poses in self.readings.values()]
+        span = self.last - min(self.readings) + 1
+        seen = len(belief) >= _SEEN * span and (np.quantile(belief, 0.8) >= CLEAR or sum(self.checks) >= len(self.checks) / 2)
+        alive = len(self.changes) < 2 or np.quantile(self.changes, 0.9) > _STILL or np.mean(belief) > _CERTAIN
+        return bool(seen and alive)
+
+    def absorb(self, later: Person, meeting: int) -> None:
+        """Go on as `later` from the frame where both meet; what was read here since is dropped."""
+        self.readings = {n: r for n, r in self.readings.items() if n <= meeting} | later.readings
+        self.last = later.last
+        self.checks += later.checks
+        self.changes += later.changes

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which reading of each frame, and which side is left: the choice over a whole track that moves least.
+
+The landmark network takes each frame by itself. It mistakes left for right now and then, in the whole body or in the
+limbs, and a hard frame has several readings. The shortest path through all readings and their swapped versions settles
+both (Viterbi over pairs of frames, so that limbs that pass each other go on, and do not turn back as each other).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .detect import LIMBS, quality, scale
+from .landmarker import Pose
+
+_FACE = [(1, 4), (2, 5), (3, 6), (7, 8), (9, 10)]
+_FOREARMS = [(13, 14), (15, 16), (17, 18), (19, 20), (21, 22)]
+_LOWER_LEGS = [(25, 26), (27, 28), (29, 30), (31, 32)]
+_SWAPS = [(), [*_FACE, (11, 12), *_FOREARMS, (23, 24), *_LOWER_LEGS], _FOREARMS, _LOWER_LEGS]
+_SWAP_COST = np.array([0.0, 0.1, 0.2, 0.2])
+_STEP_M = 0.1  # mean change of the limb joints that costs as much as half a unit of quality
+_FAR_M = 0.5  # change from which more is no worse
+
+
+def swap_orders() -> np.ndarray:
+    """(4,33): landmark orders as read, with all sides swapped, with forearms and hands swapped, with lower legs and feet swapped."""
+    orders = np.tile(np.arange(33), (len(_SWAPS), 1))
+    for order, pairs in zip(orders, _SWAPS, strict=True):
+        for left, right in pairs:
+            order[[left, right]] = order[[right, left]]
+    return orders
+
+
+def steadiest(frames: np.ndarray, readings: list[list[Pose]]) -> tuple[np.ndarray, np.ndarray]:
+    """keypoints_2d (T,33,3) and landmarks_3d (T,33,3) of the best path through the readings of frames (T,), increasing."""
+    states, costs = _states(readings)
+    px_per_m = np.median([scale(poses[0])[0] for poses in readings])
+    joints = [_joints(state, px_per_m) for state in states]
+    if len(states) == 1:
+        chosen = states[0][[int(costs[0].argmin())]]
+        return chosen[:, :, :3], chosen[:, :, 3:]
+    total = costs[0][:, None] + _change(joints[0], joints[1]) + costs[1]  # of the best path that ends in a pair of states
+    back = []
+    for t in range(2, len(states)):
+        ratio = (frames[t] - frames[t - 1]) / (frames[t - 1] - frames[t - 2])
+        ahead = joints[t - 1] + min(ratio, 1.0) * (joints[t - 1] - joints[t - 2][:, None])  # (A,B,12,6)
+        ahead[..., 5] = joints[t - 1][..., 5]
+        turn = _change(ahead.reshape(-1, *ahead.shape[2:]), joints[t]).reshape(*total.shape, -1)
+        step = total[:, :, None] + turn + _change(joints[t - 1], joints[t])
+        back.append(step.argmin(0))
+        total = step.min(0) + costs[t]
+    before, last = np.unravel_index(total.argmin(), total.shape)
+    path = [last, before]
+    for links in reversed(back):
+        path.append(links[path[-1], path[-2]])
+    chosen = np.stack([state[i] for state, i in zip(states, reversed(path), strict=True)])
+    return chosen[:, :, :3], chosen[:, :, 3:]
+
+
+def _states(readings: list[list[Pose]]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Per frame the readings in all swapped versions (S,33,6), keypoints then landmarks, and what each costs by itself (S,)."""
+    orders = swap_orders()
+    states, costs = [], []
+    for poses in readings:
+        states.append(np.concatenate([np.concatenate([p.keypoints_2d, p.landmarks_3d], axis=1)[orders] for p in poses]))
+        costs.append(np.concatenate([2 * (1 - quality(p)) + _SWAP_COST for p in poses]))
+    return states, costs
+
+
+def _joints(states: np.ndarray, px_per_m: float) -> np.ndarray:
+    """(S,12,6) of states (S,33,6): the limb joints' place in the image in metres, in space in metres, and confidence last."""
+    limbs = states[:, LIMBS]
+    return np.concatenate([limbs[..., :2] / px_per_m, limbs[..., 3:], limbs[..., 2:3]], axis=-1)
+
+
+def _change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """(A,B): cost of the way from each of A joint sets to each of B (.,12,6); unsure joints weigh less."""
+    a, b = before[:, None], after[None]
+    weight = np.sqrt(a[..., 5] * b[..., 5]) + 0.05
+    flat = np.linalg.norm(a[..., :2] - b[..., :2], axis=-1)
+    deep = np.linalg.norm(a[..., 2:5] - b[..., 2:5], axis=-1)
+    change = np.minimum(flat, _FAR_M) + np.minimum(deep, _FAR_M)
+    return (weight * change).sum(-1) / weight.sum(-1) / _STEP_M

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is where over time: people followed through a clip, forward and a little backward, as one track each."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from .detect import SURE, Expected, PeopleFinder, quality, same_body, scale, similarity
+from .landmarker import Landmarker, Pose
+from .person import Person
+from .tracks import Track, finished
+from .video import Source
+
+SEARCH_S = 0.5  # seconds between looks at the whole image
+CONFIRM_S = 0.2  # seconds between checks that a track is a person
+CREDIT_S = 2.0  # seconds of thorough looks that somebody can save up
+LOST_S = 1.5  # seconds that somebody may be hidden and still be the same person
+BUFFER_BYTES = 400e6
+_LEVELS, _QUICK_LEVELS = 3, 2
+
+
+class Tracker:
+    """Follows everybody through frames given in order."""
+
+    def __init__(self, finder: PeopleFinder, fps: float) -> None:
+        self._finder = finder
+        self._fps = fps
+        self._buffer: deque[tuple[int, np.ndarray]] = deque()
+        self._next_search = 0
+        self.people: list[Person] = []
+
+    def add(self, number: int, image: np.ndarray) -> None:
+        """Take the next frame, RGB (H,W,3)."""
+        room = max(2, int(BUFFER_BYTES / image.nbytes))
+        interval = max(1, min(round(SEARCH_S * self._fps), room - 1))
+        active = [p for p in self.people if number - p.last <= LOST_S * self._fps]
+        self._follow(active, number, image)
+        due = number >= self._next_search
+        if due or not active or any(number - p.last == 1 for p in active):
+            self._search(active, number, image, _LEVELS if due else _QUICK_LEVELS)
+            self._next_search = number + interval if due else self._next_search
+        self._buffer.append((number, image))
+        while len(self._buffer) > min(room, 2 * interval):
+            self._buffer.popleft()
+
+    def _follow(self, active: list[Person], number: int, image: np.ndarray) -> None:
+        found: list[tuple[float, Person, list[Pose]]] = []
+        for person in active:
+            expected = person.expect(number, 1)
+            readings = self._look(person, number, image, expected)
+            if readings:
+                age = min(len(person.readings) / self._fps, 1.0)
+                found.append((similarity(readings[0].keypoints_2d, expected.keypoints_2d) + age, person, readings))
+        # a body has one owner: who has been followed for long and expected it there
+        taken: list[np.ndarray] = []
+        for _, person, readings in sorted(found, key=lambda entry: -entry[0]):
+            free = [r for r in readings if not any(same_body(r.keypoints_2d, other) for other in taken)]
+            if free:
+                taken.append(free[0].keypoints_2d)
+                person.see(number, free)
+
+    def _look(self, person: Person, number: int, image: np.ndarray, expected: Expected) -> list[Pose]:
+        """Readings of a person, with as much effort as he has credit for; the unsure are now and then checked by the detector."""
+        readings, thorough = self._finder.follow(image, expected, thorough=person.credit >= 1)
+        sure = bool(readings) and quality(readings[0]) > SURE
+        person.credit = min(person.credit + (-1.0 if thorough else 0.1 if sure else 0.0), CREDIT_S * self._fps)
+        if readings and number % max(1, round(CONFIRM_S * self._fps)) == 0:
+            person.check(image, readings[0], self._finder)
+        return readings
+
+    def _search(self, active: list[Person], number: int, image: np.ndarray, levels: int) -> None:
+        known = [p.pose(number).keypoints_2d for p in active if number in p.readings]
+        found = self._finder.search(image, levels, known)
+        hidden = [p for p in active if number not in p.readings]
+        cost = np.array([[self._distance(p, pose, number) for p in hidden] for pose in found]).reshape(len(found), len(hidden))
+        matched = {int(i): hidden[j] for i, j in zip(*linear_sum_assignment(cost), strict=True) if cost[i, j] < 1}
+        for index, pose in enumerate(found):
+            person = matched.get(index)
+            if person is None:
+                person = Person(credit=0.2 * self._fps)
+                self.people.append(person)
+            person.see(number, [pose])
+            self._backward(person, number)
+
+    def _distance(self, person: Person, pose: Pose, number: int) -> float:
+        """How unlikely it is that a pose is a hidden person's, under 1 when it may be."""
+        expected = person.expect(number, 1)
+        moved = float(np.hypot(*(pose.next_roi.center - expected.roi.center))) / expected.px_per_m
+        reach = 0.6 + 1.5 * (number - person.last) / self._fps
+        return moved / reach + 2 * abs(float(np.log(scale(pose)[0] / expected.px_per_m)))
+
+    def _backward(self, person: Person, number: int) -> None:
+        """Follow somebody who was just found back through the frames that are still in memory.
+
+        Where he turns out to be somebody whom the tracker had before and then lost on something else, the two become one.
+        """
+        for earlier, image in reversed(self._buffer):
+            if earlier in person.readings:
+                return
+            readings = self._look(person, earlier, image, person.expect(earlier, -1))
+            if not readings:
+                return
+            others = [p for p in self.people if p is not person and earlier in p.readings]
+            met = [p for p in others if same_body(p.pose(earlier).keypoints_2d, readings[0].keypoints_2d)]
+            if met:
+                self._join(person, met[0], earlier, number)
+                return
+            person.see(earlier, readings)
+
+    def _join(self, person: Person, other: Person, meeting: int, number: int) -> None:
+        """Make `person` the continuation of `other` from the frame where they meet, unless he has a past or `other` did well without."""
+        if min(person.readings) < meeting or other.quality(meeting + 1, number) > 0.8 * person.quality(meeting + 1, number):
+            return
+        other.absorb(person, meeting)
+        self.people = [p for p in self.people if p is not person]
+
+
+def find_people(
+    source: Source, model_path: Path, max_people: int | None, on_progress: Callable[[int, int], None] = lambda done, total: None
+) -> list[Track]:
+    """Tracks of the people of a clip, the most prominent first, at most `max_people` of them (None: all).
+
+    on_progress(frames done, frames in all). Raises SkelError for a bad model file or footage.
+    """
+    tracker = Tracker(PeopleFinder(Landmarker(model_path)), float(source.fps))
+    for done, (number, image) in enumerate(source):
+        tracker.add(number, image)
+        on_progress(done + 1, source.count)
+    return finished(tracker.people, float(source.fps), source.first, source.frame_numbers[-1])[:max_people]

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the readings of a person by frame to a clean track without holes, and who is worth keeping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .detect import LIMBS, extent, scale
+from .landmarker import Pose
+from .person import Person
+from .sides import steadiest
+
+SHORTEST_S, SHORTEST_FRAMES = 0.4, 6
+APPARITION_S, APPARITION_M = 1.5, 0.4
+MOMENT_S = 0.15
+LEAP_M, LEAP_M_S = 0.6, 2.0  # mean change of the limb joints, in the image plus in the body, that is no motion; and more a second
+
+
+@dataclass(frozen=True)
+class Track:
+    """One person from the first to the last frame, without holes.
+
+    frames (T,) int, consecutive; keypoints_2d (T,33,3): x, y px, confidence 0..1; landmarks_3d (T,33,3): metres, camera
+    axes (x right, y down, z away), relative to mid-hip; observed (T,) bool: False where the person was not seen and the
+    values are interpolated (confidence 0).
+    """
+
+    frames: np.ndarray
+    keypoints_2d: np.ndarray
+    landmarks_3d: np.ndarray
+    observed: np.ndarray
+
+
+def finished(people: list[Person], fps: float, first: int, last: int) -> list[Track]:
+    """Tracks of the people worth keeping in a clip of frames `first` to `last`, the most prominent first."""
+    shortest = min(max(SHORTEST_S * fps, SHORTEST_FRAMES), last - first + 1)
+    real = [p.readings for p in people if len(p.readings) >= shortest and p.is_real()]
+    kept = [readings for readings in real if not _apparition(readings, fps, first, last)]
+    return sorted((_filled(readings, fps) for readings in kept), key=lambda track: -prominence(track))
+
+
+def _apparition(readings: dict[int, list[Pose]], fps: float, first: int, last: int) -> bool:
+    """Whether somebody comes from nowhere, stays in place and is gone again before long, as a chair leg that looks like one does."""
+    if min(readings) <= first or max(readings) >= last or max(readings) - min(readings) > APPARITION_S * fps:
+        return False
+    hips = np.array([readings[n][0].keypoints_2d[[23, 24], :2].mean(0) for n in sorted(readings)])
+    px_per_m = float(np.median([scale(poses[0])[0] for poses in readings.values()]))
+    return bool(np.hypot(*np.ptp(hips, axis=0)) < APPARITION_M * px_per_m)
+
+
+def prominence(track: Track) -> float:
+    """Sum over frames of the person's size in px times the confidence."""
+    return float(sum(extent(k) * k[LIMBS, 2].mean() for k in track.keypoints_2d[track.observed]))
+
+
+def _filled(readings: dict[int, list[Pose]], fps: float) -> Track:
+    seen = np.array(sorted(readings))
+    keypoints, landmarks = steadiest(seen, [readings[n] for n in seen])
+    px_per_m = float(np.median([scale(readings[n][0])[0] for n in seen]))
+    steady = _steady(seen, keypoints, landmarks, px_per_m, fps)
+    seen, keypoints, landmarks = seen[steady], keypoints[steady], landmarks[steady]
+    frames = np.arange(seen[0], seen[-1] + 1)
+    observed = np.isin(frames, seen)
+    keypoints = _interpolated(frames, seen, keypoints)
+    keypoints[~observed, :, 2] = 0
+    return Track(frames, keypoints, _interpolated(frames, seen, landmarks), observed)
+
+
+def _steady(frames: np.ndarray, keypoints: np.ndarray, landmarks: np.ndarray, px_per_m: float, fps: float) -> np.ndarray:
+    """(S,) False for the poses of frames (S,) between two leaps, or between a leap and an end, that last only a moment.
+
+    Such are guesses at somebody who is all but hidden: as he comes in, goes out or passes behind something.
+    """
+    flat = np.linalg.norm(np.diff(keypoints[:, LIMBS, :2], axis=0), axis=2).mean(1) / px_per_m
+    deep = np.linalg.norm(np.diff(landmarks[:, LIMBS], axis=0), axis=2).mean(1)
+    leaps = flat + deep > LEAP_M + LEAP_M_S * np.diff(frames) / fps
+    parts = np.concatenate([[0], np.cumsum(leaps)])
+    lengths = np.bincount(parts)
+    long = lengths >= min(MOMENT_S * fps, lengths.max())
+    return long[parts]
+
+
+def _interpolated(frames: np.ndarray, seen: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """values (S,...) at frames `seen` (S,), linearly interpolated at `frames` (T,): (T,...) float32."""
+    flat = values.reshape(len(seen), -1)
+    columns = [np.interp(frames, seen, column) for column in flat.T]
+    return np.stack(columns, 1).reshape(len(frames), *values.shape[1:]).astype(np.float32)
