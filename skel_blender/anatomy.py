@@ -106,7 +106,8 @@ DOFS_OF_JOINT = tuple(tuple(dof for dof in DOFS if dof.joint == joint) for joint
 
 # Bone axes: local X is the main bending axis, Y runs along the bone toward its child; both in the joint frame, Z completes them.
 # Left is the mirror image of right (Blender's X-mirror: X keeps its angle, Y and Z change sign). A joint with one DoF is not
-# listed: its axis is local X and Y is the direction to the child made perpendicular to it.
+# listed: its axis is local X and Y is the direction to the child made perpendicular to it; where the axis runs along the bone, as the
+# forearm's does, it is local Y.
 _TRUNK = (_Z, _Y)
 BONE_AXES = {
     0: _TRUNK, 11: _TRUNK, 12: _TRUNK, 13: _TRUNK,

@@ -17,6 +17,7 @@ _HEIGHT_M, _HEIGHT_SPREAD_M, _DEPTH_M = 1.5, 1.0, 0.4
 _BODIES = 6  # sightings that all frames' bodies are worth
 # Somebody whose feet would be on the floor if he were this much nearer or farther, and so smaller or larger, stands on it.
 _SAME_FLOOR = (0.75, 1.35)
+_RESIZED = (0.85, 1.2)  # but is not made smaller or larger than this
 _SUPPORT = 0.2  # a level that fewer feet than this part of the most tell of is no floor
 _CELL_M = 0.5  # feet nearer to each other than this are one sighting
 _GRAZING = 0.05  # least cosine of a ray on the floor
@@ -25,9 +26,10 @@ R_CAM_LEVEL = np.diag([1.0, -1.0, -1.0])  # a level camera looking along -z of a
 
 
 def intrinsics(size: tuple[int, int], fov_degrees: float | None = None, focal_length: float | None = None) -> np.ndarray:
-    """K (3,3) px of a centred pinhole camera; `fov_degrees` is across the longer side, `focal_length` in px wins over it."""
+    """K (3,3) px of a centred pinhole camera: `focal_length` px, or else `fov_degrees` across the image's width, or else the default."""
     if focal_length is None:
-        focal_length = 0.5 * max(size) / math.tan(0.5 * math.radians(fov_degrees or DEFAULT_FOV_DEGREES))
+        across = max(size) if fov_degrees is None else size[0]
+        focal_length = 0.5 * across / math.tan(0.5 * math.radians(fov_degrees or DEFAULT_FOV_DEGREES))
     return np.array([[focal_length, 0.0, size[0] / 2], [0.0, focal_length, size[1] / 2], [0.0, 0.0, 1.0]])
 
 
@@ -42,7 +44,7 @@ class Floor:
     def nearer(self, person: int) -> float:
         """By what factor to scale a person's distance so that his feet meet the floor; 1 for who stands on something else."""
         ratio = self.height / self.levels[person] if self.levels[person] * self.height > 0 else np.inf
-        return ratio if _SAME_FLOOR[0] < ratio < _SAME_FLOOR[1] else 1.0
+        return float(np.clip(ratio, *_RESIZED)) if _SAME_FLOOR[0] < ratio < _SAME_FLOOR[1] else 1.0
 
 
 @dataclass(frozen=True)

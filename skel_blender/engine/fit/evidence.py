@@ -38,6 +38,8 @@ class Weights:
     prior: float = 1.0  # factor on the pull to a relaxed stance
     angle_rate: float = 12.0  # rad/s, joint speeds
     angle_acceleration: float = 60.0  # rad/s2
+    angle_leap: float = 0.8  # rad from a frame to the next: what goes beyond is a swap of limbs or of Euler's branches, whatever the rate
+    angle_leap_spread: float = 0.02  # rad
     travel_rate: float = 5.0  # m/s
     travel_acceleration: float = 12.0  # m/s2
     contact_height_m: float = 0.006

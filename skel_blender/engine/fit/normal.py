@@ -62,13 +62,16 @@ class NormalEquations:
         self.shared_gradient += torch.einsum("tri,tr->i", by_shared, residual)
         self.cost += (residual**2).sum()
 
-    def add_differences(self, state: torch.Tensor, stencil: tuple[float, ...], weight: torch.Tensor) -> None:
-        """Add weight (S,) times finite differences of the state (T,S); `stencil` has two or three coefficients."""
+    def add_differences(self, state: torch.Tensor, stencil: tuple[float, ...], weight: torch.Tensor, target: torch.Tensor | float = 0.0) -> None:
+        """Add weight times what finite differences of the state (T,S) lack to `target`; `stencil` has N = 2 or 3 coefficients.
+
+        Weight and target are (S,) or (T-N+1,S).
+        """
         order = len(stencil) - 1
         count = len(state) - order
         if count <= 0:
             return
-        residual = sum(c * state[k : k + count] for k, c in enumerate(stencil)) * weight
+        residual = (sum(c * state[k : k + count] for k, c in enumerate(stencil)) - target) * weight
         squared = weight**2
         for k, c in enumerate(stencil):
             self.gradient[k : k + count] += c * weight * residual

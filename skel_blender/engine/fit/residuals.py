@@ -114,6 +114,9 @@ def _smoothness(system: NormalEquations, problem: Problem, state: torch.Tensor) 
         return 1.0 / state.new_tensor([travel] * 3 + [angle] * (S - 3))
 
     system.add_differences(state, (-1.0, 1.0), per_coordinate(weights.travel_rate * dt, weights.angle_rate * dt))
+    leap = state.new_tensor([torch.inf] * 3 + [weights.angle_leap] * (S - 3))
+    steps = state.diff(dim=0)
+    system.add_differences(state, (-1.0, 1.0), (steps.abs() > leap) / weights.angle_leap_spread, steps.sign() * leap.clamp(max=1e3))
     acceleration = per_coordinate(weights.travel_acceleration * dt * dt, weights.angle_acceleration * dt * dt)
     system.add_differences(state, (1.0, -2.0, 1.0), acceleration)
 

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine's command line: `python -m skel_blender.engine reconstruct INPUT... --out take.npz`.
+
+Exit codes: 0 done, 1 an error that the user can mend (one sentence), 130 stopped on request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Callable
+
+from ..messages import Done, Event, Failed, Log, Progress, SkelError, write
+
+PACKED_MODEL = Path(__file__).parent / "data" / "pose_landmarker_heavy.task"  # the extension's zip brings it
+
+
+def frame_range(text: str) -> tuple[int | None, int | None]:
+    """'A:B' to (A, B); either may be empty. Frames count from 0, B is not included."""
+    first, colon, end = text.partition(":")
+    try:
+        values = int(first) if first else None, int(end) if end else None
+    except ValueError:
+        values = None
+    if not colon or values is None or any(value is not None and value < 0 for value in values):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a range of frames such as 0:120, 30: or :90")
+    return values
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="skel_blender.engine")
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("reconstruct", help="footage to a Take")
+    command.add_argument("inputs", nargs="+", metavar="INPUT")
+    command.add_argument("--out", required=True, type=Path)
+    command.add_argument("--model", default=str(PACKED_MODEL), help="MediaPipe's pose_landmarker_heavy.task")
+    command.add_argument("--frames", type=frame_range, default=(None, None), metavar="A:B")
+    command.add_argument("--people", type=int, default=None, metavar="N")
+    command.add_argument("--body", default="male")
+    command.add_argument("--device", default="auto")
+    command.add_argument("--fov", type=float, default=None, metavar="DEGREES")
+    command.add_argument("--focal-length", type=float, default=None, metavar="PX")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--events", action="store_true", help="JSON lines on standard output, see messages.py")
+    return parser
+
+
+def _for_people(event: Event) -> None:
+    """Events as a line that a person reads, on standard error."""
+    if isinstance(event, Progress):
+        left = f", {event.eta_s:.0f} s left" if event.eta_s >= 0 else ""
+        print(f"\r{event.stage} {event.done}/{event.total}{left}   ", end="\n" if event.done == event.total else "", file=sys.stderr)
+    elif isinstance(event, Log):
+        print(event.text, file=sys.stderr)
+    elif isinstance(event, Failed):
+        print(f"\n{event.what} {event.todo}", file=sys.stderr)
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; see the module's docstring for the exit codes."""
+    given = _parser().parse_args(arguments)
+    stream = sys.stdout
+    emit: Callable[[Event], None] = (lambda event: write(event, stream)) if given.events else _for_people
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _interrupt)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # the fit's blocks are small: more threads only wait for each other
+    try:
+        from .pipeline import Options, reconstruct_to_file
+
+        options = Options(
+            inputs=tuple(given.inputs), model=given.model, frames=given.frames, people=given.people, body=given.body,
+            device=given.device, fov=given.fov, focal_length=given.focal_length, seed=given.seed,
+        )  # fmt: skip
+        reconstruct_to_file(options, given.out, emit)
+        emit(Done(os.fspath(given.out)))
+        return 0
+    except SkelError as error:
+        emit(Failed(error.code, error.what, error.todo))
+        return 1
+    except MemoryError:
+        emit(Failed("memory", "The machine ran out of memory.", "Reconstruct fewer frames at a time with --frames."))
+        return 1
+    except KeyboardInterrupt:
+        emit(Failed("cancelled", "The reconstruction was stopped.", "Nothing was written."))
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

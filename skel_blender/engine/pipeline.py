@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Footage to Take: people found and followed, fitted to the footage over one floor, and written down."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+import torch
+
+from .. import take as takes
+from ..kinematics import R_ZUP_YUP
+from ..messages import Event, Log, Progress, SkelError
+from ..take import Camera, Person, Take
+from .body import BodyModel, load_body
+from .camera import DEFAULT_FOV_DEGREES, intrinsics
+from .fit.evidence import LIMB_LANDMARKS, View
+from .fit.skelify import STEPS, Fit, skelify
+from .track import find_people
+from .tracks import Track
+from .video import Source, open_source
+
+_FIT_STEP_S = 2e-3  # first guess of a fit's time per step and frame; the measured rate takes over
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user may choose; None leaves the choice to the engine."""
+
+    inputs: tuple[str, ...]
+    model: str
+    frames: tuple[int | None, int | None] = (None, None)  # first, end; end is not included
+    people: int | None = None
+    body: str = "male"
+    device: str = "auto"
+    fov: float | None = None  # degrees across the width
+    focal_length: float | None = None  # px
+    seed: int = 0
+
+
+class _Clock:
+    """Turns steps of the two stages into Progress events with the time left of the whole run."""
+
+    def __init__(self, emit: Callable[[Event], None]) -> None:
+        self._emit, self._start, self._stage, self._last = emit, time.monotonic(), "", 0.0
+
+    def tell(self, stage: str, done: int, total: int, later_s: float = 0.0) -> None:
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._start, self._last = stage, now, 0.0
+        if now - self._last < 0.1 and done < total:
+            return
+        self._last = now
+        left = (now - self._start) / done * (total - done) + later_s if done else -1.0
+        self._emit(Progress(stage, done, total, round(left, 1)))
+
+
+def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: None) -> Take:
+    """Reconstruct everybody in the footage. Raises SkelError with one sentence for what the user can mend."""
+    torch.manual_seed(options.seed)
+    device = choose_device(options.device)
+    body = load_body(options.body).to(device)
+    first, end = options.frames
+    source = open_source([Path(path) for path in options.inputs], (first, None if end is None else end - 1), emit)
+    clock = _Clock(emit)
+
+    def on_frame(done: int, total: int) -> None:
+        clock.tell("people", done, total, _FIT_STEP_S * STEPS * total)
+
+    tracks = find_people(source, Path(options.model), options.people, on_frame)
+    if not tracks:
+        raise _nobody(source)
+    K = _lens(source, options, emit)
+    fits, view = skelify(tracks, body, K, float(source.fps), lambda done: clock.tell("fit", done, STEPS * len(tracks)))
+    found = [(track, fit) for track, fit in zip(tracks, fits) if fit is not None]
+    if len(found) < len(tracks):
+        emit(Log("warning", f"{len(tracks) - len(found)} of {len(tracks)} tracks were left out, as no body explains them."))
+    if not found:
+        raise _nobody(source)
+    return _take(source, options, body, found, view)
+
+
+def _nobody(source: Source) -> SkelError:
+    return SkelError("no_person", f"Nobody was found in {source.path.name}.",
+                     "Use footage in which a person is seen whole and larger than about a tenth of the picture.")  # fmt: skip
+
+
+def choose_device(name: str) -> torch.device:
+    """'auto' is the GPU where there is one. Raises SkelError if a GPU is asked for and missing."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise SkelError("no_device", f"There is no device '{name}'.", "Choose auto, cpu or cuda.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise SkelError("no_device", "This machine has no GPU that torch can use.", "Choose --device cpu or auto.")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _lens(source: Source, options: Options, emit: Callable[[Event], None]) -> np.ndarray:
+    focal_length = options.focal_length
+    if focal_length is None and options.fov is None:
+        focal_length = source.focal_hint_px
+        if focal_length is None:
+            emit(Log("info", f"The lens is not known; a field of view of {DEFAULT_FOV_DEGREES:g} degrees across the longer side is assumed."))
+    return intrinsics(source.size, options.fov, focal_length)
+
+
+def _take(source: Source, options: Options, body: BodyModel, found: list[tuple[Track, Fit]], view: View) -> Take:
+    frames = np.array(source.frame_numbers)
+    world_to_cam = np.eye(4)
+    world_to_cam[:3, :3] = view.R.cpu().numpy() @ R_ZUP_YUP.T
+    world_to_cam[:3, 3] = view.t.cpu().numpy()
+    people = [_person(f"Person {k + 1}", body, track, fit) for k, (track, fit) in enumerate(found)]
+    return Take(
+        source=str(source.path.resolve()), fps=source.fps, frames=frames, image_size=source.size,
+        camera=Camera(view.K.cpu().numpy(), np.tile(world_to_cam, (len(frames), 1, 1))), people=people,
+        producer="skel_blender engine", settings=json.dumps(asdict(options)),
+    )  # fmt: skip
+
+
+def _person(name: str, body: BodyModel, track: Track, fit: Fit) -> Person:
+    confidence = track.keypoints_2d[:, list(LIMB_LANDMARKS), 2].mean(axis=1) * track.observed
+    return Person(
+        name=name, body_name=body.name, frames=np.asarray(track.frames), poses=fit.state[:, 3:], betas=fit.betas,
+        trans=fit.state[:, :3], confidence=confidence, keypoints_2d=track.keypoints_2d, landmarks_3d=track.landmarks_3d,
+        reprojection_error=fit.reprojection_error, contacts=fit.contacts, body=body.rest_body(fit.betas),
+    )  # fmt: skip
+
+
+def reconstruct_to_file(options: Options, out: Path, emit: Callable[[Event], None] = lambda event: None) -> None:
+    """Reconstruct and write the Take, whole or not at all."""
+    takes.save(reconstruct(options, emit), out)
