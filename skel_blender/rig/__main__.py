@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m skel_blender.rig take.npz --out shot.blend|.fbx|.glb [--clip PATH]`: build a Take in an empty scene and write it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import bpy
+from mathutils import Euler
+
+from .. import take as takes
+from ..export import fbx, gltf, whole_file
+from ..messages import SkelError
+from . import compat
+from .build import build_take
+
+_ENDINGS = (".blend", ".fbx", ".glb")
+
+
+def main() -> None:
+    """Raises SkelError for whatever the user can do something about."""
+    parser = argparse.ArgumentParser(prog="python -m skel_blender.rig", description="Build the rig of a Take and write it.")
+    parser.add_argument("take", type=Path, help="the .npz that the engine wrote")
+    parser.add_argument("--out", type=Path, required=True, help="what to write: " + ", ".join(_ENDINGS))
+    parser.add_argument("--clip", type=Path, help="the footage, if it no longer lies where it was reconstructed from")
+    arguments = parser.parse_args()
+    out = _checked(arguments.out.absolute())
+    take = takes.load(arguments.take)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    collection = build_take(bpy.context, take, arguments.clip, out.stem)
+    if out.suffix == ".fbx":
+        fbx.write(bpy.context, collection, out)
+    elif out.suffix == ".glb":
+        gltf.write(bpy.context, collection, out)
+    else:
+        _make_presentable(bpy.context, collection)
+        _save(out)
+
+
+def _checked(out: Path) -> Path:
+    if out.suffix not in _ENDINGS:
+        raise SkelError("bad_output", f"{out.name} is no file that can be written.", f"Choose one of {', '.join(_ENDINGS)}.")
+    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
+        raise SkelError("unwritable", f"The folder {out.parent} can't be written to.", "Choose another one.")
+    return out
+
+
+def _make_presentable(context: bpy.types.Context, collection: bpy.types.Collection) -> None:
+    """Light, a world, the first rig active, and views that look through the camera at the footage and the person."""
+    scene = context.scene
+    scene.world = bpy.data.worlds.new("World")
+    background = next(node for node in compat.use_nodes(scene.world).nodes if node.type == "BACKGROUND")
+    background.inputs["Color"].default_value = (0.35, 0.36, 0.38, 1.0)
+    sun = bpy.data.objects.new("Sun", bpy.data.lights.new("Sun", "SUN"))
+    sun.data.energy, sun.data.angle = 3.0, 0.2
+    sun.rotation_euler = Euler((0.7, 0.2, 0.5))
+    scene.collection.objects.link(sun)
+    rigs = [thing for thing in collection.objects if thing.type == "ARMATURE"]
+    for rig in rigs[:1]:
+        rig.select_set(True)
+        context.view_layer.objects.active = rig
+    views = [area.spaces.active for screen in bpy.data.screens for area in screen.areas if area.type == "VIEW_3D"]
+    for view in views:
+        view.region_3d.view_perspective = "CAMERA"
+        view.shading.type = "SOLID"
+        view.clip_start, view.clip_end = 0.05, 1000.0
+
+
+def _save(out: Path) -> None:
+    with whole_file(out) as part:
+        bpy.ops.wm.save_as_mainfile(filepath=str(part), compress=True, relative_remap=False, check_existing=False)
+
+
+if __name__ == "__main__":
+    compat.run(main)

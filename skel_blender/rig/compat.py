@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What differs between Blender 4.2 and 5.x, and between Blender and its Python module. The only file that may ask for a version."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import NoReturn
+
+import bpy
+
+from ..messages import SkelError
+
+
+def new_action(owner: bpy.types.Object, name: str) -> bpy.types.Action | bpy.types.ActionChannelbag:
+    """Give `owner` a new action; returns what holds its `fcurves` and `groups` (the action itself before slots came in 4.4)."""
+    data = owner.animation_data or owner.animation_data_create()
+    action = bpy.data.actions.new(name)
+    data.action = action
+    if not hasattr(action, "slots"):
+        return action
+    slot = action.slots.new(id_type=owner.id_type, name=owner.name)
+    data.action_slot = slot
+    return action.layers.new("Layer").strips.new(type="KEYFRAME").channelbag(slot, ensure=True)
+
+
+def use_nodes(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree:
+    """Switch nodes on, which 5.0 does by itself, and return the node tree."""
+    if bpy.app.version < (5, 0, 0):
+        owner.use_nodes = True
+    return owner.node_tree
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once. Blender as a Python module can hang when the interpreter takes itself down."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def run(main: Callable[[], None]) -> NoReturn:
+    """Run a command's `main` and end the process: code 0, or 1 after one sentence on standard error for a SkelError."""
+    try:
+        main()
+    except SkelError as error:
+        print(error, file=sys.stderr)
+        leave(1)
+    except SystemExit as stop:  # argparse, which has said why
+        leave(stop.code if isinstance(stop.code, int) else 1)
+    except BaseException:
+        traceback.print_exc()
+        leave(1)
+    leave(0)

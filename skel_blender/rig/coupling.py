@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SKEL's coupled translations as drivers on the helper bones: simple expressions, which need no permission to run Python.
+
+The helper bone sits between parent and joint and its axes are the armature's, so its location is the model-frame translation of
+`kinematics.couplings`, z up. A driver that moved the joint's own bone by its own angles would be a dependency cycle.
+"""
+
+from __future__ import annotations
+
+import math
+
+import bpy
+
+from .. import kinematics
+from ..anatomy import ARCS, DOFS_OF_JOINT, ELLIPSOIDS
+from ..take import RestBody
+from . import layout
+
+
+def build(armature: bpy.types.Object, body: RestBody) -> None:
+    """Drive the helper bones of `armature` by the raw angles of the joints below them."""
+    for joint, expressions in _expressions(body).items():
+        bone = armature.pose.bones[layout.SHIFTS[joint]]
+        for index, expression in enumerate(expressions):
+            driver = bone.driver_add("location", index).driver
+            driver.type = "SCRIPTED"
+            for name, dof in zip("ab", DOFS_OF_JOINT[joint]):
+                channel = layout.channel(dof.index)
+                variable = driver.variables.new()
+                variable.name = name
+                variable.targets[0].id = armature
+                variable.targets[0].data_path = f'pose.bones["{channel.bone}"].rotation_euler[{channel.index}]'
+            driver.expression = expression
+
+
+def _expressions(body: RestBody) -> dict[int, tuple[str, str, str]]:
+    """Joint -> expressions of x, y and z (m) in its first two channels, a and b (rad)."""
+    result = {}
+    for joint, (bottom, top) in ARCS.items():
+        length = abs(float(body.joints[top, 1] - body.joints[bottom, 1]))
+        result[joint] = _arc(length, *_signs(joint))
+    width, height = kinematics.scapula_ellipsoid(body.joints)
+    for joint, side in ELLIPSOIDS.items():
+        result[joint] = _ellipsoid(width, height, side, *_signs(joint))
+    return result
+
+
+def _signs(joint: int) -> tuple[int, int]:
+    first, second = DOFS_OF_JOINT[joint][:2]
+    return layout.channel(first.index).sign, layout.channel(second.index).sign
+
+
+def _arc(length: float, sign_a: int, sign_b: int) -> tuple[str, str, str]:
+    """`kinematics.arc_offset`, z up. 2 sin^2(a/2) / a is (1 - cos a) / a without the loss of digits near zero."""
+
+    def versine(name: str) -> str:
+        return f"(sin({name}/2)*sin({name}/2)/{name} if {name} else 0)"
+
+    shrink = f"{length!r}*((sin(a)/a if a else 1)+(sin(b)/b if b else 1)-2)"
+    return f"{-2 * length * sign_a!r}*{versine('a')}", f"{2 * length * sign_b!r}*{versine('b')}", shrink
+
+
+def _ellipsoid(width: float, height: float, side: int, sign_a: int, sign_b: int) -> tuple[str, str, str]:
+    """`kinematics.ellipsoid_offset`, z up; the angles' signs and the side's are folded into constants."""
+    quarter, half_root = math.pi / 4, math.sqrt(0.5)
+    sweep, lift = -side * sign_a, -side * sign_b
+    angle = f"({lift}*b-{quarter!r})"
+    return (
+        f"{side * width / 4!r}*(cos{angle}*cos(a)-{half_root!r})",
+        f"{-sweep * width / 4!r}*sin(a)",
+        f"{-height / 2!r}*(sin{angle}+{half_root!r})",
+    )

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The skin: one mesh whose Armature modifier, with the model's own weights, is the model's linear blend skinning."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from ..anatomy import JOINT_NAMES
+from ..take import TRIANGLE, RestBody
+from . import compat, layout
+
+COLOURS = ((0.62, 0.42, 0.33), (0.33, 0.45, 0.62), (0.42, 0.56, 0.36), (0.60, 0.50, 0.28), (0.50, 0.38, 0.56))
+"""Base colours of the first, second ... person, so that people are told apart."""
+
+
+def build(
+    name: str, body: RestBody, armature: bpy.types.Object, material: bpy.types.Material, collection: bpy.types.Collection
+) -> bpy.types.Object:
+    """A new skin object, child of `armature`, in its rest pose; as many groups as joints, at most K weights a vertex."""
+    mesh = bpy.data.meshes.new(name)
+    fill_mesh(mesh, layout.rest_points(body.skin_verts, body), body.skin_faces, body.skin_uv)
+    mesh.materials.append(material)
+    skin = bpy.data.objects.new(name, mesh)
+    collection.objects.link(skin)
+    _weigh(skin, body)
+    deform(skin, armature)
+    return skin
+
+
+def fill_mesh(mesh: bpy.types.Mesh, points: np.ndarray, faces: np.ndarray, uv: np.ndarray | None = None) -> None:
+    """Fill an empty mesh: points (V,3) m, faces (F,3) or (F,4) with TRIANGLE as fourth index of a triangle, uv (F,4,2) per corner."""
+    used = faces != TRIANGLE
+    sizes = used.sum(axis=1)
+    corners = faces[used]
+    mesh.vertices.add(len(points))
+    mesh.vertices.foreach_set("co", np.ascontiguousarray(points, dtype=np.float32).ravel())
+    mesh.loops.add(len(corners))
+    mesh.loops.foreach_set("vertex_index", corners.astype(np.int32))
+    mesh.polygons.add(len(faces))
+    mesh.polygons.foreach_set("loop_start", np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32))
+    mesh.update(calc_edges=True)
+    mesh.polygons.foreach_set("use_smooth", np.ones(len(faces), dtype=bool))
+    if uv is not None:
+        layer = mesh.uv_layers.new(name="UVMap")
+        layer.uv.foreach_set("vector", np.ascontiguousarray(uv[used], dtype=np.float32).ravel())
+    mesh.validate()
+
+
+def deform(target: bpy.types.Object, armature: bpy.types.Object) -> None:
+    """Make `target`, given in armature space, follow the armature by its vertex groups: plain linear blend skinning."""
+    target.parent = armature
+    modifier = target.modifiers.new("Armature", "ARMATURE")
+    modifier.object = armature
+    modifier.use_vertex_groups = True
+    modifier.use_bone_envelopes = False
+    modifier.use_deform_preserve_volume = False
+
+
+def plain_material(name: str, colour: tuple[float, float, float], roughness: float) -> bpy.types.Material:
+    """A sober opaque material, the same in the viewport's solid mode."""
+    material = bpy.data.materials.new(name)
+    tree = compat.use_nodes(material)
+    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
+    shader.inputs["Base Color"].default_value = (*colour, 1.0)
+    shader.inputs["Roughness"].default_value = roughness
+    material.diffuse_color = (*colour, 1.0)
+    material.roughness = roughness
+    return material
+
+
+def _weigh(skin: bpy.types.Object, body: RestBody) -> None:
+    """One vertex group per joint. Equal weights go in one call, which is what makes `VertexGroup.add` bearable."""
+    for joint, name in enumerate(JOINT_NAMES):
+        group = skin.vertex_groups.new(name=name)
+        vertices, slots = np.nonzero((body.weight_index == joint) & (body.weight_value > 0.0))
+        weights = body.weight_value[vertices, slots]
+        levels, which = np.unique(weights, return_inverse=True)
+        order = np.argsort(which, kind="stable")
+        runs = np.split(vertices[order], np.searchsorted(which[order], np.arange(1, len(levels)))) if len(levels) else []
+        for level, members in zip(levels, runs):
+            group.add(members.tolist(), float(level), "ADD")

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a built take is made of, and what building leaves alone."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+
+from skel_blender.anatomy import JOINT_NAMES
+from skel_blender.rig.build import build_take
+from tests.bpy.evaluated import joint_positions, rig_of
+
+
+def kinds(collection):
+    return sorted(thing.type for thing in collection.objects)
+
+
+def test_take_is_one_collection_of_named_parts(context, take):
+    collection = build_take(context, take, collection_name="shot")
+    assert collection.name == "shot" and collection.name in context.scene.collection.children
+    assert kinds(collection) == ["ARMATURE"] * 2 + ["CAMERA"] + ["MESH"] * 2 * 25
+    for person in ("person_1", "person_2"):
+        rig = collection.objects[person]
+        assert collection.objects[f"{person}_skin"].parent == rig
+        for name in JOINT_NAMES:
+            bone = collection.objects[f"{person}_{name}_bone"]
+            assert [group.name for group in bone.vertex_groups] == [name]
+    colours = {tuple(collection.objects[f"person_{k}_skin"].material_slots[0].material.diffuse_color) for k in (1, 2)}
+    assert len(colours) == 2
+
+
+def test_skin_has_the_bodys_faces_uv_and_weights(context, take):
+    body = take.people[0].body
+    mesh = build_take(context, take).objects["person_1_skin"].data
+    assert len(mesh.polygons) == len(body.skin_faces)
+    used = body.skin_faces[7][body.skin_faces[7] >= 0]
+    assert list(mesh.polygons[7].vertices) == used.tolist()
+    assert {len(face.vertices) for face in mesh.polygons} == {3, 4}
+    uv = np.array([tuple(corner.vector) for corner in mesh.uv_layers[0].uv])
+    assert np.abs(uv - body.skin_uv[body.skin_faces >= 0]).max() < 1e-6
+    for vertex in (0, 17, len(mesh.vertices) - 1):
+        weights = dict.fromkeys(range(24), 0.0)
+        for joint, weight in zip(body.weight_index[vertex], body.weight_value[vertex]):
+            weights[int(joint)] += float(weight)
+        found = {group.group: group.weight for group in mesh.vertices[vertex].groups}
+        assert found == pytest.approx({joint: weight for joint, weight in weights.items() if weight > 0})
+
+
+def test_building_again_makes_a_second_version(context, take):
+    first = build_take(context, take, collection_name="shot")
+    rig = rig_of(first)
+    rig.pose.bones["tibia_r"].rotation_euler[0] = 1.234
+    action = rig.animation_data.action
+    second = build_take(context, take, collection_name="shot")
+    assert (first.name, second.name) == ("shot", "shot.001")
+    assert not set(first.objects) & set(second.objects)
+    assert rig_of(first) == rig and rig.animation_data.action == action
+    assert rig_of(second).animation_data.action != action
+    context.scene.frame_set(20)
+    assert np.allclose(joint_positions(rig), joint_positions(rig_of(second)), atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["OBJECT", "EDIT"])
+def test_other_contents_of_the_scene_stay_as_they_are(context, take, mode):
+    mesh = bpy.data.meshes.new("theirs")
+    mesh.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])
+    theirs = bpy.data.objects.new("person_1", mesh)
+    context.scene.collection.objects.link(theirs)
+    theirs.select_set(True)
+    context.view_layer.objects.active = theirs
+    bpy.ops.object.mode_set(mode=mode)
+    collection = build_take(context, take)
+    assert theirs.name == "person_1" and rig_of(collection).name == "person_1.001"
+    assert context.view_layer.objects.active == theirs and theirs.mode == mode
+    assert context.selected_objects == [theirs]
+    assert len(mesh.vertices) == 3
+
+
+def test_bones_are_sorted_coloured_and_helpers_hidden(context, take):
+    data = rig_of(build_take(context, take)).data
+    assert not data.collections["Helpers"].is_visible
+    for name in JOINT_NAMES:
+        (home,) = data.bones[name].collections
+        assert home.is_visible
+    palettes = {data.bones[name].color.palette for name in ("femur_r", "femur_l", "pelvis")}
+    assert len(palettes) == 3
+
+
+def test_builds_in_a_scene_that_no_window_shows(context, take):
+    here = context.scene
+    other = bpy.data.scenes.new("other")
+    with context.temp_override(scene=other, view_layer=other.view_layers[0]):
+        collection = build_take(bpy.context, take)
+    assert collection.name in other.collection.children and not here.collection.children
+    assert (other.frame_start, here.frame_start) == (5, 1)
+    assert {bone.name for bone in rig_of(collection).data.bones} >= set(JOINT_NAMES)
+    assert rig_of(collection).mode == "OBJECT"

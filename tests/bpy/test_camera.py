@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The camera sees each joint where the Take's does; the scene has the Take's clock and size, the footage is in step."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import bpy
+import numpy as np
+import pytest
+from bpy_extras.object_utils import world_to_camera_view
+from mathutils import Vector
+
+from skel_blender.messages import SkelError
+from skel_blender.rig import camera
+from skel_blender.rig.build import build_take
+from tests import synthetic
+from tests.bpy.evaluated import curves
+
+
+def pixels_seen(scene, points):
+    """(N,2) where the scene's camera sees world points, px from the upper left corner."""
+    seen = [world_to_camera_view(scene, scene.camera, Vector(point)) for point in points]
+    width, height = scene.render.resolution_x, scene.render.resolution_y
+    return np.array([(view.x * width, (1.0 - view.y) * height) for view in seen])
+
+
+def pixels_projected(take, points, frame):
+    cam = points @ take.camera.world_to_cam[frame, :3, :3].T + take.camera.world_to_cam[frame, :3, 3]
+    image = cam @ take.camera.K.T
+    return image[:, :2] / image[:, 2:]
+
+
+@pytest.mark.parametrize("moving", [False, True])
+@pytest.mark.parametrize("shape", ["wide", "tall", "oblong pixels", "oblong pixels the other way"])
+def test_camera_sees_joints_where_the_take_does(context, take, moving, shape):
+    if moving:
+        synthetic.moving_camera(take)
+    if shape == "tall":
+        take.image_size, take.camera.K[:2, 2] = (720, 1280), (350, 660)
+    if shape.startswith("oblong"):
+        take.camera.K[1, 1] *= 1.1 if shape.endswith("way") else 0.9
+    build_take(context, take)
+    assert bool(curves(context.scene.camera)) == moving
+    for frame in (0, 13, 29):
+        context.scene.frame_set(int(take.frames[frame]) + 1)
+        points = take.people[0].joints()[frame]
+        assert np.abs(pixels_seen(context.scene, points) - pixels_projected(take, points, frame)).max() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("fps", "expected"),
+    [
+        (Fraction(30000, 1001), (30, 1.001)),
+        (Fraction(24000, 1001), (24, 1.001)),
+        (Fraction(25), (25, 1.0)),
+        (Fraction(60), (60, 1.0)),
+        (Fraction(2997, 125), None),
+        (Fraction(1, 2), None),
+    ],
+)
+def test_scene_has_the_clips_rate_range_and_size(context, fps, expected):
+    take = synthetic.random_take(frames=7, people=1, first=12, fps=fps)
+    build_take(context, take)
+    scene, render = context.scene, context.scene.render
+    assert render.fps / render.fps_base == pytest.approx(float(fps), rel=1e-7)
+    if expected:
+        assert (render.fps, render.fps_base) == (expected[0], pytest.approx(expected[1], rel=1e-7))
+    assert (scene.frame_start, scene.frame_end, scene.frame_current) == (13, 19, 13)
+    assert (render.resolution_x, render.resolution_y, render.resolution_percentage) == (1280, 720, 100)
+
+
+def save_picture(path, value):
+    picture = bpy.data.images.new(path.name, 8, 4)
+    picture.generated_color = (value, value, value, 1.0)
+    picture.filepath_raw, picture.file_format = str(path), "PNG"
+    picture.save()
+    bpy.data.images.remove(picture)
+
+
+def test_footage_stands_behind_the_camera_in_step(context, take, tmp_path):
+    for number in range(40):
+        save_picture(tmp_path / f"frame_{number + 7:04d}.png", number / 40)
+    take.source = "/moved/away/frame_0007.png"
+    collection = build_take(context, take, clip_path=tmp_path)
+    eye = next(thing for thing in collection.objects if thing.type == "CAMERA")
+    assert eye == context.scene.camera and eye.data.show_background_images
+    (background,) = eye.data.background_images
+    assert background.source == "MOVIE_CLIP" and background.clip.source == "SEQUENCE"
+    assert background.clip.filepath.endswith("frame_0007.png")
+    assert background.clip.frame_duration == 40
+    assert background.clip.frame_start + background.clip.frame_offset == 1  # source frame 0 at scene frame 1
+
+
+def test_source_of_the_take_is_the_footage_where_it_still_lies(context, take, tmp_path):
+    take.source = str(tmp_path / "still.png")
+    assert camera.load_footage(take, None) is None
+    save_picture(tmp_path / "still.png", 0.5)
+    clip = camera.load_footage(take, None)
+    assert clip.filepath == take.source
+    assert camera.load_footage(take, tmp_path / "still.png") == clip
+    clip.frame_start = 50  # the user's now
+    assert camera.load_footage(take, None) not in (None, clip)
+    assert clip.frame_start == 50
+
+
+@pytest.mark.parametrize("name", ["missing.mp4", "empty", "text.mp4"])
+def test_footage_that_cannot_be_shown_stops_the_build_before_it_begins(context, take, tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(SkelError) as error:
+        build_take(context, take, clip_path=tmp_path / name)
+    assert name in str(error.value)
+    assert not bpy.data.collections and not bpy.data.objects and not bpy.data.movieclips

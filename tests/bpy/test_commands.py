@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands: `skel_blender.rig` and `skel_blender.rig.picture`, run as a user's shell does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import bpy
+import numpy as np
+import pytest
+
+from skel_blender import take as takes
+from tests import synthetic
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Path of a saved Take of 5 frames."""
+    path = tmp_path / "take.npz"
+    take = synthetic.random_take(frames=5, first=2)
+    take.image_size = (128, 72)
+    take.camera.K[:2] *= 0.1
+    takes.save(take, path)
+    return path
+
+
+def run(repository, *arguments, module="skel_blender.rig"):
+    environment = {**os.environ, "PYTHONPATH": str(repository)}
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+
+
+def test_saved_file_opens_ready_to_look_at(repository, saved, tmp_path):
+    out = tmp_path / "shot.blend"
+    done = run(repository, saved, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["shot.blend", "take.npz"]
+    bpy.ops.wm.open_mainfile(filepath=str(out))
+    scene = bpy.context.scene
+    collection = bpy.data.collections["shot"]
+    assert sum(thing.type == "ARMATURE" for thing in collection.objects) == 2
+    assert (scene.frame_start, scene.frame_end) == (3, 7)
+    assert scene.camera in list(collection.objects)
+    assert scene.world and [thing for thing in scene.objects if thing.type == "LIGHT"]
+    assert bpy.context.view_layer.objects.active == collection.objects["person_1"]
+    assert not collection.objects["person_1"].show_in_front
+    scene.frame_set(5)
+    evaluated = collection.objects["person_2"].evaluated_get(bpy.context.evaluated_depsgraph_get())
+    heads = np.array([evaluated.pose.bones[name].head for name in ("hand_r", "toes_l")])
+    expected = takes.load(saved).people[1].joints()[2]
+    assert np.abs(heads - expected[[18, 10]]).max() < 1e-4
+
+
+@pytest.mark.parametrize("ending", ["fbx", "glb"])
+def test_exports_by_ending(repository, saved, tmp_path, ending):
+    out = tmp_path / f"shot.{ending}"
+    done = run(repository, saved, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert out.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("take", "out", "extra", "sentence"),
+    [
+        ("missing.npz", "shot.blend", (), "There is no file"),
+        ("broken.npz", "shot.blend", (), "is not a Take"),
+        ("take.npz", "shot.abc", (), "Choose one of .blend, .fbx, .glb."),
+        ("take.npz", "nowhere/shot.blend", (), "Choose another one."),
+        ("take.npz", "shot.blend", ("--clip", "gone.mp4"), "gone.mp4"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_writes_nothing(repository, saved, tmp_path, take, out, extra, sentence):
+    (tmp_path / "broken.npz").write_bytes(b"broken")
+    before = sorted(tmp_path.iterdir())
+    done = run(repository, tmp_path / take, "--out", tmp_path / out, *extra)
+    assert done.returncode == 1
+    assert sentence in done.stderr and "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_pictures_show_person_and_footage(repository, saved, tmp_path):
+    """Footage behind the camera in step with the scene; the picture from the side has none."""
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number in range(8):
+        picture = bpy.data.images.new("frame", 16, 9)
+        picture.generated_color = (0.0, number / 8, 1.0, 1.0)
+        picture.filepath_raw, picture.file_format = str(frames / f"f{number:03d}.png"), "PNG"
+        picture.save()
+    take = takes.load(saved)
+    take.source = str(frames / "f000.png")
+    takes.save(take, saved)
+    assert run(repository, saved, "--out", tmp_path / "shot.blend").returncode == 0
+    done = run(repository, tmp_path / "shot.blend", tmp_path / "out", "--frames", "3,6", "--samples", "2", "--percent", "100",
+               module="skel_blender.rig.picture")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for number in (3, 6):
+        corner = pixel(tmp_path / "out" / f"camera_{number:04d}.png")
+        expected = pixel(frames / f"f{number - 1:03d}.png")
+        assert np.abs(corner - expected).max() < 0.02
+        assert np.ptp(pixel(tmp_path / "out" / f"side_{number:04d}.png")[:3]) < 0.1  # a grey floor
+
+
+def pixel(path):
+    """(4,) the lower left pixel of a picture."""
+    picture = bpy.data.images.load(str(path))
+    return np.array(picture.pixels[:4])

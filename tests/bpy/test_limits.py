@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Joint limits: every DoF stops at its limit, nothing inside the limits is touched, channels that are no DoF are locked."""
+
+from __future__ import annotations
+
+import math
+
+import bpy
+import numpy as np
+import pytest
+
+from skel_blender.anatomy import DOF_INDEX, DOFS, DOFS_OF_JOINT, JOINT_NAMES, LIMIT_TABLES, LIMITS_ANATOMICAL
+from skel_blender.rig import layout, limits
+from skel_blender.rig.build import build_take
+from tests.bpy.evaluated import degrees_apart, joint_turns, pose, rig_of
+
+
+def limited_dofs():
+    return [dof for dof in DOFS if math.isfinite(LIMITS_ANATOMICAL[dof.index][0])]
+
+
+def test_constraints_hold_the_bodys_limits(context, take):
+    rig = rig_of(build_take(context, take))
+    for dof in DOFS:
+        channel = layout.channel(dof.index)
+        bone = rig.pose.bones[channel.bone]
+        constraint = bone.constraints[limits.CONSTRAINT]
+        assert (constraint.type, constraint.owner_space) == ("LIMIT_ROTATION", "LOCAL")
+        assert constraint.euler_order == bone.rotation_mode
+        axis = "xyz"[channel.index]
+        low, up = LIMITS_ANATOMICAL[dof.index]
+        assert getattr(constraint, f"use_limit_{axis}") == math.isfinite(low)
+        if math.isfinite(low):
+            found = sorted(channel.sign * getattr(constraint, f"{end}_{axis}") for end in ("min", "max"))
+            assert found == pytest.approx([low, up], abs=1e-6)
+            assert getattr(bone, f"use_ik_limit_{axis}")
+            ik = sorted(channel.sign * getattr(bone, f"ik_{end}_{axis}") for end in ("min", "max"))
+            assert ik == pytest.approx([min(low, 0), max(up, 0)], abs=1e-6)
+
+
+def test_each_dof_stops_at_its_limits(context, take):
+    take.people[0].trans[:] = 0.0
+    rig = rig_of(build_take(context, take))
+    for dof in limited_dofs():
+        for end in (0, 1):
+            sign = (-1, 1)[end]
+            at_limit = np.zeros(46)
+            at_limit[dof.index] = LIMITS_ANATOMICAL[dof.index][end]
+            step = 0.15 * sign * np.eye(46)[dof.index]
+            pose(rig, at_limit)
+            expected = joint_turns(rig)[dof.joint]
+            pose(rig, at_limit + step)
+            assert degrees_apart(joint_turns(rig)[dof.joint], expected) < 0.01, dof.name
+            pose(rig, at_limit - step)
+            assert degrees_apart(joint_turns(rig)[dof.joint], expected) == pytest.approx(np.degrees(0.15), rel=0.01)
+
+
+def test_rotating_by_hand_stops_at_the_limit(context, take):
+    """Blender's own rotate operator: what the animator keys is inside the limits."""
+    rig = rig_of(build_take(context, take))
+    rig.animation_data.action = None
+    rig.select_set(True)
+    context.view_layer.objects.active = rig
+    pose(rig, np.zeros(46))
+    bpy.ops.object.mode_set(mode="POSE")
+    for bone in rig.pose.bones:
+        (bone if hasattr(bone, "select") else bone.bone).select = bone.name == "tibia_r"
+    for start, expected in ((0.5, [0.0, 1.5]), (2.0, [1.0, np.radians(155)])):
+        reached = []
+        for turn in (1.0, -1.0):  # which way is positive changed between versions
+            rig.pose.bones["tibia_r"].rotation_euler[0] = start
+            bpy.ops.transform.rotate(value=turn, orient_axis="X", orient_type="LOCAL")
+            reached.append(rig.pose.bones["tibia_r"].rotation_euler[0])
+        assert sorted(reached) == pytest.approx(expected, abs=1e-4)
+    assert tuple(rig.pose.bones["tibia_r"].rotation_euler)[1:] == pytest.approx((0, 0), abs=1e-6)
+
+
+def test_shoulder_stops_channel_by_channel(context, take):
+    """Beyond several limits at once, and where Euler angles of a smaller sum exist."""
+    rig = rig_of(build_take(context, take))
+    box = np.array(LIMITS_ANATOMICAL)
+    first = [dof.index for dof in DOFS_OF_JOINT[JOINT_NAMES.index("humerus_r")]]
+    for angles in ((1.0, -2.1, 2.1), (1.0, -3.2, 2.6), (-2.2, 2.0, -2.5), (3.0, 1.0, 3.0)):
+        raw, cut = np.zeros(46), np.zeros(46)
+        raw[first] = angles
+        cut[first] = np.clip(angles, box[first, 0], box[first, 1])
+        pose(rig, cut)
+        expected = joint_turns(rig)
+        pose(rig, raw)
+        assert degrees_apart(joint_turns(rig), expected) < 0.01
+
+
+def test_channels_that_are_no_dof_are_locked(context, take):
+    rig = rig_of(build_take(context, take))
+    for joint, name in enumerate(JOINT_NAMES):
+        bone = rig.pose.bones[name]
+        free = {layout.channel(dof.index).index for dof in DOFS_OF_JOINT[joint]}
+        assert {index for index in range(3) if not bone.lock_rotation[index]} == free
+        assert {index for index, axis in enumerate("xyz") if not getattr(bone, f"lock_ik_{axis}")} == free
+        assert all(bone.lock_location) and all(bone.lock_scale)
+    assert not any(rig.pose.bones[layout.ROOT].lock_location)
+
+
+@pytest.mark.parametrize("table", sorted(LIMIT_TABLES))
+def test_only_the_shoulders_are_ambiguous_to_blender(table):
+    box = np.array(LIMIT_TABLES[table])
+    ambiguous = {joint for joint in range(24) if limits.is_ambiguous(joint, limits.channel_limits(box, joint))}
+    assert ambiguous == set(layout.CLAMPS)
+
+
+def test_motion_beyond_a_limit_is_counted(context, take):
+    person = take.people[0]
+    assert limits.count_violations(person) == 0
+    knee = DOF_INDEX["knee_angle_r"]
+    person.poses[3:5, knee] = LIMITS_ANATOMICAL[knee][0] - 0.01
+    assert rig_of(build_take(context, take))["skel_limit_violations"] == 2
