@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command `skel-blender`, with tests/fake_engine.py in the engine's place: nothing half-written, nothing lost, one sentence."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from skel_blender import cli, environment, take
+from skel_blender.messages import Log, Progress, SkelError
+from skel_blender.status import Status, duration_text, progress_text
+from tests import fake_engine
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+POSIX = pytest.mark.skipif(os.name == "nt", reason="the engine's Python is played by a shell script")
+
+# A Python with bpy that writes a scene, or fails as $FAKE_BUILDER says.
+BUILDER = """#!/bin/sh
+case "$FAKE_BUILDER" in
+  sentence) echo "Body 3 has no bones. Use another body." >&2; exit 1;;
+  full) echo "Error: Cannot open file /x for writing: No space left on device" >&2; exit 1;;
+  trace) printf 'Traceback (most recent call last):\\nKeyError: 0\\n' >&2; exit 1;;
+  nothing) exit 0;;
+esac
+test -f "$3" && echo "scene of $3" > "$5"
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with footage and the two environments played by scripts."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    engine = fake_engine.as_python(tools)
+    builder = tools / "blender_python"
+    builder.write_text(BUILDER)
+    builder.chmod(0o755)
+    monkeypatch.setattr(environment, "install", lambda root, python, on_line, name="engine": engine if name == "engine" else builder)
+    monkeypatch.setattr(environment, "landmark_model", lambda root: tools / "model.task")
+    monkeypatch.setattr(environment, "blender_of", lambda version: "blender-4.5")
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    (folder / "clip.mp4").write_bytes(b"footage")
+    return folder
+
+
+def contents(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def reconstruct(folder: Path, out: str, *options: str) -> int:
+    return cli.main(["reconstruct", str(folder / "clip.mp4"), "-o", str(folder / out), *options])
+
+
+@POSIX
+def test_a_take_is_written(place, capfd):
+    assert reconstruct(place, "shot.npz", "--people", "1") == 0
+    assert contents(place) == ["clip.mp4", "shot.npz"]
+    assert len(take.load(place / "shot.npz").people) == 1
+    assert (place / "shot.npz").stat().st_mode == (place / "clip.mp4").stat().st_mode
+    said = capfd.readouterr().err
+    assert "Two frames could not be decoded" in said
+    assert "detect" in said
+
+
+@POSIX
+@pytest.mark.parametrize("ending", [".blend", ".fbx", ".glb", ".BLEND"])
+def test_a_scene_is_built_from_the_take(place, ending):
+    assert reconstruct(place, f"shot{ending}") == 0
+    assert contents(place) == ["clip.mp4", f"shot{ending}"]
+    assert (place / f"shot{ending}").read_text().startswith("scene of ")
+
+
+@POSIX
+@pytest.mark.parametrize("fake, sentence", [
+    ({"FAKE_ENGINE": "fail"}, "Nobody was found in clip.mp4. Choose a clip that shows a person."),
+    ({"FAKE_ENGINE": "crash"}, "the tensor is gone"),
+    ({"FAKE_BUILDER": "sentence"}, "Body 3 has no bones. Use another body."),
+    ({"FAKE_BUILDER": "full"}, "The disk is full. Make room and run again."),
+    ({"FAKE_BUILDER": "trace"}, "The scene could not be built (KeyError: 0)."),
+    ({"FAKE_BUILDER": "nothing"}, "The scene could not be built"),
+])  # fmt: skip
+def test_a_failure_is_one_sentence_and_leaves_what_was_there(place, monkeypatch, capfd, fake, sentence):
+    (place / "shot.blend").write_text("precious")
+    for name, value in fake.items():
+        monkeypatch.setenv(name, value)
+    assert reconstruct(place, "shot.blend", "--overwrite") == 1
+    said = capfd.readouterr().err
+    assert sentence in said.splitlines()[-1]
+    assert "Traceback" not in said
+    assert contents(place) == ["clip.mp4", "shot.blend"]
+    assert (place / "shot.blend").read_text() == "precious"
+
+
+@POSIX
+def test_what_exists_is_replaced_only_on_request(place, capfd):
+    (place / "shot.blend").write_text("precious")
+    assert reconstruct(place, "shot.blend") == 1
+    assert "exists already" in capfd.readouterr().err
+    assert (place / "shot.blend").read_text() == "precious"
+    assert reconstruct(place, "shot.blend", "--overwrite") == 0
+    assert (place / "shot.blend").read_text() != "precious"
+
+
+@POSIX
+@pytest.mark.parametrize("end", ["done", "deaf"])
+def test_ctrl_c_ends_everything_and_leaves_nothing(place, end, monkeypatch):
+    driver = (
+        "import sys; from pathlib import Path; from skel_blender import cli, environment, job\n"
+        "job.GRACE_S = 1.0\n"
+        f"environment.install = lambda *a: Path({str(place.parent / 'tools' / 'python')!r})\n"
+        "environment.landmark_model = lambda root: Path('model')\n"
+        f"sys.exit(cli.main(['reconstruct', {str(place / 'clip.mp4')!r}, '-o', {str(place / 'shot.npz')!r}]))"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(REPOSITORY), "FAKE_ENGINE": end, "FAKE_ENGINE_SECONDS": "60"}
+    process = subprocess.Popen([sys.executable, "-c", driver], env=environ, stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if "detect" in line:  # the engine runs
+            break
+    assert [name for name in contents(place) if name.startswith(".shot.npz.")]
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=30)[1]
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "Cancelled; nothing was written."
+    assert contents(place) == ["clip.mp4"]
+
+
+@pytest.mark.parametrize("arguments, sentence", [
+    (["reconstruct"], "arguments are required"),
+    (["reconstruct", "nowhere.mp4", "-o", "{}/a.blend"], "There is no file nowhere.mp4"),
+    (["reconstruct", "{}/empty", "-o", "{}/a.blend"], "is empty"),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.obj"], "must end in one of .blend, .fbx, .glb, .npz"),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/nowhere/a.blend"], "There is no folder"),
+    (["reconstruct", "{}/clip.npz", "-o", "{}/clip.npz", "--overwrite"], "is the footage itself"),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/folder.blend", "--overwrite"], "is a folder"),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--frames", "9:3"], "not a range of frames"),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--frames", "-3:9"], "frames"),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--people", "0"], "not a number of people"),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--fov", "200"], "between 0 and 180"),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--fov", "nan"], "between 0 and 180"),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--fov", "50", "--focal-length", "900"], "not allowed with"),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--device", "tpu"], "invalid choice"),
+    (["dance"], "invalid choice"),
+])  # fmt: skip
+def test_what_cannot_work_is_said_before_any_work(tmp_path, monkeypatch, capfd, arguments, sentence):
+    def no_work(*arguments: object) -> None:
+        raise AssertionError("work was done")
+
+    monkeypatch.setattr(environment, "install", no_work)
+    for name in ("clip.mp4", "clip.npz"):
+        (tmp_path / name).write_bytes(b"footage")
+    for name in ("empty", "folder.blend"):
+        (tmp_path / name).mkdir()
+    before = contents(tmp_path)
+    assert cli.main([word.format(tmp_path) for word in arguments]) == 1
+    said = capfd.readouterr().err
+    assert sentence in said
+    assert len(said.splitlines()) == 1
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder that takes no files, even from root")
+def test_a_folder_that_takes_no_files_is_named(tmp_path, capfd):
+    (tmp_path / "clip.mp4").write_bytes(b"footage")
+    assert cli.main(["reconstruct", str(tmp_path / "clip.mp4"), "-o", "/proc/shot.blend"]) == 1
+    assert "The folder /proc cannot be written to" in capfd.readouterr().err
+
+
+def test_env_prints_a_path_and_nothing_else(place, capfd):
+    assert cli.main(["env"]) == 0
+    assert capfd.readouterr().out == f"{environment.install(None, None, None)}\n"
+
+
+def test_a_failed_setup_is_one_sentence(place, monkeypatch, capfd):
+    def fails(*arguments: object) -> None:
+        raise SkelError("network", "A package could not be fetched: numpy.", "Check the network connection and run again.")
+
+    monkeypatch.setattr(environment, "install", fails)
+    assert reconstruct(place, "shot.blend") == 1
+    assert capfd.readouterr().err == "A package could not be fetched: numpy. Check the network connection and run again.\n"
+    assert contents(place) == ["clip.mp4"]
+
+
+def test_progress_shows_stage_count_and_time_left():
+    assert progress_text(Progress("fit", 30, 120, 130.0)) == "fit  30/120 (25 %), about 2 min left"
+    assert progress_text(Progress("fit", 0, 0)) == "fit"
+    assert [duration_text(seconds) for seconds in (0.4, 40, 89, 100, 7500)] == ["0 s", "40 s", "89 s", "2 min", "2 h 5 min"]
+
+
+def test_a_log_file_gets_lines_and_a_terminal_one_that_changes():
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    plain, terminal = io.StringIO(), Terminal()
+    for stream in (plain, terminal):
+        status = Status(stream)
+        for done in range(50):
+            status.event(Progress("detect", done, 50))
+        status.event(Log("warning", "Frame 7 is damaged."))
+        status.event(Progress("fit", 1, 3))
+    assert plain.getvalue().splitlines() == ["detect  0/50 (0 %)", "Warning: Frame 7 is damaged.", "fit  1/3 (33 %)"]
+    assert terminal.getvalue().count("\n") == 1
+    assert terminal.getvalue().split("\x1b[2K")[-1] == "fit  1/3 (33 %)"
+
+
+def test_bin_runs_from_anywhere(tmp_path):
+    result = subprocess.run([sys.executable, REPOSITORY / "bin" / "skel-blender", "reconstruct", "none.mp4", "-o", "a.blend"],
+                            cwd=tmp_path, capture_output=True, text=True)  # fmt: skip
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "There is no file none.mp4. Check the path.\n"
