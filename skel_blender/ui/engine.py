@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the engine's Python is, whether it is ready, and the commands that install and use it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from .. import environment
+from ..job import PACKAGE, Job, Request, engine_command
+from ..messages import SkelError
+from .gather import preferences, user_folder
+from .runner import redraw
+
+
+@dataclass
+class Status:
+    """The engine's state as last looked at, so that drawing need not look."""
+
+    ready: bool = False
+    text: str = "Looking for the engine"
+
+
+status = Status()
+
+
+def refresh() -> None:
+    """Look for the engine again."""
+    try:
+        status.text, status.ready = f"The engine is ready: {python()}", True
+    except SkelError as error:
+        status.text, status.ready = error.what, False
+    redraw()
+
+
+def root() -> Path:
+    """The folder of the engine's environment: where the command line has installed it, else this extension's own folder."""
+    shared = environment.default_root()
+    return shared if environment.is_ready(shared) else user_folder("engine")
+
+
+def python() -> Path:
+    """The Python that runs the engine: the one in the preferences, else the installed one. Raises SkelError if there is none."""
+    chosen = preferences()
+    if chosen and chosen.engine_python.strip():
+        path = Path(bpy.path.abspath(chosen.engine_python))
+        if not path.is_file():
+            raise SkelError("no_engine", f"There is no Python at {path}.", "Correct the path in the add-on's preferences.")
+        return path
+    if not environment.is_ready(root()):
+        raise SkelError("no_engine", "The engine is not installed yet.", "Press Install Engine first.")
+    return environment.engine_python(root())
+
+
+def reconstruct(request: Request) -> Job:
+    """Start the engine. Raises SkelError if it is not there."""
+    return Job(engine_command(python(), request))
+
+
+def install() -> Job:
+    """Start to install the engine, if the user lets Blender go online. Raises SkelError if not."""
+    if not bpy.app.online_access:
+        where = ("Start Blender without --offline-mode." if bpy.app.online_access_override
+                 else "Turn on Preferences > System > Network > Allow Online Access, then press the button again.")  # fmt: skip
+        raise SkelError("offline", "Blender may not go online.", where)
+    return Job([sys.executable, "-m", f"{PACKAGE.name}.install", str(root())])

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what the user chose to what the engine is asked: paths and options, checked before anything starts."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import bpy
+
+from ..job import PACKAGE, Request
+from ..messages import SkelError
+
+ADDON = __package__.rpartition(".")[0]
+
+
+def preferences() -> bpy.types.AddonPreferences | None:
+    """The add-on's preferences; None where the package was registered without being enabled as an add-on."""
+    addon = bpy.context.preferences.addons.get(ADDON)
+    return addon.preferences if addon else None
+
+
+def user_folder(name: str) -> Path:
+    """A writable folder of this extension that outlives its updates."""
+    try:
+        return Path(bpy.utils.extension_path_user(ADDON, path=name, create=True))
+    except ValueError:  # not installed as an extension
+        return Path(bpy.utils.user_resource("DATAFILES", path=f"{PACKAGE.name}/{name}", create=True))
+
+
+def request(scene: bpy.types.Scene) -> Request:
+    """What the engine is to do for this scene's settings. Raises SkelError if they can't be followed."""
+    settings = scene.skel
+    footage = clip_path(settings.clip) if settings.source == "CLIP" else file_path(settings.path)
+    chosen = preferences()
+    return Request(
+        inputs=(str(footage),),
+        out=str(new_take_path(footage)),
+        frames=frame_range(settings),
+        people=0 if settings.everyone else settings.people,
+        body=settings.body,
+        device=chosen.device if chosen else "",
+        **lens(settings),
+    )
+
+
+def clip_path(clip: bpy.types.MovieClip | None) -> Path:
+    """The file of a movie clip; the folder of an image sequence."""
+    if clip is None:
+        raise SkelError("no_clip", "No clip is chosen.", "Choose or open a movie clip in the SKEL sidebar.")
+    path = file_path(clip.filepath, clip.library)
+    if clip.source != "SEQUENCE" or clip.frame_duration <= 1:
+        return path
+    pattern = re.compile(re.escape(path.stem.rstrip("0123456789")) + r"\d+" + re.escape(path.suffix))
+    strangers = [f.name for f in path.parent.iterdir() if f.suffix == path.suffix and not pattern.fullmatch(f.name)]
+    if strangers:
+        raise SkelError("mixed_folder", f"Other images, such as {strangers[0]}, lie beside the sequence.",
+                        "Move the sequence to a folder of its own.")  # fmt: skip
+    return path.parent
+
+
+def file_path(text: str, library: bpy.types.Library | None = None) -> Path:
+    """An absolute path to something that exists, from one as Blender keeps it."""
+    if not text.strip():
+        raise SkelError("no_clip", "No footage is chosen.", "Choose a video, an image or a folder of frames in the SKEL sidebar.")
+    path = Path(bpy.path.abspath(text, library=library)).resolve()
+    if not path.exists():
+        raise SkelError("no_file", f"There is no file {path}.", "Choose the footage again.")
+    return path
+
+
+def frame_range(settings: bpy.types.PropertyGroup) -> str:
+    """The engine's A:B (from 0, B excluded) for Blender's first and last frame (from 1, last included)."""
+    if not settings.use_range:
+        return ""
+    if settings.frame_end < settings.frame_start:
+        raise SkelError("frame_range", "The last frame lies before the first.", "Set the frame range again.")
+    return f"{settings.frame_start - 1}:{settings.frame_end}"
+
+
+def lens(settings: bpy.types.PropertyGroup) -> dict[str, float]:
+    """The engine's option for the chosen lens; empty if the engine shall find out."""
+    if settings.lens == "FOV":
+        return {"fov": round(math.degrees(settings.fov), 4)}
+    if settings.lens == "PIXELS":
+        return {"focal_length": settings.focal_length}
+    if settings.lens == "CLIP":
+        if settings.source != "CLIP" or settings.clip is None:
+            raise SkelError("no_lens", "The lens of a clip needs a movie clip.", "Choose a movie clip or another lens.")
+        return {"focal_length": settings.clip.tracking.camera.focal_length_pixels}
+    return {}
+
+
+def new_take_path(footage: Path) -> Path:
+    """A free name for the Take: in a folder `takes` beside the .blend file, or the add-on's own folder while that is not saved."""
+    folder = Path(bpy.data.filepath).parent / "takes" if bpy.data.filepath else user_folder("takes")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SkelError("unwritable", f"{folder} could not be made ({error.strerror}).",
+                        "Save the .blend file in a folder that you can write to.") from error  # fmt: skip
+    numbers = (path.stem.rpartition("_")[2] for path in folder.glob(f"{footage.stem}_*.npz"))
+    last = max((int(number) for number in numbers if number.isdigit()), default=0)
+    return folder / f"{footage.stem}_{last + 1:03d}.npz"

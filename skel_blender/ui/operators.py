@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The buttons: gather, call, report. Work is done by the engine's process and by rig/."""
+
+import functools
+import time
+
+import bpy
+from bpy.props import StringProperty
+from bpy_extras.io_utils import ImportHelper
+
+from . import engine, gather
+from .arrival import build, build_in_scene
+from .runner import INTERVAL_S, guarded, runner
+
+
+class SkelOperator:
+    """Base of all operators: `run` does the work, what it raises becomes one sentence for the user."""
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        failures: list[str] = []
+        with guarded(failures.append):
+            self.run(context)
+        for text in failures:
+            self.report({"ERROR"}, text)
+        return {"CANCELLED"} if failures else {"FINISHED"}
+
+    def run(self, context: bpy.types.Context) -> None:
+        raise NotImplementedError
+
+
+class _Starts(SkelOperator):
+    """Base of the operators that start a job; without a window there are no timers, so they wait for its end."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        cls.poll_message_set("Something is running already")
+        return not runner.busy
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        result = super().execute(context)
+        while bpy.app.background and runner.busy:
+            runner.step()
+            time.sleep(INTERVAL_S)
+        return result
+
+
+class SKEL_OT_reconstruct(_Starts, bpy.types.Operator):
+    """Reconstruct the people in the footage and build a rig for each"""
+
+    bl_idname, bl_label = "skel.reconstruct", "Reconstruct"
+
+    def run(self, context: bpy.types.Context) -> None:
+        job = engine.reconstruct(gather.request(context.scene))
+        runner.start("Starting the engine", job, functools.partial(build_in_scene, scene_uid=context.scene.session_uid))
+
+
+class SKEL_OT_install_engine(_Starts, bpy.types.Operator):
+    """Download and install what the reconstruction needs, in a folder of its own (about 1 GB)"""
+
+    bl_idname, bl_label = "skel.install_engine", "Install Engine"
+
+    def run(self, context: bpy.types.Context) -> None:
+        runner.start("Installing the engine", engine.install(), _installed)
+
+
+def _installed(path: str) -> str:
+    engine.refresh()
+    return "The engine is installed."
+
+
+class SKEL_OT_cancel(SkelOperator, bpy.types.Operator):
+    """Stop what is running"""
+
+    bl_idname, bl_label = "skel.cancel", "Cancel"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return runner.job is not None
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if event.type == "ESC" and context.screen.is_animation_playing:
+            return {"PASS_THROUGH"}  # that key stops the playback first
+        return self.execute(context)
+
+    def run(self, context: bpy.types.Context) -> None:
+        runner.cancel()
+
+
+class SKEL_OT_load_take(SkelOperator, bpy.types.Operator, ImportHelper):
+    """Build the rigs of a saved Take, without the engine"""
+
+    bl_idname, bl_label, bl_options = "skel.load_take", "Load Take", {"REGISTER", "UNDO"}
+    filename_ext = ".npz"
+    filter_glob: StringProperty(default="*.npz", options={"HIDDEN"})
+
+    def run(self, context: bpy.types.Context) -> None:
+        self.report({"INFO"}, build(context, self.filepath))
+
+
+CLASSES = (SKEL_OT_reconstruct, SKEL_OT_install_engine, SKEL_OT_cancel, SKEL_OT_load_take)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The SKEL tab of the 3D viewport's sidebar. Drawing computes nothing: it shows settings and what the runner has prepared."""
+
+import bpy
+
+from .engine import status
+from .preferences import draw_engine, draw_progress
+from .runner import runner
+
+
+class _Sidebar:
+    bl_space_type, bl_region_type, bl_category = "VIEW_3D", "UI", "SKEL"
+
+
+class SKEL_PT_main(_Sidebar, bpy.types.Panel):
+    """Footage, choices, the button, progress and messages."""
+
+    bl_label = "Reconstruct"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.skel
+        column = layout.column()
+        column.enabled = not runner.busy
+        column.row().prop(settings, "source", expand=True)
+        if settings.source == "CLIP":
+            column.template_ID(settings, "clip", open="clip.open")
+        else:
+            column.prop(settings, "path", text="")
+        column = layout.column()
+        column.enabled = not runner.busy
+        column.use_property_split, column.use_property_decorate = True, False
+        column.column(heading="People").prop(settings, "everyone")
+        if not settings.everyone:
+            column.prop(settings, "people")
+        column.prop(settings, "body")
+        column.prop(settings, "lens")
+        if settings.lens == "FOV":
+            column.prop(settings, "fov")
+        elif settings.lens == "PIXELS":
+            column.prop(settings, "focal_length")
+        heading = column.column(heading="Range")
+        heading.prop(settings, "use_range", text="Part of the footage")
+        if settings.use_range:
+            ends = column.column(align=True)
+            ends.prop(settings, "frame_start")
+            ends.prop(settings, "frame_end")
+        self._draw_run(layout)
+
+    def _draw_run(self, layout: bpy.types.UILayout) -> None:
+        if not status.ready and not runner.busy:
+            draw_engine(layout)
+        elif runner.busy:
+            draw_progress(layout)
+        else:
+            row = layout.row()
+            row.scale_y = 1.6
+            row.operator("skel.reconstruct", icon="ARMATURE_DATA")
+        if runner.lines:
+            box = layout.box().column(align=True)
+            for icon, text in runner.lines:
+                box.label(text=text, icon=icon)
+
+
+class SKEL_PT_take(_Sidebar, bpy.types.Panel):
+    """Saved Takes."""
+
+    bl_label = "Saved Takes"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        self.layout.operator("skel.load_take", icon="FILE_FOLDER")
+
+
+CLASSES = (SKEL_PT_main, SKEL_PT_take)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The add-on's preferences: the engine's state, its installation, which Python and device it uses."""
+
+import bpy
+from bpy.props import EnumProperty, StringProperty
+
+from .engine import refresh, status
+from .gather import ADDON
+from .runner import runner
+
+DEVICES = (
+    ("auto", "Automatic", "The GPU if the engine can use it, otherwise the CPU"),
+    ("cpu", "CPU", "Always the CPU"),
+    ("cuda", "CUDA", "Always the NVIDIA GPU"),
+)
+
+
+class SKEL_AddonPreferences(bpy.types.AddonPreferences):
+    """Choices that hold for all files."""
+
+    bl_idname = ADDON
+
+    engine_python: StringProperty(
+        name="Engine Python", subtype="FILE_PATH", update=lambda self, context: refresh(),
+        description="A Python that has the engine's packages, instead of the installed engine; leave empty otherwise",
+    )  # fmt: skip
+    device: EnumProperty(name="Device", items=DEVICES, description="What the engine computes on")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        draw_engine(layout)
+        layout.prop(self, "engine_python")
+        layout.prop(self, "device")
+
+
+def draw_engine(layout: bpy.types.UILayout) -> None:
+    """The engine's state and the button that installs it, with its progress."""
+    layout.label(text=status.text, icon="CHECKMARK" if status.ready else "ERROR")
+    if runner.busy:
+        draw_progress(layout)
+    else:
+        text = "Install Engine Again" if status.ready else "Install Engine"
+        layout.operator("skel.install_engine", text=text, icon="IMPORT")
+
+
+def draw_progress(layout: bpy.types.UILayout) -> None:
+    """The progress bar of the running job with a button that cancels it."""
+    row = layout.row(align=True)
+    row.scale_y = 1.3
+    row.progress(factor=runner.factor, text=runner.text)
+    row.operator("skel.cancel", text="", icon="X")
+
+
+CLASSES = (SKEL_AddonPreferences,)

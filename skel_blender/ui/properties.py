@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the user chooses for a reconstruction, kept with the scene as `Scene.skel`."""
+
+import math
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+
+SOURCES = (
+    ("CLIP", "Movie Clip", "A movie clip or image sequence of this file"),
+    ("FILE", "File", "A video, an image or a folder of frames"),
+)
+BODIES = (
+    ("male", "Male", "The open body, male proportions"),
+    ("female", "Female", "The open body, female proportions"),
+)
+LENSES = (
+    ("AUTO", "Automatic", "From the footage if it says so, otherwise a common lens"),
+    ("FOV", "Angle", "The angle of view across the longer side of the picture"),
+    ("PIXELS", "Pixels", "The focal length in pixels of the footage"),
+    ("CLIP", "From Clip", "The lens that is set for the movie clip, as in the Movie Clip Editor"),
+)
+
+
+class SKEL_PG_settings(bpy.types.PropertyGroup):
+    """Choices for one reconstruction."""
+
+    source: EnumProperty(name="Footage", items=SOURCES, default="CLIP")
+    clip: PointerProperty(name="Clip", description="The footage to reconstruct", type=bpy.types.MovieClip)
+    path: StringProperty(name="Path", description="A video, an image or a folder of frames", subtype="FILE_PATH")
+    everyone: BoolProperty(name="Everyone", description="Reconstruct all the people in the footage", default=True)
+    people: IntProperty(
+        name="Number", description="How many people to reconstruct, the most prominent ones", min=1, soft_max=8, default=1
+    )
+    body: EnumProperty(name="Body", description="Which body to fit to the people", items=BODIES)
+    lens: EnumProperty(name="Lens", description="How the camera's focal length is known", items=LENSES, default="AUTO")
+    fov: FloatProperty(
+        name="Angle", description="Angle of view across the longer side", subtype="ANGLE",
+        min=math.radians(5), max=math.radians(150), default=math.radians(60),
+    )  # fmt: skip
+    focal_length: FloatProperty(
+        name="Focal Length", description="Focal length in pixels of the footage", min=50.0, soft_max=10000.0, default=1500.0
+    )
+    use_range: BoolProperty(name="Frame Range", description="Reconstruct a part of the footage only")
+    frame_start: IntProperty(name="First", description="First frame, the footage starts with 1", min=1, default=1)
+    frame_end: IntProperty(name="Last", description="Last frame, included", min=1, default=250)
+
+
+CLASSES = (SKEL_PG_settings,)
+
+
+def register() -> None:
+    """Add `Scene.skel`; its class is registered already."""
+    bpy.types.Scene.skel = PointerProperty(type=SKEL_PG_settings)
+
+
+def unregister() -> None:
+    """Remove `Scene.skel`."""
+    del bpy.types.Scene.skel

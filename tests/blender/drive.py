@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs inside the real Blender with a window (see real_blender.sh): presses the extension's buttons and watches what happens.
+
+Every `test_*` is a generator that a timer of Blender's steps: it yields while it waits, so that Blender goes on living.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+import bpy
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.dont_write_bytecode = True
+
+from tests import fake_engine  # noqa: E402
+
+ADDON = "bl_ext.user_default.skel_blender"
+STEP_S = 0.05
+SHOTS = Path(os.environ["SKEL_BLENDER_SHOTS"])
+FOLDER = Path(os.environ["BLENDER_USER_RESOURCES"])
+Steps = Iterator[None]
+
+
+class Draws:
+    """Counts how often the 3D viewport is drawn while it is asked to draw as often as it can."""
+
+    def __init__(self) -> None:
+        self.count, self._start = 0, time.monotonic()
+        self._handle = bpy.types.SpaceView3D.draw_handler_add(self._drawn, (), "WINDOW", "POST_PIXEL")
+
+    def _drawn(self) -> None:
+        self.count += 1
+
+    def beat(self) -> None:
+        sidebar()[0].tag_redraw()
+
+    def rate(self) -> float:
+        """Draws a second; ends the counting."""
+        bpy.types.SpaceView3D.draw_handler_remove(self._handle, "WINDOW")
+        return self.count / (time.monotonic() - self._start)
+
+
+def test_the_extension_is_installed_and_shows_its_tab() -> Steps:
+    assert ADDON in bpy.context.preferences.addons
+    yield from show_tab()
+    yield from shot("1_installed")
+    prefs().engine_python = str(fake_engine.as_python(FOLDER, shutil.which("python3")))
+    yield from pause(0.5)
+
+
+def test_a_press_without_a_clip_gives_one_sentence() -> Steps:
+    try:
+        press("reconstruct")
+    except RuntimeError as error:
+        assert "No clip is chosen." in str(error), error
+    else:
+        raise AssertionError("no error")
+    yield
+
+
+def test_the_rig_arrives_while_the_user_works_on() -> Steps:
+    os.environ.update(FAKE_ENGINE="done", FAKE_ENGINE_SECONDS="15")
+    bpy.context.scene.skel.clip = a_clip()
+    with override():
+        bpy.ops.ed.undo_push(message="clip")
+    draws = Draws()
+    yield from pause(4.0, draws.beat)
+    idle = draws.rate()
+    press("reconstruct")
+    yield from wait(lambda: runner().factor > 0.1, 20)
+    yield from shot("2_running")
+    draws = Draws()
+    cubes = len(bpy.data.objects)
+    with override():
+        bpy.ops.mesh.primitive_cube_add(location=(4, 0, 0))
+        bpy.ops.ed.undo_push(message="cube")
+    assert len(bpy.data.objects) == cubes + 1 and runner().busy
+    with override():
+        bpy.ops.ed.undo()
+    yield from wait(lambda: runner().text == "Building the scene", 60, draws.beat)
+    busy = draws.rate()
+    yield from wait(lambda: not runner().busy, 60)
+    print(f"viewport drawn {busy:.1f} times a second while the engine ran, {idle:.1f} while it did not")
+    assert busy > idle / 3  # other processes on the machine make it vary
+    collection = bpy.data.collections["clip_001"]
+    assert sum(thing.type == "ARMATURE" for thing in collection.all_objects) == 2
+    assert Path(bpy.path.abspath(collection["skel_take"])).is_file()
+    yield from look_at_result("3_arrived")
+
+
+def test_undo_takes_the_rig_away_and_redo_brings_it_back() -> Steps:
+    for operator, expected in ((bpy.ops.ed.undo, False), (bpy.ops.ed.redo, True)):
+        with override():
+            operator()
+        yield from pause(0.3)
+        assert ("clip_001" in bpy.data.collections) is expected, operator
+
+
+def test_escape_cancels_and_leaves_no_process() -> Steps:
+    os.environ.update(FAKE_ENGINE="done", FAKE_ENGINE_SECONDS="60")
+    before = len(bpy.data.objects)
+    press("reconstruct")
+    yield from wait(lambda: runner().factor > 0, 20)
+    process = runner().job._process
+    area, _, window = sidebar()
+    for value in ("PRESS", "RELEASE"):
+        window.event_simulate(type="ESC", value=value, x=area.x + area.width // 3, y=area.y + area.height // 2)
+    yield from wait(lambda: not runner().busy, 15)
+    assert process.poll() is not None and len(bpy.data.objects) == before
+    assert runner().lines == [("INFO", "Cancelled.")]
+    yield from shot("4_cancelled")
+
+
+def test_an_error_of_the_engine_is_one_sentence_in_the_sidebar() -> Steps:
+    os.environ.update(FAKE_ENGINE="fail", FAKE_ENGINE_SECONDS="0.5")
+    press("reconstruct")
+    yield from wait(lambda: not runner().busy, 30)
+    assert " ".join(text for _, text in runner().lines) == "Nobody was found in clip.mp4. Choose a clip that shows a person."
+    yield from shot("5_error")
+
+
+def test_the_scene_is_left_alone_while_the_user_moves_an_object() -> Steps:
+    os.environ.update(FAKE_ENGINE="done", FAKE_ENGINE_SECONDS="1")
+    area, _, window = sidebar()
+    x, y = area.x + area.width // 3, area.y + area.height // 2
+    bpy.data.objects["Light"].select_set(True)
+    window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
+    yield from pause(0.5)
+    with override():
+        bpy.ops.transform.translate("INVOKE_DEFAULT")
+    press("reconstruct")
+    yield from wait(lambda: runner().text == "Building the scene", 30)
+    yield from pause(1.5)
+    assert len(window.modal_operators) == 1 and "clip_002" not in bpy.data.collections
+    for value in ("PRESS", "RELEASE"):
+        window.event_simulate(type="RIGHTMOUSE", value=value, x=x, y=y)
+    yield from wait(lambda: not runner().busy, 30)
+    assert "clip_002" in bpy.data.collections
+
+
+def test_a_take_that_comes_after_the_file_was_closed_is_kept() -> Steps:
+    os.environ.update(FAKE_ENGINE="done", FAKE_ENGINE_SECONDS="4")
+    press("reconstruct")
+    yield from wait(lambda: runner().factor > 0, 20)
+    bpy.ops.wm.read_homefile()
+    yield from wait(lambda: not runner().busy, 30)
+    said = " ".join(text for _, text in runner().lines)
+    path = re.search(r"savedas(.*?\.npz)", said.replace(" ", ""))  # long words are broken over lines
+    assert path and Path(path[1]).is_file() and not bpy.data.collections.get("clip_003"), said
+    yield from show_tab()
+
+
+def test_the_preferences_tell_of_the_engine() -> Steps:
+    prefs().engine_python = ""
+    with override():
+        bpy.ops.screen.userpref_show("INVOKE_DEFAULT")
+    yield from pause(0.5)
+    bpy.context.preferences.active_section = "ADDONS"
+    bpy.context.window_manager.addon_search = "SKEL"
+    with override(bpy.context.window_manager.windows[-1]):
+        bpy.ops.preferences.addon_expand(module=ADDON)
+    yield from pause(1.0)
+    yield from shot("6_preferences")
+    with override(bpy.context.window_manager.windows[-1]):
+        bpy.ops.wm.window_close()
+    yield from shot("7_no_engine")
+    assert status().ready is False
+
+
+def test_the_real_engine_reconstructs_the_clip() -> Steps:
+    if not os.environ["SKEL_BLENDER_ENGINE"]:
+        raise Skip("the engine is not installed")
+    bpy.ops.wm.read_homefile(use_factory_startup=False)
+    yield from pause(1.0)
+    prefs().engine_python = os.environ["SKEL_BLENDER_ENGINE"]
+    settings = bpy.context.scene.skel
+    settings.clip = bpy.data.movieclips.load(os.environ["SKEL_BLENDER_CLIP"])
+    settings.use_range, settings.frame_end = True, min(40, settings.clip.frame_duration)
+    yield from show_tab()
+    press("reconstruct")
+    yield from wait(lambda: runner().factor > 0.3, 300)
+    yield from shot("8_real_running")
+    yield from wait(lambda: not runner().busy, 600)
+    said = " ".join(text for _, text in runner().lines)
+    assert "frames;" in said, said
+    yield from look_at_result("9_real_arrived")
+
+
+def test_disabling_ends_the_job_and_removes_everything() -> Steps:
+    os.environ.update(FAKE_ENGINE="done", FAKE_ENGINE_SECONDS="60")
+    prefs().engine_python = str(FOLDER / "python")
+    bpy.context.scene.skel.clip = a_clip()
+    press("reconstruct")
+    yield from wait(lambda: runner().factor > 0, 20)
+    process = runner().job._process
+    bpy.ops.preferences.addon_disable(module=ADDON)
+    assert process.poll() is not None
+    assert not hasattr(bpy.types.Scene, "skel")
+    yield from pause(0.5)
+
+
+class Skip(Exception):
+    """Raised by a test that can't run here."""
+
+
+def show_tab() -> Steps:
+    """The default scene without its cube, with the sidebar open at our tab."""
+    yield from pause(1.0)
+    bpy.data.objects.remove(bpy.data.objects["Cube"])
+    area, region, _ = sidebar()
+    area.spaces.active.show_region_ui = True
+    yield from pause(2.0)  # a region has its tabs only once it was drawn
+    region.active_panel_category = "SKEL"
+    yield from pause(0.5)
+
+
+def look_at_result(name: str) -> Steps:
+    """Pictures of the scene through its camera and from the side."""
+    area = sidebar()[0]
+    area.spaces.active.region_3d.view_perspective = "CAMERA"
+    bpy.context.scene.frame_set(bpy.context.scene.frame_start + 10)
+    with override():
+        bpy.ops.view3d.view_center_camera()
+    yield from shot(name)
+    with override():
+        bpy.ops.object.select_all(action="DESELECT")
+        for thing in bpy.data.objects:
+            thing.select_set(thing.type == "ARMATURE")
+        bpy.ops.view3d.view_axis(type="RIGHT")
+        bpy.ops.view3d.view_selected()
+    yield from shot(name + "_side")
+
+
+def a_clip() -> bpy.types.MovieClip:
+    """A picture, as footage: the fake engine does not look at it."""
+    path = FOLDER / "clip.png"
+    if not path.exists():
+        picture = bpy.data.images.new("clip", 1280, 720)
+        picture.filepath_raw, picture.file_format = str(path), "PNG"
+        picture.save()
+    return bpy.data.movieclips.load(str(path), check_existing=True)
+
+
+def sidebar() -> tuple[bpy.types.Area, bpy.types.Region, bpy.types.Window]:
+    """The largest 3D viewport of the main window and its sidebar."""
+    window = bpy.context.window_manager.windows[0]
+    area = max((a for a in window.screen.areas if a.type == "VIEW_3D"), key=lambda a: a.width * a.height)
+    return area, next(region for region in area.regions if region.type == "UI"), window
+
+
+def override(window: bpy.types.Window | None = None):
+    """The context of a user whose mouse is in the viewport."""
+    if window is not None:
+        area = window.screen.areas[0]
+        return bpy.context.temp_override(window=window, area=area, region=area.regions[-1])
+    area, _, window = sidebar()
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    return bpy.context.temp_override(window=window, area=area, region=region)
+
+
+def press(button: str) -> None:
+    """Call an operator as its button in the sidebar does."""
+    area, region, window = sidebar()
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        getattr(bpy.ops.skel, button)("INVOKE_DEFAULT")
+
+
+def runner():
+    return importlib.import_module(f"{ADDON}.ui.runner").runner
+
+
+def status():
+    return importlib.import_module(f"{ADDON}.ui.engine").status
+
+
+def prefs() -> bpy.types.AddonPreferences:
+    return bpy.context.preferences.addons[ADDON].preferences
+
+
+def shot(name: str) -> Steps:
+    """A picture of the screen when it has been drawn; by Blender only where `import` is not there: on virtual screens it can be black."""
+    sidebar()[0].tag_redraw()
+    yield from pause(2.0)
+    if shutil.which("import"):
+        subprocess.run(["import", "-window", "root", f"{SHOTS}_{name}.png"], check=True)
+    else:
+        with override():
+            bpy.ops.screen.screenshot(filepath=f"{SHOTS}_{name}.png")
+
+
+def pause(seconds: float, beat: Callable[[], None] = lambda: None) -> Steps:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        beat()
+        yield
+
+
+def wait(until: Callable[[], bool], limit_s: float, beat: Callable[[], None] = lambda: None) -> Steps:
+    end = time.monotonic() + limit_s
+    while not until():
+        assert time.monotonic() < end, f"waited {limit_s} s; {runner().text}; {runner().lines}"
+        beat()
+        yield
+
+
+def run_all() -> Steps:
+    """Run every test, write what came of it, leave Blender."""
+    cases, counts = [], {"failures": 0, "skipped": 0}
+    tests = {name: value for name, value in globals().items() if name.startswith("test_")}
+    for name, test in tests.items():
+        inner = ""
+        try:
+            yield from test()
+            print(f"PASS {name}", flush=True)
+        except Skip as reason:
+            counts["skipped"] += 1
+            inner = f"<skipped message={quoteattr(str(reason))}/>"
+            print(f"SKIP {name}: {reason}", flush=True)
+        except Exception:
+            counts["failures"] += 1
+            inner = f"<failure message={quoteattr(traceback.format_exc())}/>"
+            print(f"FAIL {name}\n{traceback.format_exc()}", flush=True)
+            yield from shot(f"failed_{name}")
+        cases.append(f"<testcase name={quoteattr(name)}>{inner}</testcase>")
+    title = quoteattr(f"{os.environ['SKEL_BLENDER_NAME']}, Blender {bpy.app.version_string}")
+    head = f'<testsuite name={title} tests="{len(cases)}" errors="0" failures="{counts["failures"]}" skipped="{counts["skipped"]}">'
+    Path(os.environ["SKEL_BLENDER_RESULT"]).write_text(f"{head}{''.join(cases)}</testsuite>\n")
+    sys.stdout.flush()
+    os._exit(1 if counts["failures"] else 0)
+
+
+def drive(steps: Steps = run_all()) -> float:  # noqa: B008, one run only
+    """The timer."""
+    next(steps)
+    return STEP_S
+
+
+bpy.context.preferences.view.show_splash = False
+bpy.app.timers.register(drive, first_interval=2.0, persistent=True)

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The add-on in Blender without a window: it comes and goes without a trace, its operators gather, start, build and explain."""
+
+import time
+
+import bpy
+import pytest
+
+import skel_blender
+from skel_blender import take
+from tests import fake_engine, synthetic
+
+
+@pytest.fixture
+def addon(tmp_path, monkeypatch):
+    """The add-on enabled in an empty saved file, with the fake engine as its Python; gives the scene's settings."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    monkeypatch.setenv("SKEL_BLENDER_HOME", str(tmp_path / "home"))
+    bpy.context.preferences.addons.new().module = "skel_blender"
+    skel_blender.register()
+    bpy.context.preferences.addons["skel_blender"].preferences.engine_python = str(fake_engine.as_python(tmp_path))
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    clip = tmp_path / "run 1.png"
+    picture = bpy.data.images.new("clip", 64, 36)
+    picture.filepath_raw, picture.file_format = str(clip), "PNG"
+    picture.save()
+    settings = bpy.context.scene.skel
+    settings.source, settings.path = "FILE", str(clip)
+    yield settings
+    skel_blender.unregister()
+
+
+def messages_shown() -> str:
+    from skel_blender.ui.runner import runner
+
+    return " ".join(text for icon, text in runner.lines)
+
+
+def test_register_and_unregister_leave_nothing_behind_twice():
+    for _ in range(2):
+        before = set(dir(bpy.types)), set(dir(bpy.ops.skel))
+        skel_blender.register()
+        assert hasattr(bpy.types.Scene, "skel") and "reconstruct" in dir(bpy.ops.skel)
+        skel_blender.unregister()
+        assert (set(dir(bpy.types)), set(dir(bpy.ops.skel))) == before
+        assert not hasattr(bpy.types.Scene, "skel")
+
+
+def test_reconstruct_builds_the_rigs_and_keeps_the_take_beside_the_file(addon, tmp_path):
+    assert bpy.ops.skel.reconstruct() == {"FINISHED"}
+    collection = bpy.data.collections["run 1_001"]
+    assert collection["skel_take"] == "//takes/run 1_001.npz"
+    assert len(take.load(tmp_path / "takes" / "run 1_001.npz").people) == 2
+    assert sum(thing.type == "ARMATURE" for thing in collection.all_objects) == 2
+    assert "2 people in 20 frames" in messages_shown() and "Two frames could not be decoded." in messages_shown()
+
+
+def test_a_second_run_overwrites_nothing(addon, tmp_path):
+    bpy.ops.skel.reconstruct()
+    bpy.ops.skel.reconstruct()
+    assert sorted(path.name for path in (tmp_path / "takes").iterdir()) == ["run 1_001.npz", "run 1_002.npz"]
+    assert "run 1_002" in bpy.data.collections
+
+
+@pytest.mark.parametrize(
+    ("end", "sentence"),
+    [("fail", "Nobody was found in clip.mp4. Choose a clip that shows a person."), ("crash", "RuntimeError: the tensor is gone")],
+)
+def test_an_engine_that_fails_says_why_and_builds_nothing(addon, monkeypatch, end, sentence):
+    monkeypatch.setenv("FAKE_ENGINE", end)
+    bpy.ops.skel.reconstruct()
+    assert sentence in messages_shown()
+    assert not bpy.data.collections
+
+
+def test_cancel_ends_even_a_deaf_engine(addon, monkeypatch):
+    from skel_blender import job
+    from skel_blender.ui import engine, gather
+    from skel_blender.ui.runner import runner
+
+    monkeypatch.setattr(job, "GRACE_S", 0.3)
+    monkeypatch.setenv("FAKE_ENGINE", "deaf")
+    assert not bpy.ops.skel.cancel.poll()
+    runner.start("Run", engine.reconstruct(gather.request(bpy.context.scene)), lambda path: "never")
+    assert not bpy.ops.skel.reconstruct.poll()
+    follow(runner, until=lambda: runner.factor > 0)
+    bpy.ops.skel.cancel()
+    follow(runner, until=lambda: not runner.busy)
+    assert messages_shown() == "Cancelled."
+
+
+def test_unregister_ends_a_running_engine(addon, monkeypatch):
+    from skel_blender.ui import engine, gather
+    from skel_blender.ui.runner import runner
+
+    monkeypatch.setenv("FAKE_ENGINE_SECONDS", "60")
+    job = engine.reconstruct(gather.request(bpy.context.scene))
+    runner.start("Run", job, lambda path: "never")
+    skel_blender.unregister()
+    assert job.result.code == "cancelled" and not runner.busy
+    skel_blender.register()
+
+
+def test_a_take_whose_scene_is_gone_is_not_lost(addon, tmp_path):
+    from skel_blender.ui.arrival import build_in_scene
+
+    with pytest.raises(skel_blender.messages.SkelError, match="Load Take"):
+        build_in_scene(str(tmp_path / "t.npz"), scene_uid=-1)
+
+
+def test_load_take_needs_no_engine(addon, tmp_path):
+    bpy.context.preferences.addons["skel_blender"].preferences.engine_python = ""
+    take.save(synthetic.random_take(frames=3, people=1), tmp_path / "saved.npz")
+    assert bpy.ops.skel.load_take(filepath=str(tmp_path / "saved.npz")) == {"FINISHED"}
+    assert bpy.data.collections["saved"]["skel_take"] == "//saved.npz"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"path": ""}, "No footage is chosen."),
+        ({"path": "/no/such/clip.mp4"}, "There is no file"),
+        ({"source": "CLIP"}, "No clip is chosen."),
+        ({"use_range": True, "frame_start": 9, "frame_end": 3}, "The last frame lies before the first."),
+        ({"lens": "CLIP"}, "needs a movie clip"),
+    ],
+)
+def test_a_choice_that_cannot_be_followed_gets_one_sentence(addon, change, sentence):
+    for name, value in change.items():
+        setattr(addon, name, value)
+    with pytest.raises(RuntimeError, match=sentence) as caught:
+        bpy.ops.skel.reconstruct()
+    assert "Traceback" not in str(caught.value)
+
+
+def test_without_an_engine_the_user_is_told_to_install_it(addon):
+    bpy.context.preferences.addons["skel_blender"].preferences.engine_python = ""
+    with pytest.raises(RuntimeError, match="Press Install Engine first"):
+        bpy.ops.skel.reconstruct()
+
+
+def test_install_needs_blenders_permission_to_go_online(addon):
+    assert not bpy.app.online_access
+    with pytest.raises(RuntimeError, match="Blender may not go online"):
+        bpy.ops.skel.install_engine()
+
+
+def test_choices_become_the_engines_options(addon):
+    from skel_blender.ui import gather
+
+    assert gather.request(bpy.context.scene).people == 0
+    addon.everyone, addon.people, addon.body, addon.lens, addon.fov = False, 2, "female", "FOV", 0.75
+    addon.use_range, addon.frame_start, addon.frame_end = True, 5, 8
+    asked = gather.request(bpy.context.scene)
+    assert (asked.people, asked.body, asked.frames, asked.device) == (2, "female", "4:8", "auto")
+    assert asked.fov == pytest.approx(42.9718, abs=1e-3) and asked.focal_length is None
+
+
+def test_an_image_sequence_is_its_folder_unless_strangers_lie_there(addon, tmp_path):
+    from skel_blender.ui import gather
+
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number in (1, 2, 3):
+        (folder / f"take2_{number:04d}.png").write_bytes((tmp_path / "run 1.png").read_bytes())
+    clip = bpy.data.movieclips.load(str(folder / "take2_0001.png"))
+    assert gather.clip_path(clip) == folder
+    (folder / "thumb.png").write_bytes(b"")
+    with pytest.raises(skel_blender.messages.SkelError, match=r"thumb\.png"):
+        gather.clip_path(clip)
+
+
+def follow(runner, until, limit_s: float = 20.0) -> None:
+    """Step the runner as the timer does, until something holds."""
+    end = time.monotonic() + limit_s
+    while not until():
+        assert time.monotonic() < end
+        runner.step()
+        time.sleep(0.02)
