@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Windows map to the image and back; people are found whole, small, far off and upside down, once each, and things are not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+cv2 = pytest.importorskip("cv2")
+pytest.importorskip("ai_edge_litert")
+
+from skel_blender.engine.crops import Roi, between, tiles  # noqa: E402
+from skel_blender.engine.detect import LIMBS, Expected, PeopleFinder, same_body, scale, similarity  # noqa: E402
+from skel_blender.engine.landmarker import Landmarker, Pose  # noqa: E402
+from skel_blender.messages import SkelError  # noqa: E402
+from tests import clips  # noqa: E402
+
+NOSE, HIPS, FEET = 0, [23, 24], [27, 28]
+
+
+@pytest.fixture(scope="module")
+def finder(landmark_model) -> PeopleFinder:
+    return PeopleFinder(Landmarker(landmark_model))
+
+
+@pytest.fixture(scope="module")
+def portrait() -> np.ndarray:
+    return cv2.cvtColor(cv2.imread(str(clips.PORTRAIT)), cv2.COLOR_BGR2RGB)
+
+
+@pytest.fixture(scope="module")
+def pose(finder, portrait) -> Pose:
+    found = finder.search(portrait, 1, [])
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.mark.parametrize("side", [64, 20])  # 20: small enough to go through area averaging
+@pytest.mark.parametrize("angle", [0.0, 0.7, np.pi / 2, -2.5])
+def test_a_window_shows_what_its_coordinates_say(side, angle):
+    image = np.zeros((200, 300, 3), np.uint8)
+    cv2.circle(image, (170, 90), 8, (255, 255, 255), -1)
+    roi = Roi(np.array([160.0, 100.0]), 120.0, angle)
+    window = roi.cut(image, side)[..., 0].astype(float)
+    y, x = np.mgrid[:side, :side]
+    center = np.array([(window * x).sum(), (window * y).sum()]) / window.sum()
+    np.testing.assert_allclose(roi.to_image((center + 0.5) / side), [170.5, 90.5], atol=0.7)
+
+
+def test_a_window_between_points_has_its_tip_up():
+    roi = between(np.array([50.0, 50.0]), np.array([90.0, 50.0]), 1.25)
+    np.testing.assert_allclose(roi.to_image(np.array([0.5, 0.1])), [90, 50], atol=1e-9)
+    np.testing.assert_allclose(roi.to_camera(np.array([0.0, -1.0, 0.3])), [1, 0, 0.3], atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [(640, 480), (1080, 1920), (333, 333), (2000, 300)])
+def test_tiles_cover_the_image_and_overlap(size):
+    for level in (2, 3):
+        covered = np.zeros(size[::-1], int)
+        for tile in tiles(*size, level):
+            low = np.maximum(np.round(tile.center - tile.size / 2).astype(int), 0)
+            high = np.round(tile.center + tile.size / 2).astype(int)
+            covered[low[1] : high[1], low[0] : high[0]] += 1
+        assert covered.min() >= 2
+    assert len(tiles(*size, 1)) == 1
+
+
+def test_similarity_tells_one_person_from_two(pose):
+    here = pose.keypoints_2d
+    beside = here + np.array([200, 0, 0], np.float32)
+    jittered = here + np.array([3, -3, 0], np.float32)
+    assert similarity(here, jittered) > 0.95 and same_body(here, jittered)
+    assert similarity(here, beside) < 0.1 and not same_body(here, beside)
+
+
+def test_a_standing_person_is_read_upright(pose, portrait):
+    points, body = pose.keypoints_2d, pose.landmarks_3d
+    assert points[NOSE, 1] < points[HIPS, 1].mean() < points[FEET, 1].mean()
+    assert (points[LIMBS, 2] > 0.5).all()
+    assert -0.8 < body[NOSE, 1] < -0.4 < 0.3 < body[FEET, 1].mean() < 1.0
+    np.testing.assert_allclose(body[HIPS].mean(0), 0, atol=0.02)
+    px_per_m, mismatch = scale(pose)
+    assert px_per_m < np.ptp(points[:, 1]) < 2 * px_per_m and mismatch < 0.05
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_turned_image_gives_the_turned_pose(finder, pose, portrait, turns):
+    turned = np.ascontiguousarray(np.rot90(portrait, -turns))  # clockwise
+    h, w = portrait.shape[:2]
+    points, body = pose.keypoints_2d.copy(), pose.landmarks_3d.copy()
+    for _ in range(turns):
+        points[:, 0], points[:, 1] = h - points[:, 1].copy(), points[:, 0].copy()
+        body[:, 0], body[:, 1] = -body[:, 1].copy(), body[:, 0].copy()
+        h, w = w, h
+    roi = Roi(points[HIPS, :2].mean(0).astype(float), pose.next_roi.size, turns * np.pi / 2)
+    readings, _ = finder.follow(turned, Expected(roi, points, scale(pose)[0]), thorough=False)
+    size = np.ptp(points[:, :2], axis=0).max()
+    assert np.abs(readings[0].keypoints_2d[LIMBS, :2] - points[LIMBS, :2]).max() < 0.04 * size
+    assert np.abs(readings[0].landmarks_3d[LIMBS] - body[LIMBS]).max() < 0.12
+
+
+def test_a_thorough_look_finds_whoever_turned_over(finder, pose, portrait):
+    turned = np.ascontiguousarray(portrait[::-1, ::-1])
+    h, w = portrait.shape[:2]
+    points = pose.keypoints_2d.copy()
+    points[:, :2] = [w, h] - points[:, :2]
+    upright = Roi(points[HIPS, :2].mean(0).astype(float), pose.next_roi.size, 0.0)
+    readings, looked = finder.follow(turned, Expected(upright, points, scale(pose)[0]), thorough=True)
+    assert looked
+    assert similarity(readings[0].keypoints_2d, points) > 0.9
+
+
+def test_a_small_person_is_found_on_tiles(finder, portrait):
+    canvas = np.full((1080, 1920, 3), portrait[:20].mean((0, 1)).astype(np.uint8))
+    height = 170
+    small = cv2.resize(portrait, (round(height * portrait.shape[1] / portrait.shape[0]), height), interpolation=cv2.INTER_AREA)
+    canvas[700 : 700 + height, 1300 : 1300 + small.shape[1]] = small
+    found = finder.search(canvas, 3, [])
+    assert len(found) == 1
+    middle = found[0].keypoints_2d[LIMBS, :2].mean(0)
+    assert np.abs(middle - [1300 + small.shape[1] / 2, 700 + height / 2]).max() < 40
+
+
+def test_nobody_is_found_twice_and_known_people_are_confirmed(finder, pose, portrait):
+    wide = np.hstack([portrait, portrait])
+    found = finder.search(wide, 3, [])
+    assert len(found) == 2
+    assert not same_body(found[0].keypoints_2d, found[1].keypoints_2d)
+    assert finder.search(portrait, 3, [pose.keypoints_2d]) == []
+    assert finder.confirm(portrait, pose)
+    assert not finder.confirm(np.full_like(portrait, 128), pose)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_an_image_of_nobody_has_nobody(finder, seed):
+    rng = np.random.default_rng(seed)
+    blobs = cv2.GaussianBlur(rng.integers(0, 255, (480, 640, 3)).astype(np.float32), (0, 0), 9)
+    blobs = ((blobs - blobs.min()) / np.ptp(blobs) * 255).astype(np.uint8)
+    assert finder.search(blobs, 3, []) == []
+
+
+def test_a_bad_model_file_gets_a_sentence(tmp_path):
+    fake = tmp_path / "pose.task"
+    fake.write_bytes(b"no zip")
+    for path in (fake, tmp_path / "absent.task"):
+        with pytest.raises(SkelError) as error:
+            Landmarker(path)
+        assert error.value.code == "no_landmark_model"

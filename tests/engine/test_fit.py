@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SKELify on motion whose answer is known: imaged, made noisy, found again."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from skel_blender.anatomy import DOF_INDEX  # noqa: E402
+from skel_blender.engine.body import load_body  # noqa: E402
+from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
+from skel_blender.engine.camera import R_CAM_LEVEL, Sightings, find_floor, intrinsics, level_world  # noqa: E402
+from skel_blender.engine.fit.evidence import relaxed_pose  # noqa: E402
+from skel_blender.engine.fit.normal import NormalEquations, S  # noqa: E402
+from skel_blender.engine.fit.skelify import skelify  # noqa: E402
+from skel_blender.engine.regress.start import pelvis_angles  # noqa: E402
+from skel_blender.engine.tracks import Track  # noqa: E402
+from skel_blender.kinematics import axis_rotation  # noqa: E402
+
+SIZE, FPS, FRAMES = (1280, 720), 30.0, 60
+HIDDEN = slice(25, 31)
+
+
+@pytest.fixture(scope="module")
+def squat():
+    """A body squatting twice in front of a camera that looks down by 10 degrees: true joints in camera axes, and its track."""
+    body = load_body("male")
+    bend = 0.5 - 0.5 * np.cos(np.linspace(0, 4 * np.pi, FRAMES))
+    poses = np.tile(relaxed_pose(), (FRAMES, 1))
+    for side in "rl":
+        poses[:, DOF_INDEX[f"hip_flexion_{side}"]] = 1.4 * bend
+        poses[:, DOF_INDEX[f"knee_angle_{side}"]] = 0.1 + 1.7 * bend
+        poses[:, DOF_INDEX[f"ankle_angle_{side}"]] = 0.1 + 0.4 * bend
+        poses[:, DOF_INDEX[f"elbow_flexion_{side}"]] = 0.3 + bend
+    poses[:, DOF_INDEX["pelvis_tilt"]] = -0.1 * bend
+    poses[:, DOF_INDEX["pelvis_rotation"]] = 0.4
+    poses, betas = torch.as_tensor(poses), torch.zeros(10, dtype=torch.float64)
+    soles = pose_points(body, betas, pose_chain(body, betas, poses, torch.zeros(FRAMES, 3, dtype=torch.float64)), body.soles)
+    trans = -soles[:, [0, 3]].mean(1)
+    trans[:, 1] = -soles[:, :, 1].amin(1)
+    posed = pose_chain(body, betas, poses, trans)
+    R = torch.as_tensor(axis_rotation(np.array([1.0, 0, 0]), np.array(np.radians(10))) @ R_CAM_LEVEL)
+    t = -R @ torch.tensor([0.3, 1.7, 4.0], dtype=torch.float64)
+    K = intrinsics(SIZE)
+    markers = pose_points(body, betas, posed, body.markers) @ R.T + t
+    rng = np.random.default_rng(0)
+    pixels = (markers[..., :2] / markers[..., 2:] * K[0, 0]).numpy() + K[:2, 2] + rng.normal(0, 2.0, (FRAMES, 33, 2))
+    keypoints = np.concatenate([pixels, np.full((FRAMES, 33, 1), 0.95)], axis=-1)
+    ray = torch.nn.functional.normalize(markers[:, [23, 24]].mean(1), dim=-1)
+    local = (markers - markers[:, [23, 24]].mean(1, keepdim=True)).numpy() + rng.normal(0, 0.02, (FRAMES, 33, 3))
+    observed = np.ones(FRAMES, dtype=bool)
+    observed[HIDDEN] = False
+    keypoints[HIDDEN, :, 2] = 0
+    track = Track(np.arange(FRAMES), keypoints, 0.93 * _facing_crop(local, ray.numpy()), observed)
+    return body, K, track, (posed.positions @ R.T + t).numpy(), R.numpy()
+
+
+def _facing_crop(points: np.ndarray, rays: np.ndarray) -> np.ndarray:
+    """What a landmarker says that looks along the ray to the person."""
+    turned = np.empty_like(points)
+    for i, ray in enumerate(rays):
+        axis = np.cross(ray, [0, 0, 1.0])
+        angle = np.arcsin(np.linalg.norm(axis))
+        turned[i] = points[i] @ axis_rotation(axis / np.linalg.norm(axis), angle).T
+    return turned
+
+
+@pytest.fixture(scope="module")
+def found(squat):
+    body, K, track, _, _ = squat
+    fits, view = skelify([track], body, K, FPS)
+    return fits[0], view
+
+
+def test_joints_are_found(squat, found):
+    body, _, track, true, _ = squat
+    fit, view = found
+    state, betas = torch.as_tensor(fit.state), torch.as_tensor(fit.betas)
+    joints = (pose_chain(body, betas, state[:, 3:], state[:, :3]).positions @ view.R.T + view.t).numpy()
+    error = np.linalg.norm(joints - true, axis=-1)
+    relative = np.linalg.norm((joints - joints[:, :1]) - (true - true[:, :1]), axis=-1)
+    # 20 mm noise on metric landmarks, 2 px on the image: the fit must do better than the noise, and bridge the hidden frames
+    assert np.median(relative) < 0.03 and relative[HIDDEN].mean() < 0.06
+    assert np.median(error) < 0.15  # along the view, where a size of 3 % is 13 cm
+    assert np.nanmedian(fit.reprojection_error) < 4
+
+
+def test_no_angle_leaves_its_limits(squat, found):
+    low, up = squat[0].limits.T.numpy()
+    poses = found[0].state[:, 3:]
+    assert np.all(poses >= low) and np.all(poses <= up)
+
+
+def test_feet_rest_on_the_floor_and_stay(squat, found):
+    body, fit = squat[0], found[0]
+    state, betas = torch.as_tensor(fit.state), torch.as_tensor(fit.betas)
+    soles = pose_points(body, betas, pose_chain(body, betas, state[:, 3:], state[:, :3]), body.soles).numpy()
+    assert fit.contacts.mean() > 0.5
+    assert np.abs(soles[..., 1][fit.contacts]).max() < 0.02
+    both = fit.contacts[1:] & fit.contacts[:-1]
+    assert np.linalg.norm(np.diff(soles, axis=0), axis=-1)[both].max() < 0.01
+
+
+def test_world_is_upright(squat, found):
+    up = found[1].R.numpy() @ [0, 1, 0]
+    true = squat[4] @ [0, 1, 0]
+    assert np.degrees(np.arccos(np.clip(up @ true, -1, 1))) < 6
+
+
+def test_floor_of_a_walk_in_depth():
+    """Feet on a floor seen from a camera that looks down by 15 degrees, with errors along the rays."""
+    rng = np.random.default_rng(1)
+    R, height = axis_rotation(np.array([1.0, 0, 0]), np.array(np.radians(15))), 1.4
+    floor = np.stack([rng.uniform(-2, 2, 300), np.full(300, -height), rng.uniform(-9, -3, 300)], axis=1)
+    seen = floor @ R.T * (1 + rng.normal(0, 0.05, (300, 1)))
+    up = R @ [0, 1.0, 0]
+    bodies = np.tile(up, (50, 1))
+    found = find_floor([Sightings(seen, bodies, bodies)])
+    assert np.degrees(np.arccos(found.up @ up)) < 2 and abs(found.height + height) < 0.1
+    turn, shift = level_world(found, seen[0])
+    assert np.allclose(turn @ found.up, [0, 1, 0]) and np.linalg.det(turn) == pytest.approx(1)
+    assert abs((seen @ turn.T + shift)[:, 1].mean()) < 0.1
+
+
+def test_someone_on_a_wall_does_not_tilt_the_floor():
+    rng = np.random.default_rng(2)
+    up = np.array([0, 1.0, 0])
+    ground = np.stack([rng.uniform(-3, 3, 200), np.full(200, -1.5), rng.uniform(-8, -6, 200)], axis=1)
+    wall = ground + [0, 1.3, 0]
+    bodies = np.tile(up, (40, 1))
+    found = find_floor([Sightings(wall, bodies, bodies), Sightings(ground, bodies, bodies)])
+    assert np.degrees(np.arccos(found.up @ up)) < 2 and abs(found.height + 1.5) < 0.1
+    assert found.nearer(0) == 1.0
+
+
+def test_pelvis_angles_are_continuous_and_exact():
+    tilt, lean, turn = np.linspace(0, 9, 50), np.linspace(-1.3, 1.3, 50), np.linspace(0, -12, 50)
+    rotations = np.stack([
+        axis_rotation(np.array([0, 1.0, 0]), np.array(c)) @ axis_rotation(np.array([1.0, 0, 0]), np.array(b))
+        @ axis_rotation(np.array([0, 0, 1.0]), np.array(a)) for a, b, c in zip(tilt, lean, turn)
+    ])  # fmt: skip
+    assert np.allclose(pelvis_angles(rotations), np.stack([tilt, lean, turn], axis=1), atol=1e-9)
+
+
+def test_banded_step_is_the_dense_one():
+    """A random problem with all kinds of coupling, solved as one dense matrix."""
+    torch.manual_seed(0)
+    frames, shared, damping = 5, 3, 0.1
+    state = torch.randn(frames, S, dtype=torch.float64)
+    system = NormalEquations.zeros(frames, shared, state)
+    total = frames * S + shared
+    dense, right = torch.zeros(total, total, dtype=torch.float64), torch.zeros(total, dtype=torch.float64)
+
+    def add_dense(rows: torch.Tensor, residual: torch.Tensor) -> None:
+        dense.add_(rows.T @ rows)
+        right.add_(rows.T @ residual)
+
+    residual, by_state, by_shared = torch.randn(frames, 60), torch.randn(frames, 60, S), torch.randn(frames, 60, shared)
+    residual, by_state, by_shared = residual.double(), by_state.double(), by_shared.double()
+    system.add_rows(residual, by_state, by_shared, residual**2)
+    pair, before, after, common = (torch.randn(frames - 1, 7, *n).double() for n in ((), (S,), (S,), (shared,)))
+    system.add_pairs(pair, before, after, common)
+    weight = torch.rand(S).double() + 0.5
+    system.add_differences(state, (1.0, -2.0, 1.0), weight)
+    for t in range(frames):
+        rows = torch.zeros(60, total, dtype=torch.float64)
+        rows[:, t * S : (t + 1) * S], rows[:, frames * S :] = by_state[t], by_shared[t]
+        add_dense(rows, residual[t])
+        if t + 1 < frames:
+            rows = torch.zeros(7, total, dtype=torch.float64)
+            rows[:, t * S : (t + 1) * S], rows[:, (t + 1) * S : (t + 2) * S], rows[:, frames * S :] = before[t], after[t], common[t]
+            add_dense(rows, pair[t])
+        if t + 2 < frames:
+            rows = torch.zeros(S, total, dtype=torch.float64)
+            for k, c in enumerate((1.0, -2.0, 1.0)):
+                rows[:, (t + k) * S : (t + k + 1) * S] = c * torch.diag(weight)
+            add_dense(rows, weight * (state[t] - 2 * state[t + 1] + state[t + 2]))
+    frozen = torch.zeros(frames, S, dtype=torch.bool)
+    frozen[2, 4] = frozen[0, 10] = True
+    keep = torch.cat([~frozen.reshape(-1), torch.ones(shared, dtype=torch.bool)])
+    damped = dense + damping * torch.diag(torch.diagonal(dense))
+    wanted = torch.zeros(total, dtype=torch.float64)
+    wanted[keep] = -torch.linalg.solve(damped[keep][:, keep], right[keep])
+    step, shared_step = system.step(damping, frozen)
+    assert torch.allclose(step.reshape(-1), wanted[:-shared], atol=1e-9)
+    assert torch.allclose(shared_step, wanted[-shared:], atol=1e-9)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole engine on real footage. `bin/test --all` adds the other cameras."""
+
+import os
+import warnings
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from skel_blender.anatomy import JOINT_INDEX  # noqa: E402
+from tests import clips, footage  # noqa: E402
+
+ALL = bool(os.environ.get("SKEL_BLENDER_ALL"))
+_more = pytest.mark.skipif(not ALL, reason="bin/test --all")
+CASES = [
+    pytest.param("walker", 1, id="walker"),
+    pytest.param("sports2d", 2, id="sports2d"),
+    pytest.param("single/cam03", 1, id="single-cam03"),
+    *(pytest.param(f"{kind}/cam0{k}", people, id=f"{kind}-cam0{k}", marks=_more)
+      for kind, people in (("single", 1), ("multi", 2)) for k in range(1, 5) if (kind, k) != ("single", 3)),
+]  # fmt: skip
+_takes: dict[str, object] = {}
+
+
+def _clip(name: str):
+    if name == "walker":
+        return clips.WALKER
+    if name == "sports2d":
+        return clips.sports2d_demo()
+    kind, camera = name.split("/")
+    return (clips.pose2sim_single() if kind == "single" else clips.pose2sim_multi()) / "videos" / f"{camera}.mp4"
+
+
+def _take(name: str, model, tmp_path_factory):
+    if name not in _takes:
+        _takes[name] = footage.reconstruct(_clip(name), model, tmp_path_factory.mktemp("takes") / "take.npz")
+    return _takes[name]
+
+
+@pytest.mark.parametrize(("name", "people"), CASES)
+def test_people_sit_on_the_footage(name, people, landmark_model, tmp_path_factory):
+    take = _take(name, landmark_model, tmp_path_factory)
+    assert len(take.people) >= people
+    for person in take.people[:people]:
+        report = footage.measure(take, person)
+        assert report.reprojection < 0.03
+        assert report.beyond_limits < 2
+        assert report.largest_jump < 60
+        assert report.contact_height < 0.05
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # frames in which none of these joints is clear
+            by_hand = np.nanmedian(footage.reprojection_by_hand(take, person))
+        assert by_hand < 0.04 * np.median(footage.height_px(take, person))
+
+
+def test_a_person_has_a_pose_in_every_frame(landmark_model, tmp_path_factory):
+    take = _take("walker", landmark_model, tmp_path_factory)
+    assert np.array_equal(take.people[0].frames, np.arange(120)) and np.array_equal(take.frames, np.arange(120))
+    assert take.fps == 30 and take.image_size == (576, 576)
+
+
+def test_the_person_stands_upright_and_faces_the_camera(landmark_model, tmp_path_factory):
+    take = _take("walker", landmark_model, tmp_path_factory)
+    joints = take.people[0].joints()
+    assert np.all(joints[:, JOINT_INDEX["head"], 2] - joints[:, JOINT_INDEX["pelvis"], 2] > 0.35)
+    eye = -take.camera.world_to_cam[0, :3, :3].T @ take.camera.world_to_cam[0, :3, 3]
+    left = np.mean(joints[:, JOINT_INDEX["humerus_l"]] - joints[:, JOINT_INDEX["humerus_r"]], axis=0)
+    forward = np.cross(left, [0, 0, 1.0])
+    assert forward @ (eye - joints[:, 0].mean(axis=0)) > 0
+
+
+def test_the_same_seed_gives_the_same_take(landmark_model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("twice")
+    first, second = (footage.reconstruct(clips.WALKER, landmark_model, folder / f"{k}.npz", frames=(0, 12), seed=3) for k in range(2))
+    assert np.array_equal(first.people[0].poses, second.people[0].poses)
+
+
+def test_frames_asked_for_are_the_frames_given(landmark_model, tmp_path_factory):
+    take = footage.reconstruct(clips.WALKER, landmark_model, tmp_path_factory.mktemp("some") / "a.npz", frames=(30, 50))
+    assert np.array_equal(take.frames, np.arange(30, 50))
+
+
+def test_one_image_becomes_one_pose(landmark_model, tmp_path_factory):
+    take = footage.reconstruct(clips.PORTRAIT, landmark_model, tmp_path_factory.mktemp("image") / "a.npz")
+    assert take.people[0].poses.shape == (1, 46)
+    assert footage.measure(take, take.people[0]).reprojection < 0.03
+
+
+def test_a_lens_that_is_given_is_used(landmark_model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lens")
+    take = footage.reconstruct(clips.PORTRAIT, landmark_model, folder / "a.npz", focal_length=900.0)
+    assert take.camera.K[0, 0] == take.camera.K[1, 1] == 900.0

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Frames come out upright, in order, with the numbers by which Blender counts them, and bad input gets one clear sentence."""
+
+from __future__ import annotations
+
+import struct
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+av = pytest.importorskip("av")
+Image = pytest.importorskip("PIL.Image")
+
+from skel_blender.engine.video import open_source  # noqa: E402
+from skel_blender.messages import SkelError  # noqa: E402
+
+STEP = 8  # grey levels between the pictures of a test clip: picture k is STEP * k grey
+
+
+def picture(level: int, width: int = 64, height: int = 48) -> np.ndarray:
+    """A grey picture whose top left quarter is white, so that a turn shows."""
+    image = np.full((height, width, 3), level, np.uint8)
+    image[: height // 2, : width // 2] = 255
+    return image
+
+
+def write_clip(path: Path, times: list[int], rate: Fraction = Fraction(25), codec: str = "libx264", size=(64, 48), **options: str) -> Path:
+    """A clip whose picture k appears at times[k] / rate."""
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv444p" if codec == "ffv1" else "yuv420p"
+        stream.codec_context.time_base = 1 / rate
+        stream.codec_context.gop_size = 6
+        for index, time in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(picture(STEP * index, *size), format="rgb24")
+            frame.pts, frame.time_base = time, 1 / rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def seen(source) -> list[tuple[int, int]]:
+    """(frame number, which picture it shows) of every frame."""
+    return [(number, round(float(image[-4:, -4:].mean()) / STEP)) for number, image in source]
+
+
+@pytest.mark.parametrize("rate", [Fraction(25), Fraction(30000, 1001), Fraction(24000, 1001), Fraction(60)])
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_frame_number_is_the_index_at_constant_rate(tmp_path, rate, ending):
+    source = open_source([write_clip(tmp_path / f"clip.{ending}", list(range(30)), rate)])
+    assert seen(source) == [(k, k) for k in range(30)]
+    assert abs(source.fps - rate) < Fraction(1, 1000)
+    assert source.timestamps[-1] == pytest.approx(29 / rate, abs=1e-3)
+
+
+def test_a_picture_that_stays_longer_has_several_numbers(tmp_path):
+    path = write_clip(tmp_path / "clip.mp4", [0, 1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13])
+    source = open_source([path])
+    assert source.fps == 25
+    assert seen(source)[:7] == [(0, 0), (1, 1), (2, 2), (3, 2), (4, 2), (5, 3), (6, 4)]
+    assert source.frame_numbers == list(range(14))
+
+
+def test_the_length_of_a_stream_without_one_in_its_header_is_found(tmp_path):
+    path = write_clip(tmp_path / "clip.mkv", list(range(20)), live="1")
+    with av.open(str(path)) as container:
+        assert not container.duration and not container.streams.video[0].duration
+    source = open_source([path])
+    assert source.count == 20
+    assert seen(source) == [(k, k) for k in range(20)]
+
+
+def test_range_is_inclusive_and_a_source_can_be_read_twice(tmp_path):
+    source = open_source([write_clip(tmp_path / "clip.mp4", list(range(20)))], (3, 6))
+    assert seen(source) == [(k, k) for k in (3, 4, 5, 6)]
+    assert seen(source) == [(k, k) for k in (3, 4, 5, 6)]
+    assert source.count == 4
+
+
+@pytest.mark.parametrize("frames", [(0, 20), (25, None), (6, 3), (-1, 3)])
+def test_range_outside_the_clip_names_the_range(tmp_path, frames):
+    path = write_clip(tmp_path / "clip.mp4", list(range(20)))
+    with pytest.raises(SkelError, match="0 to 19") as error:
+        open_source([path], frames)
+    assert error.value.code == "frame_range"
+
+
+@pytest.mark.parametrize(("degrees", "corner"), [(90, "top right"), (180, "bottom right"), (270, "bottom left")])
+def test_rotation_metadata_turns_the_pictures(tmp_path, degrees, corner):
+    path = write_clip(tmp_path / "clip.mp4", list(range(5)))
+    set_rotation(path, degrees)
+    source = open_source([path])
+    assert source.size == ((64, 48) if degrees == 180 else (48, 64))
+    image = next(iter(source))[1]
+    assert image.shape[1::-1] == source.size
+    h, w = image.shape[0] // 2, image.shape[1] // 2
+    quarters = {"top left": image[:h, :w], "top right": image[:h, w:], "bottom left": image[h:, :w], "bottom right": image[h:, w:]}
+    assert max(quarters, key=lambda name: quarters[name].mean()) == corner
+
+
+def set_rotation(path: Path, clockwise: int) -> None:
+    """Write the display matrix of an mp4's track header, as phones do that hold their sensor sideways."""
+    c, s = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[clockwise]
+    data = bytearray(path.read_bytes())
+    start = data.index(b"tkhd") + 4 + 40
+    data[start : start + 36] = struct.pack(">9i", c << 16, s << 16, 0, -s << 16, c << 16, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+
+
+def test_odd_sizes_keep_every_pixel(tmp_path):
+    source = open_source([write_clip(tmp_path / "clip.mkv", list(range(4)), codec="ffv1", size=(67, 41))])
+    assert source.size == (67, 41)
+    assert next(iter(source))[1].shape == (41, 67, 3)
+
+
+def test_a_truncated_clip_gives_what_decodes_and_a_warning(tmp_path):
+    path = write_clip(tmp_path / "clip.mp4", list(range(30)), movflags="faststart")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.index(b"mdat") + (len(whole) - whole.index(b"mdat")) * 4 // 5])
+    logs = []
+    source = open_source([path], on_log=logs.append)
+    frames = seen(source)
+    assert 0 < len(frames) < 30
+    assert frames[:5] == [(k, k) for k in range(5)]
+    assert source.count == len(frames)
+    assert [log.level for log in logs][-1] == "warning"
+    assert f"only {len(frames)} of 30" in logs[-1].text
+
+
+def test_a_clip_cut_off_before_its_index_is_refused_clearly(tmp_path):
+    path = write_clip(tmp_path / "clip.mp4", list(range(30)))
+    path.write_bytes(path.read_bytes()[:-600])
+    with pytest.raises(SkelError) as error:
+        open_source([path])
+    assert error.value.code in ("not_a_video", "no_frames")
+
+
+def test_bad_input_gets_a_sentence(tmp_path):
+    text = tmp_path / "notes.mp4"
+    text.write_text("these are no pictures\n" * 50)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+    cases = {"no_file": tmp_path / "absent.mp4", "not_a_video": text, "no_frames": empty, "bad_image": broken}
+    for code, path in cases.items():
+        with pytest.raises(SkelError) as error:
+            open_source([path])
+        assert error.value.code == code
+        assert path.name in error.value.what
+
+
+def test_a_folder_of_frames_sorts_naturally(tmp_path):
+    for number in (10, 9, 1, 2):
+        Image.fromarray(picture(STEP * number)).save(tmp_path / f"shot{number}.png")
+    (tmp_path / "notes.txt").write_text("no frame")
+    source = open_source([tmp_path])
+    assert seen(source) == [(0, 1), (1, 2), (2, 9), (3, 10)]
+    assert (source.fps, source.size) == (24, (64, 48))
+
+
+def test_images_of_unlike_size_are_refused(tmp_path):
+    Image.fromarray(picture(0)).save(tmp_path / "a.png")
+    Image.fromarray(picture(0, 32, 32)).save(tmp_path / "b.png")
+    with pytest.raises(SkelError, match=r"b\.png") as error:
+        list(open_source([tmp_path / "a.png", tmp_path / "b.png"]))
+    assert error.value.code == "image_size"
+
+
+def test_exif_turns_an_image_and_gives_the_focal_length(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held on its side: turn a quarter clockwise
+    exif.get_ifd(0x8769)[0xA405] = 28
+    Image.fromarray(picture(40, 480, 360)).save(tmp_path / "phone.jpg", exif=exif)
+    source = open_source([tmp_path / "phone.jpg"])
+    image = next(iter(source))[1]
+    assert source.size == (360, 480) and image.shape == (480, 360, 3)
+    assert image[:100, 300:].mean() > 200
+    assert source.focal_hint_px == pytest.approx(28 * 600 / 43.2666, rel=1e-4)
+
+
+def test_the_last_picture_stays_as_long_as_the_clip(tmp_path):
+    path = tmp_path / "clip.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=Fraction(25))
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv444p"
+        for index, time in enumerate([0, 1, 2, 3]):
+            frame = av.VideoFrame.from_ndarray(picture(STEP * index), format="rgb24")
+            frame.pts = time
+            for packet in stream.encode(frame):
+                packet.duration = 3 if index == 3 else 1
+                container.mux(packet)
+    assert seen(open_source([path])) == [(0, 0), (1, 1), (2, 2), (3, 3), (4, 3), (5, 3)]

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Take survives its file, and a bad one is refused in one sentence."""
+
+import numpy as np
+import pytest
+
+from skel_blender import take as takes
+from skel_blender.messages import SkelError
+from tests.synthetic import random_take
+
+
+def test_a_take_reads_back_as_it_was_written(tmp_path):
+    take = random_take()
+    takes.save(take, tmp_path / "a.npz")
+    read = takes.load(tmp_path / "a.npz")
+    assert read.fps == take.fps and read.image_size == take.image_size and read.source == take.source
+    assert np.array_equal(read.frames, take.frames) and np.array_equal(read.camera.K, take.camera.K)
+    for mine, theirs in zip(take.people, read.people, strict=True):
+        assert np.array_equal(mine.poses, theirs.poses) and np.array_equal(mine.body.limits, theirs.body.limits)
+        assert np.abs(mine.joints() - theirs.joints()).max() == 0
+        assert np.abs(mine.body.skin_verts - theirs.body.skin_verts).max() < 1e-6
+
+
+def test_joints_are_in_the_z_up_world():
+    person = random_take().people[0]
+    person.poses[:], person.trans[:] = 0, [0.1, 0.2, 0.3]
+    rest = person.body.joints
+    assert np.allclose(person.joints()[0], np.stack([rest[:, 0] + 0.1, -rest[:, 2] - 0.3, rest[:, 1] + 0.2], axis=1))
+
+
+def test_violations_count_only_what_is_beyond_a_limit():
+    person = random_take().people[0]
+    person.body.limits[6] = (0.0, 1.0)
+    person.poses[:, 6] = 0.5
+    person.poses[0, 6], person.poses[1, 6] = 1.25, -0.5
+    assert person.violations()[:3, 6] == pytest.approx([0.25, 0.5, 0.0])
+
+
+def test_missing_damaged_and_foreign_files_are_refused(tmp_path):
+    (tmp_path / "text.npz").write_text("not a zip")
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    for name, code in (("none.npz", "no_file"), ("text.npz", "bad_take"), ("other.npz", "bad_take")):
+        with pytest.raises(SkelError) as caught:
+            takes.load(tmp_path / name)
+        assert caught.value.code == code and name in caught.value.what
+
+
+def test_a_truncated_take_is_refused(tmp_path):
+    takes.save(random_take(), tmp_path / "a.npz")
+    (tmp_path / "b.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:-2000])
+    with pytest.raises(SkelError):
+        takes.load(tmp_path / "b.npz")
+
+
+def test_pickled_arrays_are_refused(tmp_path):
+    takes.save(random_take(), tmp_path / "a.npz")
+    arrays = dict(np.load(tmp_path / "a.npz"))
+    arrays["settings"] = np.array([{"a": 1}], dtype=object)
+    np.savez(tmp_path / "b.npz", **arrays)
+    with pytest.raises(SkelError):
+        takes.load(tmp_path / "b.npz")
+
+
+@pytest.mark.parametrize(("field", "value"), [("poses", np.zeros((3, 45))), ("betas", np.full(10, np.nan)), ("trans", np.zeros((2, 3)))])
+def test_a_wrong_field_is_named(field, value, tmp_path):
+    take = random_take()
+    setattr(take.people[0], field, value)
+    with pytest.raises(SkelError) as caught:
+        takes.save(take, tmp_path / "a.npz")
+    assert f"people/0/{field}" in caught.value.what and not list(tmp_path.iterdir())
+
+
+def test_an_unwritable_place_leaves_nothing_behind(tmp_path):
+    with pytest.raises(SkelError) as caught:
+        takes.save(random_take(), tmp_path / "no" / "such" / "a.npz")
+    assert caught.value.code == "unwritable" and not list(tmp_path.iterdir())
