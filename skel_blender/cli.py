@@ -71,6 +71,11 @@ def _parser() -> _Parser:
     command.set_defaults(run=_reconstruct)
     command = commands.add_parser("env", help="print the path of the engine's Python, making its environment if needed")
     command.set_defaults(run=_env)
+    command = commands.add_parser("picture", help="render a scene through its camera over the footage, and from the side")
+    command.add_argument("blend", metavar="SHOT.blend")
+    command.add_argument("folder", nargs="?", default=os.path.join("build", "pictures"), help="where to (default: %(default)s)")
+    command.add_argument("--frames", metavar="N,N,...", help="scene frames (default: four over the range)")
+    command.set_defaults(run=_picture)
     return parser
 
 
@@ -109,6 +114,17 @@ def _env(given: argparse.Namespace, status: Status) -> int:
     status.clear()
     print(python)
     return 0
+
+
+def _picture(given: argparse.Namespace, status: Status) -> int:
+    python = environment.install(environment.default_root(), sys.executable, status.installing,
+                                 environment.blender_of(sys.version_info[:2]))  # fmt: skip
+    status.show("rendering")
+    frames = [f"--frames={given.frames}"] if given.frames else []
+    command = [str(python), "-m", f"{PACKAGE.name}.rig.picture", os.path.abspath(given.blend), os.path.abspath(given.folder), *frames]
+    code = subprocess.run(command, env=child_environment()).returncode
+    status.clear()
+    return code
 
 
 def _checked(given: argparse.Namespace) -> Path:

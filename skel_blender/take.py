@@ -129,6 +129,9 @@ def save(take: Take, path: Path | str) -> None:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         with os.fdopen(handle, "wb") as stream:
             np.savez_compressed(stream, **arrays)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # as any new file, not for its maker's eyes only
         os.replace(temporary, path)
         temporary = None
     except OSError as error:

@@ -17,7 +17,7 @@ _HEIGHT_M, _HEIGHT_SPREAD_M, _DEPTH_M = 1.5, 1.0, 0.4
 _BODIES = 6  # sightings that all frames' bodies are worth
 # Somebody whose feet would be on the floor if he were this much nearer or farther, and so smaller or larger, stands on it.
 _SAME_FLOOR = (0.75, 1.35)
-_RESIZED = (0.85, 1.2)  # but is not made smaller or larger than this
+_RESIZED = (0.88, 1.14)  # but is not made smaller or larger than this
 _SUPPORT = 0.2  # a level that fewer feet than this part of the most tell of is no floor
 _CELL_M = 0.5  # feet nearer to each other than this are one sighting
 _GRAZING = 0.05  # least cosine of a ray on the floor

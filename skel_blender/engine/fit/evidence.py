@@ -45,7 +45,7 @@ class Weights:
     contact_height_m: float = 0.006
     contact_slide_m: float = 0.004  # per frame
     below_floor_m: float = 0.01
-    shape: float = 1.0
+    shape: float = 2.0
 
 
 # How far a DoF strays from a relaxed stance (rad); what BlazePose does not see gets a tight one.
