@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a reconstruction of real footage must hold, measured on the Take alone."""
+"""What a reconstruction of real footage must hold, measured on the Take alone.
+
+`$(./bin/skel-blender env) -m tests.footage CLIP...` prints the figures of any clip.
+"""
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,3 +85,24 @@ def reprojection_by_hand(take: Take, person: Person) -> np.ndarray:
     keypoints = person.keypoints_2d[:, list(pairs)]
     error = np.linalg.norm(pixels[..., :2] / pixels[..., 2:] - keypoints[..., :2], axis=-1)
     return np.nanmedian(np.where(keypoints[..., 2] > CLEAR, error, np.nan), axis=1)
+
+
+def main(clips: list[str]) -> None:
+    """Reconstruct clips and print a line for each person."""
+    from skel_blender import environment
+
+    model = environment.landmark_model(environment.default_root())
+    with tempfile.TemporaryDirectory() as folder:
+        for clip in clips:
+            take = reconstruct(Path(clip), model, Path(folder) / "take.npz")
+            print(f"{Path(clip).name}: {len(take.frames)} frames at {float(take.fps):g} per second")
+            for person in take.people:
+                report, first, last = measure(take, person), person.frames[0], person.frames[-1]
+                print(f"  {person.name}, frames {first} to {last}, seen in {np.mean(person.confidence > 0):.0%}: error "
+                      f"{report.reprojection:.2%} of height, beyond limits {report.beyond_limits:.1f} deg, largest jump "
+                      f"{report.largest_jump:.0f} deg, contacts {report.contacts:.0%}, their feet within {report.contact_height * 100:.1f} cm",
+                      flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -27,7 +27,8 @@ def contacts(evidence: Evidence, depth: np.ndarray, heights: np.ndarray) -> np.n
     if width < 2:
         return touching
     shape = np.ones((width, 1), dtype=bool)
-    return binary_opening(binary_closing(touching, shape), shape)
+    longer = np.pad(touching, ((width, width), (0, 0)), mode="edge")  # what is before and after the clip goes on as it began and ended
+    return binary_opening(binary_closing(longer, shape), shape)[width:-width]
 
 
 def _speed(evidence: Evidence, depth: np.ndarray) -> np.ndarray:

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Contacts: still and low feet touch, moving or lifted ones do not, and single frames neither make nor break a contact."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from skel_blender.engine.fit.contacts import contacts  # noqa: E402
+from skel_blender.engine.fit.evidence import Evidence, View  # noqa: E402
+
+FRAMES, DEPTH = 40, 4.0
+
+
+def _evidence(pixels: np.ndarray, confidence: float = 0.9) -> Evidence:
+    frames = len(pixels)
+    view = View(torch.tensor([[1000.0, 0, 640], [0, 1000.0, 360], [0, 0, 1]]).double(), torch.eye(3).double(), torch.zeros(3).double())
+    keypoints = torch.as_tensor(np.tile(pixels[:, None], (1, 33, 1)))
+    weight = torch.full((frames, 33), confidence).double()
+    return Evidence(keypoints, weight, torch.zeros(frames, 33, 3).double(), weight, view, 1 / 30)
+
+
+def _still(frames: int = FRAMES) -> np.ndarray:
+    return np.random.default_rng(0).normal(500, 0.5, (frames, 2))
+
+
+def _contacts(pixels: np.ndarray, heights: float | np.ndarray = 0.02, confidence: float = 0.9) -> np.ndarray:
+    return contacts(_evidence(pixels, confidence), np.full(len(pixels), DEPTH), np.broadcast_to(heights, (len(pixels), 6)))
+
+
+def test_a_still_low_foot_touches_in_every_frame():
+    assert _contacts(_still()).all()
+
+
+def test_one_image_can_touch():
+    assert _contacts(_still(1)).all()
+
+
+def test_a_moving_a_lifted_and_an_unseen_foot_do_not_touch():
+    swing = _still() + np.arange(FRAMES)[:, None] * 8.0  # 8 px a frame at 4 m is about 1 m/s
+    assert not _contacts(swing).any()
+    assert not _contacts(_still(), 0.3).any()
+    assert not _contacts(_still(), confidence=0.1).any()
+
+
+def test_a_single_frame_neither_makes_nor_breaks_a_contact():
+    heights = np.full((FRAMES, 6), 0.02)
+    heights[20] = 0.5
+    assert _contacts(_still(), heights).all()
+    assert not _contacts(_still(), 0.52 - heights).any()
