@@ -99,9 +99,9 @@ def main(clips: list[str]) -> None:
             for person in take.people:
                 report, first, last = measure(take, person), person.frames[0], person.frames[-1]
                 print(f"  {person.name}, frames {first} to {last}, seen in {np.mean(person.confidence > 0):.0%}: error "
-                      f"{report.reprojection:.2%} of height, beyond limits {report.beyond_limits:.1f} deg, largest jump "
-                      f"{report.largest_jump:.0f} deg, contacts {report.contacts:.0%}, their feet within {report.contact_height * 100:.1f} cm",
-                      flush=True)  # fmt: skip
+                      f"{report.reprojection:.2%} of height, beyond limits {report.beyond_limits:.1f} deg, "
+                      f"largest jump {report.largest_jump:.0f} deg, contacts {report.contacts:.0%}, "
+                      f"their feet within {report.contact_height * 100:.1f} cm", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 from ..messages import Done, Event, Failed, Log, Progress, SkelError, write
 

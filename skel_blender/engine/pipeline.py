@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Callable
 
 import numpy as np
 import torch
@@ -103,7 +103,7 @@ def _lens(source: Source, options: Options, emit: Callable[[Event], None]) -> np
     if focal_length is None and options.fov is None:
         focal_length = source.focal_hint_px
         if focal_length is None:
-            emit(Log("info", f"The lens is not known; a field of view of {DEFAULT_FOV_DEGREES:g} degrees across the longer side is assumed."))
+            emit(Log("info", f"The lens is not known; {DEFAULT_FOV_DEGREES:g} degrees across the longer side are assumed."))
     return intrinsics(source.size, options.fov, focal_length)
 
 

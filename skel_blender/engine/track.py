@@ -131,4 +131,4 @@ def find_people(
     for done, (number, image) in enumerate(source):
         tracker.add(number, image)
         on_progress(done + 1, source.count)
-    return finished(tracker.people, float(source.fps), source.first, source.frame_numbers[-1])[:max_people]
+    return finished(tracker.people, float(source.fps), source.first, source.frame_numbers[-1], source.size)[:max_people]

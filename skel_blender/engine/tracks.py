@@ -15,6 +15,7 @@ from .sides import steadiest
 SHORTEST_S, SHORTEST_FRAMES = 0.4, 6
 APPARITION_S, APPARITION_M = 1.5, 0.4
 MOMENT_S = 0.15
+INSIDE = 0.5  # least part of the limb joints that must be in the image where a track begins and ends
 LEAP_M, LEAP_M_S = 0.6, 2.0  # mean change of the limb joints, in the image plus in the body, that is no motion; and more a second
 
 
@@ -33,12 +34,23 @@ class Track:
     observed: np.ndarray
 
 
-def finished(people: list[Person], fps: float, first: int, last: int) -> list[Track]:
-    """Tracks of the people worth keeping in a clip of frames `first` to `last`, the most prominent first."""
+def finished(people: list[Person], fps: float, first: int, last: int, size: tuple[int, int]) -> list[Track]:
+    """Tracks of the people worth keeping in a clip of frames `first` to `last` and of `size` px, the most prominent first."""
     shortest = min(max(SHORTEST_S * fps, SHORTEST_FRAMES), last - first + 1)
     real = [p.readings for p in people if len(p.readings) >= shortest and p.is_real()]
     kept = [readings for readings in real if not _apparition(readings, fps, first, last)]
-    return sorted((_filled(readings, fps) for readings in kept), key=lambda track: -prominence(track))
+    tracks = [cut_to_image(_filled(readings, fps), size) for readings in kept]
+    return sorted((track for track in tracks if len(track.frames)), key=lambda track: -prominence(track))
+
+
+def cut_to_image(track: Track, size: tuple[int, int]) -> Track:
+    """The track while the person is in the image, not before and after; a landmark outside the image is a guess of confidence 0."""
+    keypoints = track.keypoints_2d.copy()
+    inside = ((keypoints[..., :2] >= 0) & (keypoints[..., :2] < size)).all(-1)
+    keypoints[~inside, 2] = 0
+    present = np.flatnonzero(track.observed & (inside[:, LIMBS].mean(axis=1) >= INSIDE))
+    kept = slice(present[0], present[-1] + 1) if len(present) else slice(0)
+    return Track(track.frames[kept], keypoints[kept], track.landmarks_3d[kept], track.observed[kept])
 
 
 def _apparition(readings: dict[int, list[Pose]], fps: float, first: int, last: int) -> bool:

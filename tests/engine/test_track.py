@@ -18,7 +18,7 @@ from skel_blender.engine.detect import LIMBS, Expected, same_body
 from skel_blender.engine.landmarker import Pose
 from skel_blender.engine.sides import steadiest, swap_orders
 from skel_blender.engine.track import Tracker, find_people
-from skel_blender.engine.tracks import finished
+from skel_blender.engine.tracks import Track, cut_to_image, finished
 from skel_blender.engine.video import open_source
 from tests import clips
 
@@ -87,7 +87,7 @@ def track(stage: Stage, frames: int):
         image = np.full_like(IMAGE, 4 * number)  # something moves
         image[0, 0, 0] = number
         tracker.add(number, image)
-    return finished(tracker.people, FPS, 0, frames - 1)
+    return finished(tracker.people, FPS, 0, frames - 1, (1280, 720))
 
 
 def hips_x(person) -> np.ndarray:
@@ -178,7 +178,7 @@ def test_a_thing_that_looks_like_a_person_is_none_while_nothing_moves():
             image[200:400, 550:650] = 100 + (3 * number if alive else number % 2)
             image[0, 0, 0] = number
             tracker.add(number, image)
-        tracks[alive] = len(finished(tracker.people, FPS, 0, 29))
+        tracks[alive] = len(finished(tracker.people, FPS, 0, 29, (1280, 720)))
     assert tracks == {False: 0, True: 1}
 
 
@@ -256,3 +256,16 @@ def test_a_somersault_is_followed_through(landmark_model):
     assert turned[-1] - turned[0] > 250  # forward, over the head
     hips = jumper.keypoints_2d[:, [23, 24], :2].mean(1)
     assert np.hypot(*np.diff(hips, axis=0).T).max() < 60
+
+
+def test_a_track_ends_where_the_person_leaves_the_image():
+    frames = np.arange(20)
+    keypoints = np.full((20, 33, 3), 0.9)
+    keypoints[..., 0] = np.linspace(-20, 20, 33) + 100 + 30 * frames[:, None]
+    keypoints[..., 1] = 50
+    track = Track(frames, keypoints, np.zeros((20, 33, 3)), np.ones(20, dtype=bool))
+    cut = cut_to_image(track, (400, 100))
+    assert 8 <= cut.frames[-1] <= 11 and cut.frames[0] == 0
+    outside = cut.keypoints_2d[..., 0] >= 400
+    assert np.all(cut.keypoints_2d[outside, 2] == 0) and np.all(cut.keypoints_2d[~outside, 2] == 0.9)
+    assert len(cut_to_image(track, (50, 100)).frames) == 0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from skel_blender import kinematics
-from skel_blender.anatomy import LIMITS_ANATOMICAL, JOINT_NAMES
+from skel_blender.anatomy import JOINT_NAMES, LIMITS_ANATOMICAL
 
 STORED = np.load(Path(__file__).parents[1] / "data" / "skel_synthetic.npz")
 MIRRORED_JOINT = [JOINT_NAMES.index(n[:-2] + {"_r": "_l", "_l": "_r"}[n[-2:]] if n[-2:] in ("_r", "_l") else n) for n in JOINT_NAMES]

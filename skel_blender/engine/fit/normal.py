@@ -62,7 +62,8 @@ class NormalEquations:
         self.shared_gradient += torch.einsum("tri,tr->i", by_shared, residual)
         self.cost += (residual**2).sum()
 
-    def add_differences(self, state: torch.Tensor, stencil: tuple[float, ...], weight: torch.Tensor, target: torch.Tensor | float = 0.0) -> None:
+    def add_differences(self, state: torch.Tensor, stencil: tuple[float, ...], weight: torch.Tensor,
+                        target: torch.Tensor | float = 0.0) -> None:  # fmt: skip
         """Add weight times what finite differences of the state (T,S) lack to `target`; `stencil` has N = 2 or 3 coefficients.
 
         Weight and target are (S,) or (T-N+1,S).

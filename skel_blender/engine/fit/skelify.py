@@ -6,8 +6,8 @@ First each person alone in a level camera; then the floor from all feet that res
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Callable
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from .solver import solve
 _STAGES = (Weights(keypoint_m=0.05, robust=10.0), Weights())
 _ITERATIONS = (12, 15, 12, 8)
 _FLOOR_SLACK_M = (0.3, 0.0)  # the lowest point of a sole that is this near the floor counts as on it: depth is not yet settled at first
+_ON_FLOOR_M = 0.03
 STEPS = sum(_ITERATIONS)  # progress: steps per person at most
 _EXPLAINED = 0.03  # a fit that misses by more than this part of the person's extent is none
 _UPRIGHT_KNEE = 0.5  # rad, a person whose knees bend less than this may be standing
@@ -95,6 +96,7 @@ def _on_floor(body: BodyModel, evidence: Evidence, state: torch.Tensor, betas: t
         touching = contacts(evidence, _depth(evidence.view, state).cpu().numpy(), above)
         problem = Problem(body, evidence, _STAGES[-1], _depth(evidence.view, state), torch.as_tensor(touching).to(state))
         state, betas, _ = solve(problem, state, betas, iterations, on_step=on_step)
+    touching &= np.abs(_soles(body, state, betas)[..., 1]) < _ON_FLOOR_M  # what the fit could not bring to the floor does not rest on it
     return Fit(state.cpu().numpy(), betas.cpu().numpy(), touching, reprojection_error(body, evidence, state, betas))
 
 

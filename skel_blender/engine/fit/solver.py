@@ -7,7 +7,7 @@ Limits are a hard guarantee: a step is cut at them, and an angle that lies at a 
 
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Callable
 
 import torch
 
