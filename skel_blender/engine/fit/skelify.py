@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ...anatomy import DOF_INDEX
 from ..body import BodyModel
 from ..body.chain import pose_chain, pose_points
-from ..camera import R_CAM_LEVEL, Sightings, find_floor, level_world
+from ..camera import R_CAM_LEVEL, find_floor, level_world
 from ..regress.start import first_state, pelvis_angles
 from ..tracks import Track
 from .contacts import contacts
 from .evidence import LIMB_LANDMARKS, Evidence, View, Weights, gather
 from .residuals import Problem, project
+from .sightings import depth_of, sightings, sole_points
 from .solver import solve
 
 _STAGES = (Weights(keypoint_m=0.05, robust=10.0), Weights())
@@ -29,8 +29,6 @@ _FLOOR_SLACK_M = (0.3, 0.0)  # the lowest point of a sole that is this near the 
 _ON_FLOOR_M = 0.03
 STEPS = sum(_ITERATIONS)  # progress: steps per person at most
 _EXPLAINED = 0.03  # a fit that misses by more than this part of the person's extent is none
-_UPRIGHT_KNEE = 0.5  # rad, a person whose knees bend less than this may be standing
-_UPRIGHT_TRUNK = 0.35  # rad, likewise the angle between trunk and legs
 
 
 @dataclass
@@ -47,9 +45,8 @@ def skelify(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float,
             on_step: Callable[[int], None] = lambda done: None) -> tuple[list[Fit | None], View]:  # fmt: skip
     """Fit every track. Returns the fits and the camera in the world (model axes, floor at y = 0).
 
-    A track that no body explains (a reflection, a statue, a tangle of two people) gets None.
-
-    `on_step(done)` hears of every step, of STEPS * len(tracks) at most.
+    A track that no body explains (a reflection, a statue, a tangle of two people) gets None. `on_step(done)` hears of every step, of
+    STEPS * len(tracks) at most.
     """
     like = body.J_template
     view = View(torch.as_tensor(K).to(like), torch.as_tensor(R_CAM_LEVEL).to(like), like.new_zeros(3))
@@ -57,14 +54,15 @@ def skelify(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float,
     for k, track in enumerate(tracks):
         evidence = gather(track, body, view, fps)
         state, betas = first_state(body, evidence), like.new_zeros(body.J_shapedirs.shape[-1])
+        count = _counter(on_step, k * sum(_ITERATIONS[:2]))
         for stage, iterations in zip(_STAGES, _ITERATIONS):
-            problem = Problem(body, evidence, stage, _depth(view, state))
-            state, betas, _ = solve(problem, state, betas, iterations, on_step=_counter(on_step, k * sum(_ITERATIONS[:2])))
+            problem = Problem(body, evidence, stage, depth_of(view, state))
+            state, betas, _ = solve(problem, state, betas, iterations, on_step=count)
         alone.append((evidence, state, betas))
     believed = [_explains(body, *person) for person in alone]
     if not any(believed):
         return [None] * len(tracks), view
-    floor = find_floor([_sightings(body, *alone[k], tracks[k].observed) for k, good in enumerate(believed) if good])
+    floor = find_floor([sightings(body, *alone[k], tracks[k].observed) for k, good in enumerate(believed) if good])
     first = alone[believed.index(True)][1]
     R, t = (torch.as_tensor(part).to(like) for part in level_world(floor, first[0, :3].cpu().numpy()))
     view = View(view.K, view.R @ R.T, -(view.R @ R.T @ t))
@@ -91,12 +89,13 @@ def _on_floor(body: BodyModel, evidence: Evidence, state: torch.Tensor, betas: t
               on_step: Callable[[], None]) -> Fit:  # fmt: skip
     """The last stage: feet that rest lie on the floor and stay."""
     for iterations, slack in zip(_ITERATIONS[2:], _FLOOR_SLACK_M):
-        soles = _soles(body, state, betas)
+        soles = sole_points(body, state, betas)
         above = soles[..., 1] - np.clip(soles[..., 1].min(axis=1, keepdims=True), -slack, slack)
-        touching = contacts(evidence, _depth(evidence.view, state).cpu().numpy(), above)
-        problem = Problem(body, evidence, _STAGES[-1], _depth(evidence.view, state), torch.as_tensor(touching).to(state))
+        touching = contacts(evidence, depth_of(evidence.view, state).cpu().numpy(), above)
+        problem = Problem(body, evidence, _STAGES[-1], depth_of(evidence.view, state), torch.as_tensor(touching).to(state))
         state, betas, _ = solve(problem, state, betas, iterations, on_step=on_step)
-    touching &= np.abs(_soles(body, state, betas)[..., 1]) < _ON_FLOOR_M  # what the fit could not bring to the floor does not rest on it
+    # what the fit could not bring to the floor does not rest on it
+    touching &= np.abs(sole_points(body, state, betas)[..., 1]) < _ON_FLOOR_M
     return Fit(state.cpu().numpy(), betas.cpu().numpy(), touching, reprojection_error(body, evidence, state, betas))
 
 
@@ -120,35 +119,6 @@ def _counter(on_step: Callable[[int], None], start: int) -> Callable[[], None]:
         on_step(done)
 
     return count
-
-
-def _soles(body: BodyModel, state: torch.Tensor, betas: torch.Tensor) -> np.ndarray:
-    posed = pose_chain(body, betas, state[:, 3:], state[:, :3])
-    return pose_points(body, betas, posed, body.soles).cpu().numpy()
-
-
-def _camera_points(view: View, state: torch.Tensor) -> torch.Tensor:
-    return state[:, :3] @ view.R.T + view.t
-
-
-def _depth(view: View, state: torch.Tensor) -> torch.Tensor:
-    return _camera_points(view, state)[:, 2].clamp(min=0.3)
-
-
-def _sightings(body: BodyModel, evidence: Evidence, state: torch.Tensor, betas: torch.Tensor, seen: np.ndarray) -> Sightings:
-    """What one person tells about the floor."""
-    posed = pose_chain(body, betas, state[:, 3:], state[:, :3])
-    ankles = posed.positions[:, [3, 8]].mean(1)
-    trunk = torch.nn.functional.normalize(posed.positions[:, 12] - posed.positions[:, 0], dim=-1)
-    legs = torch.nn.functional.normalize(posed.positions[:, 0] - ankles, dim=-1)
-    knees = state[:, [3 + DOF_INDEX["knee_angle_r"], 3 + DOF_INDEX["knee_angle_l"]]].amax(1)
-    upright = (knees < _UPRIGHT_KNEE) & ((trunk * legs).sum(-1) > np.cos(_UPRIGHT_TRUNK))
-    whole = torch.nn.functional.normalize(posed.positions[:, 12] - ankles, dim=-1).cpu().numpy()
-    bodies, trunks = whole[upright.cpu().numpy() & seen], trunk.cpu().numpy()[seen]
-    soles = _soles(body, state, betas)
-    heights = soles @ (bodies if len(bodies) else trunks).mean(0)
-    resting = contacts(evidence, _depth(evidence.view, state).cpu().numpy(), heights - heights.min(axis=1, keepdims=True))
-    return Sightings(soles[resting], bodies, trunks)
 
 
 def _moved(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, R: torch.Tensor, t: torch.Tensor, nearer: float) -> torch.Tensor:
