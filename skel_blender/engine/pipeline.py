@@ -24,7 +24,7 @@ from .track import find_people
 from .tracks import Track
 from .video import Source, open_source
 
-_FIT_STEP_S = 2e-3  # first guess of a fit's time per step and frame; the measured rate takes over
+_FIT_STEP_S = 5e-4  # first guess of a fit's time per step and frame; the measured rate takes over
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
 
 def _nobody(source: Source) -> SkelError:
     return SkelError("no_person", f"Nobody was found in {source.path.name}.",
-                     "Use footage in which a person is seen whole and larger than about a tenth of the picture.")  # fmt: skip
+                     "Use footage in which a person is seen whole and from near enough to tell the limbs apart.")  # fmt: skip
 
 
 def choose_device(name: str) -> torch.device:

@@ -184,3 +184,20 @@ def test_banded_step_is_the_dense_one():
     step, shared_step = system.step(damping, frozen)
     assert torch.allclose(step.reshape(-1), wanted[:-shared], atol=1e-9)
     assert torch.allclose(shared_step, wanted[-shared:], atol=1e-9)
+
+
+def test_frames_taken_in_chunks_give_the_same_equations(squat, monkeypatch):
+    from skel_blender.engine.fit import residuals
+    from skel_blender.engine.fit.evidence import View, Weights, gather
+    from skel_blender.engine.regress.start import first_state
+
+    body, K, track, _, _ = squat
+    view = View(torch.as_tensor(K), torch.as_tensor(R_CAM_LEVEL), torch.zeros(3, dtype=torch.float64))
+    evidence = gather(track, body, view, FPS)
+    problem = residuals.Problem(body, evidence, Weights(), torch.full((FRAMES,), 4.0).double(), torch.ones(FRAMES, 6).double())
+    state, betas = first_state(body, evidence), torch.zeros(10, dtype=torch.float64)
+    whole = residuals.assemble(problem, state, betas)
+    monkeypatch.setattr(residuals, "_CHUNK", 7)
+    parts = residuals.assemble(problem, state, betas)
+    for name in ("here", "next", "second", "gradient", "cross", "shared", "shared_gradient", "cost"):
+        assert torch.allclose(getattr(whole, name), getattr(parts, name), rtol=1e-10)

@@ -39,12 +39,16 @@ class NormalEquations:
             like.new_zeros(frames, S, n_shared), like.new_zeros(n_shared, n_shared), like.new_zeros(n_shared), like.new_zeros(()),
         )  # fmt: skip
 
-    def add_rows(self, residual: torch.Tensor, by_state: torch.Tensor, by_shared: torch.Tensor, rho: torch.Tensor) -> None:
-        """Add rows of one frame each: residual (T,R), by_state (T,R,S), by_shared (T,R,N), already weighted; `rho` (T,R) is their cost."""
-        self.here += torch.einsum("tri,trj->tij", by_state, by_state)
-        self.cross += torch.einsum("tri,trj->tij", by_state, by_shared)
+    def add_rows(self, residual: torch.Tensor, by_state: torch.Tensor, by_shared: torch.Tensor, rho: torch.Tensor,
+                 frames: slice = slice(None)) -> None:  # fmt: skip
+        """Add rows that concern one frame each, of the frames `frames`, already weighted.
+
+        residual (T,R), by_state (T,R,S), by_shared (T,R,N); `rho` (T,R) is their cost.
+        """
+        self.here[frames] += torch.einsum("tri,trj->tij", by_state, by_state)
+        self.cross[frames] += torch.einsum("tri,trj->tij", by_state, by_shared)
         self.shared += torch.einsum("tri,trj->ij", by_shared, by_shared)
-        self.gradient += torch.einsum("tri,tr->ti", by_state, residual)
+        self.gradient[frames] += torch.einsum("tri,tr->ti", by_state, residual)
         self.shared_gradient += torch.einsum("tri,tr->i", by_shared, residual)
         self.cost += rho.sum()
 

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from ..body import BodyModel
-from ..body.chain import Posed, point_jacobians, pose_chain, pose_points
+from ..body.chain import point_jacobians, pose_chain, pose_points
 from .evidence import HIPS, Evidence, Weights, prior_spread, relaxed_pose
 from .normal import NormalEquations, S
 
 _LONGEST_STEP_S = 1 / 12  # slower footage is smoothed as if it ran at this rate, or nothing would link its frames
+_CHUNK = 1000  # frames whose Jacobians are in memory at a time
 _NEAR = 0.1  # m, nothing is imaged nearer than this
 
 
@@ -26,20 +27,34 @@ class Problem:
     depth: torch.Tensor  # (T,) m, about how far the person is: turns pixels into metres
     contacts: torch.Tensor | None = None
 
+    def part(self, frames: slice) -> Problem:
+        """What the image and the landmarks tell about some of the frames."""
+        seen = self.evidence
+        cut = {name: getattr(seen, name)[frames] for name in ("keypoints", "keypoint_weight", "landmarks", "landmark_weight")}
+        return replace(self, evidence=replace(seen, **cut), depth=self.depth[frames], contacts=None)
+
 
 def assemble(problem: Problem, state: torch.Tensor, betas: torch.Tensor) -> NormalEquations:
     """Normal equations at state (T,49) = (trans, poses) and betas (10,)."""
     system = NormalEquations.zeros(len(state), len(betas), state)
-    posed = pose_chain(problem.body, betas, state[:, 3:], state[:, :3])
-    where = pose_points(problem.body, betas, posed, problem.body.markers)
-    by_state, by_betas = point_jacobians(problem.body, posed, problem.body.markers, where)
-    _keypoints(system, problem, where, by_state, by_betas)
-    _landmarks(system, problem, where, by_state, by_betas)
+    for start in range(0, len(state), _CHUNK):
+        frames = slice(start, start + _CHUNK)
+        _sight(system, problem.part(frames), frames, state[frames], betas)
     _prior(system, problem, state, betas)
     _smoothness(system, problem, state)
     if problem.contacts is not None:
-        _contacts(system, problem, posed, betas)
+        _contacts(system, problem, state, betas)
     return system
+
+
+def _sight(system: NormalEquations, part: Problem, frames: slice, state: torch.Tensor, betas: torch.Tensor) -> None:
+    """Image landmarks and metric landmarks of some frames."""
+    markers = part.body.markers
+    posed = pose_chain(part.body, betas, state[:, 3:], state[:, :3])
+    where = pose_points(part.body, betas, posed, markers)
+    jacobians = point_jacobians(part.body, posed, markers, where)
+    _keypoints(system, part, frames, where, *jacobians)
+    _landmarks(system, part, frames, where, *jacobians)
 
 
 def _robust(residual: torch.Tensor, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -59,30 +74,33 @@ def project(view_K: torch.Tensor, points: torch.Tensor) -> tuple[torch.Tensor, t
     return torch.stack([fx * x + view_K[0, 2], fy * y + view_K[1, 2]], -1), by_point
 
 
-def _add(system: NormalEquations, residual: torch.Tensor, by_state: torch.Tensor, by_betas: torch.Tensor,
+def _add(system: NormalEquations, frames: slice, residual: torch.Tensor, by_state: torch.Tensor, by_betas: torch.Tensor,
          weight: torch.Tensor, scale: float) -> None:  # fmt: skip
     """Add robust rows: residual (T,M,D) in deviations, derivatives (T,M,D,·), weight (T,M)."""
     factor, rho = _robust(residual, scale)
-    root = (weight.sqrt()[..., None] * factor)
-    frames = len(residual)
+    root = weight.sqrt()[..., None] * factor
+    count = len(residual)
     system.add_rows(
-        (root * residual).reshape(frames, -1),
-        (root[..., None] * by_state).reshape(frames, -1, by_state.shape[-1]),
-        (root[..., None] * by_betas).reshape(frames, -1, by_betas.shape[-1]),
+        (root * residual).reshape(count, -1),
+        (root[..., None] * by_state).reshape(count, -1, by_state.shape[-1]),
+        (root[..., None] * by_betas).reshape(count, -1, by_betas.shape[-1]),
         weight[..., None] * rho,
+        frames,
     )
 
 
-def _keypoints(system: NormalEquations, problem: Problem, where: torch.Tensor, by_state: torch.Tensor, by_betas: torch.Tensor) -> None:
+def _keypoints(system: NormalEquations, problem: Problem, frames: slice, where: torch.Tensor, by_state: torch.Tensor,
+               by_betas: torch.Tensor) -> None:  # fmt: skip
     view, weights = problem.evidence.view, problem.weights
     pixels, by_point = project(view.K, where @ view.R.T + view.t)
     scale = (problem.depth / (0.5 * (view.K[0, 0] + view.K[1, 1])) / weights.keypoint_m)[:, None, None]
     by_point = scale[..., None] * (by_point @ view.R)
     residual = scale * (pixels - problem.evidence.keypoints)
-    _add(system, residual, by_point @ by_state, by_point @ by_betas, problem.evidence.keypoint_weight, weights.robust)
+    _add(system, frames, residual, by_point @ by_state, by_point @ by_betas, problem.evidence.keypoint_weight, weights.robust)
 
 
-def _landmarks(system: NormalEquations, problem: Problem, where: torch.Tensor, by_state: torch.Tensor, by_betas: torch.Tensor) -> None:
+def _landmarks(system: NormalEquations, problem: Problem, frames: slice, where: torch.Tensor, by_state: torch.Tensor,
+               by_betas: torch.Tensor) -> None:  # fmt: skip
     weights, R = problem.weights, problem.evidence.view.R
     deviation = where.new_tensor([weights.landmark_m, weights.landmark_m, weights.landmark_depth_m])
     turn = R / deviation[:, None]
@@ -91,7 +109,7 @@ def _landmarks(system: NormalEquations, problem: Problem, where: torch.Tensor, b
         return values - values[:, list(HIPS)].mean(1, keepdim=True)
 
     residual = centred(where) @ turn.T - problem.evidence.landmarks / deviation
-    _add(system, residual, turn @ centred(by_state), turn @ centred(by_betas), problem.evidence.landmark_weight, weights.robust)
+    _add(system, frames, residual, turn @ centred(by_state), turn @ centred(by_betas), problem.evidence.landmark_weight, weights.robust)
 
 
 def _prior(system: NormalEquations, problem: Problem, state: torch.Tensor, betas: torch.Tensor) -> None:
@@ -121,9 +139,10 @@ def _smoothness(system: NormalEquations, problem: Problem, state: torch.Tensor) 
     system.add_differences(state, (1.0, -2.0, 1.0), acceleration)
 
 
-def _contacts(system: NormalEquations, problem: Problem, posed: Posed, betas: torch.Tensor) -> None:
+def _contacts(system: NormalEquations, problem: Problem, state: torch.Tensor, betas: torch.Tensor) -> None:
     """Points in contact lie on the floor (y = 0) and stay where they are; no point goes below it."""
     weights, contacts = problem.weights, problem.contacts
+    posed = pose_chain(problem.body, betas, state[:, 3:], state[:, :3])
     where = pose_points(problem.body, betas, posed, problem.body.soles)
     by_state, by_betas = point_jacobians(problem.body, posed, problem.body.soles, where)
     height = where[..., 1]
