@@ -201,3 +201,27 @@ def test_frames_taken_in_chunks_give_the_same_equations(squat, monkeypatch):
     parts = residuals.assemble(problem, state, betas)
     for name in ("here", "next", "second", "gradient", "cross", "shared", "shared_gradient", "cost"):
         assert torch.allclose(getattr(whole, name), getattr(parts, name), rtol=1e-10)
+
+
+def test_gradient_is_that_of_the_cost(squat):
+    """All terms at once, robust ones included, against central differences."""
+    from skel_blender.engine.fit import residuals
+    from skel_blender.engine.fit.evidence import View, Weights, gather
+    from skel_blender.engine.regress.start import first_state
+
+    body, K, track, _, _ = squat
+    view = View(torch.as_tensor(K), torch.as_tensor(R_CAM_LEVEL), torch.zeros(3, dtype=torch.float64))
+    evidence = gather(track, body, view, FPS)
+    contacts = torch.as_tensor(np.random.default_rng(4).uniform(size=(FRAMES, 6)))
+    problem = residuals.Problem(body, evidence, Weights(), torch.full((FRAMES,), 4.0).double(), contacts)
+    rng = np.random.default_rng(6)
+    state = first_state(body, evidence) + torch.as_tensor(rng.normal(0, 0.3, (FRAMES, S)))
+    betas = torch.as_tensor(rng.normal(size=10))
+    system = residuals.assemble(problem, state, betas)
+    step = 1e-6
+    for _ in range(8):
+        move, shape = torch.as_tensor(rng.normal(size=(FRAMES, S))), torch.as_tensor(rng.normal(size=10))
+        ahead = residuals.assemble(problem, state + step * move, betas + step * shape).cost
+        behind = residuals.assemble(problem, state - step * move, betas - step * shape).cost
+        wanted = 2 * ((system.gradient * move).sum() + (system.shared_gradient * shape).sum())
+        assert float((ahead - behind) / (2 * step)) == pytest.approx(float(wanted), rel=1e-5)
