@@ -95,7 +95,8 @@ def main(clips: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for clip in clips:
             take = reconstruct(Path(clip), model, Path(folder) / "take.npz")
-            print(f"{Path(clip).name}: {len(take.frames)} frames at {float(take.fps):g} per second")
+            empty = np.setdiff1d(take.frames, np.concatenate([person.frames for person in take.people]))
+            print(f"{Path(clip).name}: {len(take.frames)} frames at {float(take.fps):g} per second, {len(empty)} of them without anybody")
             for person in take.people:
                 report, first, last = measure(take, person), person.frames[0], person.frames[-1]
                 print(f"  {person.name}, frames {first} to {last}, seen in {np.mean(person.confidence > 0):.0%}: error "
