@@ -15,7 +15,7 @@ from .sides import steadiest
 SHORTEST_S, SHORTEST_FRAMES = 0.4, 6
 APPARITION_S, APPARITION_M = 1.5, 0.4
 MOMENT_S = 0.15
-INSIDE = 0.5  # least part of the limb joints that must be in the image where a track begins and ends
+INSIDE = 0.75  # least part of the limb joints that a person usually shows that must be in the image where a track begins and ends
 LEAP_M, LEAP_M_S = 0.6, 2.0  # mean change of the limb joints, in the image plus in the body, that is no motion; and more a second
 
 
@@ -48,7 +48,9 @@ def cut_to_image(track: Track, size: tuple[int, int]) -> Track:
     keypoints = track.keypoints_2d.copy()
     inside = ((keypoints[..., :2] >= 0) & (keypoints[..., :2] < size)).all(-1)
     keypoints[~inside, 2] = 0
-    present = np.flatnonzero(track.observed & (inside[:, LIMBS].mean(axis=1) >= INSIDE))
+    shown = inside[:, LIMBS].mean(axis=1)
+    usual = np.median(shown[track.observed])
+    present = np.flatnonzero(track.observed & (shown > 0) & (shown >= INSIDE * usual))
     kept = slice(present[0], present[-1] + 1) if len(present) else slice(0)
     return Track(track.frames[kept], keypoints[kept], track.landmarks_3d[kept], track.observed[kept])
 
