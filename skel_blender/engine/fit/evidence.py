@@ -101,8 +101,7 @@ def gather(track: Track, body: BodyModel, view: View, fps: float) -> Evidence:
     """Evidence from a track.
 
     A landmarker looks at a crop as if the camera pointed at it; its metric landmarks are turned by the ray to the person. It also
-    guesses everybody's size, a tenth too small on average: one picture cannot tell size from distance, so that the body's mean size
-    is taken and only proportions are fitted.
+    guesses the person's size; as one picture cannot tell size from distance, the body's mean size is taken and proportions are fitted.
     """
     like = {"dtype": view.K.dtype, "device": view.K.device}
     keypoints = torch.as_tensor(track.keypoints_2d, **like)
