@@ -61,8 +61,8 @@ class VideoSource(Source):
                 yield Fraction(index), Fraction(1), frame
                 continue
             start = frame.pts if start is None else start
-            # containers round times to their tick: one tick early is on time
-            yield max((frame.pts - start - 1) * tick, Fraction(0)), (frame.duration or 0) * tick, frame
+            # containers round times to their tick: one tick early is on time, unless a tick is as long as a picture
+            yield max((frame.pts - start) * tick - min(tick, Fraction(1, 4)), Fraction(0)), (frame.duration or 0) * tick, frame
 
     def _upright(self, frame: av.VideoFrame) -> np.ndarray:
         """RGB (H,W,3) with the rotation metadata applied, in the first frame's size."""

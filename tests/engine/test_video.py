@@ -194,3 +194,17 @@ def test_the_last_picture_stays_as_long_as_the_clip(tmp_path):
                 packet.duration = 3 if index == 3 else 1
                 container.mux(packet)
     assert seen(open_source([path])) == [(0, 0), (1, 1), (2, 2), (3, 3), (4, 3), (5, 3)]
+
+
+def test_a_container_whose_tick_is_a_frame_keeps_every_number(tmp_path):
+    """AVI counts time in frames: picture k is number k, none is dropped or shifted."""
+    path = tmp_path / "ticks.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for k in range(12):
+            picture = np.full((48, 64, 3), 20 * k, dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    seen = [(number, round(float(picture.mean()) / 20)) for number, picture in open_source([path])]
+    assert seen == [(k, k) for k in range(12)]

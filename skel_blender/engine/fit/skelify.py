@@ -94,8 +94,10 @@ def _on_floor(body: BodyModel, evidence: Evidence, state: torch.Tensor, betas: t
         touching = contacts(evidence, depth_of(evidence.view, state).cpu().numpy(), above)
         problem = Problem(body, evidence, _STAGES[-1], depth_of(evidence.view, state), torch.as_tensor(touching).to(state))
         state, betas, _ = solve(problem, state, betas, iterations, on_step=on_step)
-    # what the fit could not bring to the floor does not rest on it
-    touching &= np.abs(sole_points(body, state, betas)[..., 1]) < _ON_FLOOR_M
+    # a point that the fit could not bring to the floor does not rest on it, nor one of a foot that sank into it
+    heights = sole_points(body, state, betas)[..., 1]
+    sunk = np.repeat(heights.reshape(-1, 2, 3).min(axis=2) < -_ON_FLOOR_M, 3, axis=1)
+    touching &= (np.abs(heights) < _ON_FLOOR_M) & ~sunk
     return Fit(state.cpu().numpy(), betas.cpu().numpy(), touching, reprojection_error(body, evidence, state, betas))
 
 
