@@ -17,7 +17,6 @@ from ...messages import SkelError
 from ...take import TRIANGLE, RestBody
 
 BODY_NAMES = ("male", "female")
-N_BETAS = 10
 _NO_FOURTH = 65535  # marks a triangle in the packed faces
 
 
