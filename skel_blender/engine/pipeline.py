@@ -18,8 +18,9 @@ from ..messages import Event, Log, Progress, SkelError
 from ..take import Camera, Person, Take
 from .body import BodyModel, load_body
 from .camera import DEFAULT_FOV_DEGREES, intrinsics
-from .fit.evidence import LIMB_LANDMARKS, View
-from .fit.skelify import STEPS, Fit, skelify
+from .fit.evidence import LIMB_LANDMARKS
+from .fit.observations import View
+from .fit.people import STEPS, Fit, fit_people
 from .track import find_people
 from .tracks import Track
 from .video import Source, open_source
@@ -75,7 +76,7 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     if not tracks:
         raise _nobody(source)
     K = _lens(source, options, emit)
-    fits, view = skelify(tracks, body, K, float(source.fps), lambda done: clock.tell("fit", done, STEPS * len(tracks)))
+    fits, view = fit_people(tracks, body, K, float(source.fps), lambda done: clock.tell("fit", done, STEPS * len(tracks)))
     found = [(track, fit) for track, fit in zip(tracks, fits) if fit is not None]
     if len(found) < len(tracks):
         emit(Log("warning", f"{len(tracks) - len(found)} of {len(tracks)} tracks were left out, as no body explains them."))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The torch chain agrees with the numpy kinematics, and its Jacobians with finite differences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,9 +13,11 @@ from skel_blender.messages import SkelError
 torch = pytest.importorskip("torch")
 
 from skel_blender.engine.body import BODY_NAMES, load_body  # noqa: E402
-from skel_blender.engine.body.chain import point_jacobians, pose_chain, pose_points, rest_joints  # noqa: E402
+from skel_blender.engine.body.chain import point_jacobians, point_shape_jacobians, pose_chain, pose_points  # noqa: E402
+from skel_blender.engine.body.points import Points, limbs_of  # noqa: E402
 
 _STEP = 1e-6
+_OWNER = torch.tensor([0, 0, 0, 1, 1, 1])  # two people of three frames each
 
 
 def _case(name: str) -> tuple:
@@ -21,39 +25,97 @@ def _case(name: str) -> tuple:
     low, up = np.clip(np.array(LIMITS_ANATOMICAL), -3, 3).T
     poses = rng.uniform(low, up, (6, 46))
     poses[0, 17:26] = 0  # the arcs' series
-    return load_body(name), torch.as_tensor(rng.normal(size=10)), torch.as_tensor(poses), torch.as_tensor(rng.normal(size=(6, 3)))
+    return load_body(name), torch.as_tensor(rng.normal(size=(2, 10))), torch.as_tensor(poses), torch.as_tensor(rng.normal(size=(6, 3)))
+
+
+def _blended(rng: np.random.Generator) -> Points:
+    """Points as a joint regressor makes them: several joints each, weights that need not sum to 1, pose blend shapes."""
+    point = torch.tensor([0, 0, 0, 1, 2, 2])
+    joint = torch.tensor([0, 4, 18, 13, 3, 2])
+    random = [torch.as_tensor(rng.normal(size=(6, *rest))) for rest in ((), (3,), (3, 10), (3, 207))]
+    return Points(("a", "b", "c"), point, joint, *random)
 
 
 @pytest.mark.parametrize("name", BODY_NAMES)
 def test_chain_agrees_with_numpy(name):
     body, betas, poses, trans = _case(name)
-    posed = pose_chain(body, betas, poses, trans)
-    wanted = kinematics.forward(poses.numpy(), rest_joints(body, betas).numpy(), body.rest_frames.numpy(), trans.numpy())
-    # the axes' norms are 1 to 1e-8, and the frames' to float32
-    assert np.abs(posed.positions.numpy() - wanted[..., :3, 3]).max() < 1e-6
-    assert np.abs(posed.rotations.numpy() - wanted[..., :3, :3]).max() < 1e-6
+    shape = body.shape(betas)
+    posed = pose_chain(shape, _OWNER, poses, trans)
+    for person in range(2):
+        own = (_OWNER == person).numpy()
+        wanted = kinematics.forward(poses.numpy()[own], shape.joints[person].numpy(), body.rest_frames.numpy(), trans.numpy()[own])
+        # the axes' norms are 1 to 1e-8, and the frames' to float32
+        assert np.abs(posed.positions.numpy()[own] - wanted[..., :3, 3]).max() < 1e-6
+        assert np.abs(posed.rotations.numpy()[own] - wanted[..., :3, :3]).max() < 1e-6
 
 
-@pytest.mark.parametrize("name", BODY_NAMES)
-def test_jacobians_agree_with_finite_differences(name):
-    body, betas, poses, trans = _case(name)
+@pytest.mark.parametrize("blended", [False, True])
+@pytest.mark.parametrize("turning", [False, True])
+def test_jacobians_agree_with_finite_differences(blended, turning):
+    """For points of one joint and of many, and for joint frames that depend on the shape as in SKEL's file."""
+    body, betas, poses, trans = _case("male")
+    rng = np.random.default_rng(1)
+    points = _blended(rng) if blended else body.markers
+    turns = torch.as_tensor(rng.normal(size=(2, 24, 3, 10)))
+    middle = betas.clone()
+
+    def shape_of(betas):
+        shape = body.shape(betas)
+        if not turning:
+            return shape
+        angle = torch.einsum("njik,nk->nji", turns, betas - middle)
+        cross = torch.linalg.cross(torch.eye(3).double().expand(2, 24, 3, 3), angle[:, :, None].expand(2, 24, 3, 3), dim=-1)
+        return replace(shape, frames=torch.matrix_exp(-cross.transpose(-1, -2)) @ shape.frames, turns=turns)
 
     def where(betas, poses, trans):
-        return pose_points(body, betas, pose_chain(body, betas, poses, trans), body.markers)
+        shape = shape_of(betas)
+        return pose_points(shape, _OWNER, pose_chain(shape, _OWNER, poses, trans), points)[0]
 
-    posed = pose_chain(body, betas, poses, trans)
-    points = pose_points(body, betas, posed, body.markers)
-    by_state, by_betas = point_jacobians(body, posed, body.markers, points)
-    for k in range(46):
-        step = torch.zeros(46, dtype=torch.float64)
+    shape = shape_of(betas)
+    posed = pose_chain(shape, _OWNER, poses, trans)
+    _, pairs = pose_points(shape, _OWNER, posed, points)
+    by_state = point_jacobians(posed, points, pairs, list(range(49)))
+    by_betas = point_shape_jacobians(posed, shape, points, pairs)
+    for k in range(49):
+        step = torch.zeros(49, dtype=torch.float64)
         step[k] = _STEP
-        difference = (where(betas, poses + step, trans) - where(betas, poses - step, trans)) / (2 * _STEP)
-        assert (difference - by_state[..., 3 + k]).abs().max() < 1e-6
+        ahead, behind = (where(betas, poses + sign * step[3:], trans + sign * step[:3]) for sign in (1, -1))
+        assert ((ahead - behind) / (2 * _STEP) - by_state[..., k]).abs().max() < 1e-6 * max(1.0, float(by_state.abs().max()))
     for k in range(10):
         step = torch.zeros(10, dtype=torch.float64)
         step[k] = _STEP
         difference = (where(betas + step, poses, trans) - where(betas - step, poses, trans)) / (2 * _STEP)
-        assert (difference - by_betas[..., k]).abs().max() < 1e-6
+        assert (difference - by_betas[..., k]).abs().max() < 1e-6 * max(1.0, float(by_betas.abs().max()))
+
+
+def test_limbs_hold_every_column_that_moves_a_point():
+    body, betas, poses, trans = _case("male")
+    shape = body.shape(betas)
+    posed = pose_chain(shape, _OWNER, poses, trans)
+    _, pairs = pose_points(shape, _OWNER, posed, body.markers)
+    whole = point_jacobians(posed, body.markers, pairs, list(range(49)))
+    seen = []
+    for numbers, columns in limbs_of(body.markers):
+        others = [column for column in range(49) if column not in columns]
+        assert not whole[:, numbers][..., others].any()
+        chosen = body.markers.select(numbers)
+        part = point_jacobians(posed, chosen, pairs[:, numbers], columns)
+        assert torch.equal(part, whole[:, numbers][..., columns])
+        seen += numbers
+    assert sorted(seen) == list(range(33))
+
+
+def test_selected_and_joined_points_are_where_they_were():
+    body, betas, poses, trans = _case("female")
+    shape = body.shape(betas)
+    posed = pose_chain(shape, _OWNER, poses, trans)
+    blended = _blended(np.random.default_rng(2))
+    both = body.markers.joined(blended)
+    where, _ = pose_points(shape, _OWNER, posed, both)
+    assert torch.allclose(where[:, :33], pose_points(shape, _OWNER, posed, body.markers)[0])
+    assert torch.allclose(where[:, 33:], pose_points(shape, _OWNER, posed, blended)[0])
+    some, _ = pose_points(shape, _OWNER, posed, both.select(["c", 5, "a"]))
+    assert torch.allclose(some, where[:, [35, 5, 33]])
 
 
 def test_rest_body_is_a_standing_adult():

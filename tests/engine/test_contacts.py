@@ -7,17 +7,16 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from skel_blender.engine.fit.contacts import contacts  # noqa: E402
-from skel_blender.engine.fit.evidence import Evidence, View  # noqa: E402
+from skel_blender.engine.fit.observations import Observations, View  # noqa: E402
 
 FRAMES, DEPTH = 40, 4.0
 
 
-def _evidence(pixels: np.ndarray, confidence: float = 0.9) -> Evidence:
+def _evidence(pixels: np.ndarray, confidence: float = 0.9) -> Observations:
     frames = len(pixels)
     view = View(torch.tensor([[1000.0, 0, 640], [0, 1000.0, 360], [0, 0, 1]]).double(), torch.eye(3).double(), torch.zeros(3).double())
-    keypoints = torch.as_tensor(np.tile(pixels[:, None], (1, 33, 1)))
-    weight = torch.full((frames, 33), confidence).double()
-    return Evidence(keypoints, weight, torch.zeros(frames, 33, 3).double(), weight, view, 1 / 30)
+    seen = np.concatenate([np.tile(pixels[:, None], (1, 33, 1)), np.full((frames, 33, 1), confidence)], -1)
+    return Observations(30.0, (frames,), view, torch.as_tensor(seen))
 
 
 def _still(frames: int = FRAMES) -> np.ndarray:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """SKELify on motion whose answer is known: imaged, made noisy, found again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,14 +12,18 @@ from skel_blender.anatomy import DOF_INDEX  # noqa: E402
 from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
 from skel_blender.engine.camera import R_CAM_LEVEL, Sightings, find_floor, intrinsics, level_world  # noqa: E402
-from skel_blender.engine.fit.evidence import relaxed_pose  # noqa: E402
-from skel_blender.engine.fit.normal import NormalEquations, S  # noqa: E402
-from skel_blender.engine.fit.skelify import skelify  # noqa: E402
-from skel_blender.engine.regress.start import pelvis_angles  # noqa: E402
+from skel_blender.engine.fit import Config, View, Weights, problem  # noqa: E402
+from skel_blender.engine.fit.config import relaxed_pose  # noqa: E402
+from skel_blender.engine.fit.evidence import gather  # noqa: E402
+from skel_blender.engine.fit.normal import S  # noqa: E402
+from skel_blender.engine.fit.people import fit_people  # noqa: E402
+from skel_blender.engine.fit.skelify import PRIOR_TERMS, SIGHT_TERMS  # noqa: E402
+from skel_blender.engine.regress.start import first_state, pelvis_angles  # noqa: E402
 from skel_blender.engine.tracks import Track  # noqa: E402
 from skel_blender.kinematics import axis_rotation  # noqa: E402
 
 SIZE, FPS, FRAMES = (1280, 720), 30.0, 60
+ONE = torch.zeros(FRAMES, dtype=torch.long)
 HIDDEN = slice(25, 31)
 
 
@@ -34,15 +40,15 @@ def squat():
         poses[:, DOF_INDEX[f"elbow_flexion_{side}"]] = 0.3 + bend
     poses[:, DOF_INDEX["pelvis_tilt"]] = -0.1 * bend
     poses[:, DOF_INDEX["pelvis_rotation"]] = 0.4
-    poses, betas = torch.as_tensor(poses), torch.zeros(10, dtype=torch.float64)
-    soles = pose_points(body, betas, pose_chain(body, betas, poses, torch.zeros(FRAMES, 3, dtype=torch.float64)), body.soles)
+    poses, shape = torch.as_tensor(poses), body.shape(torch.zeros(1, 10, dtype=torch.float64))
+    soles, _ = pose_points(shape, ONE, pose_chain(shape, ONE, poses, torch.zeros(FRAMES, 3, dtype=torch.float64)), body.soles)
     trans = -soles[:, [0, 3]].mean(1)
     trans[:, 1] = -soles[:, :, 1].amin(1)
-    posed = pose_chain(body, betas, poses, trans)
+    posed = pose_chain(shape, ONE, poses, trans)
     R = torch.as_tensor(axis_rotation(np.array([1.0, 0, 0]), np.array(np.radians(10))) @ R_CAM_LEVEL)
     t = -R @ torch.tensor([0.3, 1.7, 4.0], dtype=torch.float64)
     K = intrinsics(SIZE)
-    markers = pose_points(body, betas, posed, body.markers) @ R.T + t
+    markers = pose_points(shape, ONE, posed, body.markers)[0] @ R.T + t
     rng = np.random.default_rng(0)
     pixels = (markers[..., :2] / markers[..., 2:] * K[0, 0]).numpy() + K[:2, 2] + rng.normal(0, 2.0, (FRAMES, 33, 2))
     keypoints = np.concatenate([pixels, np.full((FRAMES, 33, 1), 0.95)], axis=-1)
@@ -68,15 +74,19 @@ def _facing_crop(points: np.ndarray, rays: np.ndarray) -> np.ndarray:
 @pytest.fixture(scope="module")
 def found(squat):
     body, K, track, _, _ = squat
-    fits, view = skelify([track], body, K, FPS)
+    fits, view = fit_people([track], body, K, FPS)
     return fits[0], view
+
+
+def _posed(body, fit):
+    state, shape = torch.as_tensor(fit.state), body.shape(torch.as_tensor(fit.betas)[None])
+    return shape, pose_chain(shape, ONE, state[:, 3:], state[:, :3])
 
 
 def test_joints_are_found(squat, found):
     body, _, track, true, _ = squat
     fit, view = found
-    state, betas = torch.as_tensor(fit.state), torch.as_tensor(fit.betas)
-    joints = (pose_chain(body, betas, state[:, 3:], state[:, :3]).positions @ view.R.T + view.t).numpy()
+    joints = (_posed(body, fit)[1].positions @ view.R.T + view.t).numpy()
     error = np.linalg.norm(joints - true, axis=-1)
     relative = np.linalg.norm((joints - joints[:, :1]) - (true - true[:, :1]), axis=-1)
     # 20 mm noise on metric landmarks, 2 px on the image: the fit must do better than the noise, and bridge the hidden frames
@@ -93,8 +103,8 @@ def test_no_angle_leaves_its_limits(squat, found):
 
 def test_feet_rest_on_the_floor_and_stay(squat, found):
     body, fit = squat[0], found[0]
-    state, betas = torch.as_tensor(fit.state), torch.as_tensor(fit.betas)
-    soles = pose_points(body, betas, pose_chain(body, betas, state[:, 3:], state[:, :3]), body.soles).numpy()
+    shape, posed = _posed(body, fit)
+    soles = pose_points(shape, ONE, posed, body.soles)[0].numpy()
     assert fit.contacts.mean() > 0.5
     assert np.abs(soles[..., 1][fit.contacts]).max() < 0.02
     both = fit.contacts[1:] & fit.contacts[:-1]
@@ -142,86 +152,49 @@ def test_pelvis_angles_are_continuous_and_exact():
     assert np.allclose(pelvis_angles(rotations), np.stack([tilt, lean, turn], axis=1), atol=1e-9)
 
 
-def test_banded_step_is_the_dense_one():
-    """A random problem with all kinds of coupling, solved as one dense matrix."""
-    torch.manual_seed(0)
-    frames, shared, damping = 5, 3, 0.1
-    state = torch.randn(frames, S, dtype=torch.float64)
-    system = NormalEquations.zeros(frames, shared, state)
-    total = frames * S + shared
-    dense, right = torch.zeros(total, total, dtype=torch.float64), torch.zeros(total, dtype=torch.float64)
-
-    def add_dense(rows: torch.Tensor, residual: torch.Tensor) -> None:
-        dense.add_(rows.T @ rows)
-        right.add_(rows.T @ residual)
-
-    residual, by_state, by_shared = torch.randn(frames, 60), torch.randn(frames, 60, S), torch.randn(frames, 60, shared)
-    residual, by_state, by_shared = residual.double(), by_state.double(), by_shared.double()
-    system.add_rows(residual, by_state, by_shared, residual**2)
-    pair, before, after, common = (torch.randn(frames - 1, 7, *n).double() for n in ((), (S,), (S,), (shared,)))
-    system.add_pairs(pair, before, after, common)
-    weight = torch.rand(S).double() + 0.5
-    system.add_differences(state, (1.0, -2.0, 1.0), weight)
-    for t in range(frames):
-        rows = torch.zeros(60, total, dtype=torch.float64)
-        rows[:, t * S : (t + 1) * S], rows[:, frames * S :] = by_state[t], by_shared[t]
-        add_dense(rows, residual[t])
-        if t + 1 < frames:
-            rows = torch.zeros(7, total, dtype=torch.float64)
-            rows[:, t * S : (t + 1) * S], rows[:, (t + 1) * S : (t + 2) * S], rows[:, frames * S :] = before[t], after[t], common[t]
-            add_dense(rows, pair[t])
-        if t + 2 < frames:
-            rows = torch.zeros(S, total, dtype=torch.float64)
-            for k, c in enumerate((1.0, -2.0, 1.0)):
-                rows[:, (t + k) * S : (t + k + 1) * S] = c * torch.diag(weight)
-            add_dense(rows, weight * (state[t] - 2 * state[t + 1] + state[t + 2]))
-    frozen = torch.zeros(frames, S, dtype=torch.bool)
-    frozen[2, 4] = frozen[0, 10] = True
-    keep = torch.cat([~frozen.reshape(-1), torch.ones(shared, dtype=torch.bool)])
-    damped = dense + damping * torch.diag(torch.diagonal(dense))
-    wanted = torch.zeros(total, dtype=torch.float64)
-    wanted[keep] = -torch.linalg.solve(damped[keep][:, keep], right[keep])
-    step, shared_step = system.step(damping, frozen)
-    assert torch.allclose(step.reshape(-1), wanted[:-shared], atol=1e-9)
-    assert torch.allclose(shared_step, wanted[-shared:], atol=1e-9)
-
-
-def test_frames_taken_in_chunks_give_the_same_equations(squat, monkeypatch):
-    from skel_blender.engine.fit import residuals
-    from skel_blender.engine.fit.evidence import View, Weights, gather
-    from skel_blender.engine.regress.start import first_state
-
+@pytest.fixture(scope="module")
+def first(squat):
+    """Observations of the squat in a level camera, with contacts, targets and pins, and a first state."""
     body, K, track, _, _ = squat
     view = View(torch.as_tensor(K), torch.as_tensor(R_CAM_LEVEL), torch.zeros(3, dtype=torch.float64))
-    evidence = gather(track, body, view, FPS)
-    problem = residuals.Problem(body, evidence, Weights(), torch.full((FRAMES,), 4.0).double(), torch.ones(FRAMES, 6).double())
-    state, betas = first_state(body, evidence), torch.zeros(10, dtype=torch.float64)
-    whole = residuals.assemble(problem, state, betas)
-    monkeypatch.setattr(residuals, "_CHUNK", 7)
-    parts = residuals.assemble(problem, state, betas)
-    for name in ("here", "next", "second", "gradient", "cross", "shared", "shared_gradient", "cost"):
+    seen = gather(track, body, view, FPS)
+    rng = np.random.default_rng(4)
+    places = torch.as_tensor(rng.normal(size=(FRAMES, 33, 3)))
+    pins = torch.where(torch.as_tensor(rng.uniform(size=(FRAMES, 33, 1))) < 0.1, places, torch.nan)
+    seen = replace(seen, contacts=torch.as_tensor(rng.uniform(size=(FRAMES, 6))), targets=places, target_points=body.markers,
+                   pins=pins, pin_points=body.markers)  # fmt: skip
+    return body, seen, first_state(body, seen)
+
+
+EVERYTHING = Weights(limit=0.7, adaptive=1.5, point_acceleration=20.0, target_m=0.2, target_robust=3.0, pin_m=0.1)
+
+
+def _problem(first, config):
+    body, seen, state = first
+    return problem.make_problem(body, seen.checked(), config, state, SIGHT_TERMS, PRIOR_TERMS)
+
+
+def test_frames_taken_in_chunks_give_the_same_equations(first, monkeypatch):
+    made, shared = _problem(first, Config(EVERYTHING)), torch.full((1, 10), 0.3, dtype=torch.float64)
+    whole = made.assemble(first[2], shared)
+    monkeypatch.setattr(problem, "CHUNK", 7)
+    parts = made.assemble(first[2], shared)
+    for name in ("band", "gradient", "cross", "shared", "shared_gradient", "cost"):
         assert torch.allclose(getattr(whole, name), getattr(parts, name), rtol=1e-10)
 
 
-def test_gradient_is_that_of_the_cost(squat):
+@pytest.mark.parametrize("focal", [False, True])
+def test_gradient_is_that_of_the_cost(first, focal):
     """All terms at once, robust ones included, against central differences."""
-    from skel_blender.engine.fit import residuals
-    from skel_blender.engine.fit.evidence import View, Weights, gather
-    from skel_blender.engine.regress.start import first_state
-
-    body, K, track, _, _ = squat
-    view = View(torch.as_tensor(K), torch.as_tensor(R_CAM_LEVEL), torch.zeros(3, dtype=torch.float64))
-    evidence = gather(track, body, view, FPS)
-    contacts = torch.as_tensor(np.random.default_rng(4).uniform(size=(FRAMES, 6)))
-    problem = residuals.Problem(body, evidence, Weights(), torch.full((FRAMES,), 4.0).double(), contacts)
+    made = _problem(first, Config(EVERYTHING, estimate_focal=focal))
     rng = np.random.default_rng(6)
-    state = first_state(body, evidence) + torch.as_tensor(rng.normal(0, 0.3, (FRAMES, S)))
-    betas = torch.as_tensor(rng.normal(size=10))
-    system = residuals.assemble(problem, state, betas)
+    state = first[2] + torch.as_tensor(rng.normal(0, 0.3, (FRAMES, S)))
+    shared = torch.as_tensor(rng.normal(size=(1, 10 + focal))) * torch.tensor([1.0] * 10 + [0.1] * focal)
+    system = made.assemble(state, shared)
     step = 1e-6
     for _ in range(8):
-        move, shape = torch.as_tensor(rng.normal(size=(FRAMES, S))), torch.as_tensor(rng.normal(size=10))
-        ahead = residuals.assemble(problem, state + step * move, betas + step * shape).cost
-        behind = residuals.assemble(problem, state - step * move, betas - step * shape).cost
+        move, shape = torch.as_tensor(rng.normal(size=(FRAMES, S))), torch.as_tensor(rng.normal(size=shared.shape))
+        ahead = made.assemble(state + step * move, shared + step * shape).cost.sum()
+        behind = made.assemble(state - step * move, shared - step * shape).cost.sum()
         wanted = 2 * ((system.gradient * move).sum() + (system.shared_gradient * shape).sum())
         assert float((ahead - behind) / (2 * step)) == pytest.approx(float(wanted), rel=1e-5)

@@ -2,8 +2,9 @@
 """SKEL's kinematic chain in torch with analytic Jacobians: what a second-order solver needs, and nothing of the skin.
 
 For a point p riding joint j and a DoF d of joint i above it (or i = j), dp/dq_d = axis_d x (p - t_i) + R_parent(i) dc_i/dq_d, where
-axis_d is the DoF's axis in the world and c_i the translation that SKEL couples to the angle (kinematics.couplings).
-Derivatives by betas run down the chain, as every rest offset and every coupling's length is a function of them.
+axis_d is the DoF's axis in the world and c_i the translation that SKEL couples to the angle (`arcs`). Derivatives by betas run down
+the chain, as every rest offset, every coupling's length and, in SKEL's file, every joint frame is a function of them.
+F frames of N people are laid end to end; `owner` (F,) says whose a frame is.
 """
 
 from __future__ import annotations
@@ -12,151 +13,181 @@ from dataclasses import dataclass
 
 import torch
 
-from ...anatomy import ARCS, DOFS, DOFS_OF_JOINT, ELLIPSOIDS, PARENTS, J, Q
-from .model import BodyModel, Points
+from ...anatomy import DOFS, DOFS_OF_JOINT, PARENTS, J, Q
+from .arcs import couplings
+from .points import TRANS, Points, moves
+from .shape import Shape
 
-_SERIES = 1e-3  # below this angle the arcs' derivatives come from their series, whose next term is under 1e-13
+# The joint whose rotation each of SMPL's joints 1 to 23 feeds into the pose blend shapes; -1 feeds none (kinematics.md 2.5).
+FEATURE_JOINTS = (6, 1, 11, 7, 2, 12, 9, 4, -1, 10, 5, -1, 19, 14, 13, 20, 15, 21, 16, 23, 18, -1, -1)
+
+
+def _levels() -> list[tuple[list[int], list[int]]]:
+    """Joints below the root by depth, each with its parent."""
+    depth = [0] * J
+    for joint in range(1, J):
+        depth[joint] = depth[PARENTS[joint]] + 1
+    return [([j for j in range(J) if depth[j] == d], [PARENTS[j] for j in range(J) if depth[j] == d]) for d in range(1, max(depth) + 1)]
+
+
+_LEVELS = _levels()
+_DOF_JOINT = [dof.joint for dof in DOFS]
+_DOF_PARENT = [PARENTS[dof.joint] for dof in DOFS]
+# Per joint the numbers of its first, second and third DoF; Q stands for none.
+_SLOTS = torch.tensor([[dofs[k].index if k < len(dofs) else Q for dofs in DOFS_OF_JOINT] for k in range(3)])
+_AXES = torch.tensor([dof.axis for dof in DOFS] + [(0.0, 0.0, 0.0)], dtype=torch.float64)
+_SLOT_OF_DOF = torch.tensor([DOFS_OF_JOINT[dof.joint].index(dof) for dof in DOFS])
+_MOVES = moves()
 
 
 @dataclass(frozen=True)
 class Posed:
-    """A posed chain. T frames; `axes` and `slides` belong to the 46 DoFs: dp/dq = axes x (p - origins) + slides."""
+    """Posed chains of F frames. `axes` and `slides` belong to the 46 DoFs: dp/dq = axes x (p - origin of the DoF's joint) + slides."""
 
-    rotations: torch.Tensor  # (T,24,3,3), from the T pose
-    positions: torch.Tensor  # (T,24,3) m
-    axes: torch.Tensor  # (T,46,3)
-    origins: torch.Tensor  # (T,46,3)
-    slides: torch.Tensor  # (T,46,3)
-    by_betas: torch.Tensor  # (T,24,3,10), of `positions`
-
-
-def rest_joints(body: BodyModel, betas: torch.Tensor) -> torch.Tensor:
-    """(24,3) joint centres of a shape, betas (10,)."""
-    return body.J_template + body.J_shapedirs @ betas
+    rotations: torch.Tensor  # (F,24,3,3), from the T pose
+    positions: torch.Tensor  # (F,24,3) m
+    local: torch.Tensor  # (F,24,3,3), of each joint in its parent, model axes
+    local_axes: torch.Tensor  # (F,46,3), of each DoF in its joint's parent, model axes
+    axes: torch.Tensor  # (F,46,3)
+    slides: torch.Tensor  # (F,46,3)
+    by_betas: torch.Tensor  # (F,24,3,10), of `positions`
+    turns: torch.Tensor | None  # (F,24,3,10): d rotations / d beta_k = [turns[..., k]]x rotations; None if frames don't depend on betas
+    local_turns: torch.Tensor | None  # (F,24,3,10), likewise of `local`
 
 
-def pose_chain(body: BodyModel, betas: torch.Tensor, poses: torch.Tensor, trans: torch.Tensor) -> Posed:
-    """Pose one shape, betas (10,), in T frames: poses (T,46) rad, trans (T,3) m, model frame."""
-    rest = rest_joints(body, betas)
-    local, local_axes = _joint_rotations(body, poses)
-    couplings = _couplings(body, rest, poses)
-    frames = len(poses)
-    rotations, positions, by_betas = [None] * J, [None] * J, [None] * J
-    axes, origins, slides = (poses.new_zeros(frames, Q, 3) for _ in range(3))
-    for joint, parent in enumerate(PARENTS):
-        if parent < 0:
-            above = torch.eye(3, dtype=poses.dtype, device=poses.device).expand(frames, 3, 3)
-            positions[joint] = rest[joint] + trans
-            by_betas[joint] = body.J_shapedirs[joint].expand(frames, 3, -1)
-        else:
-            above = rotations[parent]
-            shift, by_dofs, by_beta = couplings.get(joint, (0.0, None, 0.0))
-            positions[joint] = positions[parent] + (above @ (rest[joint] - rest[parent] + shift)[..., None])[..., 0]
-            by_betas[joint] = by_betas[parent] + above @ (body.J_shapedirs[joint] - body.J_shapedirs[parent] + by_beta)
-            for slot in range(0 if by_dofs is None else 2):
-                slides[:, DOFS_OF_JOINT[joint][slot].index] = (above @ by_dofs[slot][..., None])[..., 0]
-        rotations[joint] = above @ local[joint]
-        for dof in DOFS_OF_JOINT[joint]:
-            axes[:, dof.index] = (above @ local_axes[dof.index][..., None])[..., 0]
-            origins[:, dof.index] = positions[joint]
-    return Posed(torch.stack(rotations, 1), torch.stack(positions, 1), axes, origins, slides, torch.stack(by_betas, 1))
+def pose_chain(shape: Shape, owner: torch.Tensor, poses: torch.Tensor, trans: torch.Tensor) -> Posed:
+    """Pose the people of `shape`: owner (F,), poses (F,46) rad, trans (F,3) m, model frame."""
+    frames = shape.frames[owner]
+    local, local_axes = _joint_rotations(frames, poses)
+    offsets, by_dofs, offsets_by_betas = _offsets(shape, owner, poses)
+    count = len(poses)
+    rotations, positions = torch.empty_like(local), poses.new_empty(count, J, 3)
+    by_betas = poses.new_empty(count, J, 3, shape.by_betas.shape[-1])
+    rotations[:, 0], positions[:, 0], by_betas[:, 0] = local[:, 0], shape.joints[owner, 0] + trans, shape.by_betas[0]
+    turning = shape.turns is not None
+    local_turns = turns = None
+    if turning:
+        local_turns = shape.turns[owner] - local @ shape.turns[owner]
+        turns = torch.empty_like(local_turns)
+        turns[:, 0] = local_turns[:, 0]
+    for joints, parents in _LEVELS:
+        above = rotations[:, parents]
+        rotations[:, joints] = above @ local[:, joints]
+        arm = (above @ offsets[:, joints, :, None])[..., 0]
+        positions[:, joints] = positions[:, parents] + arm
+        by_betas[:, joints] = by_betas[:, parents] + above @ offsets_by_betas[:, joints]
+        if turning:
+            by_betas[:, joints] += torch.linalg.cross(turns[:, parents], arm[..., None].expand_as(turns[:, parents]), dim=-2)
+            turns[:, joints] = turns[:, parents] + above @ local_turns[:, joints]
+    eye = torch.eye(3, dtype=poses.dtype, device=poses.device).expand(count, 1, 3, 3)
+    above = torch.cat([rotations, eye], dim=1)[:, _DOF_PARENT]  # the root's parent is number -1, the last
+    axes, slides = (above @ torch.stack([local_axes, by_dofs], -1)).unbind(-1)
+    return Posed(rotations, positions, local, local_axes, axes, slides, by_betas, turns, local_turns)
 
 
-def pose_points(body: BodyModel, betas: torch.Tensor, posed: Posed, points: Points) -> torch.Tensor:
-    """(T,M,3) m where the points go."""
-    arm = points.template + points.shapedirs @ betas - rest_joints(body, betas)[points.joint]
-    return posed.positions[:, points.joint] + (posed.rotations[:, points.joint] @ arm[..., None])[..., 0]
+def pose_points(shape: Shape, owner: torch.Tensor, posed: Posed, points: Points) -> tuple[torch.Tensor, torch.Tensor]:
+    """(F,K,3) m where the points go, and the pairs' parts (F,P,3) of it for `point_jacobians`."""
+    arm = points.template + torch.einsum("pik,nk->npi", points.shapedirs, shape.betas)
+    arm = (arm - points.weight[:, None] * shape.joints[:, points.joint])[owner]
+    if points.posedirs is not None:
+        arm = arm + torch.einsum("pif,nf->npi", points.posedirs, pose_feature(posed.local))
+    pairs = (posed.rotations[:, points.joint] @ arm[..., None])[..., 0] + points.weight[:, None] * posed.positions[:, points.joint]
+    return points.gathered(pairs), pairs
 
 
-def point_jacobians(body: BodyModel, posed: Posed, points: Points, where: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Derivatives of `where` = pose_points(...) by (trans, poses): (T,M,3,49), and by betas: (T,M,3,10)."""
-    lever = where[:, :, None] - posed.origins[:, None]
-    by_dof = torch.linalg.cross(posed.axes[:, None].expand_as(lever), lever) + posed.slides[:, None]
-    by_dof = by_dof * _moves(points.joint)[None, :, :, None].to(where)
-    by_trans = torch.eye(3, dtype=where.dtype, device=where.device).expand(*where.shape[:2], 3, 3)
-    by_state = torch.cat([by_trans, by_dof.transpose(-1, -2)], dim=-1)
-    arm = points.shapedirs - body.J_shapedirs[points.joint]
-    return by_state, posed.by_betas[:, points.joint] + posed.rotations[:, points.joint] @ arm
-
-
-def _moves(joint: torch.Tensor) -> torch.Tensor:
-    """(M,46) bool: does a DoF move the points that ride these joints."""
-    above = torch.zeros(J, Q, dtype=torch.bool, device=joint.device)
-    for row in range(J):
-        chain = row
-        while chain >= 0:
-            for dof in DOFS_OF_JOINT[chain]:
-                above[row, dof.index] = True
-            chain = PARENTS[chain]
-    return above[joint]
-
-
-def _joint_rotations(body: BodyModel, poses: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """Per joint its rotation (T,3,3) in model axes, and per DoF its axis (T,3) in the parent's frame."""
-    like = {"dtype": poses.dtype, "device": poses.device}
-    rotations, axes = [], [None] * len(DOFS)
-    for joint, dofs in enumerate(DOFS_OF_JOINT):
-        frame = body.rest_frames[joint]
-        later = torch.eye(3, **like).expand(len(poses), 3, 3)
-        for dof in reversed(dofs):
-            axis = frame @ torch.tensor(dof.axis, **like)
-            axes[dof.index] = later @ axis
-            later = later @ _axis_rotation(axis, poses[:, dof.index])
-        rotations.append(later)
-    return rotations, axes
-
-
-def _axis_rotation(axis: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
-    zero = torch.zeros((), dtype=axis.dtype, device=axis.device)
-    x, y, z = axis
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).reshape(3, 3)
-    angle = angle[:, None, None]
-    return torch.eye(3).to(axis) + torch.sin(angle) * cross + (1 - torch.cos(angle)) * (cross @ cross)
-
-
-def _couplings(body: BodyModel, rest: torch.Tensor, poses: torch.Tensor) -> dict[int, tuple]:
-    """Joint -> (shift (T,3), its derivatives by the joint's first two DoFs, its derivative by betas (T,3,10))."""
-    result = {}
-    for joint, (bottom, top) in ARCS.items():
-        u, w = (poses[:, dof.index] for dof in DOFS_OF_JOINT[joint][:2])
-        rise = rest[top, 1] - rest[bottom, 1]
-        by_beta = torch.sign(rise) * (body.J_shapedirs[top, 1] - body.J_shapedirs[bottom, 1])
-        (sinc_u, dsinc_u, vers_u, dvers_u), (sinc_w, dsinc_w, vers_w, dvers_w) = _arc(u), _arc(w)
-        none = torch.zeros_like(u)
-        unit = torch.stack([-vers_u, sinc_u + sinc_w - 2, -vers_w], -1)
-        by_dofs = (rise.abs() * torch.stack([-dvers_u, dsinc_u, none], -1), rise.abs() * torch.stack([none, dsinc_w, -dvers_w], -1))
-        result[joint] = (rise.abs() * unit, by_dofs, unit[..., None] * by_beta)
-    across, up = rest[19] - rest[14], rest[12] - rest[11]
-    width_by_beta = (across / across.norm()) @ (body.J_shapedirs[19] - body.J_shapedirs[14]).reshape(3, -1)
-    height_by_beta = (up / up.norm()) @ (body.J_shapedirs[12] - body.J_shapedirs[11]).reshape(3, -1)
-    for joint, side in ELLIPSOIDS.items():
-        result[joint] = _ellipsoid(joint, side, poses, across.norm(), up.norm(), width_by_beta, height_by_beta)
+def point_jacobians(posed: Posed, points: Points, pairs: torch.Tensor, columns: list[int]) -> torch.Tensor:
+    """(F,K,3,C) derivatives of the points by some columns of the state (trans, poses); `pairs` of `pose_points`."""
+    count, dofs = len(pairs), [column - TRANS for column in columns if column >= TRANS]
+    chain = _MOVES[:, dofs].to(pairs)[points.joint]  # (P,D)
+    result = pairs.new_zeros(count, len(points), 3, len(columns))
+    weight = points.weight.new_zeros(len(points)).index_add_(0, points.point, points.weight)
+    for axis in range(len(columns) - len(dofs)):
+        result[:, :, axis, axis] = weight
+    lever, mass = _levers(points, pairs, chain)
+    axes, slides = posed.axes[:, dofs].transpose(1, 2), posed.slides[:, dofs].transpose(1, 2)  # (F,3,D)
+    origins = posed.positions[:, [_DOF_JOINT[dof] for dof in dofs]].transpose(1, 2)
+    x, y, z = (lever[:, :, i] - mass * origins[:, None, i] for i in range(3))
+    ax, ay, az = (axes[:, None, i] for i in range(3))
+    into = result[..., len(columns) - len(dofs) :]
+    into[:, :, 0] = ay * z - az * y + mass * slides[:, None, 0]
+    into[:, :, 1] = az * x - ax * z + mass * slides[:, None, 1]
+    into[:, :, 2] = ax * y - ay * x + mass * slides[:, None, 2]
+    if points.posedirs is not None:
+        into += _blend_jacobians(posed, points, dofs)
     return result
 
 
-def _arc(angle: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """sin(a)/a and (1 - cos a)/a with their derivatives, exact through zero."""
-    small = angle.abs() < _SERIES
-    a = torch.where(small, torch.ones_like(angle), angle)
-    sine, cosine = torch.sin(a), torch.cos(a)
-    square = angle * angle
-    return (
-        torch.where(small, 1 - square / 6, sine / a),
-        torch.where(small, -angle / 3 + angle * square / 30, (a * cosine - sine) / (a * a)),
-        torch.where(small, angle / 2 - angle * square / 24, (1 - cosine) / a),
-        torch.where(small, 0.5 - square / 8, (a * sine - 1 + cosine) / (a * a)),
-    )
+def point_shape_jacobians(posed: Posed, shape: Shape, points: Points, pairs: torch.Tensor) -> torch.Tensor:
+    """(F,K,3,10) derivatives of the points by betas."""
+    weight = points.weight[:, None, None]
+    arm = points.shapedirs - weight * shape.by_betas[points.joint]
+    if points.posedirs is not None and posed.local_turns is not None:
+        arm = arm + torch.einsum("pif,nfk->npik", points.posedirs, _feature_by_betas(posed))
+    result = weight * posed.by_betas[:, points.joint] + posed.rotations[:, points.joint] @ arm
+    if posed.turns is not None:
+        lever = pairs - points.weight[:, None] * posed.positions[:, points.joint]
+        result = result + torch.linalg.cross(posed.turns[:, points.joint], lever[..., None].expand_as(result), dim=-2)
+    return points.gathered(result)
 
 
-def _ellipsoid(joint: int, side: int, poses: torch.Tensor, width: torch.Tensor, height: torch.Tensor,
-               width_by_beta: torch.Tensor, height_by_beta: torch.Tensor) -> tuple:  # fmt: skip
-    first, second = (dof.index for dof in DOFS_OF_JOINT[joint][:2])
-    a, e = -side * poses[:, first], -side * poses[:, second] - torch.pi / 4
-    none = torch.zeros_like(a)
-    quarter = torch.tensor(torch.pi / 4, dtype=a.dtype, device=a.device)
-    by_width = torch.stack([side / 4 * (torch.cos(e) * torch.cos(a) - torch.cos(quarter)), none, torch.sin(a) / 4], -1)
-    by_height = torch.stack([none, -0.5 * (torch.sin(e) + torch.sin(quarter)), none], -1)
-    by_first = -side * width / 4 * torch.stack([-side * torch.cos(e) * torch.sin(a), none, torch.cos(a)], -1)
-    by_second = -side * torch.stack([-side * width / 4 * torch.sin(e) * torch.cos(a), -height / 2 * torch.cos(e), none], -1)
-    by_beta = by_width[..., None] * width_by_beta + by_height[..., None] * height_by_beta
-    return width * by_width + height * by_height, (by_first, by_second), by_beta
+def pose_feature(local: torch.Tensor) -> torch.Tensor:
+    """(F,207) what drives the pose blend shapes: F_s - I of SMPL's joints 1 to 23, row-major (kinematics.md 2.5)."""
+    eye = torch.eye(3, dtype=local.dtype, device=local.device)
+    fed = torch.cat([local - eye, torch.zeros_like(local[:, :1])], dim=1)  # number -1, the last, feeds nothing
+    return fed[:, list(FEATURE_JOINTS)].flatten(1)
+
+
+def _levers(points: Points, pairs: torch.Tensor, chain: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """First moments (F,K,3,D) and masses (K,D) of the part of each point that a DoF moves; chain (P,D) of 0 and 1."""
+    if points.is_rigid:
+        return pairs[..., None] * chain[:, None], chain
+    mass = chain.new_zeros(len(points), chain.shape[1]).index_add_(0, points.point, points.weight[:, None] * chain)
+    return points.gathered(pairs[..., None] * chain[:, None]), mass
+
+
+def _blend_jacobians(posed: Posed, points: Points, dofs: list[int]) -> torch.Tensor:
+    """(F,K,3,D) through the pose blend shapes: the feature's derivative by a DoF is [axis]x R of its own joint."""
+    count = len(posed.local)
+    turned = points.gathered(posed.rotations[:, points.joint] @ points.posedirs)  # (F,K,3,207)
+    turned = torch.cat([turned, torch.zeros_like(turned[..., :9])], dim=-1).unflatten(-1, (J, 9))
+    fed = [FEATURE_JOINTS.index(_DOF_JOINT[dof]) if _DOF_JOINT[dof] in FEATURE_JOINTS else J - 1 for dof in dofs]
+    local = posed.local[:, [_DOF_JOINT[dof] for dof in dofs]]
+    change = torch.linalg.cross(posed.local_axes[:, dofs, :, None].expand_as(local), local, dim=-2).reshape(count, len(dofs), 9)
+    return torch.einsum("nkidf,ndf->nkid", turned[:, :, :, fed], change)
+
+
+def _feature_by_betas(posed: Posed) -> torch.Tensor:
+    """(F,207,10)."""
+    local = posed.local[..., None].expand(*posed.local.shape, posed.local_turns.shape[-1])
+    change = torch.linalg.cross(posed.local_turns[:, :, :, None].expand_as(local), local, dim=-3)
+    fed = torch.cat([change, torch.zeros_like(change[:, :1])], dim=1)
+    return fed[:, list(FEATURE_JOINTS)].flatten(1, 3)
+
+
+def _joint_rotations(frames: torch.Tensor, poses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rotations (F,24,3,3) of the joints in model axes, and the DoFs' axes (F,46,3) in their joints' parents."""
+    axis = _AXES.to(poses)
+    x, y, z = axis.unbind(-1)
+    none = torch.zeros_like(x)
+    cross = torch.stack([none, -z, y, z, none, -x, -y, x, none], -1).reshape(-1, 3, 3)
+    angle = torch.cat([poses, torch.zeros_like(poses[:, :1])], dim=1)[..., None, None]
+    turn = torch.eye(3).to(poses) + torch.sin(angle) * cross + (1 - torch.cos(angle)) * (cross @ cross)
+    first, second, third = (turn[:, slot] for slot in _SLOTS)
+    later = third @ second
+    rotations = frames @ (later @ first) @ frames.transpose(-1, -2)
+    before = torch.stack([frames @ later, frames @ third, frames], dim=1)  # what acts after a joint's first, second, third DoF
+    return rotations, (before[:, _SLOT_OF_DOF, _DOF_JOINT] @ axis[:Q, :, None])[..., 0]
+
+
+def _offsets(shape: Shape, owner: torch.Tensor, poses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Joints' offsets in their parents with what SKEL couples to the angles (F,24,3), by their DoFs (F,46,3), by betas (F,24,3,10)."""
+    parents = list(PARENTS)
+    step, by_betas = shape.joints - shape.joints[:, parents], shape.by_betas - shape.by_betas[parents]
+    offsets, slides = step[owner], torch.zeros(len(poses), Q, 3, dtype=poses.dtype, device=poses.device)
+    offsets_by_betas = by_betas.expand(len(poses), *by_betas.shape).clone()
+    for joint, (shift, by_dofs, by_beta) in couplings(shape, owner, poses).items():
+        offsets[:, joint] += shift
+        offsets_by_betas[:, joint] += by_beta
+        for dof, derivative in zip(DOFS_OF_JOINT[joint], by_dofs):
+            slides[:, dof.index] = derivative
+    return offsets, slides, offsets_by_betas

@@ -1,2 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SKELify: fit SKEL to the evidence of a whole track at once."""
+"""SKELify: fit SKEL to the evidence of whole tracks at once."""
+
+from .config import Config, Weights
+from .observations import Observations, View
+from .skelify import Result, skelify
+
+__all__ = ["Config", "Observations", "Result", "View", "Weights", "skelify"]

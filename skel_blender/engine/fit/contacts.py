@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import binary_closing, binary_opening, uniform_filter1d
 
-from .evidence import Evidence
+from .observations import Observations
 
 _LANDMARK = (30, 32, 32, 29, 31, 31)  # BlazePose's heel or foot index for each of take.CONTACT_NAMES
 _SLOW = 0.4  # m/s at the person's depth
@@ -19,11 +19,11 @@ _WINDOW_S = 0.12  # a contact or a gap shorter than this is noise
 _SEEN = 0.3  # least confidence of a landmark that can tell
 
 
-def contacts(evidence: Evidence, depth: np.ndarray, heights: np.ndarray) -> np.ndarray:
+def contacts(seen: Observations, depth: np.ndarray, heights: np.ndarray) -> np.ndarray:
     """(T,6) bool contacts of sole points that are `heights` (T,6) m high, of somebody `depth` (T,) m away."""
-    touching = (_speed(evidence, depth) < _SLOW) & (heights < _LOW_M)
-    touching &= (evidence.keypoint_weight.cpu().numpy() > _SEEN)[:, list(_LANDMARK)]
-    width = round(_WINDOW_S / evidence.dt)
+    touching = (_speed(seen, depth) < _SLOW) & (heights < _LOW_M)
+    touching &= (seen.keypoints_2d[..., 2].cpu().numpy() > _SEEN)[:, list(_LANDMARK)]
+    width = round(_WINDOW_S * seen.fps)
     if width < 2:
         return touching
     shape = np.ones((width, 1), dtype=bool)
@@ -31,11 +31,11 @@ def contacts(evidence: Evidence, depth: np.ndarray, heights: np.ndarray) -> np.n
     return binary_opening(binary_closing(longer, shape), shape)[width:-width]
 
 
-def _speed(evidence: Evidence, depth: np.ndarray) -> np.ndarray:
+def _speed(seen: Observations, depth: np.ndarray) -> np.ndarray:
     """(T,6) m/s across the view."""
-    pixels = evidence.keypoints.cpu().numpy()[:, list(_LANDMARK)]
+    pixels = seen.keypoints_2d[..., :2].cpu().numpy()[:, list(_LANDMARK)]
     if len(pixels) < 2:
         return np.zeros(pixels.shape[:2])
-    velocity = np.gradient(pixels, axis=0) / evidence.dt * (depth / float(evidence.view.K[1, 1]))[:, None, None]
-    window = max(1, round(_WINDOW_S / evidence.dt))
+    velocity = np.gradient(pixels, axis=0) * seen.fps * (depth / float(seen.view.K[1, 1]))[:, None, None]
+    window = max(1, round(_WINDOW_S * seen.fps))
     return np.linalg.norm(uniform_filter1d(velocity, window, axis=0, mode="nearest"), axis=-1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Levenberg-Marquardt over a whole track, inside the joint limits.
+"""Levenberg-Marquardt over whole tracks, inside the joint limits; every person has his own damping and his own end.
 
 Limits are a hard guarantee: a step is cut at them, and an angle that lies at a limit and wants beyond is left out of the next step
 (projected Gauss-Newton, Bertsekas 1982).
@@ -8,42 +8,103 @@ Limits are a hard guarantee: a step is cut at them, and an angle that lies at a 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 import torch
 
-from .residuals import Problem, assemble
+from .normal import NormalEquations
+from .step import gauss_newton_step
 
-_BETA = 2.5  # standard deviations, the widest shape: a wrong distance must not make giants and dwarfs
 _DAMPING = (1e-3, 1e-8, 1e8)  # first, least, most
+_TRIES = 12  # of a step that does not lower the cost, before a person is left where he is
 
 
-def solve(problem: Problem, state: torch.Tensor, betas: torch.Tensor, iterations: int, tolerance: float = 1e-4,
-          on_step: Callable[[], None] = lambda: None) -> tuple[torch.Tensor, torch.Tensor, float]:  # fmt: skip
-    """Minimise from state (T,49) and betas (10,); stops when a step lowers the cost by less than `tolerance` of it.
+@dataclass(frozen=True)
+class Bounds:
+    """Where unknowns may go: low and up of a state (49,), the largest |shared| (n,), and what must not move."""
 
-    Returns state, betas and cost. `on_step` is called after each step (progress, cancel).
+    low: torch.Tensor
+    up: torch.Tensor
+    shared: torch.Tensor
+    frozen: torch.Tensor  # (F,49) bool
+    shared_frozen: torch.Tensor  # (N,n) bool
+
+
+@dataclass
+class Solution:
+    """Where the solver ended: states (F,49), shared (N,n); cost, iterations, converged (N,) of each person."""
+
+    state: torch.Tensor
+    shared: torch.Tensor
+    cost: torch.Tensor
+    iterations: torch.Tensor
+    converged: torch.Tensor
+    gain: torch.Tensor  # (N,) by which part the last step lowered the cost
+
+
+def solve(assemble: Callable[[torch.Tensor, torch.Tensor], NormalEquations], bounds: Bounds, state: torch.Tensor, shared: torch.Tensor,
+          iterations: int, tolerance: float, common: int = 0, on_step: Callable[[], None] = lambda: None) -> Solution:  # fmt: skip
+    """Minimise from state (F,49) and shared (N,n); a person is done when a step lowers his cost by less than `tolerance` of it.
+
+    The last `common` shared unknowns are the same for all people, who then step together. `on_step` is called after each step
+    (progress, cancel).
     """
-    low, up = problem.body.limits.to(state).T
-    low = torch.cat([low.new_full((3,), -torch.inf), low])
-    up = torch.cat([up.new_full((3,), torch.inf), up])
-    state = state.clamp(low, up)
-    system = assemble(problem, state, betas)
-    damping, least, most = _DAMPING
+    state = torch.where(bounds.frozen, state, state.clamp(bounds.low, bounds.up))
+    system = assemble(state, shared)
+    owner, people = system.owner, len(system.shared)
+    first, least, most = _DAMPING
+    damping = torch.full_like(system.cost, first)
+    done = torch.zeros(people, dtype=torch.bool, device=state.device)
+    converged, count, gain = done.clone(), torch.zeros(people, dtype=torch.long, device=state.device), torch.ones_like(damping)
+    tries = torch.zeros_like(count)
     for _ in range(iterations):
-        pushes_out = ((state <= low) & (system.gradient > 0)) | ((state >= up) & (system.gradient < 0))
-        while damping < most:
-            step, shape_step = system.step(damping, pushes_out)
-            trial, trial_betas = (state + step).clamp(low, up), (betas + shape_step).clamp(-_BETA, _BETA)
-            candidate = assemble(problem, trial, trial_betas) if torch.isfinite(step).all() else None
-            if candidate is not None and candidate.cost < system.cost:
+        for _ in range(_TRIES):
+            pushes_out = ((state <= bounds.low) & (system.gradient > 0)) | ((state >= bounds.up) & (system.gradient < 0))
+            frozen = pushes_out | bounds.frozen | done[owner, None]
+            step, shared_step = gauss_newton_step(system, damping, frozen, bounds.shared_frozen | done[:, None], common)
+            usable = _by_person(torch.isfinite(step).all(-1), owner, people) & torch.isfinite(shared_step).all(-1)
+            move = (usable & ~done)[:, None]
+            trial = torch.where(move[owner] & ~bounds.frozen, (state + step).clamp(bounds.low, bounds.up), state)
+            trial_shared = torch.where(move, (shared + shared_step).clamp(-bounds.shared, bounds.shared), shared)
+            candidate = assemble(trial, trial_shared)
+            better = usable & ~done & (_tied(candidate.cost, common) < _tied(system.cost, common))
+            gain = torch.where(better, (system.cost - candidate.cost) / system.cost.clamp(min=1e-30), gain)
+            system = _chosen(better, candidate, system)
+            state, shared = torch.where(better[owner, None], trial, state), torch.where(better[:, None], trial_shared, shared)
+            damping = torch.where(better, (damping / 5.0).clamp(min=least), torch.where(done, damping, damping * 10.0))
+            tries = torch.where(better, 0, tries + 1)
+            stuck = ~done & ~better & ((tries >= _TRIES) | (damping > most))
+            count += better
+            converged |= better & (gain.abs() < tolerance) | stuck
+            done = done | converged
+            if better.any() or done.all():
                 break
-            damping *= 10.0
-        else:
-            break
-        gain = float((system.cost - candidate.cost) / system.cost)
-        state, betas, system = trial, trial_betas, candidate
-        damping = max(damping / 5.0, least)
         on_step()
-        if gain < tolerance:
+        if done.all():
             break
-    return state, betas, float(system.cost)
+    return Solution(state, shared, system.cost, count, converged, gain)
+
+
+def _tied(cost: torch.Tensor, common: int) -> torch.Tensor:
+    return cost.sum().expand_as(cost) if common else cost
+
+
+def _by_person(good: torch.Tensor, owner: torch.Tensor, people: int) -> torch.Tensor:
+    """(N,) whether all of a person's frames (F,) are good."""
+    bad = torch.zeros(people, dtype=torch.long, device=owner.device).index_add_(0, owner, (~good).long())
+    return bad == 0
+
+
+def _chosen(better: torch.Tensor, new: NormalEquations, old: NormalEquations) -> NormalEquations:
+    """The new system of those who got better, the old one of the others."""
+    if better.all():
+        return new
+    if not better.any():
+        return old
+    merged = {"owner": new.owner}
+    for field in fields(NormalEquations):
+        a, b = getattr(new, field.name), getattr(old, field.name)
+        if field.name != "owner":
+            which = better if len(a) == len(better) and field.name.startswith(("shared", "cost")) else better[new.owner]
+            merged[field.name] = torch.where(which.reshape(-1, *[1] * (a.dim() - 1)), a, b)
+    return NormalEquations(**merged)

@@ -12,28 +12,30 @@ import torch
 
 from ...anatomy import Q
 from ..body import BodyModel
-from ..fit.evidence import HIPS, Evidence, relaxed_pose
+from ..fit.config import relaxed_pose
+from ..fit.observations import Observations
 
-_SHOULDERS = (11, 12)
+_SHOULDERS, _HIPS = (11, 12), (23, 24)
 _NEAREST = 0.3  # m, a person's least distance
 
 
-def first_state(body: BodyModel, evidence: Evidence) -> torch.Tensor:
+def first_state(body: BodyModel, seen: Observations) -> torch.Tensor:
     """(T,49) = (trans, poses) where a fit may start."""
-    R = evidence.view.R
-    landmarks = evidence.landmarks @ R  # camera to model axes
+    R = seen.view.R
+    landmarks = seen.landmarks_3d @ R  # camera to model axes
     turned = pelvis_rotation(landmarks)
     poses = torch.as_tensor(relaxed_pose()).to(landmarks).repeat(len(landmarks), 1)
     frame = body.rest_frames[0]
     poses[:, :3] = torch.as_tensor(pelvis_angles((frame.T @ turned @ frame).cpu().numpy())).to(poses)
-    hips = body.markers.template[list(HIPS)].mean(0) - body.J_template[0]
-    pelvis = (place(evidence) - evidence.view.t) @ R - turned @ hips
+    rest = body.markers.at_rest(torch.zeros_like(body.J_shapedirs[:1, 0]))[0]
+    hips = rest[list(_HIPS)].mean(0) - body.J_template[0]
+    pelvis = (place(seen) - seen.view.t) @ R - turned @ hips
     return torch.cat([pelvis - body.J_template[0], poses.reshape(-1, Q)], dim=1)
 
 
 def pelvis_rotation(landmarks: torch.Tensor) -> torch.Tensor:
     """(T,3,3) rotation of the pelvis from the T pose, of landmarks (T,33,3) in model axes."""
-    hips, shoulders = (landmarks[:, list(pair)] for pair in (HIPS, _SHOULDERS))
+    hips, shoulders = (landmarks[:, list(pair)] for pair in (_HIPS, _SHOULDERS))
     up = torch.nn.functional.normalize(shoulders.mean(1) - hips.mean(1), dim=-1)
     left = (hips[:, 0] - hips[:, 1]) + 0.5 * (shoulders[:, 0] - shoulders[:, 1])
     left = torch.nn.functional.normalize(left - (left * up).sum(-1, keepdim=True) * up, dim=-1)
@@ -57,11 +59,11 @@ def pelvis_angles(rotations: np.ndarray) -> np.ndarray:
     return result
 
 
-def place(evidence: Evidence) -> torch.Tensor:
+def place(seen: Observations) -> torch.Tensor:
     """(T,3) m, camera axes: the middle of the hips by least squares of u (Z + z) = X + x over the landmarks."""
-    K, landmarks = evidence.view.K, evidence.landmarks
-    u = (evidence.keypoints - K[:2, 2]) / torch.stack([K[0, 0], K[1, 1]])
-    weight = (evidence.keypoint_weight + 1e-3)[..., None]
+    K, landmarks = seen.view.K, seen.landmarks_3d
+    u = (seen.keypoints_2d[..., :2] - K[:2, 2]) / torch.stack([K[0, 0], K[1, 1]])
+    weight = (seen.keypoints_2d[..., 2] + 1e-3)[..., None]
     one, none = torch.ones_like(u[..., 0]), torch.zeros_like(u[..., 0])
     rows = torch.stack([torch.stack([one, none, -u[..., 0]], -1), torch.stack([none, one, -u[..., 1]], -1)], -2)
     sides = u * landmarks[..., 2:] - landmarks[..., :2]

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How SKELify weighs its evidence. Every term has its deviation here; an infinite one switches the term off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+
+import numpy as np
+
+from ...anatomy import DOF_INDEX, Q
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Standard deviations of the terms' residuals. Rates are per second, so a clip's frame rate does not change their meaning."""
+
+    keypoint_m: float = 0.02  # image keypoints, at the person's depth
+    landmark_m: float = 0.06  # metric landmarks, across the view
+    landmark_depth_m: float = 0.12  # and along it
+    robust: float = 4.0  # keypoints and landmarks beyond this many deviations fade out (Geman-McClure)
+    target_m: float = 0.01  # world targets of weight 1
+    target_robust: float = inf  # likewise for them
+    pin_m: float = 0.001
+    prior: float = 1.0  # factor on the spread of the pull to a relaxed stance, or to a regressor's pose
+    limit: float = inf  # the paper's exponential prior: what exp(low - q) and exp(q - up) may be
+    shape: float = 0.5  # betas, for each frame's share of the evidence
+    angle_rate: float = 12.0  # rad/s, joint speeds
+    angle_acceleration: float = 60.0  # rad/s2
+    angle_leap: float = 0.8  # rad from a frame to the next: what goes beyond is a swap of limbs or of Euler's branches, whatever the rate
+    angle_leap_spread: float = 0.02  # rad
+    travel_rate: float = 5.0  # m/s
+    travel_acceleration: float = 12.0  # m/s2
+    point_acceleration: float = inf  # m/s2 of head, hands and feet in the world
+    adaptive: float = inf  # accelerations beyond this many deviations cost only linearly: impacts and quick steps stay
+    contact_height_m: float = 0.006
+    contact_slide_m: float = 0.004  # per frame
+    below_floor_m: float = 0.01
+    focal: float = 0.2  # of the logarithm of the focal length, where it is estimated
+
+
+@dataclass(frozen=True)
+class Config:
+    """What SKELify does with the evidence."""
+
+    weights: Weights = field(default_factory=Weights)
+    iterations: int = 30
+    tolerance: float = 1e-4  # a person is done when a step lowers his cost by less than this part of it
+    limits: str = "hard"  # "hard": no DoF leaves body.limits; "off": captured angles are left as they are
+    fit_shape: bool = True
+    estimate_focal: bool = False
+
+
+# How far a DoF strays from a relaxed stance (rad); what BlazePose does not see gets a tight one.
+_SPREAD = {
+    "lumbar": 0.35, "thorax": 0.3, "head": 0.6, "scapula": 0.2, "subtalar": 0.2, "mtp": 0.3, "wrist": 0.5, "pro_sup": 0.7,
+    "hip_rotation": 0.6, "hip": 1.5, "knee": 1.5, "ankle": 0.5, "shoulder": 1.2, "elbow": 1.5, "pelvis": inf,
+}  # fmt: skip
+# The relaxed stance (rad) where it is not zero: arms hang at the sides, elbows a little bent.
+_RELAXED = {
+    "shoulder_r_x": 1.35, "shoulder_l_x": -1.35, "elbow_flexion_r": 0.3, "elbow_flexion_l": 0.3,
+    "knee_angle_r": 0.1, "knee_angle_l": 0.1,
+}  # fmt: skip
+
+
+def relaxed_pose() -> np.ndarray:
+    """(46,) rad, the stance that the prior pulls to."""
+    pose = np.zeros(Q)
+    for name, angle in _RELAXED.items():
+        pose[DOF_INDEX[name]] = angle
+    return pose
+
+
+def prior_spread() -> np.ndarray:
+    """(46,) rad, infinite for the pelvis."""
+    spread = np.empty(Q)
+    for name, index in DOF_INDEX.items():
+        spread[index] = next(value for prefix, value in _SPREAD.items() if name.startswith(prefix))
+    return spread

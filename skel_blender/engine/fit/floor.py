@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The terms of the world: what rests on the floor lies on it and stays, nothing is below it, and extremities have inertia."""
+
+from __future__ import annotations
+
+from math import inf
+
+import torch
+
+from .normal import NormalEquations
+from .observations import View
+from .problem import Chunk, Limb, Problem
+
+
+def contacts(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
+    """Points in contact lie on the floor (y = 0) and stay where they are; no point goes below it."""
+    touching = problem.observations.contacts
+    if touching is None:
+        return
+    points = problem.observations.contact_points or problem.body.soles
+    for limb in problem.limbs(points):
+        where, pairs = chunk.place(limb.points)
+        by_state = chunk.by_state(limb, pairs)
+        by_betas = chunk.by_betas(limb.points, pairs) if problem.config.fit_shape else None
+        own = touching[chunk.start : chunk.start + len(where)][:, limb.numbers]
+        _height(system, problem, chunk, limb, where, by_state, by_betas, own)
+        _stay(system, problem, chunk, limb, where, by_state, by_betas, own)
+
+
+def _height(system: NormalEquations, problem: Problem, chunk: Chunk, limb: Limb, where: torch.Tensor, by_state: torch.Tensor,
+            by_betas: torch.Tensor | None, touching: torch.Tensor) -> None:  # fmt: skip
+    weights, count = problem.config.weights, chunk.count
+    height = where[:count, :, 1]
+    below = (height < 0).to(height) / weights.below_floor_m
+    scale = torch.maximum(touching[:count] / weights.contact_height_m, below)
+    by_shared = None if by_betas is None else problem.shared_rows(chunk, scale[..., None] * by_betas[:count, :, 1])
+    row = scale * height
+    system.add_rows(limb.columns, chunk.start, row, [scale[..., None] * by_state[:count, :, 1]], by_shared, (row**2).sum(-1))
+
+
+def _stay(system: NormalEquations, problem: Problem, chunk: Chunk, limb: Limb, where: torch.Tensor, by_state: torch.Tensor,
+          by_betas: torch.Tensor | None, touching: torch.Tensor) -> None:  # fmt: skip
+    count = min(chunk.count, len(where) - 1)
+    if count < 1 or system.width < 2:
+        return
+    here, after = slice(0, count), slice(1, count + 1)
+    together = problem.together(1)[chunk.start : chunk.start + count, None]
+    stay = (touching[after] * touching[here] * together / problem.config.weights.contact_slide_m)[..., None]
+    row = (stay * (where[after] - where[here])).flatten(1)
+    by_states = [(-stay[..., None] * by_state[here]).flatten(1, 2), (stay[..., None] * by_state[after]).flatten(1, 2)]
+    by_shared = None
+    if by_betas is not None:
+        by_shared = problem.shared_rows(chunk, stay[..., None] * (by_betas[after] - by_betas[here])).flatten(1, 2)
+    system.add_rows(limb.columns, chunk.start, row, by_states, by_shared, (row**2).sum(-1))
+
+
+def inertia(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
+    """Head, hands and feet accelerate little in the world; more than usual costs only linearly."""
+    weights = problem.config.weights
+    dt = 1.0 / problem.observations.fps
+    if weights.point_acceleration == inf or system.width < 3:
+        return
+    for limb in problem.limbs(problem.extremities):
+        where, pairs = chunk.place(limb.points)
+        count = min(chunk.count, len(where) - 2)
+        if count < 1:
+            continue
+        by_state = chunk.by_state(limb, pairs)
+        together = problem.together(2)[chunk.start : chunk.start + count, None] / (weights.point_acceleration * dt * dt)
+        bend = together[..., None] * (where[2 : count + 2] - 2 * where[1 : count + 1] + where[:count])
+        stretched = torch.sqrt(1 + (bend**2).sum(-1) / weights.adaptive**2)
+        square = (bend**2).sum(-1)
+        cost = square if weights.adaptive == inf else 2 * weights.adaptive**2 * (stretched - 1)
+        root = (together / stretched.sqrt())[..., None, None]
+        by_states = [(c * root * by_state[k : count + k]).flatten(1, 2) for k, c in enumerate((1.0, -2.0, 1.0))]
+        by_shared = None
+        if problem.config.fit_shape:
+            by_betas = chunk.by_betas(limb.points, pairs)
+            bent = by_betas[2 : count + 2] - 2 * by_betas[1 : count + 1] + by_betas[:count]
+            by_shared = problem.shared_rows(chunk, root * bent).flatten(1, 2)
+        row = (bend / stretched.sqrt()[..., None]).flatten(1)
+        system.add_rows(limb.columns, chunk.start, row, by_states, by_shared, cost.sum(-1))

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known about people's motion, as tensors: the input of SKELify.
+
+World: the body's model axes (x left, y up, z forward) with the floor at y = 0 where there is one. F frames of N people end to end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import torch
+
+from ...anatomy import Q
+from ..body.points import Points
+
+
+@dataclass(frozen=True)
+class View:
+    """A static pinhole camera: K (3,3) px; a world point X is at R X + t in camera axes (OpenCV: x right, y down, z away)."""
+
+    K: torch.Tensor
+    R: torch.Tensor
+    t: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Evidence about F = sum(lengths) frames; a part that is None says nothing, a value that is not finite counts as unseen."""
+
+    fps: float
+    lengths: tuple[int, ...]  # consecutive frames of each person
+    view: View | None = None
+    keypoints_2d: torch.Tensor | None = None  # (F,K,3) px, px, confidence 0..1
+    keypoint_points: Points | None = None  # what they are on the body
+    landmarks_3d: torch.Tensor | None = None  # (F,L,3) m, camera axes, relative to the middle of the hips
+    landmark_weight: torch.Tensor | None = None  # (F,L) 0..1
+    landmark_points: Points | None = None
+    targets: torch.Tensor | None = None  # (F,M,3) m, world
+    target_weight: torch.Tensor | None = None  # (F,M), relative; 1 where None
+    target_points: Points | None = None
+    prior_poses: torch.Tensor | None = None  # (F,46) rad, what a regressor says
+    prior_sigma: torch.Tensor | None = None  # (F,46) rad, and how sure it is
+    contacts: torch.Tensor | None = None  # (F,C) 0..1, points that rest on the floor, y = 0
+    contact_points: Points | None = None  # the body's soles where None
+    pins: torch.Tensor | None = None  # (F,D,3) m, world: an animator's word that a point is there; NaN elsewhere
+    pin_points: Points | None = None
+    fixed: torch.Tensor | None = None  # (F,) bool: frames that stay as they start
+
+    @property
+    def frames(self) -> int:
+        """F."""
+        return sum(self.lengths)
+
+    def checked(self) -> Observations:
+        """The same with values that are not finite made unseen. Raises ValueError for parts that do not fit together."""
+        self._check_shapes()
+        changed = {}
+        for values, weight in (("landmarks_3d", "landmark_weight"), ("targets", "target_weight")):
+            value = getattr(self, values)
+            if value is not None:
+                given = getattr(self, weight)
+                changed[values], changed[weight] = _finite(value, torch.ones_like(value[..., 0]) if given is None else given)
+        if self.keypoints_2d is not None:
+            pixels, confidence = _finite(self.keypoints_2d[..., :2], self.keypoints_2d[..., 2])
+            changed["keypoints_2d"] = torch.cat([pixels, confidence[..., None]], -1)
+        if self.contacts is not None:
+            changed["contacts"] = torch.nan_to_num(self.contacts)
+        if self.prior_poses is not None:
+            known = torch.isfinite(self.prior_poses) & torch.isfinite(self.prior_sigma) & (self.prior_sigma > 0)
+            changed["prior_poses"] = torch.where(known, self.prior_poses, 0.0)
+            changed["prior_sigma"] = torch.where(known, self.prior_sigma, torch.inf)
+        return replace(self, **changed)
+
+    def _check_shapes(self) -> None:
+        pairs = [("keypoints_2d", "keypoint_points", 3), ("landmarks_3d", "landmark_points", 3), ("targets", "target_points", 3),
+                 ("pins", "pin_points", 3)]  # fmt: skip
+        for values, points, width in pairs:
+            value, of = getattr(self, values), getattr(self, points)
+            if value is not None and (of is None or tuple(value.shape) != (self.frames, len(of), width)):
+                expected = f"({self.frames}, {'K' if of is None else len(of)}, {width}) with {points}"
+                raise ValueError(f"{values} must be {expected}, not {tuple(value.shape)}")
+        if self.keypoints_2d is not None and self.view is None or self.landmarks_3d is not None and self.view is None:
+            raise ValueError("keypoints_2d and landmarks_3d need a view")
+        if (self.prior_poses is None) != (self.prior_sigma is None):
+            raise ValueError("prior_poses and prior_sigma belong together")
+        for name, value in ((f.name, getattr(self, f.name)) for f in fields(self)):
+            if isinstance(value, torch.Tensor) and len(value) != self.frames:
+                raise ValueError(f"{name} must have {self.frames} frames, not {len(value)}")
+        if self.prior_poses is not None and self.prior_poses.shape[-1] != Q:
+            raise ValueError(f"prior_poses must end in {Q} angles")
+
+
+def _finite(values: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    known = torch.isfinite(values).all(-1) & torch.isfinite(weight)
+    return torch.where(known[..., None], values, 0.0), torch.where(known, weight, 0.0).clamp(min=0.0)

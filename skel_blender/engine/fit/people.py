@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everybody in a clip over one floor.
+
+First each person alone in a level camera; then the floor from all feet that rest; then again, with the floor, contacts and limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ..body import BodyModel
+from ..body.chain import pose_chain
+from ..camera import R_CAM_LEVEL, find_floor, level_world
+from ..regress.start import first_state, pelvis_angles
+from ..tracks import Track
+from .confidence import reprojection_error
+from .config import Config, Weights
+from .contacts import contacts
+from .evidence import LIMB_LANDMARKS, gather
+from .observations import Observations, View
+from .problem import depth_of, make_problem
+from .sightings import sightings, sole_points
+from .skelify import PRIOR_TERMS, SIGHT_TERMS, Result, skelify
+
+# A loose fit that finds the basin, the fit, and two with the floor.
+_STAGES = (Config(Weights(keypoint_m=0.05, robust=10.0), 12), Config(iterations=15), Config(iterations=12), Config(iterations=8))
+_FLOOR_SLACK_M = (0.3, 0.0)  # the lowest point of a sole that is this near the floor counts as on it: depth is not yet settled at first
+_ON_FLOOR_M = 0.03
+_ALONE = sum(stage.iterations for stage in _STAGES[:2])
+STEPS = sum(stage.iterations for stage in _STAGES)  # progress: steps per person at most
+_EXPLAINED = 0.03  # a fit that misses by more than this part of the person's extent is none
+
+
+@dataclass
+class Fit:
+    """One fitted person: state (T,49) = (trans, poses) in the world, betas (10,), contacts (T,6), reprojection error (T,) px,
+    confidence (T,) 0..1."""
+
+    state: np.ndarray
+    betas: np.ndarray
+    contacts: np.ndarray
+    reprojection_error: np.ndarray
+    confidence: np.ndarray
+
+
+def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float,
+               on_step: Callable[[int], None] = lambda done: None) -> tuple[list[Fit | None], View]:  # fmt: skip
+    """Fit every track. Returns the fits and the camera in the world (model axes, floor at y = 0).
+
+    A track that no body explains (a reflection, a statue, a tangle of two people) gets None. `on_step(done)` hears of every step, of
+    STEPS * len(tracks) at most.
+    """
+    like = body.J_template
+    view = View(torch.as_tensor(K).to(like), torch.as_tensor(R_CAM_LEVEL).to(like), like.new_zeros(3))
+    alone = []
+    for k, track in enumerate(tracks):
+        seen, count = gather(track, body, view, fps), _counter(on_step, k * _ALONE)
+        state, betas = first_state(body, seen), like.new_zeros(1, body.J_shapedirs.shape[-1])
+        for stage in _STAGES[:2]:
+            found = skelify(body, seen, (state[:, 3:], betas, state[:, :3]), stage, count)
+            state, betas = found.state, found.betas
+        alone.append((seen, state, betas))
+    believed = [_explains(body, *person) for person in alone]
+    if not any(believed):
+        return [None] * len(tracks), view
+    floor = find_floor([sightings(body, *alone[k], tracks[k].observed) for k, good in enumerate(believed) if good])
+    first = alone[believed.index(True)][1]
+    R, t = (torch.as_tensor(part).to(like) for part in level_world(floor, first[0, :3].cpu().numpy()))
+    view = View(view.K, view.R @ R.T, -(view.R @ R.T @ t))
+    fits: list[Fit | None] = []
+    for k, (seen, state, betas) in enumerate(alone):
+        if not believed[k]:
+            fits.append(None)
+            continue
+        count = _counter(on_step, len(tracks) * _ALONE + k * (STEPS - _ALONE))
+        moved = _moved(body, state, betas, R, t, floor.nearer(sum(believed[:k])))
+        fits.append(_on_floor(body, replace(seen, view=view), moved, betas, count))
+    on_step(STEPS * len(tracks))
+    return fits, view
+
+
+def _explains(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> bool:
+    """Is the median limb within a small part of the person's size in the image of where it was seen?"""
+    limbs = seen.keypoints_2d[:, list(LIMB_LANDMARKS), :2]
+    size = (limbs.amax(1) - limbs.amin(1)).amax(-1)
+    return bool(np.nanmedian((_missed(body, seen, state, betas) / size).cpu().numpy()) < _EXPLAINED)
+
+
+def _missed(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> torch.Tensor:
+    """(T,) px by which the median limb is missed."""
+    problem = make_problem(body, seen, Config(), state, SIGHT_TERMS, PRIOR_TERMS)
+    return reprojection_error(problem, state, betas, LIMB_LANDMARKS)
+
+
+def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor, on_step: Callable[[], None]) -> Fit:
+    """The last stages: feet that rest lie on the floor and stay."""
+    found: Result | None = None
+    for stage, slack in zip(_STAGES[2:], _FLOOR_SLACK_M):
+        soles = sole_points(body, state, betas)
+        above = soles[..., 1] - np.clip(soles[..., 1].min(axis=1, keepdims=True), -slack, slack)
+        touching = contacts(seen, depth_of(seen.view, state).cpu().numpy(), above)
+        resting = replace(seen, contacts=torch.as_tensor(touching).to(state))
+        found = skelify(body, resting, (state[:, 3:], betas, state[:, :3]), stage, on_step)
+        state, betas = found.state, found.betas
+    # a point that the fit could not bring to the floor does not rest on it, nor one of a foot that sank into it
+    heights = sole_points(body, state, betas)[..., 1]
+    sunk = np.repeat(heights.reshape(-1, 2, 3).min(axis=2) < -_ON_FLOOR_M, 3, axis=1)
+    touching &= (np.abs(heights) < _ON_FLOOR_M) & ~sunk
+    missed = _missed(body, seen, state, betas)
+    return Fit(*(part.cpu().numpy() for part in (state, betas[0])), touching, missed.cpu().numpy(), found.confidence.cpu().numpy())
+
+
+def _counter(on_step: Callable[[int], None], start: int) -> Callable[[], None]:
+    done = start
+
+    def count() -> None:
+        nonlocal done
+        done += 1
+        on_step(done)
+
+    return count
+
+
+def _moved(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, R: torch.Tensor, t: torch.Tensor, nearer: float) -> torch.Tensor:
+    """The same motion, its distance from the camera (the origin) times `nearer`, after the world turned by R and shifted by t."""
+    shape = body.shape(betas)
+    posed = pose_chain(shape, torch.zeros(len(state), dtype=torch.long, device=state.device), state[:, 3:], state[:, :3])
+    frame, pelvis = shape.frames[0, 0], posed.positions[:, 0]
+    moved = state.clone()
+    moved[:, :3] = nearer * pelvis @ R.T + t - (pelvis - state[:, :3])
+    moved[:, 3:6] = torch.as_tensor(pelvis_angles((frame.T @ R @ posed.rotations[:, 0] @ frame).cpu().numpy())).to(moved)
+    return moved

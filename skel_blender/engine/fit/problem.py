@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A fit as the solver sees it: the evidence by limb, and the normal equations at a state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+
+from ..body import BodyModel
+from ..body.chain import Posed, point_jacobians, point_shape_jacobians, pose_chain, pose_points
+from ..body.points import Points, limbs_of
+from ..body.shape import Shape
+from .config import Config
+from .normal import NormalEquations
+from .observations import Observations, View
+
+CHUNK = 500  # frames whose Jacobians are in memory at a time
+_NEAREST_M = 0.3
+_REACH = 2  # frames after its own that a chunk poses, for the rows that couple frames
+
+
+@dataclass(frozen=True)
+class Limb:
+    """The points of one kind that one limb moves."""
+
+    points: Points
+    numbers: list[int]  # their numbers among all of that kind
+    columns: list[int]  # of a frame's state, that move them
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive frames, posed: `count` of its own from `start` on, and up to two more."""
+
+    start: int
+    count: int
+    owner: torch.Tensor
+    shape: Shape
+    posed: Posed
+
+    @property
+    def own(self) -> slice:
+        """Its own frames among all."""
+        return slice(self.start, self.start + self.count)
+
+    def place(self, points: Points) -> tuple[torch.Tensor, torch.Tensor]:
+        """(f,K,3) m where points are, and their pairs' parts."""
+        return pose_points(self.shape, self.owner, self.posed, points)
+
+    def by_state(self, limb: Limb, pairs: torch.Tensor) -> torch.Tensor:
+        """(f,K,3,C) by the limb's columns."""
+        return point_jacobians(self.posed, limb.points, pairs, limb.columns)
+
+    def by_betas(self, points: Points, pairs: torch.Tensor) -> torch.Tensor:
+        """(f,K,3,10)."""
+        return point_shape_jacobians(self.posed, self.shape, points, pairs)
+
+
+@dataclass
+class Problem:
+    """Body, evidence and weights. `depth` (F,) m is about how far people are: it turns pixels into metres."""
+
+    body: BodyModel
+    observations: Observations
+    config: Config
+    depth: torch.Tensor
+    owner: torch.Tensor
+    sight: tuple  # terms of posed points, taken chunk by chunk
+    priors: tuple  # terms of the unknowns, taken whole
+    _limbs: dict[int, list[Limb]] = field(default_factory=dict)
+
+    @property
+    def people(self) -> int:
+        """N."""
+        return len(self.observations.lengths)
+
+    @property
+    def n_shared(self) -> int:
+        """Betas, and the logarithm of the focal length where it is estimated."""
+        return self.body.J_shapedirs.shape[-1] + self.config.estimate_focal
+
+    @cached_property
+    def hips(self) -> Points:
+        """One point riding the pelvis, in the middle between the hip landmarks of the body at rest."""
+        pair = self.body.markers.select(["left_hip", "right_hip"])
+        return Points.rigid(("hips",), torch.zeros_like(pair.joint[:1]), pair.template.mean(0)[None], pair.shapedirs.mean(0)[None])
+
+    @cached_property
+    def extremities(self) -> Points:
+        """Head, hands and feet."""
+        return self.body.markers.select(["nose", "left_wrist", "right_wrist", "left_ankle", "right_ankle"])
+
+    def limbs(self, points: Points) -> list[Limb]:
+        """Points by limb; worked out once."""
+        if id(points) not in self._limbs:
+            self._limbs[id(points)] = [Limb(points.select(numbers), numbers, columns) for numbers, columns in limbs_of(points)]
+        return self._limbs[id(points)]
+
+    def together(self, span: int) -> torch.Tensor:
+        """(F-span,) 1 where frames t and t + span are of one person, else 0."""
+        return (self.owner[span:] == self.owner[: len(self.owner) - span]).to(self.depth)
+
+    def shared_rows(self, chunk: Chunk, by_betas: torch.Tensor, by_focal: torch.Tensor | None = None) -> torch.Tensor:
+        """(..., n) derivatives by all shared unknowns: betas' (...,10) and, where it is estimated, the focal length's (...)."""
+        if not self.config.estimate_focal:
+            return by_betas
+        last = torch.zeros_like(by_betas[..., 0]) if by_focal is None else by_focal
+        return torch.cat([by_betas, last[..., None]], -1)
+
+    def view(self, shared: torch.Tensor) -> View:
+        """The camera at shared unknowns (N,n)."""
+        view = self.observations.view
+        if view is None or not self.config.estimate_focal:
+            return view
+        K = view.K.clone()
+        K[[0, 1], [0, 1]] *= torch.exp(shared[0, -1])
+        return View(K, view.R, view.t)
+
+    def assemble(self, state: torch.Tensor, shared: torch.Tensor) -> NormalEquations:
+        """Normal equations at states (F,49) = (trans, poses) and shared unknowns (N,n)."""
+        system = NormalEquations.zeros(self.owner, self.people, self.n_shared, state)
+        shape = self.body.shape(shared[:, : self.body.J_shapedirs.shape[-1]])
+        view = self.view(shared)
+        for start in range(0, len(state), CHUNK):
+            reach = slice(start, min(start + CHUNK + _REACH, len(state)))
+            posed = pose_chain(shape, self.owner[reach], state[reach, 3:], state[reach, :3])
+            chunk = Chunk(start, min(CHUNK, len(state) - start), self.owner[reach], shape, posed)
+            for term in self.sight:
+                term(system, self, chunk, view)
+        for term in self.priors:
+            term(system, self, state, shared)
+        return system
+
+
+def make_problem(body: BodyModel, observations: Observations, config: Config, state: torch.Tensor, sight: tuple,
+                 priors: tuple) -> Problem:  # fmt: skip
+    """A problem whose depths are those of the start, state (F,49)."""
+    lengths = torch.tensor(observations.lengths, device=state.device)
+    owner = torch.repeat_interleave(torch.arange(len(lengths), device=state.device), lengths)
+    view = observations.view
+    depth = torch.ones_like(state[:, 0]) if view is None else depth_of(view, state)
+    return Problem(body, observations, config, depth, owner, sight, priors)
+
+
+def depth_of(view: View, state: torch.Tensor) -> torch.Tensor:
+    """(F,) m, about how far a person is along the view."""
+    return (state[:, :3] @ view.R[2] + view.t[2]).clamp(min=_NEAREST_M)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The terms of what was seen: keypoints in the image, metric landmarks, targets in the world, pins. Each adds its rows."""
+
+from __future__ import annotations
+
+from math import inf
+
+import torch
+
+from ..body.points import Points
+from .normal import NormalEquations
+from .observations import View
+from .problem import Chunk, Limb, Problem
+
+_NEAR = 0.1  # m, nothing is imaged nearer than this
+
+
+def robust(residual: torch.Tensor, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Geman-McClure on vectors (...,D): the factor (...) on rows and residuals, and the cost (...)."""
+    square = (residual**2).sum(-1)
+    factor = torch.ones_like(square) if scale == inf else 1.0 / (1.0 + square / scale**2)
+    return factor, square * factor
+
+
+def project(K: torch.Tensor, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Camera points (...,3) m -> pixels (...,2) and the derivative (...,2,3); K (3,3) without skew."""
+    z = points[..., 2].clamp(min=_NEAR)
+    fx, fy = K[0, 0], K[1, 1]
+    x, y = points[..., 0] / z, points[..., 1] / z
+    none = torch.zeros_like(z)
+    by_point = torch.stack([torch.stack([fx / z, none, -fx * x / z], -1), torch.stack([none, fy / z, -fy * y / z], -1)], -2)
+    return torch.stack([fx * x + K[0, 2], fy * y + K[1, 2]], -1), by_point
+
+
+def add_points(system: NormalEquations, problem: Problem, chunk: Chunk, limb: Limb, pairs: torch.Tensor, residual: torch.Tensor,
+               by_point: torch.Tensor, weight: torch.Tensor, scale: float, by_focal: torch.Tensor | None = None) -> None:  # fmt: skip
+    """Add robust rows of a limb's K points: residual (f,K,D) in deviations, by_point (f,K,D,3) or (D,3), weight (f,K)."""
+    factor, rho = robust(residual, scale)
+    root = (weight.sqrt() * factor)[..., None]
+    by_point = root[..., None] * by_point
+    count = chunk.count
+    by_shared = None
+    if problem.config.fit_shape or by_focal is not None:
+        by_betas = by_point @ chunk.by_betas(limb.points, pairs)[:count]
+        by_shared = problem.shared_rows(chunk, by_betas, None if by_focal is None else root * by_focal).flatten(1, 2)
+    by_state = (by_point @ chunk.by_state(limb, pairs)[:count]).flatten(1, 2)
+    system.add_rows(limb.columns, chunk.start, (root * residual).flatten(1), [by_state], by_shared, (weight * rho).sum(-1))
+
+
+def keypoints(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
+    """Image keypoints, their error taken in metres at the person's depth, so that one deviation serves near and far people."""
+    seen, weights = problem.observations.keypoints_2d, problem.config.weights
+    if seen is None or weights.keypoint_m == inf:
+        return
+    metres = problem.depth[chunk.own] / (0.5 * (problem.observations.view.K[0, 0] + problem.observations.view.K[1, 1]))
+    scale = (metres / weights.keypoint_m)[:, None, None]
+    for limb in problem.limbs(problem.observations.keypoint_points):
+        where, pairs = chunk.place(limb.points)
+        own = seen[chunk.own, limb.numbers]
+        pixels, by_point = project(view.K, where[: chunk.count] @ view.R.T + view.t)
+        by_focal = scale * (pixels - view.K[:2, 2]) if problem.config.estimate_focal else None
+        add_points(system, problem, chunk, limb, pairs, scale * (pixels - own[..., :2]), scale[..., None] * (by_point @ view.R),
+                   own[..., 2], weights.robust, by_focal)  # fmt: skip
+
+
+def landmarks(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
+    """Metric landmarks relative to the middle of the hips, less certain along the view than across it."""
+    seen, weights = problem.observations, problem.config.weights
+    if seen.landmarks_3d is None or weights.landmark_m == inf:
+        return
+    deviation = view.K.new_tensor([weights.landmark_m, weights.landmark_m, weights.landmark_depth_m])
+    turn = view.R / deviation[:, None]
+    centre, centre_pairs = chunk.place(problem.hips)
+    for limb in problem.limbs(seen.landmark_points):
+        where, pairs = chunk.place(limb.points)
+        residual = (where - centre)[: chunk.count] @ turn.T - seen.landmarks_3d[chunk.own, limb.numbers] / deviation
+        around = Limb(problem.hips, [0], limb.columns)
+        factor, rho = robust(residual, weights.robust)
+        weight = seen.landmark_weight[chunk.own, limb.numbers]
+        rows = (weight.sqrt() * factor)[..., None, None] * turn
+        by_state = rows @ (chunk.by_state(limb, pairs) - chunk.by_state(around, centre_pairs))[: chunk.count]
+        by_betas = rows @ (chunk.by_betas(limb.points, pairs) - chunk.by_betas(problem.hips, centre_pairs))[: chunk.count]
+        by_shared = problem.shared_rows(chunk, by_betas).flatten(1, 2) if problem.config.fit_shape else None
+        system.add_rows(limb.columns, chunk.start, ((weight.sqrt() * factor)[..., None] * residual).flatten(1), [by_state.flatten(1, 2)],
+                        by_shared, (weight * rho).sum(-1))  # fmt: skip
+
+
+def targets(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
+    """Points that are known in the world, as from motion capture or another body model."""
+    seen, weights = problem.observations, problem.config.weights
+    if seen.targets is not None and weights.target_m < inf:
+        _world(system, problem, chunk, seen.target_points, seen.targets, seen.target_weight, weights.target_m, weights.target_robust)
+
+
+def pins(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
+    """Points that an animator has put where they are."""
+    seen = problem.observations
+    if seen.pins is not None:
+        known = torch.isfinite(seen.pins).all(-1)
+        where = torch.where(known[..., None], seen.pins, 0.0)
+        _world(system, problem, chunk, seen.pin_points, where, known.to(where), problem.config.weights.pin_m, inf)
+
+
+def _world(system: NormalEquations, problem: Problem, chunk: Chunk, points: Points, wanted: torch.Tensor, weight: torch.Tensor,
+           deviation: float, scale: float) -> None:  # fmt: skip
+    eye = torch.eye(3).to(wanted) / deviation
+    for limb in problem.limbs(points):
+        where, pairs = chunk.place(limb.points)
+        residual = (where[: chunk.count] - wanted[chunk.own, limb.numbers]) / deviation
+        add_points(system, problem, chunk, limb, pairs, residual, eye, weight[chunk.own, limb.numbers], scale)

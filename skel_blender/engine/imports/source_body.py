@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The body that a motion of the SMPL family moves: its rest shape, its joints, and where they go (Loper et al. 2015).
+
+With the user's model file it is that model, reduced to the 22 joints of motion.py: what rides a finger, the jaw or an eye rides the
+wrist or the head. Without one it is the open body itself, cut into SMPL's segments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ...anatomy import JOINT_INDEX as SKEL
+from ...messages import SkelError
+from ...take import RestBody
+from ..unpickle import need, read_arrays
+from .motion import BODY, JOINT_INDEX, PARENTS, UP_AXES, SmplMotion
+
+_FEATURE = 9 * (BODY - 1)  # of the pose blend shapes, those of the body's joints come first in every model of the family
+_JOINTS_OF = {24: "smpl", 52: "smplh", 55: "smplx"}
+_CHUNK = 512  # frames at a time
+
+
+@dataclass(frozen=True)
+class SourceBody:
+    """A shaped body in its rest pose. `verts` may be a sample of the skin."""
+
+    name: str
+    verts: np.ndarray  # (V,3) m
+    weights: np.ndarray  # (V,22), rows sum to 1
+    posedirs: np.ndarray | None  # (V,3,189) m, by the rotations of joints 1..21 less the identity
+    joints: np.ndarray  # (22,3) m
+    is_real: bool  # whether it is the model that the motion was made with
+
+    def sample(self, chosen: np.ndarray) -> SourceBody:
+        """The same body with some of its skin."""
+        posedirs = None if self.posedirs is None else self.posedirs[chosen]
+        return replace(self, verts=self.verts[chosen], weights=self.weights[chosen], posedirs=posedirs)
+
+    def scaled(self, scale: float) -> SourceBody:
+        """The same body `scale` times as large."""
+        posedirs = None if self.posedirs is None else self.posedirs * scale
+        return replace(self, verts=self.verts * scale, joints=self.joints * scale, posedirs=posedirs)
+
+
+def load_model(path: Path | str, motion: SmplMotion) -> SourceBody:
+    """The user's SMPL, SMPL-H or SMPL-X file (.pkl or .npz) in the shape of a motion. A folder is searched for the file of its gender.
+
+    Raises SkelError with one sentence for a file that is missing, refused or of another kind.
+    """
+    path = _file(Path(path), motion)
+    data = read_arrays(path, "an SMPL model")
+    template = need(data, "v_template", (None, 3), path, "an SMPL model")
+    count = len(template)
+    weights = need(data, "weights", (count, None), path, "an SMPL model")
+    parents = need(data, "kintree_table", (2, None), path, "an SMPL model")[0].astype(np.int64)
+    kind = _JOINTS_OF.get(weights.shape[1])
+    if kind is None or len(parents) != weights.shape[1]:
+        raise SkelError("bad_model", f"{path} has {weights.shape[1]} joints; SMPL has 24, SMPL-H 52, SMPL-X 55.", "Choose such a model file.")
+    if kind != motion.model and "smplx" in (kind, motion.model):
+        raise SkelError("bad_model", f"{path} is a model of {kind}, but the motion was made with {motion.model}, whose shapes differ.",
+                        f"Give a model file of {motion.model}.")  # fmt: skip
+    shapedirs = need(data, "shapedirs", (count, 3, None), path, "an SMPL model")
+    regressor = need(data, "J_regressor", (None, count), path, "an SMPL model")
+    posedirs = need(data, "posedirs", (count, 3, None), path, "an SMPL model")[..., :_FEATURE]
+    if shapedirs.shape[2] > 300:
+        shapedirs = shapedirs[..., :300]  # SMPL-X: expressions follow the shapes
+    known = min(len(motion.betas), shapedirs.shape[2])
+    verts = template + shapedirs[..., :known] @ motion.betas[:known]
+    return SourceBody(path.name, verts, _folded(weights, parents), posedirs if posedirs.any() else None, (regressor @ verts)[:BODY], True)
+
+
+def _file(path: Path, motion: SmplMotion) -> Path:
+    if not path.is_dir():
+        return path
+    stem = f"{motion.model.upper()}_{motion.gender.upper()}"
+    for folder in (path, path / motion.model):
+        for ending in (".npz", ".pkl"):
+            if (folder / (stem + ending)).is_file():
+                return folder / (stem + ending)
+    raise SkelError("no_file", f"There is no {stem}.pkl or .npz in {path}.", "Give the model file itself.")
+
+
+def _folded(weights: np.ndarray, parents: np.ndarray) -> np.ndarray:
+    """(V,22) weights with those of all later joints given to the nearest body joint above them."""
+    above = np.arange(len(parents))
+    while (above >= BODY).any():
+        above = np.where(above >= BODY, parents[above], above)
+    folded = np.zeros((len(weights), BODY))
+    np.add.at(folded.T, above, weights.T)
+    return folded / folded.sum(axis=1, keepdims=True)
+
+
+# The SKEL joint whose rest centre stands for an SMPL joint, or two and how far from the first to the second.
+_STAND_IN: dict[str, tuple[str, str, float]] = {
+    "pelvis": ("femur_r", "femur_l", 0.5), "left_hip": ("femur_l", "femur_l", 0), "right_hip": ("femur_r", "femur_r", 0),
+    "spine1": ("pelvis", "lumbar_body", 0.5), "left_knee": ("tibia_l", "tibia_l", 0), "right_knee": ("tibia_r", "tibia_r", 0),
+    "spine2": ("lumbar_body", "thorax", 0.1), "left_ankle": ("talus_l", "talus_l", 0), "right_ankle": ("talus_r", "talus_r", 0),
+    "spine3": ("lumbar_body", "thorax", 0.3), "left_foot": ("toes_l", "toes_l", 0), "right_foot": ("toes_r", "toes_r", 0),
+    "neck": ("thorax", "thorax", 0), "left_collar": ("thorax", "scapula_l", 0.6), "right_collar": ("thorax", "scapula_r", 0.6),
+    "head": ("head", "head", 0), "left_shoulder": ("humerus_l", "humerus_l", 0), "right_shoulder": ("humerus_r", "humerus_r", 0),
+    "left_elbow": ("ulna_l", "ulna_l", 0), "right_elbow": ("ulna_r", "ulna_r", 0),
+    "left_wrist": ("hand_l", "hand_l", 0), "right_wrist": ("hand_r", "hand_r", 0),
+}  # fmt: skip
+# The SMPL segment that what rides a SKEL joint rides in the stand-in.
+SMPL_OF_SKEL = {
+    "pelvis": "pelvis", "lumbar_body": "spine2", "thorax": "spine3", "head": "head",
+    **{f"{bone}_{side[0]}": f"{side}_{joint}" for side in ("left", "right") for bone, joint in (
+        ("femur", "hip"), ("tibia", "knee"), ("talus", "ankle"), ("calcn", "ankle"), ("toes", "foot"), ("scapula", "collar"),
+        ("humerus", "shoulder"), ("ulna", "elbow"), ("radius", "elbow"), ("hand", "wrist"))},
+}  # fmt: skip
+
+
+def stand_in(body: RestBody) -> SourceBody:
+    """The open body cut into SMPL's segments, for a motion whose own body is not at hand."""
+    centres = body.joints
+    joints = np.array([centres[SKEL[a]] + part * (centres[SKEL[b]] - centres[SKEL[a]]) for a, b, part in _STAND_IN.values()])
+    segment = np.array([JOINT_INDEX[SMPL_OF_SKEL[name]] for name in SKEL])
+    weights = np.zeros((len(body.skin_verts), BODY))
+    rows = np.arange(len(weights))[:, None]
+    np.add.at(weights, (rows, segment[body.weight_index]), body.weight_value)
+    return SourceBody("the open body", np.asarray(body.skin_verts, float), weights, None, joints, False)
+
+
+def chain(motion: SmplMotion, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Global rotations (T,22,3,3) and joint centres (T,22,3) m, y up, of a body with rest joints (22,3)."""
+    turns, places = [motion.rotations[:, 0]], [motion.trans + joints[0]]
+    for joint in range(1, BODY):
+        parent = PARENTS[joint]
+        places.append(places[parent] + turns[parent] @ (joints[joint] - joints[parent]))
+        turns.append(turns[parent] @ motion.rotations[:, joint])
+    rotations, centres = np.stack(turns, axis=1), np.stack(places, axis=1)
+    if motion.lens is not None and motion.lens.cam_to_world is not None:
+        turn, move = motion.lens.cam_to_world[:, None, :3, :3], motion.lens.cam_to_world[:, None, :3, 3]
+        rotations, centres = turn @ rotations, (turn @ centres[..., None])[..., 0] + move
+    up = UP_AXES[motion.up]
+    return up @ rotations, centres @ up.T
+
+
+def posed_skin(body: SourceBody, motion: SmplMotion, rotations: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """(T,V,3) m where the skin of a body goes; rotations and centres are those of `chain`."""
+    moments = body.weights[:, :, None] * np.concatenate([body.verts, np.ones((len(body.verts), 1))], axis=1)[:, None]  # (V,22,4)
+    moments = moments.reshape(len(body.verts), -1).T
+    shifts = centres - (rotations @ body.joints[None, :, :, None])[..., 0]
+    transforms = np.concatenate([rotations, shifts[..., None]], axis=-1)  # (T,22,3,4)
+    result = np.empty((len(rotations), len(body.verts), 3))
+    for first in range(0, len(rotations), _CHUNK):
+        rows = slice(first, first + _CHUNK)
+        part = transforms[rows].transpose(0, 2, 1, 3)
+        result[rows] = (part.reshape(-1, 4 * BODY) @ moments).reshape(len(part), 3, -1).transpose(0, 2, 1)
+        if body.posedirs is not None:
+            feature = (motion.rotations[rows, 1:] - np.eye(3)).reshape(len(part), -1)
+            offsets = (feature @ body.posedirs.reshape(-1, _FEATURE).T).reshape(len(part), -1, 3)
+            blended = np.einsum("vj,tjab->tvab", body.weights, rotations[rows], optimize=True)
+            result[rows] += (blended @ offsets[..., None])[..., 0]
+    return result

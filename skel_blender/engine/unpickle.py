@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read the pickles that body models come in without running anything that they say.
+
+A pickle is a program. Here it may only build numbers, strings, lists and dicts: every class that model files name (numpy arrays, scipy
+sparse matrices, ordered dicts, chumpy's arrays) is replaced by a holder of plain data, from which the arrays are made afterwards out of
+their bytes. numpy's own constructors never see the file, as they trust its dtypes and flags. Whatever else is named is refused by name.
+"""
+
+from __future__ import annotations
+
+import pickle
+import pickletools
+from collections import OrderedDict
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..messages import SkelError
+from .plain import Chumpy, Dtype, Holder, PlainArray, Refused, Sparse, decoded, frombuffer, plain, scalar
+
+_MOST_TUPLES = 20_000  # model files hold under a thousand; a tower of them would overflow Python's own hash
+_SPARSE = {f"{kind}_{form}": kind for kind in ("csc", "csr", "coo") for form in ("matrix", "array")}
+
+
+class _Token:
+    """A name that a file may mention but not use."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: object) -> None:
+        raise Refused("it changes one of Python's own classes")
+
+
+_NDARRAY, _OBJECT = _Token(), _Token()
+
+
+class _Function:
+    """A function that a file may call; unlike a plain function it has no attributes that a file could set."""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Callable) -> None:
+        self._run = run
+
+    def __call__(self, *args: object) -> object:
+        return self._run(*args)
+
+    def __setstate__(self, state: object) -> None:
+        raise Refused("it changes a function")
+
+
+def _reconstruct(kind: object, *_shape_and_type: object) -> PlainArray:
+    if kind is not _NDARRAY:
+        raise Refused("it makes an array of another class than numpy's")
+    return PlainArray()
+
+
+def _reconstructor(cls: object, base: object, state: object) -> Holder:
+    if not (isinstance(cls, type) and issubclass(cls, Holder)) or base is not _OBJECT or state is not None:
+        raise Refused("it makes an object of a class that no body model has")
+    return cls()
+
+
+def _ordered(*args: object) -> dict:
+    return dict(*args)
+
+
+def _bytes(*args: object) -> bytes:
+    return decoded(args[0], "latin1") if args else b""
+
+
+def _admitted() -> dict[tuple[str, str], object]:
+    """(module, name) -> what stands in for it, in the spellings of Python 2 and 3, numpy 1 and 2, scipy old and new."""
+    names: dict[tuple[str, str], object] = {("numpy", "ndarray"): _NDARRAY, ("numpy", "dtype"): Dtype}
+    for core in ("numpy.core", "numpy._core"):
+        names[core + ".multiarray", "_reconstruct"] = _Function(_reconstruct)
+        names[core + ".multiarray", "scalar"] = _Function(scalar)
+        names[core + ".numeric", "_frombuffer"] = _Function(frombuffer)
+    for builtins in ("builtins", "__builtin__"):
+        names[builtins, "object"] = _OBJECT
+        names.update({(builtins, name): _Token() for name in ("list", "dict", "set", "int", "float")})  # defaultdict names one
+        names[builtins, "bytes"] = names[builtins, "bytearray"] = _Function(_bytes)
+    for copyreg in ("copyreg", "copy_reg"):
+        names[copyreg, "_reconstructor"] = _Function(_reconstructor)
+    names["_codecs", "encode"] = _Function(decoded)
+    names["collections", "OrderedDict"] = _Function(_ordered)
+    names["collections", "defaultdict"] = _Function(lambda *_factory: {})
+    for name, kind in _SPARSE.items():
+        for module in (f"scipy.sparse.{kind}", f"scipy.sparse._{kind}", "scipy.sparse"):
+            names[module, name] = type(f"Sparse{kind.title()}", (Sparse,), {"__slots__": (), "kind": kind})
+    return names
+
+
+_ADMITTED = _admitted()
+
+
+class _Reader(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> object:
+        """What stands in for a name; Python 2's names are not translated, so that a refusal speaks of what the file says."""
+        if (module, name) in _ADMITTED:
+            return _ADMITTED[module, name]
+        if module.split(".")[0] == "chumpy" and "." not in name:
+            return type("ChumpyArray", (Chumpy,), {"__slots__": (), "name": f"{module}.{name}"})
+        raise Refused(f"it asks for {module}.{name}")
+
+    def persistent_load(self, key: object) -> object:
+        raise Refused("it refers to data outside of itself")
+
+
+def read_pickle(path: Path | str, what: str = "a body model") -> Any:
+    """The plain data in a pickle: dicts, lists, strings, numbers, numpy arrays, scipy sparse matrices. Python 2's are read as latin1.
+
+    Chumpy's arrays become numpy's, without chumpy. Raises SkelError with one sentence for a file that is missing, no pickle, cut off
+    or damaged, or that names anything else than such data (code 'hostile_file'); `what` says what the file should be.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SkelError("no_file", f"The file {path}, {what}, can't be read ({error.strerror}).", "Check its name.") from error
+    try:
+        _scan(data)
+        return plain(_Reader(BytesIO(data), encoding="latin1").load())
+    except Refused as error:
+        raise SkelError(
+            "hostile_file", f"{path} is refused because {error}, which {what} does not need.", "Get the file from where it is published."
+        ) from error
+    except Exception as error:  # a damaged pickle can raise anything
+        cut = data.startswith((b"\x80", b"(dp", b"(lp", b"cnumpy")) and not data.endswith((b".", b".\n"))
+        state = "is cut off" if cut else "is not a pickle or is damaged"
+        raise SkelError("bad_file", f"{path} {state}, where {what} was expected.", "Download the file again.") from error
+
+
+def _scan(data: bytes) -> None:
+    """Refuse what would only exhaust this machine: lengths and memory slots that the file can't fill, towers of tuples."""
+    steps = tuples = 0
+    for code, argument, _ in pickletools.genops(data):
+        steps += 1
+        tuples += code.name.startswith(("TUPLE", "FROZENSET"))
+        if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > 2 * steps + 256:
+            raise Refused("it asks for more memory than its contents fill")
+        if tuples > _MOST_TUPLES:
+            raise Refused("it nests more values")
+        if code.name in ("EXT1", "EXT2", "EXT4"):
+            raise Refused("it uses Python's extension registry")
+
+
+def read_arrays(path: Path | str, what: str = "a body model") -> Any:
+    """What is in a .npz (dict), .npy (array) or pickle, by its name's ending; never through numpy's own pickles. Raises SkelError."""
+    path = Path(path)
+    if path.suffix.lower() not in (".npz", ".npy"):
+        return read_pickle(path, what)
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except FileNotFoundError as error:
+        raise SkelError("no_file", f"There is no file {path}, {what}.", "Check its name.") from error
+    except ValueError as error:
+        if "allow_pickle" in str(error):
+            raise SkelError("hostile_file", f"{path} is refused because it holds pickled objects, which {what} does not need.",
+                            "Get the file from where it is published.") from error  # fmt: skip
+        raise SkelError("bad_file", f"{path} is damaged, where {what} was expected.", "Download the file again.") from error
+    except Exception as error:  # zip, zlib and the end of a file, each in its own words
+        raise SkelError("bad_file", f"{path} is damaged, where {what} was expected.", "Download the file again.") from error
+
+
+def need(data: Any, key: str, shape: tuple[int | None, ...], path: Path | str, what: str = "a body model") -> np.ndarray:
+    """data[key] as a dense float64 or int64 array of a shape (None: any length). Raises SkelError naming file, key and shape."""
+    if not isinstance(data, dict | OrderedDict) or key not in data:
+        raise SkelError("bad_model", f"{path} has no entry '{key}', which {what} must have.", "Check that it is the right file.")
+    value = data[key]
+    if not isinstance(value, np.ndarray) and not hasattr(value, "toarray"):
+        value = np.asarray(value) if isinstance(value, list | tuple | int | float) else np.empty(0, object)
+    fits = len(value.shape) == len(shape) and all(want in (None, have) for want, have in zip(shape, value.shape))
+    if not fits or value.dtype.kind not in "fiub":
+        wanted = " x ".join("any" if n is None else str(n) for n in shape)
+        have = " x ".join(str(n) for n in value.shape)
+        raise SkelError("bad_model", f"In {path} the entry '{key}' must be {wanted} numbers, not {have} of {value.dtype}.",
+                        "Check that it is the right file.")  # fmt: skip
+    value = value.toarray() if hasattr(value, "toarray") else value
+    value = value.astype(np.float64 if value.dtype.kind == "f" else np.int64)
+    if not np.isfinite(value).all():
+        raise SkelError("bad_model", f"In {path} the entry '{key}' holds values that are no numbers.", "Download the file again.")
+    return value
