@@ -37,7 +37,7 @@ class _Token:
 _NDARRAY, _OBJECT = _Token(), _Token()
 
 
-class _Function:
+class Function:
     """A function that a file may call; unlike a plain function it has no attributes that a file could set."""
 
     __slots__ = ("_run",)
@@ -76,18 +76,18 @@ def _admitted() -> dict[tuple[str, str], object]:
     """(module, name) -> what stands in for it, in the spellings of Python 2 and 3, numpy 1 and 2, scipy old and new."""
     names: dict[tuple[str, str], object] = {("numpy", "ndarray"): _NDARRAY, ("numpy", "dtype"): Dtype}
     for core in ("numpy.core", "numpy._core"):
-        names[core + ".multiarray", "_reconstruct"] = _Function(_reconstruct)
-        names[core + ".multiarray", "scalar"] = _Function(scalar)
-        names[core + ".numeric", "_frombuffer"] = _Function(frombuffer)
+        names[core + ".multiarray", "_reconstruct"] = Function(_reconstruct)
+        names[core + ".multiarray", "scalar"] = Function(scalar)
+        names[core + ".numeric", "_frombuffer"] = Function(frombuffer)
     for builtins in ("builtins", "__builtin__"):
         names[builtins, "object"] = _OBJECT
         names.update({(builtins, name): _Token() for name in ("list", "dict", "set", "int", "float")})  # defaultdict names one
-        names[builtins, "bytes"] = names[builtins, "bytearray"] = _Function(_bytes)
+        names[builtins, "bytes"] = names[builtins, "bytearray"] = Function(_bytes)
     for copyreg in ("copyreg", "copy_reg"):
-        names[copyreg, "_reconstructor"] = _Function(_reconstructor)
-    names["_codecs", "encode"] = _Function(decoded)
-    names["collections", "OrderedDict"] = _Function(_ordered)
-    names["collections", "defaultdict"] = _Function(lambda *_factory: {})
+        names[copyreg, "_reconstructor"] = Function(_reconstructor)
+    names["_codecs", "encode"] = Function(decoded)
+    names["collections", "OrderedDict"] = Function(_ordered)
+    names["collections", "defaultdict"] = Function(lambda *_factory: {})
     for name, kind in _SPARSE.items():
         for module in (f"scipy.sparse.{kind}", f"scipy.sparse._{kind}", "scipy.sparse"):
             names[module, name] = type(f"Sparse{kind.title()}", (Sparse,), {"__slots__": (), "kind": kind})
@@ -97,7 +97,9 @@ def _admitted() -> dict[tuple[str, str], object]:
 _ADMITTED = _admitted()
 
 
-class _Reader(pickle.Unpickler):
+class Reader(pickle.Unpickler):
+    """Builds holders, which `plain` turns into data; a subclass may admit more names before it asks this one."""
+
     def find_class(self, module: str, name: str) -> object:
         """What stands in for a name; Python 2's names are not translated, so that a refusal speaks of what the file says."""
         if (module, name) in _ADMITTED:
@@ -108,6 +110,9 @@ class _Reader(pickle.Unpickler):
 
     def persistent_load(self, key: object) -> object:
         raise Refused("it refers to data outside of itself")
+
+
+_Function, _Reader = Function, Reader
 
 
 def read_pickle(path: Path | str, what: str = "a body model") -> Any:
@@ -123,7 +128,7 @@ def read_pickle(path: Path | str, what: str = "a body model") -> Any:
         raise SkelError("no_file", f"The file {path}, {what}, can't be read ({error.strerror}).", "Check its name.") from error
     try:
         _scan(data)
-        return plain(_Reader(BytesIO(data), encoding="latin1").load())
+        return plain(Reader(BytesIO(data), encoding="latin1").load())
     except Refused as error:
         raise SkelError(
             "hostile_file", f"{path} is refused because {error}, which {what} does not need.", "Get the file from where it is published."
@@ -136,15 +141,21 @@ def read_pickle(path: Path | str, what: str = "a body model") -> Any:
 
 def _scan(data: bytes) -> None:
     """Refuse what would only exhaust this machine: lengths and memory slots that the file can't fill, towers of tuples."""
-    steps = tuples = 0
-    for code, argument, _ in pickletools.genops(data):
+    stream, name, steps, tuples = BytesIO(data), "", 0, 0
+    while name != "STOP":
+        opcode = pickletools.code2op[stream.read(1).decode("latin1")]
+        name, argument = opcode.name, None
+        if name == "STRING":  # Python 2's: escapes beyond ASCII, which pickletools does not read
+            stream.readline()
+        elif opcode.arg is not None:
+            argument = opcode.arg.reader(stream)
         steps += 1
-        tuples += code.name.startswith(("TUPLE", "FROZENSET"))
-        if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > 2 * steps + 256:
+        tuples += name.startswith(("TUPLE", "FROZENSET"))
+        if name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > 2 * steps + 256:
             raise Refused("it asks for more memory than its contents fill")
         if tuples > _MOST_TUPLES:
             raise Refused("it nests more values")
-        if code.name in ("EXT1", "EXT2", "EXT4"):
+        if name in ("EXT1", "EXT2", "EXT4"):
             raise Refused("it uses Python's extension registry")
 
 

@@ -13,7 +13,7 @@ from skel_blender.messages import SkelError
 torch = pytest.importorskip("torch")
 
 from skel_blender.engine.body import BODY_NAMES, load_body  # noqa: E402
-from skel_blender.engine.body.chain import point_jacobians, point_shape_jacobians, pose_chain, pose_points  # noqa: E402
+from skel_blender.engine.body.chain import blend_gradient, blend_jacobians, point_jacobians, point_shape_jacobians, pose_chain, pose_points  # noqa: E402
 from skel_blender.engine.body.points import Points, limbs_of  # noqa: E402
 
 _STEP = 1e-6
@@ -49,15 +49,9 @@ def test_chain_agrees_with_numpy(name):
         assert np.abs(posed.rotations.numpy()[own] - wanted[..., :3, :3]).max() < 1e-6
 
 
-@pytest.mark.parametrize("blended", [False, True])
-@pytest.mark.parametrize("turning", [False, True])
-def test_jacobians_agree_with_finite_differences(blended, turning):
-    """For points of one joint and of many, and for joint frames that depend on the shape as in SKEL's file."""
-    body, betas, poses, trans = _case("male")
-    rng = np.random.default_rng(1)
-    points = _blended(rng) if blended else body.markers
-    turns = torch.as_tensor(rng.normal(size=(2, 24, 3, 10)))
-    middle = betas.clone()
+def _shapes(body, turning: bool, middle: torch.Tensor):
+    """Shapes of betas; `turning` ones with joint frames that turn with the betas as in SKEL's file, known around `middle`."""
+    turns = torch.as_tensor(np.random.default_rng(5).normal(size=(2, 24, 3, 10)))
 
     def shape_of(betas):
         shape = body.shape(betas)
@@ -66,6 +60,17 @@ def test_jacobians_agree_with_finite_differences(blended, turning):
         angle = torch.einsum("njik,nk->nji", turns, betas - middle)
         cross = torch.linalg.cross(torch.eye(3).double().expand(2, 24, 3, 3), angle[:, :, None].expand(2, 24, 3, 3), dim=-1)
         return replace(shape, frames=torch.matrix_exp(-cross.transpose(-1, -2)) @ shape.frames, turns=turns)
+
+    return shape_of
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("turning", [False, True])
+def test_jacobians_agree_with_finite_differences(several, turning):
+    """For points of one joint and of many, and for joint frames that depend on the shape."""
+    body, betas, poses, trans = _case("male")
+    points = replace(_blended(np.random.default_rng(1)), posedirs=None) if several else body.markers
+    shape_of = _shapes(body, turning, betas.clone())
 
     def where(betas, poses, trans):
         shape = shape_of(betas)
@@ -86,6 +91,34 @@ def test_jacobians_agree_with_finite_differences(blended, turning):
         step[k] = _STEP
         difference = (where(betas + step, poses, trans) - where(betas - step, poses, trans)) / (2 * _STEP)
         assert (difference - by_betas[..., k]).abs().max() < 1e-6 * max(1.0, float(by_betas.abs().max()))
+
+
+@pytest.mark.parametrize("turning", [False, True])
+def test_blend_shapes_complete_the_gradient(turning):
+    """Of a random function of blended points: Jacobians and what runs backwards through the blend shapes, against differences."""
+    body, betas, poses, trans = _case("male")
+    rng = np.random.default_rng(7)
+    points, by_point = _blended(rng), torch.as_tensor(rng.normal(size=(6, 3, 3)))
+    shape_of = _shapes(body, turning, betas.clone())
+
+    def value(betas, poses):
+        shape = shape_of(betas)
+        return (pose_points(shape, _OWNER, pose_chain(shape, _OWNER, poses, trans), points)[0] * by_point).sum()
+
+    shape = shape_of(betas)
+    posed = pose_chain(shape, _OWNER, poses, trans)
+    _, pairs = pose_points(shape, _OWNER, posed, points)
+    by_state = torch.einsum("nkic,nki->nc", point_jacobians(posed, points, pairs, list(range(49))), by_point)[:, 3:]
+    by_betas = torch.einsum("nkic,nki->nc", point_shape_jacobians(posed, shape, points, pairs), by_point)
+    blend_poses, blend_betas = blend_gradient(posed, points, by_point)
+    assert torch.allclose(blend_poses, torch.einsum("nkid,nki->nd", blend_jacobians(posed, points), by_point))
+    by_state = by_state + blend_poses
+    by_betas = by_betas if blend_betas is None else by_betas + blend_betas
+    for _ in range(6):
+        move, change = torch.as_tensor(rng.normal(size=poses.shape)), torch.as_tensor(rng.normal(size=betas.shape))
+        ahead, behind = (value(betas + sign * _STEP * change, poses + sign * _STEP * move) for sign in (1, -1))
+        wanted = (by_state * move).sum() + (by_betas * change[_OWNER]).sum()
+        assert float(ahead - behind) / (2 * _STEP) == pytest.approx(float(wanted), rel=1e-6)
 
 
 def test_limbs_hold_every_column_that_moves_a_point():

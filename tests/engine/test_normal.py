@@ -29,6 +29,11 @@ class _Dense:
         self.right += rows.T @ residual
 
 
+def _scaled(system: NormalEquations, damping: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Marquardt's damping (N,) of each person: that part of the diagonals."""
+    return damping[system.owner, None] * system.diagonal, damping[:, None] * torch.diagonal(system.shared, dim1=-2, dim2=-1)
+
+
 def _wide(block: torch.Tensor) -> torch.Tensor:
     wide = torch.zeros(*block.shape[:-1], S).double()
     wide[..., _COLUMNS] = block
@@ -75,12 +80,12 @@ def test_step_is_the_dense_one(lengths, monkeypatch):
     damped = dense.matrix + torch.diag(each * torch.diagonal(dense.matrix))
     wanted = torch.zeros(len(keep)).double()
     wanted[keep] = -torch.linalg.solve(damped[keep][:, keep], dense.right[keep])
-    step, shared_step = steps.gauss_newton_step(system, damping, frozen, shared_frozen)
+    step, shared_step = steps.gauss_newton_step(system, _scaled(system, damping), frozen, shared_frozen)
     assert torch.allclose(step.reshape(-1), wanted[: frames * S], atol=1e-8)
     assert torch.allclose(shared_step.reshape(-1), wanted[frames * S :], atol=1e-8)
     if system.width > 1:  # what a GPU does
         monkeypatch.setattr(steps, "_banded", lambda *args: steps._cyclic(*steps._paired(*args)).reshape(-1, S, _SHARED + 1)[:frames])
-        cyclic, _ = steps.gauss_newton_step(system, damping, frozen, shared_frozen)
+        cyclic, _ = steps.gauss_newton_step(system, _scaled(system, damping), frozen, shared_frozen)
         assert torch.allclose(cyclic, step, atol=1e-9)
 
 
@@ -97,7 +102,7 @@ def test_an_unknown_that_all_share_is_solved_once():
     merge[last, -1] = 1.0
     wanted = -torch.linalg.solve(merge.T @ matrix @ merge, merge.T @ right)
     none = torch.zeros(frames, S, dtype=torch.bool)
-    step, shared = steps.gauss_newton_step(system, torch.zeros(2).double(), none, none[:2, :_SHARED], common=1)
+    step, shared = steps.gauss_newton_step(system, _scaled(system, torch.zeros(2).double()), none, none[:2, :_SHARED], common=1)
     assert torch.allclose(step.reshape(-1), wanted[: frames * S], atol=1e-6)
     assert torch.allclose(shared[:, -1], wanted[-1].expand(2), atol=1e-6)
 
@@ -114,5 +119,5 @@ def test_a_singular_person_spoils_nobody_else():
     system, _ = _systems((1, 1))
     system.band[0] = -1.0
     none = torch.zeros(2, S, dtype=torch.bool)
-    step, _ = steps.gauss_newton_step(system, torch.zeros(2).double(), none, none[:, :_SHARED])
+    step, _ = steps.gauss_newton_step(system, _scaled(system, torch.zeros(2).double()), none, none[:, :_SHARED])
     assert torch.isnan(step[0]).all() and torch.isfinite(step[1]).all()

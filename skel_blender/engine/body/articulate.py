@@ -1,209 +1,217 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """SKEL's kinematic chain for batches, with its gradients worked out by hand: what posing a body costs beside the skin.
 
-Forward: one Rodrigues formula for all 46 axes, products joint by joint of a chain level at once, and the positions as one product with
-the table of ancestors. Backward: forces and torques. A small turn of a joint moves all below it like a rigid body, so its gradient is
-the torque that the gradients of everything below exert about it; the sums over subtrees are again one product with that table.
-Everything here is joint-major, (24,B,...), so that a level's joints lie beside each other in memory. Formulas: Keller et al. 2023
-(SKEL), section 3; Seth et al. 2016 for the shoulder blade.
+Forward: one Rodrigues formula for all 46 axes, rotations down the chain in three rounds (each joint's product with what is one, two,
+then four joints above), and positions as one product with the table of ancestors. Backward: forces and torques. A small turn of a joint
+moves all below it like a rigid body, so its gradient is the torque that the gradients of everything below exert about it; the sums over
+subtrees are again one product with that table. The batch comes last (batchlast.py). Formulas: Keller et al. 2023 (SKEL), section 3.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
 
-from ...anatomy import DOFS, DOFS_OF_JOINT, PARENTS, J, Q
-from .couplings import coupling_gradients, couplings
+from ...anatomy import DOFS_OF_JOINT, PARENTS, J, Q
+from .batchlast import apply, axial, cross, product
+from .boneframes import BoneFrames
+from .couplings import BENDS, BLADE_SIGNS, BLADE_STARTS, BLADES, COUPLED, LENGTHS, Coupled, coupled_gradients, coupled_shifts, span_rows
 
-
-def _levels() -> list[list[int]]:
-    """Joints by depth; within a level those whose parents are next to each other are too, so that slices do for most look-ups."""
-    depth = [0] * J
-    for joint in range(1, J):
-        depth[joint] = depth[PARENTS[joint]] + 1
-    levels = [[j for j in range(J) if depth[j] == d] for d in range(max(depth) + 1)]
-    has_child = set(PARENTS)
-    return [sorted(level, key=lambda j: (j in has_child, j)) for level in levels]
-
-
-LEVELS = _levels()
-_ORDER = [joint for level in LEVELS for joint in level]  # the chain's own order
 _BY_DOFS = sorted(range(J), key=lambda j: -len(DOFS_OF_JOINT[j]))  # joints with three DoFs first, so that a slot's are a slice
-_SLOTS = [[j for j in _BY_DOFS if len(DOFS_OF_JOINT[j]) > slot] for slot in range(3)]
-_COUNTS = [len(slot) for slot in _SLOTS]
+_SLOTS = [[DOFS_OF_JOINT[j][slot] for j in _BY_DOFS if len(DOFS_OF_JOINT[j]) > slot] for slot in range(3)]
+_ONE, _TWO, _THREE = (len(slot) for slot in _SLOTS)  # 24, 12, 10
+_DOFS = [dof for slot in _SLOTS for dof in slot]
+_ANGLES = [*(dof.index for dof in _DOFS), *BLADES, *BENDS]  # which angle each row is of
+
+@dataclass(frozen=True)
+class Skeleton:
+    """What articulation needs of a body. Rows, three numbers each, linear in betas: 24 offsets from the parent, five spans
+    (couplings.py), and, where bones turn the joint frames, their 24 tips (boneframes.py)."""
+
+    template: torch.Tensor  # (3 R,1) m
+    directions: torch.Tensor  # (3 R,10)
+    bones: BoneFrames | None
+    frames: torch.Tensor  # (24,3,3,1) joint frames, where no bones turn them
+
+    @classmethod
+    def of(cls, J_template: torch.Tensor, J_shapedirs: torch.Tensor, frames: torch.Tensor, bones: BoneFrames | None) -> Skeleton:
+        """Of joints (24,3) m, their derivatives (24,3,10), and joint frames (24,3,3)."""
+        differences = torch.eye(J, dtype=torch.float64)
+        for joint in range(1, J):
+            differences[joint, PARENTS[joint]] = -1.0
+        rows = torch.cat([torch.kron(differences, torch.eye(3, dtype=torch.float64)), span_rows()]).to(J_template)
+        template, directions = rows @ J_template.reshape(-1, 1), rows @ J_shapedirs.reshape(3 * J, -1)
+        if bones is not None:
+            template = torch.cat([template, bones.tip.reshape(-1, 1)])
+            directions = torch.cat([directions, bones.tip_by_betas.flatten(0, 1)])
+        return cls(template, directions, bones, frames[..., None])
 
 
 class _Tables(NamedTuple):
     """Constants in one precision on one device."""
 
-    dofs: torch.Tensor  # (46,) DoF of each row below, slot by slot
-    axes: torch.Tensor  # (46,3) unit
-    lengths: torch.Tensor  # (46,1) of the axes before; angles are multiplied by them
-    basis: torch.Tensor  # (46,2,9) [K, K^2] of each axis
-    back: torch.Tensor  # (46,) row of each DoF
-    parent_slots: list[torch.Tensor | slice]  # of each level in the one above
-    order: torch.Tensor  # (24,) joints in chain order
-    from_dofs: torch.Tensor  # (24,) row of each joint in _BY_DOFS
-    by_dofs: torch.Tensor  # (24,) joints of _BY_DOFS
-    from_order: torch.Tensor  # (24,) row of each joint in chain order
-    parents: torch.Tensor  # (24,) the root counts as its own
-    descends: torch.Tensor  # (24,24) 1 where the row's joint is, or hangs on, the column's
-    differences: torch.Tensor  # (24,24) rest joints to offsets from the parent
+    angles: torch.Tensor  # (56,) _ANGLES
+    scales: torch.Tensor  # (56,1) lengths of the DoFs' axes, signs of the blades' angles
+    starts: torch.Tensor  # (56,1)
+    back: torch.Tensor  # (46,56) derivatives by those rows to derivatives by the angles
+    axes: torch.Tensor  # (46,3,1) unit
+    sine: torch.Tensor  # (46,9,1) K of each axis
+    cosine: torch.Tensor  # (46,9,1) -K^2
+    still: torch.Tensor  # (46,9,1) I + K^2
+    own_rows: torch.Tensor  # (24,) row of each joint in _BY_DOFS
+    by_dofs: torch.Tensor  # (24,) _BY_DOFS
+    rounds: list[torch.Tensor]  # 3 of (25,): what is one, two, four joints above each; 24 is nothing, whose rotation is I
+    parents: torch.Tensor  # (24,) the first round's, without the last
+    coupled: torch.Tensor  # (5,) COUPLED
+    hangs: torch.Tensor  # (24,24) 1 where the row's joint hangs on the column's, or is it
+    eye: torch.Tensor  # (1,3,3,1)
 
 
 @lru_cache(maxsize=8)
 def _tables(dtype: torch.dtype, device: torch.device) -> _Tables:
-    dofs = [DOFS_OF_JOINT[joint][slot] for slot, joints in enumerate(_SLOTS) for joint in joints]
-    axes = torch.tensor([dof.axis for dof in dofs], dtype=torch.float64)
+    axes = torch.tensor([dof.axis for dof in _DOFS], dtype=torch.float64)
     lengths = axes.norm(dim=-1, keepdim=True)
     axes = axes / lengths
-    cross = torch.linalg.cross(axes[:, None].expand(-1, 3, -1), torch.eye(3, dtype=torch.float64).expand(Q, 3, 3)).mT
-    descends, differences = torch.eye(J, dtype=torch.float64), torch.eye(J, dtype=torch.float64)
+    eye = torch.eye(3, dtype=torch.float64)
+    sine = torch.linalg.cross(axes[:, None].expand(-1, 3, -1), eye.expand(Q, 3, 3)).mT
+    square = sine @ sine
+    hangs = torch.eye(J, dtype=torch.float64)
     for joint in range(1, J):
-        descends[joint] += descends[PARENTS[joint]]
-        differences[joint, PARENTS[joint]] = -1.0
+        hangs[joint] += hangs[PARENTS[joint]]
+    above = [[J if parent < 0 else parent for parent in PARENTS] + [J]]
+    for _ in range(2):
+        above.append([above[-1][joint] for joint in above[-1]])
+    scales = torch.tensor([*BLADE_SIGNS, *([1.0] * len(BENDS))], dtype=torch.float64)[:, None]
+    scales = torch.cat([lengths, scales])
+    back = torch.zeros(Q, len(_ANGLES), dtype=torch.float64)
+    back[_ANGLES, range(len(_ANGLES))] = scales[:, 0]
+    starts = torch.tensor([*([0.0] * Q), *BLADE_STARTS, *([0.0] * len(BENDS))], dtype=torch.float64)[:, None]
 
     def real(values: torch.Tensor) -> torch.Tensor:
-        return values.to(device=device, dtype=dtype)
+        return values.to(device=device, dtype=dtype).contiguous()
 
     def index(values: list[int]) -> torch.Tensor:
         return torch.tensor(values, device=device)
 
     return _Tables(
-        dofs=index([dof.index for dof in dofs]), axes=real(axes), lengths=real(lengths),
-        basis=real(torch.stack([cross, cross @ cross], 1).reshape(Q, 2, 9)), back=index([dofs.index(dof) for dof in DOFS]),
-        parent_slots=[_run(index([above.index(PARENTS[j]) for j in level])) for above, level in zip(LEVELS, LEVELS[1:])],
-        order=index(_ORDER), from_dofs=index([_BY_DOFS.index(j) for j in range(J)]), by_dofs=index(_BY_DOFS),
-        from_order=index([_ORDER.index(j) for j in range(J)]), parents=index([max(p, 0) for p in PARENTS]),
-        descends=real(descends), differences=real(differences),
+        angles=index(_ANGLES), scales=real(scales), starts=real(starts), back=real(back), axes=real(axes[:, :, None]),
+        sine=real(sine.reshape(Q, 9, 1)), cosine=real(-square.reshape(Q, 9, 1)), still=real((eye + square).reshape(Q, 9, 1)),
+        own_rows=index([_BY_DOFS.index(j) for j in range(J)]), by_dofs=index(_BY_DOFS), rounds=[index(rows) for rows in above],
+        parents=index(above[0][:J]), coupled=index(list(COUPLED)), hangs=real(hangs), eye=real(eye[None, ..., None]),
     )  # fmt: skip
 
 
-def _run(index: torch.Tensor) -> torch.Tensor | slice:
-    """The slice that picks the same, where there is one."""
-    first = int(index[0])
-    return slice(first, first + len(index)) if index.tolist() == list(range(first, first + len(index))) else index
-
-
 def articulate(
-    poses: torch.Tensor, rest: torch.Tensor, frames: torch.Tensor, trans: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Pose B skeletons: poses (B,46) rad, rest joints (N,24,3) m, joint frames (N,24,3,3), trans (B,3) m, where N is 1 or B.
+    skeleton: Skeleton, poses: torch.Tensor, betas: torch.Tensor, trans: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Shape and pose B skeletons: poses (B,46) rad, betas (N,10) with N 1 or B, trans (B,3) m.
 
-    Returns rotations from the T pose (24,B,3,3), positions (24,B,3) m, and each joint's own rotation in model axes (24,B,3,3).
-    Differentiable once. The gradient by `frames` is that of turning them, as they stay rotations.
+    Returns positions (B,24,3) m, and with the batch last: rotations from the T pose (24,3,3,B), each joint's own rotation in model axes
+    (24,3,3,B), and the joint frames M_j (24,3,3,N or 1). Differentiable once, by all three.
     """
-    return _Articulate.apply(poses, rest, frames, trans)
+    if torch.is_grad_enabled() and any(one.requires_grad for one in (poses, betas, trans)):
+        return _Articulate.apply(poses, betas, trans, skeleton)
+    return _pose(skeleton, poses, betas, trans)[0]
+
+
+def _pose(skeleton: Skeleton, poses: torch.Tensor, betas: torch.Tensor, trans: torch.Tensor) -> tuple[tuple[torch.Tensor, ...], ...]:
+    """What `articulate` returns; and what its gradients need: of itself, of the bones' frames, of the couplings."""
+    table, batch = _tables(poses.dtype, poses.device), len(poses)
+    vectors = torch.addmm(skeleton.template, skeleton.directions, betas.t()).view(-1, 3, len(betas))
+    offsets, aims = vectors.split_with_sizes([J, len(vectors) - J])
+    lengths = aims.square().sum(1).sqrt_()
+    if skeleton.bones is None:
+        frames, aimed = skeleton.frames, ()
+    else:
+        frames, *aimed = skeleton.bones.aimed(aims[LENGTHS:], lengths[LENGTHS:, None])
+    angles = torch.addcmul(table.starts, poses.t().index_select(0, table.angles), table.scales)
+    sines, coupled_sines = torch.sin(angles).split_with_sizes([Q, len(_ANGLES) - Q])
+    cosines, coupled_cosines = torch.cos(angles).split_with_sizes([Q, len(_ANGLES) - Q])
+    bends = angles[Q + len(BLADES) :]
+    turns = torch.addcmul(table.still, table.sine, sines[:, None]).addcmul_(table.cosine, cosines[:, None]).view(Q, 3, 3, batch)
+    local = product(product(frames, _own_rotations(table, turns)), frames.transpose(1, 2))
+    rotations = torch.cat([local, table.eye.expand(1, 3, 3, batch)])
+    for rows in table.rounds:
+        rotations = product(rotations.index_select(0, rows), rotations)
+    above = rotations.index_select(0, table.parents)
+    shifts, kept = coupled_shifts(bends, coupled_sines, coupled_cosines, aims[:LENGTHS], lengths[:LENGTHS])
+    steps = apply(above, offsets.expand(J, 3, batch).index_add(0, table.coupled, shifts))
+    positions = torch.matmul(table.hangs, steps.view(J, -1)).view(J, 3, batch).add_(trans.t())
+    rotations = rotations[:J]
+    return (positions.movedim(-1, 0).contiguous(), rotations, local, frames), (positions, bends, turns, above), aimed, kept
 
 
 class _Articulate(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, poses: torch.Tensor, rest: torch.Tensor, frames: torch.Tensor, trans: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        table = _tables(poses.dtype, poses.device)
-        batch = len(poses)
-        by_joint = rest.transpose(0, 1)
-        axial = frames.transpose(0, 1).expand(J, batch, 3, 3).reshape(J * batch, 3, 3)
-        turns, own = _own_rotations(table, poses.t())
-        local = torch.bmm(torch.bmm(axial, own.view(-1, 3, 3)), axial.mT).view(J, batch, 3, 3)
-        chained, rotations = _chained(table, local)
-        offsets = torch.matmul(table.differences, by_joint.reshape(J, -1)).view(by_joint.shape).expand(J, batch, 3).contiguous()
-        shifts, slopes = couplings(poses, rest)
-        offsets.index_add_(0, shifts.joints, shifts.values)
-        above = rotations.index_select(0, table.parents)
-        above[0] = torch.eye(3, dtype=poses.dtype, device=poses.device)
-        steps = torch.bmm(above.view(-1, 3, 3), offsets.view(-1, 3, 1))
-        positions = torch.matmul(table.descends, steps.view(J, -1)).view(J, batch, 3).add_(trans)
-        if any(ctx.needs_input_grad):
-            ctx.save_for_backward(poses, rest, frames, turns, local, rotations, above, positions, *slopes)
+    def forward(ctx: Any, poses: torch.Tensor, betas: torch.Tensor, trans: torch.Tensor, skeleton: Skeleton) -> tuple[torch.Tensor, ...]:
+        (joints, rotations, local, frames), own, aimed, kept = _pose(skeleton, poses, betas, trans)
+        frames = frames if aimed else frames.clone()  # an output must not be the body's own
+        ctx.skeleton, ctx.aimed = skeleton, len(aimed)
+        ctx.save_for_backward(rotations, local, frames, *own, *aimed, *kept)
         ctx.set_materialize_grads(False)
-        return rotations, positions, local
+        return joints, rotations, local, frames
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(
-        ctx: Any, by_rotations: torch.Tensor | None, by_positions: torch.Tensor | None, by_local: torch.Tensor | None
-    ) -> tuple[torch.Tensor | None, ...]:
-        poses, rest, frames, turns, local, rotations, above, positions, *slopes = ctx.saved_tensors
-        table = _tables(poses.dtype, poses.device)
-        batch = len(poses)
-        forces, torques = _below(table, positions, rotations, by_positions, by_rotations)
-        pair = torch.matmul(above.mT, torch.stack([forces, torques], -1))  # both in the parent's turned axes
-        push, turn = pair[..., 0], pair[..., 1]
+        ctx: Any, by_joints: torch.Tensor | None, by_rotations: torch.Tensor | None, by_local: torch.Tensor | None,
+        by_frames: torch.Tensor | None,
+    ) -> tuple[torch.Tensor | None, ...]:  # fmt: skip
+        rotations, local, frames, positions, bends, turns, above, *rest = ctx.saved_tensors
+        aimed, kept = rest[: ctx.aimed], rest[ctx.aimed :]
+        table, batch = _tables(bends.dtype, bends.device), bends.shape[1]
+        below = _below(table, positions, rotations, by_joints, by_rotations)
+        push, turn = product(above.transpose(1, 2), below.transpose(1, 2)).unbind(2)  # in the parents' turned axes
         if by_local is not None:
-            turn = turn + torch.linalg.cross(local, by_local, dim=-2).sum(-1)
-        after = torch.matmul(local.mT, turn[..., None])
-        axial = frames.transpose(0, 1)
-        by_angle = _by_angles(table, turns, torch.matmul(axial.mT, after)[..., 0])
-        by_poses = by_angle.index_select(0, table.back).t()
-        by_coupled, by_rest = coupling_gradients(poses, rest, push, slopes)
-        by_poses = by_poses + by_coupled
-        by_rest = by_rest + torch.matmul(table.differences.t(), push.reshape(J, -1)).view(J, batch, 3).transpose(0, 1)
-        by_frames = None
-        if ctx.needs_input_grad[2]:
-            by_turn = (turn - after[..., 0]).transpose(0, 1)
-            if len(frames) != batch:
-                by_turn = by_turn.sum(0, keepdim=True)
-            by_frames = torch.linalg.cross(0.5 * by_turn[..., None].expand_as(frames), frames, dim=-2)
-        if len(rest) != batch:
-            by_rest = by_rest.sum(0, keepdim=True)
-        return by_poses, by_rest, by_frames, forces[0]
+            turn = turn + axial(local, by_local)
+        after = apply(local.transpose(1, 2), turn)
+        by_own = _by_angles(table, turns, apply(frames.transpose(1, 2), after))
+        by_coupled, by_spans = coupled_gradients(bends, push.index_select(0, table.coupled), Coupled(*kept))
+        by_poses = torch.matmul(table.back, torch.cat([by_own, by_coupled]))
+        by_betas = None
+        if ctx.needs_input_grad[1]:
+            by_vectors = [push, by_spans]
+            if ctx.skeleton.bones is not None:
+                by_turn = turn - after
+                if by_frames is not None:
+                    by_turn = by_turn + axial(frames, by_frames) * (frames.shape[-1] / batch)
+                by_vectors.append(ctx.skeleton.bones.by_tips(by_turn, *aimed))
+            by_betas = torch.matmul(ctx.skeleton.directions.t(), torch.cat(by_vectors).view(-1, batch))
+            if kept[0].shape[-1] != batch:  # one shape for all
+                by_betas = by_betas.sum(-1, keepdim=True)
+            by_betas = by_betas.t()
+        return by_poses.t(), by_betas, below[0, 0].t(), None
 
 
-def _own_rotations(table: _Tables, angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Angles (46,B) -> rotations of each DoF (46,B,3,3), slot by slot, and of each joint in its own frame (24,B,3,3)."""
-    batch = angles.shape[1]
-    angles = angles.index_select(0, table.dofs) * table.lengths
-    half = torch.sin(0.5 * angles)
-    parts = torch.stack([torch.sin(angles), 2.0 * half * half], -1)
-    turns = torch.bmm(parts, table.basis)
-    turns[..., 0::4] += 1.0
-    turns = turns.view(Q, batch, 3, 3)
-    own = turns[:J].clone()
-    first = J
-    for count in _COUNTS[1:]:
-        later = turns[first : first + count].reshape(-1, 3, 3)
-        own[:count] = torch.bmm(later, own[:count].reshape(-1, 3, 3)).view(count, batch, 3, 3)
-        first += count
-    return turns, own.index_select(0, table.from_dofs)
-
-
-def _chained(table: _Tables, local: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Local rotations (24,B,3,3) multiplied down the chain, in chain order and in that of the joints."""
-    batch = local.shape[1]
-    steps = local.index_select(0, table.order)
-    chained = torch.empty_like(steps)
-    chained[0] = steps[0]
-    start, end = 0, 1
-    for slots, level in zip(table.parent_slots, LEVELS[1:]):
-        above = chained[start:end]
-        above = above[slots] if isinstance(slots, slice) else above.index_select(0, slots)
-        start, end = end, end + len(level)
-        torch.bmm(above.reshape(-1, 3, 3), steps[start:end].view(-1, 3, 3), out=chained[start:end].view(-1, 3, 3))
-    return chained, chained.index_select(0, table.from_order).view(J, batch, 3, 3)
+def _own_rotations(table: _Tables, turns: torch.Tensor) -> torch.Tensor:
+    """Turns about each DoF's axis (46,3,3,B) -> rotations of each joint in its own frame (24,3,3,B)."""
+    first, second, third = turns.split_with_sizes([_ONE, _TWO, _THREE])
+    second = product(second, first[:_TWO])
+    third = product(third, second[:_THREE])
+    return torch.cat([third, second[_THREE:], first[_TWO:]]).index_select(0, table.own_rows)
 
 
 def _below(
-    table: _Tables, positions: torch.Tensor, rotations: torch.Tensor, by_positions: torch.Tensor | None, by_rotations: torch.Tensor | None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sums over what hangs on each joint: force (24,B,3), and torque (24,B,3) about the joint, of the gradients."""
-    forces = torch.zeros_like(positions) if by_positions is None else by_positions
+    table: _Tables, positions: torch.Tensor, rotations: torch.Tensor, by_joints: torch.Tensor | None, by_rotations: torch.Tensor | None
+) -> torch.Tensor:
+    """(24,2,3,B) sums over what hangs on each joint: force, and torque about the joint, of the gradients."""
+    forces = torch.zeros_like(positions) if by_joints is None else by_joints.movedim(0, -1)
     arms = positions - positions[:1]  # about the pelvis, as far positions would cost digits
-    torques = torch.linalg.cross(arms, forces, dim=-1)
+    torques = cross(arms, forces)
     if by_rotations is not None:
-        torques = torques + torch.linalg.cross(rotations, by_rotations, dim=-2).sum(-1)
-    both = torch.stack([forces, torques])
-    sums = torch.matmul(table.descends.t(), both.view(2, J, -1)).view(both.shape)
-    return sums[0], sums[1] - torch.linalg.cross(arms, sums[0], dim=-1)
+        torques = torques + axial(rotations, by_rotations)
+    sums = torch.matmul(table.hangs.t(), torch.cat([forces, torques], 1).view(J, -1)).view(J, 2, 3, -1)
+    forces, torques = sums.unbind(1)
+    torques.sub_(cross(arms, forces))
+    return sums
 
 
 def _by_angles(table: _Tables, turns: torch.Tensor, torque: torch.Tensor) -> torch.Tensor:
-    """(46,B) derivative by each angle, slot by slot, of the torque (24,B,3) on each joint in its turned frame."""
-    slots = [torque.index_select(0, table.by_dofs)]
-    first = 0
-    for count in _COUNTS[1:]:
-        slots.append(torch.matmul(turns[first : first + count], slots[-1][:count, ..., None])[..., 0])
-        first += len(slots[-2])
-    return (torch.cat(slots) * table.axes[:, None]).sum(-1) * table.lengths
+    """(46,B) derivative by each angle about its unit axis of the torque (24,3,B) on each joint in its turned frame."""
+    first = torque.index_select(0, table.by_dofs)
+    second = apply(turns[:_TWO], first[:_TWO])
+    third = apply(turns[_ONE : _ONE + _THREE], second[:_THREE])
+    return (torch.cat([first, second, third]) * table.axes).sum(1)

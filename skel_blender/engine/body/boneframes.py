@@ -1,62 +1,64 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Joint frames of a SKEL body: each bone keeps pointing at its child while the shape changes (Keller et al. 2023, section 3.2).
 
-M_j = G_j L_j Ra_j^T, where G_j is the smallest turn that takes the template's bone direction onto the shape's.
+M_j = G_j W_j with W_j = L_j Ra_j^T, where G_j is the smallest turn that takes the template's bone direction a onto the shape's, b:
+G = c I + [v]x + v v^T / (1 + c) with v = a x b, c = a . b. When b moves by db (normal to b), G turns by
+phi = b x db - (v . db) / (1 + c) b: with b, and about b as parallel transport from a does.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
-_LEVI = torch.zeros(3, 3, 3, dtype=torch.float64)
-for _i, _j, _k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
-    _LEVI[_i, _k, _j], _LEVI[_k, _i, _j] = 1.0, -1.0  # cross matrix of v: entry (row, column) is LEVI[row, column] . v
-
-
-def cross_matrix(vector: torch.Tensor) -> torch.Tensor:
-    """(...,3) -> (...,3,3), the matrix [v]x with [v]x w = v x w."""
-    return (vector @ _LEVI.to(vector).reshape(9, 3).t()).unflatten(-1, (3, 3))
+from .batchlast import cross
 
 
 @dataclass(frozen=True)
 class BoneFrames:
     """How joint frames follow the shape. Joints whose frame is fixed have a tip that does not move and equals `start`."""
 
-    start: torch.Tensor  # (24,3) unit direction of each bone at the template's pose, model axes
+    start: torch.Tensor  # (24,3) a, unit direction of each bone at the template's pose, model axes
     tip: torch.Tensor  # (24,3) m, the direction that it must take, at zero betas
     tip_by_betas: torch.Tensor  # (24,3,10) m
-    turned: torch.Tensor  # (24,3,3) L_j Ra_j^T
+    turned: torch.Tensor  # (24,3,3) W_j
     apose: torch.Tensor  # (24,3,3) Ra_j: M_j Ra_j is the frame of the bone, M_j that of the joint
 
-    def frames(self, betas: torch.Tensor) -> torch.Tensor:
-        """(N,24,3,3) M_j of shapes betas (N,10), R_model_joint. Differentiable."""
-        return self._turn(self._direction(betas)[0])[0] @ self.turned
-
     def frames_and_turns(self, betas: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """M_j as above and (N,24,3,10) turns: dM_j / dbeta_k = [turns[:, j, :, k]]x M_j."""
-        direction, length = self._direction(betas)
-        turn, cross, nearness = self._turn(direction)
-        along = torch.einsum("nji,jik->njk", direction, self.tip_by_betas)
-        by_betas = ((self.tip_by_betas - direction[..., None] * along[:, :, None]) / length[..., None]).mT  # (N,24,10,3)
-        start = self.start[:, None].expand_as(by_betas)
-        dcross = cross_matrix(torch.linalg.cross(start, by_betas))
-        dcos = (start * by_betas).sum(-1)[..., None, None]
-        cross, nearness, turn_t = cross[:, :, None], nearness[:, :, None], turn.mT[:, :, None]
-        change = dcross + (dcross @ cross + cross @ dcross) / nearness - cross @ cross * (dcos / (nearness * nearness))
-        spin = change @ turn_t
-        turns = 0.5 * torch.stack([spin[..., 2, 1] - spin[..., 1, 2], spin[..., 0, 2] - spin[..., 2, 0], spin[..., 1, 0] - spin[..., 0, 1]], -2)
-        return turn @ self.turned, turns
+        """Of shapes betas (N,10): (N,24,3,3) M_j, R_model_joint, and (N,24,3,10) turns: dM_j / dbeta_k = [turns[:, j, :, k]]x M_j."""
+        tips = self.tip[..., None] + self.tip_by_betas @ betas.t()
+        frames, direction, length, lever = (part.movedim(-1, 0) for part in self.aimed(tips, tips.norm(dim=1, keepdim=True)))
+        direction, lever = direction[..., None], lever[..., None]
+        along = (direction * self.tip_by_betas).sum(-2, keepdim=True)
+        moved = (self.tip_by_betas - direction * along) / length[..., None]
+        turns = torch.linalg.cross(direction.expand_as(moved), moved, dim=-2) - (lever * moved).sum(-2, keepdim=True) * direction
+        return frames.contiguous(), turns
 
-    def _direction(self, betas: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        tip = torch.addmm(self.tip.reshape(-1), betas, self.tip_by_betas.reshape(-1, betas.shape[-1]).t()).unflatten(-1, (-1, 3))
-        length = tip.norm(dim=-1, keepdim=True)
-        return tip / length, length
+    def aimed(self, tips: torch.Tensor, length: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Of tips (24,3,N) and their length (24,1,N) m: M_j (24,3,3,N), b (24,3,N), length, v / (1 + c) (24,3,N)."""
+        direction = tips / length
+        constant, linear = self._by_direction
+        part = torch.baddbmm(constant, linear, direction)
+        frames, along, across, nearness = part.split_with_sizes([9, 3, 3, 1], 1)
+        lever = across / nearness
+        frames = torch.addcmul(frames.view(-1, 3, 3, part.shape[-1]), lever[:, :, None], along[:, None])
+        return frames, direction, length, lever
 
-    def _turn(self, direction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Smallest rotation from `start` onto unit directions (N,24,3), its cross matrix, and 1 + cos (N,24,1,1)."""
-        start = self.start.expand_as(direction)
-        cross = cross_matrix(torch.linalg.cross(start, direction))
-        nearness = 1.0 + (start * direction).sum(-1)[..., None, None]
-        return torch.eye(3).to(direction) + cross + cross @ cross / nearness, cross, nearness
+    def by_tips(self, turn: torch.Tensor, direction: torch.Tensor, length: torch.Tensor, lever: torch.Tensor) -> torch.Tensor:
+        """(24,3,B) derivative by the tips of the torque (24,3,B) on each frame; the rest is what `aimed` returned."""
+        twist = (turn * direction).sum(1, keepdim=True)
+        return torch.addcmul(cross(turn, direction.expand_as(turn)), twist, lever, value=-1).div_(length)
+
+    @cached_property
+    def _by_direction(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Constant (24,16,1) and matrix (24,16,3): b to c W + [v]x W (9), W^T v (3), v (3), 1 + c (1), which are affine in b."""
+        eye = torch.eye(3).to(self.start)
+        across = torch.linalg.cross(self.start[:, None].expand(-1, 3, 3), eye.expand(len(self.start), 3, 3))  # rows: v of each b
+        linear = self.start[:, :, None, None] * self.turned[:, None]
+        linear = linear + torch.linalg.cross(across[..., None].expand_as(linear), self.turned[:, None].expand_as(linear), dim=-2)
+        matrix = torch.cat([linear.flatten(2), across @ self.turned, across, self.start[..., None]], -1).mT.contiguous()
+        constant = torch.zeros_like(matrix[..., :1])
+        constant[:, -1] = 1.0
+        return constant, matrix

@@ -96,7 +96,11 @@ def pose_points(shape: Shape, owner: torch.Tensor, posed: Posed, points: Points)
 
 
 def point_jacobians(posed: Posed, points: Points, pairs: torch.Tensor, columns: list[int]) -> torch.Tensor:
-    """(F,K,3,C) derivatives of the points by some columns of the state (trans, poses); `pairs` of `pose_points`."""
+    """(F,K,3,C) derivatives of the points by some columns of the state (trans, poses), without the pose blend shapes' part.
+
+    `pairs` of `pose_points`. What is left out moves a point by millimetres: a Gauss-Newton matrix can do without, a gradient takes it
+    from `blend_gradient`.
+    """
     count, dofs = len(pairs), [column - TRANS for column in columns if column >= TRANS]
     chain = _MOVES[:, dofs].to(pairs)[points.joint]  # (P,D)
     result = pairs.new_zeros(count, len(points), 3, len(columns))
@@ -112,22 +116,47 @@ def point_jacobians(posed: Posed, points: Points, pairs: torch.Tensor, columns: 
     into[:, :, 0] = ay * z - az * y + mass * slides[:, None, 0]
     into[:, :, 1] = az * x - ax * z + mass * slides[:, None, 1]
     into[:, :, 2] = ax * y - ay * x + mass * slides[:, None, 2]
-    if points.posedirs is not None:
-        into += _blend_jacobians(posed, points, dofs)
     return result
 
 
 def point_shape_jacobians(posed: Posed, shape: Shape, points: Points, pairs: torch.Tensor) -> torch.Tensor:
-    """(F,K,3,10) derivatives of the points by betas."""
+    """(F,K,3,10) derivatives of the points by betas, without the pose blend shapes' part."""
     weight = points.weight[:, None, None]
     arm = points.shapedirs - weight * shape.by_betas[points.joint]
-    if points.posedirs is not None and posed.local_turns is not None:
-        arm = arm + torch.einsum("pif,nfk->npik", points.posedirs, _feature_by_betas(posed))
     result = weight * posed.by_betas[:, points.joint] + posed.rotations[:, points.joint] @ arm
     if posed.turns is not None:
         lever = pairs - points.weight[:, None] * posed.positions[:, points.joint]
         result = result + torch.linalg.cross(posed.turns[:, points.joint], lever[..., None].expand_as(result), dim=-2)
     return points.gathered(result)
+
+
+def blend_jacobians(posed: Posed, points: Points) -> torch.Tensor:
+    """(F,K,3,46) the pose blend shapes' part of the derivatives by poses: the feature's by a DoF is [axis]x R of its own joint."""
+    count, dofs = len(posed.local), [DOFS_OF_JOINT[joint] if joint >= 0 else () for joint in FEATURE_JOINTS]
+    slots = torch.tensor([[own[k].index if k < len(own) else Q for k in range(3)] for own in dofs])
+    axes = torch.cat([posed.local_axes, torch.zeros_like(posed.local_axes[:, :1])], 1)[:, slots]  # (F,23,3,3)
+    local = posed.local[:, list(FEATURE_JOINTS), None].expand(-1, -1, 3, 3, 3)
+    change = torch.linalg.cross(axes[..., None].expand_as(local), local, dim=-2).flatten(-2)  # (F,23,3,9)
+    rows = posed.rotations.permute(0, 2, 1, 3).reshape(-1, 3 * J)
+    answers = (rows @ points.blends).reshape(count, 3, J - 1, len(points), 9) @ change[:, None].mT  # (F,3,23,K,3)
+    result = answers.new_zeros(count, len(points), 3, Q + 1)
+    result[..., slots.flatten()] = answers.permute(0, 3, 1, 2, 4).flatten(-2)
+    return result[..., :Q]
+
+
+def blend_gradient(posed: Posed, points: Points, by_point: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The pose blend shapes' part of a gradient by poses (F,46), and by betas (F,10) where joint frames depend on them, else None.
+
+    by_point (F,K,3) is the gradient by the points. Run backwards through the blend shapes, which costs no more than the points did.
+    """
+    turned = (posed.rotations[:, points.joint].mT @ by_point[:, points.point, :, None])[..., 0]
+    by_feature = (turned.flatten(1) @ points.posedirs.flatten(0, 1)).unflatten(1, (J - 1, 3, 3))
+    by_local = torch.zeros_like(posed.local)
+    fed = [(feature, joint) for feature, joint in enumerate(FEATURE_JOINTS) if joint >= 0]
+    by_local[:, [joint for _, joint in fed]] = by_feature[:, [feature for feature, _ in fed]]
+    torque = torch.linalg.cross(posed.local, by_local, dim=-2).sum(-1)
+    by_poses = (torque[:, _DOF_JOINT] * posed.local_axes).sum(-1)
+    return by_poses, None if posed.local_turns is None else torch.einsum("nji,njik->nk", torque, posed.local_turns)
 
 
 def pose_feature(local: torch.Tensor) -> torch.Tensor:
@@ -143,25 +172,6 @@ def _levers(points: Points, pairs: torch.Tensor, chain: torch.Tensor) -> tuple[t
         return pairs[..., None] * chain[:, None], chain
     mass = chain.new_zeros(len(points), chain.shape[1]).index_add_(0, points.point, points.weight[:, None] * chain)
     return points.gathered(pairs[..., None] * chain[:, None]), mass
-
-
-def _blend_jacobians(posed: Posed, points: Points, dofs: list[int]) -> torch.Tensor:
-    """(F,K,3,D) through the pose blend shapes: the feature's derivative by a DoF is [axis]x R of its own joint."""
-    count = len(posed.local)
-    turned = points.gathered(posed.rotations[:, points.joint] @ points.posedirs)  # (F,K,3,207)
-    turned = torch.cat([turned, torch.zeros_like(turned[..., :9])], dim=-1).unflatten(-1, (J, 9))
-    fed = [FEATURE_JOINTS.index(_DOF_JOINT[dof]) if _DOF_JOINT[dof] in FEATURE_JOINTS else J - 1 for dof in dofs]
-    local = posed.local[:, [_DOF_JOINT[dof] for dof in dofs]]
-    change = torch.linalg.cross(posed.local_axes[:, dofs, :, None].expand_as(local), local, dim=-2).reshape(count, len(dofs), 9)
-    return torch.einsum("nkidf,ndf->nkid", turned[:, :, :, fed], change)
-
-
-def _feature_by_betas(posed: Posed) -> torch.Tensor:
-    """(F,207,10)."""
-    local = posed.local[..., None].expand(*posed.local.shape, posed.local_turns.shape[-1])
-    change = torch.linalg.cross(posed.local_turns[:, :, :, None].expand_as(local), local, dim=-3)
-    fed = torch.cat([change, torch.zeros_like(change[:, :1])], dim=1)
-    return fed[:, list(FEATURE_JOINTS)].flatten(1, 3)
 
 
 def _joint_rotations(frames: torch.Tensor, poses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

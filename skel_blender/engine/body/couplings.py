@@ -3,7 +3,9 @@
 
 In the parent's frame (model axes). Arcs of constant curvature: bending u, extension w, length l give
 l (-v(u), s(u) + s(w) - 2, -v(w)) with s(a) = sin a / a and v(a) = (1 - cos a) / a. Ellipsoid (Seth et al. 2016): abduction and
-elevation move the blade on the thorax, scaled by the distance of the blades and by the height of the thorax's arc.
+elevation move the blade on the thorax, scaled by the distance W of the blades and by the height h of the thorax's arc:
+(side W/4 cos e cos a, -h/2 sin e, W/4 sin a), less its value at zero. So each of the 15 numbers is a length of the rest skeleton times
+a fixed sum of functions of angles, and both directions are products with that table.
 """
 
 from __future__ import annotations
@@ -14,118 +16,106 @@ from typing import NamedTuple
 
 import torch
 
-from ...anatomy import ARCS, DOFS_OF_JOINT, ELLIPSOIDS
+from ...anatomy import ARCS, DOFS_OF_JOINT, ELLIPSOIDS, J
 
-_SERIES = 1e-2  # below this angle derivatives come from their series, whose next term is under 1e-11 of them
-_BLADES = tuple(ELLIPSOIDS)
-_THORAX = ARCS[12]
+COUPLED = (*ARCS, *ELLIPSOIDS)  # joints that shift
+BENDS = [DOFS_OF_JOINT[joint][slot].index for slot in range(2) for joint in ARCS]  # u of three arcs, then w
+BLADES = [DOFS_OF_JOINT[joint][slot].index for slot in range(2) for joint in ELLIPSOIDS]  # abduction of two blades, then elevation
+_SIDES = list(ELLIPSOIDS.values())
+BLADE_SIGNS = [-side for side in _SIDES] * 2  # what BLADES' angles are multiplied by
+BLADE_STARTS = [0.0, 0.0, -math.pi / 4, -math.pi / 4]  # and where they start
+LENGTHS = 5  # three arcs, W, h
+_SERIES = 0.2  # rad; below this derivatives come from their series, whose next term is under 1e-12
+_SINC_SERIES = (-1 / 3, 1 / 30, -1 / 840, 1 / 45360, -1 / 3991680)  # of s'(a) / a in powers of a^2
+_VERSINE_SERIES = (1 / 2, -1 / 8, 1 / 144, -1 / 5760, 1 / 403200)  # of v'(a)
+_HALF = math.sqrt(0.5)
 
 
-class Shifts(NamedTuple):
-    """Coupled translations of five joints: `joints` (5,), `values` (5,B,3) m."""
-
-    joints: torch.Tensor
-    values: torch.Tensor
+def span_rows() -> torch.Tensor:
+    """(15,72): rest joints, as 72 numbers, to the five vectors whose lengths scale the shifts; an arc's is its rise alone."""
+    rows = torch.zeros(LENGTHS, 3, J, 3, dtype=torch.float64)
+    for row, (bottom, top) in enumerate([*ARCS.values(), tuple(ELLIPSOIDS), ARCS[12]]):
+        for axis in (1,) if row < len(ARCS) else (0, 1, 2):
+            rows[row, axis, top, axis], rows[row, axis, bottom, axis] = 1.0, -1.0
+    return rows.view(3 * LENGTHS, 3 * J)
 
 
 class _Tables(NamedTuple):
-    joints: torch.Tensor  # (5,) arcs, then ellipsoids
-    arc_dofs: torch.Tensor  # (6,) bending of each arc, then extension
-    blade_dofs: torch.Tensor  # (4,) abduction of each blade, then elevation
-    sides: torch.Tensor  # (2,1) -1 right, +1 left
-    bottoms: torch.Tensor  # (3,) joints below the arcs
-    tops: torch.Tensor  # (3,)
+    sums: torch.Tensor  # (15,18) of the functions: s (6), v (6), cos e cos a (2), sin a (2), sin e (2)
+    constants: torch.Tensor  # (15,1)
+    length_of: torch.Tensor  # (15,) which length
+    onto_lengths: torch.Tensor  # (5,15) sums of the 15 numbers that have the same
+    sinc_scales: torch.Tensor  # (2,1,1) torch.sinc takes angles in units of pi; whole and half
+    series: torch.Tensor  # (5,2,1,1) of the derivatives
 
 
 @lru_cache(maxsize=8)
 def _tables(dtype: torch.dtype, device: torch.device) -> _Tables:
-    def index(values: list[int]) -> torch.Tensor:
-        return torch.tensor(values, device=device)
-
-    return _Tables(
-        joints=index([*ARCS, *_BLADES]),
-        arc_dofs=index([DOFS_OF_JOINT[joint][slot].index for slot in range(2) for joint in ARCS]),
-        blade_dofs=index([DOFS_OF_JOINT[joint][slot].index for slot in range(2) for joint in _BLADES]),
-        sides=torch.tensor([[float(side)] for side in ELLIPSOIDS.values()], dtype=dtype, device=device),
-        bottoms=index([bottom for bottom, _ in ARCS.values()]),
-        tops=index([top for _, top in ARCS.values()]),
-    )
-
-
-def _spans(rest: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Of rest joints (N,24,3): rise of each arc (3,N), from blade to blade (N,3), up the thorax (N,3)."""
-    table = _tables(rest.dtype, rest.device)
-    heights = rest[..., 1].t()
-    rises = heights.index_select(0, table.tops) - heights.index_select(0, table.bottoms)
-    return rises, rest[:, _BLADES[1]] - rest[:, _BLADES[0]], rest[:, _THORAX[1]] - rest[:, _THORAX[0]]
-
-
-def couplings(poses: torch.Tensor, rest: torch.Tensor) -> tuple[Shifts, tuple[torch.Tensor, ...]]:
-    """Shifts of poses (B,46) on rest joints (N,24,3), N 1 or B; and what `coupling_gradients` needs to know of them."""
-    table = _tables(poses.dtype, poses.device)
-    angles = poses.t()
-    bends = angles.index_select(0, table.arc_dofs)  # (6,B): u of three arcs, then w
-    sinc = torch.sinc(bends / math.pi)
-    versine = 0.5 * bends * torch.sinc(bends / (2 * math.pi)).square()
-    rises, across, up = _spans(rest)
-    unit = torch.stack([-versine[:3], sinc[:3] + sinc[3:] - 2.0, -versine[3:]], -1)
-    arcs = rises.abs()[..., None] * unit
-    width, height = across.norm(dim=-1), up.norm(dim=-1)
-    turned = -table.sides.repeat(2, 1) * angles.index_select(0, table.blade_dofs)
-    abduction, elevation = turned[:2], turned[2:] - math.pi / 4
-    sine, cosine = torch.sin(elevation), torch.cos(elevation)
-    start = math.sqrt(0.5)
-    wide = torch.stack([table.sides * (cosine * torch.cos(abduction) - start), torch.sin(abduction)], -1) * 0.25
-    high = -0.5 * (sine + start)
-    blades = torch.stack([width * wide[..., 0], height * high, width * wide[..., 1]], -1)
-    return Shifts(table.joints, torch.cat([arcs, blades])), (unit, wide, high)
+    sums, constants, length_of = torch.zeros(15, 18), torch.zeros(15, 1, dtype=torch.float64), []
+    for k in range(3):
+        sums[3 * k, 6 + k] = -1.0
+        sums[3 * k + 1, k] = sums[3 * k + 1, 3 + k] = 1.0
+        sums[3 * k + 2, 9 + k] = -1.0
+        constants[3 * k + 1] = -2.0
+        length_of += [k, k, k]
+    for k, side in enumerate(_SIDES):
+        row = 9 + 3 * k
+        sums[row, 12 + k], constants[row] = 0.25 * side, -0.25 * side * _HALF
+        sums[row + 1, 16 + k], constants[row + 1] = -0.5, -0.5 * _HALF
+        sums[row + 2, 14 + k] = 0.25
+        length_of += [3, 4, 3]
+    scales = torch.tensor([1 / math.pi, 0.5 / math.pi], dtype=torch.float64)[:, None, None]
+    series = torch.tensor([_SINC_SERIES, _VERSINE_SERIES], dtype=torch.float64).t()[..., None, None]
+    onto = torch.nn.functional.one_hot(torch.tensor(length_of)).t()
+    real = [values.to(device=device, dtype=dtype).contiguous() for values in (sums, constants, onto, scales, series)]
+    return _Tables(real[0], real[1], torch.tensor(length_of, device=device), *real[2:])
 
 
-def coupling_gradients(
-    poses: torch.Tensor, rest: torch.Tensor, push: torch.Tensor, slopes: list[torch.Tensor]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Derivatives by poses (B,46) and by rest joints (B,24,3) of what the gradients `push` (24,B,3) by all offsets make of the shifts."""
-    table = _tables(poses.dtype, poses.device)
-    unit, wide, high = slopes
-    batch = len(poses)
-    angles = poses.t()
-    rises, across, up = _spans(rest)
-    width, height = across.norm(dim=-1), up.norm(dim=-1)
-    push = push.index_select(0, table.joints)
-    on_arcs, on_blades = push[:3], push[3:]
-    by_sinc, by_versine = _arc_slopes(angles.index_select(0, table.arc_dofs))
-    sideways = torch.cat([on_arcs[..., 0], on_arcs[..., 2]])
-    by_bends = rises.abs().repeat(2, 1) * (by_sinc * on_arcs[..., 1].repeat(2, 1) - by_versine * sideways)
-    turned = -table.sides.repeat(2, 1) * angles.index_select(0, table.blade_dofs)
-    abduction, elevation = turned[:2], turned[2:] - math.pi / 4
-    sine, cosine = torch.sin(elevation), torch.cos(elevation)
-    x, y, z = on_blades.unbind(-1)
-    by_abduction = 0.25 * width * (torch.cos(abduction) * z - table.sides * cosine * torch.sin(abduction) * x)
-    by_elevation = -0.5 * height * cosine * y - 0.25 * width * table.sides * sine * torch.cos(abduction) * x
-    by_poses = torch.zeros_like(angles)
-    by_poses.index_copy_(0, table.arc_dofs, by_bends)
-    by_poses.index_copy_(0, table.blade_dofs, -table.sides.repeat(2, 1) * torch.cat([by_abduction, by_elevation]))
-    by_rises = torch.sign(rises) * (unit * on_arcs).sum(-1)
-    by_width = (wide[..., 0] * x + wide[..., 1] * z).sum(0)
-    by_height = (high * y).sum(0)
-    by_across, by_up = (by_width / width)[:, None] * across, (by_height / height)[:, None] * up
-    by_rest = rest.new_zeros(rest.shape[1], batch, 3)
-    by_rest[..., 1].index_add_(0, table.tops, by_rises).index_add_(0, table.bottoms, by_rises, alpha=-1)
-    by_rest[_BLADES[1]] += by_across
-    by_rest[_BLADES[0]] -= by_across
-    by_rest[_THORAX[1]] += by_up
-    by_rest[_THORAX[0]] -= by_up
-    return by_poses.t(), by_rest.transpose(0, 1)
+class Coupled(NamedTuple):
+    """What `coupled_gradients` needs to know of `coupled_shifts`; all of it tensors."""
+
+    spans: torch.Tensor  # (5,3,N) m
+    lengths: torch.Tensor  # (5,N) m
+    unit: torch.Tensor  # (15,B)
+    arcs: torch.Tensor  # (2,6,B) s and v
+    sines: torch.Tensor  # (10,B) of the angles of BLADES and BENDS
+    cosines: torch.Tensor  # (10,B)
 
 
-def _arc_slopes(angle: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Derivatives of sin(a)/a and of (1 - cos a)/a."""
-    small = angle.abs() < _SERIES
+def coupled_shifts(
+    bends: torch.Tensor, sines: torch.Tensor, cosines: torch.Tensor, spans: torch.Tensor, lengths: torch.Tensor
+) -> tuple[torch.Tensor, Coupled]:
+    """(5,3,B) m shifts of COUPLED: angles (6,B) of BENDS, sines and cosines (10,B) of BLADES and BENDS, spans (5,3,N) m, lengths (5,N)."""
+    table = _tables(bends.dtype, bends.device)
+    arcs = torch.sinc(bends * table.sinc_scales)
+    arcs[1].square_().mul_(bends).mul_(0.5)
+    functions = torch.cat([arcs.view(12, -1), cosines[:2] * cosines[2:4], sines[:4]])
+    unit = torch.addmm(table.constants, table.sums, functions)
+    shifts = unit * lengths.index_select(0, table.length_of)
+    return shifts.view(5, 3, -1), Coupled(spans, lengths, unit, arcs, sines, cosines)
+
+
+def coupled_gradients(bends: torch.Tensor, push: torch.Tensor, kept: Coupled) -> tuple[torch.Tensor, torch.Tensor]:
+    """Derivatives by the angles (10,B) of BLADES and BENDS, and by the spans (5,3,B), of gradients (5,3,B) by the shifts."""
+    table = _tables(bends.dtype, bends.device)
+    push = push.reshape(15, -1)
+    by_lengths = torch.matmul(table.onto_lengths, push * kept.unit)
+    by_spans = (by_lengths / kept.lengths)[:, None] * kept.spans
+    by_functions = torch.matmul(table.sums.t(), push * kept.lengths.index_select(0, table.length_of))
+    on_arcs, on_product, on_turns = by_functions.split_with_sizes([12, 2, 4])
+    by_bends = (on_arcs.view(2, 6, -1) * _arc_slopes(table, bends, kept)).sum(0)
+    sines, cosines = kept.sines[:4], kept.cosines[:4]
+    by_turns = (on_turns * cosines).addcmul_(on_product.repeat(2, 1) * sines, cosines.roll(2, 0), value=-1)
+    return torch.cat([by_turns, by_bends]), by_spans
+
+
+def _arc_slopes(table: _Tables, angle: torch.Tensor, kept: Coupled) -> torch.Tensor:
+    """(2,6,B) derivatives of sin(a)/a and of (1 - cos a)/a, exact through zero."""
     square = angle * angle
-    safe = torch.where(small, 1.0, angle)
-    sine, cosine = torch.sin(safe), torch.cos(safe)
-    half = torch.sin(0.5 * safe)
-    return (
-        torch.where(small, angle * (-1 / 3 + square * (1 / 30 - square / 840)), (safe * cosine - sine) / (safe * safe)),
-        torch.where(small, 0.5 - square * (1 / 8 - square / 144), (safe * sine - 2.0 * half * half) / (safe * safe)),
-    )
+    series = table.series[4]
+    for coefficient in (table.series[3], table.series[2], table.series[1], table.series[0]):
+        series = torch.addcmul(coefficient, series, square)
+    series.select(0, 0).mul_(angle)
+    small = square < _SERIES * _SERIES
+    exact = (torch.stack([kept.cosines[4:], kept.sines[4:]]) - kept.arcs) / torch.where(small, 1.0, angle)
+    return torch.where(small, series, exact)

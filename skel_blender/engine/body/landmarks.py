@@ -22,6 +22,8 @@ VERTEX = {
     "big_toe_l": 3216, "small_toe_l": 3226, "heel_l": 3387, "big_toe_r": 6617, "small_toe_r": 6624, "heel_r": 6787,
 }  # fmt: skip
 
+SURFACE = {"head_top": 411} | {name: VERTEX[name] for name in ("big_toe_l", "big_toe_r", "small_toe_l", "small_toe_r", "heel_l", "heel_r")}
+
 _CORNER = 0.25  # of the distance between the eyes: how far an eye's corners lie from its middle
 _LIMBS = {"shoulder": "humerus", "elbow": "ulna", "wrist": "hand", "hip": "femur", "knee": "tibia", "ankle": "talus"}
 _HAND = {"pinky": 0.6, "index": 0.6, "thumb": 0.85}  # knuckles, as parts of the way from the wrist to the tip
@@ -76,6 +78,13 @@ def blazepose_markers(skin: Mesh, J_template: torch.Tensor, J_shapedirs: torch.T
     order = torch.argsort(parts[0], stable=True)
     sorted_parts = [part[order] for part in parts]
     return Points(on_skin.names, *sorted_parts, None if posedirs is None else torch.cat([on_skin.posedirs, posedirs])[order])
+
+
+def surface_points(skin: Mesh) -> Points:
+    """The points of the surface that keypoint sets speak of beside BlazePose's landmarks."""
+    matrix = np.zeros((len(SURFACE), len(skin.template)))
+    matrix[np.arange(len(SURFACE)), list(SURFACE.values())] = 1.0
+    return regressed_points(skin, matrix, tuple(SURFACE))
 
 
 def sole_points(skin: Mesh, J_template: torch.Tensor) -> Points:

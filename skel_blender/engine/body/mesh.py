@@ -9,27 +9,18 @@ from functools import cached_property
 import torch
 
 from ...anatomy import PARENTS, J
+from .chain import FEATURE_JOINTS
 
-# SKEL joint whose rotation corrects the skin at each of SMPL's joints 1..23, or -1: SKEL has no such joint. SMPL's ankles take the
-# heel bones' rotation, as in the released model, where the later of two assignments to one joint wins.
-POSE_FEATURE_JOINTS = (6, 1, 11, 7, 2, 12, 9, 4, -1, 10, 5, -1, 19, 14, 13, 20, 15, 21, 16, 23, 18, -1, -1)
-FEATURES = 9 * len(POSE_FEATURE_JOINTS)
+FEATURES = 9 * len(FEATURE_JOINTS)
 FIRST_CHILD = tuple(PARENTS.index(joint) if joint in PARENTS else 0 for joint in range(J))  # 0: none
-_JOINTS = tuple(joint for joint in POSE_FEATURE_JOINTS if joint >= 0)
-_ROWS = tuple(9 * s + k for s, joint in enumerate(POSE_FEATURE_JOINTS) if joint >= 0 for k in range(9))
+_MOVING = [joint for joint in FEATURE_JOINTS if joint >= 0]
+_ROWS = tuple(9 * s + k for s, joint in enumerate(FEATURE_JOINTS) if joint >= 0 for k in range(9))
 
 
 def moving_features(local: torch.Tensor) -> torch.Tensor:
-    """(B,171) the entries of the pose feature that are not always zero, of the joints' own rotations (24,B,3,3) in model axes."""
-    chosen = local[list(_JOINTS)] - torch.eye(3).to(local)
-    return chosen.flatten(2).transpose(0, 1).flatten(1)
-
-
-def pose_features(local: torch.Tensor) -> torch.Tensor:
-    """(B,207) row-major R - I at SMPL's joints 1..23, of the joints' own rotations (24,B,3,3) in model axes."""
-    moving = moving_features(local)
-    result = moving.new_zeros(len(moving), FEATURES)
-    return result.index_copy(1, torch.tensor(_ROWS, device=local.device), moving)
+    """(B,171) the entries of the pose feature (`chain.pose_feature`) that are not always zero, of `articulate`'s local rotations."""
+    chosen = local[_MOVING] - torch.eye(3).to(local)[..., None]
+    return chosen.flatten(0, 2).t()
 
 
 @dataclass(frozen=True)
@@ -50,7 +41,7 @@ class Mesh:
         return self.template.t().flatten(), torch.cat(rows).contiguous(), self.weights.t().contiguous()
 
     def corrected(self, betas: torch.Tensor, local: torch.Tensor) -> torch.Tensor:
-        """(N or B,3,V) m: the T pose of betas (N,10), corrected for the joints' own rotations (24,B,3,3) where the mesh asks for it."""
+        """(N or B,3,V) m: the T pose of betas (N,10), corrected for `articulate`'s local rotations (24,3,3,B)."""
         template, directions, _ = self._planes
         rates = betas
         if self.posedirs is not None:
@@ -82,6 +73,10 @@ class ScaledBones:
     pairs: torch.Tensor  # (7,2,3) m skin vertices of the template whose distances scale head, hands and thorax
     pairs_by_betas: torch.Tensor  # (7,2,3,10)
 
+    def joint_weights(self) -> torch.Tensor:
+        """(24,Vk) weights."""
+        return self.weights.t().contiguous()
+
     def scales(self, joints: torch.Tensor, betas: torch.Tensor) -> torch.Tensor:
         """(N,24,3) scale of each bone along its axes, of rest joints (N,24,3) and betas (N,10)."""
         ratio = (joints - joints[:, [max(p, 0) for p in PARENTS]]).norm(dim=-1) / self.lengths
@@ -100,7 +95,7 @@ class ScaledBones:
         return torch.stack([torch.stack(s, -1) for s in axes], 1)
 
     def at_rest(self, joints: torch.Tensor, betas: torch.Tensor, bone_frames: torch.Tensor) -> torch.Tensor:
-        """(N,Vk,3) m in the T pose; bone_frames (N,24,3,3) are M_j Ra_j."""
+        """(N,Vk,3) m in the T pose, of rest joints (N,24,3), betas (N,10) and bone_frames (N,24,3,3), M_j Ra_j."""
         scaled = bone_frames * self.scales(joints, betas)[:, :, None]
         blended = torch.einsum("vj,njab->nvab", self.weights_rigid, scaled)
         return (blended @ self.template[:, :, None])[..., 0] + self.weights_rigid @ joints

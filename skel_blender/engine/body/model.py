@@ -9,6 +9,8 @@ and radians. Shape once per person (`shape`), pose every frame (`forward`, or `c
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ import torch
 
 from ...anatomy import PARENTS, J, Q
 from ...take import RestBody
-from .articulate import articulate
+from .articulate import Skeleton, articulate
 from .blend import blend
 from .boneframes import BoneFrames
 from .mesh import Mesh, ScaledBones
@@ -54,6 +56,8 @@ class BodyModel:
     uv: np.ndarray  # (F,4,2) float32, per corner
     skel_faces: np.ndarray  # (Fk,3) int32
     skel_joint: np.ndarray  # (Vk,) the joint whose bone a vertex belongs to
+    surface: Points | None = None  # head top, toes and heels, which keypoint sets speak of beside the markers
+    source: Path | None = None  # the file that it was read from; None for the open body
 
     parents = PARENTS
 
@@ -67,13 +71,12 @@ class BodyModel:
             frames, turns = self.rest_frames.expand(len(betas), J, 3, 3), None
         else:
             frames, turns = self.bone_frames.frames_and_turns(betas)
-        return Shape(betas, self._joints_at_rest(betas), self.J_shapedirs, frames, turns)
+        return Shape(betas, self._joints_at_rest(betas).movedim(-1, 0).contiguous(), self.J_shapedirs, frames, turns)
 
     def joints(self, poses: torch.Tensor, betas: torch.Tensor, trans: torch.Tensor) -> torch.Tensor:
         """(...,24,3) m posed joint centres, without the skin; arguments as for `forward`."""
         lead, poses, betas, trans = _flat(poses, betas, trans)
-        _, positions, _ = articulate(poses, self._joints_at_rest(betas), self._frames(betas), trans)
-        return positions.transpose(0, 1).reshape(*lead, J, 3)
+        return articulate(self._skeleton, poses, betas, trans)[0].view(*lead, J, 3)
 
     def forward(
         self, poses: torch.Tensor, betas: torch.Tensor, trans: torch.Tensor, skin: bool = True, skel: bool = False
@@ -83,21 +86,20 @@ class BodyModel:
         Equations of Keller et al. 2023, section 3, in the numbers of the released model. Differentiable once by all three.
         """
         lead, poses, betas, trans = _flat(poses, betas, trans)
-        rest, frames = self._joints_at_rest(betas), self._frames(betas)
-        rotations, positions, local = articulate(poses, rest, frames, trans)
-        bones = frames if self.bone_frames is None else frames @ self.bone_frames.apose
-        turned = torch.matmul(rotations.transpose(0, 1), bones)
+        joints, rotations, local, frames = articulate(self._skeleton, poses, betas, trans)
+        rest = self._joints_at_rest(betas)
+        bones = self._bones_of(frames)
         skin_verts = skel_verts = None
         if skin or skel:
-            shifts = positions - torch.matmul(rotations, rest.transpose(0, 1)[..., None])[..., 0]
-            transforms = torch.cat([rotations, shifts[..., None]], -1).transpose(0, 1)
+            shifts = joints.movedim(0, -1) - (rotations * rest[:, None]).sum(2)
+            transforms = torch.cat([rotations, shifts[:, :, None]], 2)
         if skin:
             skin_verts = blend(transforms, self.skin.corrected(betas, local), self.skin.joint_weights()).view(*lead, -1, 3)
         if skel:
             resting = self._bones_at_rest(rest, betas, bones)
-            skel_verts = blend(transforms, resting.mT, self.bones.weights.t().contiguous()).view(*lead, -1, 3)
-        joints = positions.transpose(0, 1).reshape(*lead, J, 3)
-        return BodyOutput(joints, turned.view(*lead, J, 3, 3), skin_verts, skel_verts)
+            skel_verts = blend(transforms, resting.mT, self.bones.joint_weights()).view(*lead, -1, 3)
+        turned = (rotations[:, :, :, None] * bones[:, None]).sum(2).movedim(-1, 0).reshape(*lead, J, 3, 3)
+        return BodyOutput(joints.view(*lead, J, 3), turned, skin_verts, skel_verts)
 
     def regressed_points(self, matrix: Any, names: tuple[str, ...]) -> Points:
         """Linear functions of the posed skin: matrix (K,V), numpy, torch or scipy sparse. Exact, pose blend shapes included."""
@@ -115,28 +117,38 @@ class BodyModel:
 
     def bones_at_rest(self, betas: torch.Tensor) -> torch.Tensor:
         """(N,Vk,3) m bone vertices in the T pose of betas (N,10)."""
-        frames = self._frames(betas)
-        bones = frames if self.bone_frames is None else frames @ self.bone_frames.apose
-        return self._bones_at_rest(self._joints_at_rest(betas), betas, bones)
+        return self._bones_at_rest(self._joints_at_rest(betas), betas, self._bones_of(self.shape(betas).frames.movedim(0, -1)))
+
+    def _bones_of(self, frames: torch.Tensor) -> torch.Tensor:
+        """(24,3,3,N) frames of the bones, of those of the joints."""
+        if self.bone_frames is None:
+            return frames
+        return (frames[:, :, :, None] * self.bone_frames.apose[:, None, :, :, None]).sum(2)
 
     def _bones_at_rest(self, rest: torch.Tensor, betas: torch.Tensor, bones: torch.Tensor) -> torch.Tensor:
-        return self.bones.at_rest(betas) if isinstance(self.bones, Mesh) else self.bones.at_rest(rest, betas, bones)
+        if isinstance(self.bones, Mesh):
+            return self.bones.at_rest(betas)
+        return self.bones.at_rest(rest.movedim(-1, 0), betas, bones.movedim(-1, 0))
 
     def _joints_at_rest(self, betas: torch.Tensor) -> torch.Tensor:
-        directions = self.J_shapedirs.reshape(3 * J, -1).t()
-        return torch.addmm(self.J_template.reshape(-1), betas, directions).view(-1, J, 3)
+        """(24,3,N) m."""
+        template, directions = self.J_template.reshape(-1, 1), self.J_shapedirs.reshape(3 * J, -1)
+        return torch.addmm(template, directions, betas.t()).view(J, 3, -1)
 
-    def _frames(self, betas: torch.Tensor) -> torch.Tensor:
-        return self.rest_frames[None] if self.bone_frames is None else self.bone_frames.frames(betas)
+    @cached_property
+    def _skeleton(self) -> Skeleton:
+        return Skeleton.of(self.J_template, self.J_shapedirs, self.rest_frames, self.bone_frames)
 
 
 def _flat(
     poses: torch.Tensor, betas: torch.Tensor, trans: torch.Tensor
 ) -> tuple[torch.Size, torch.Tensor, torch.Tensor, torch.Tensor]:
     """The common leading shape, and poses (B,46), betas (N,10) with N 1 or B, trans (B,3)."""
-    lead = torch.broadcast_shapes(poses.shape[:-1], betas.shape[:-1], trans.shape[:-1])
     if poses.shape[-1] != Q or trans.shape[-1] != 3:
         raise ValueError(f"poses must end in {Q} and trans in 3, not {tuple(poses.shape)} and {tuple(trans.shape)}")
+    if poses.shape[:-1] == betas.shape[:-1] == trans.shape[:-1] and poses.dim() == 2:
+        return poses.shape[:-1], poses, betas, trans
+    lead = torch.broadcast_shapes(poses.shape[:-1], betas.shape[:-1], trans.shape[:-1])
     shared = betas.numel() == betas.shape[-1]
     betas = betas.reshape(1, -1) if shared else betas.expand(*lead, betas.shape[-1]).reshape(-1, betas.shape[-1])
     return lead, poses.expand(*lead, Q).reshape(-1, Q), betas, trans.expand(*lead, 3).reshape(-1, 3)

@@ -40,7 +40,7 @@ def read_open(sex: str) -> BodyModel:
         name=f"open {sex}",
         J_template=tensor("J_template"),
         J_shapedirs=tensor("J_shapedirs"),
-        rest_frames=tensor("rest_frames"),
+        rest_frames=_rotations(tensor("rest_frames")),
         limits=torch.tensor(LIMITS_ANATOMICAL, dtype=torch.float64),
         markers=points("marker"),
         soles=points("sole"),
@@ -51,7 +51,14 @@ def read_open(sex: str) -> BodyModel:
         uv=data["uv"].astype(np.float32),
         skel_faces=data["skel_faces"].astype(np.int32),
         skel_joint=data["skel_joint"].astype(np.uint8),
+        surface=points("surface") if "surface_joint" in data else None,
     )
+
+
+def _rotations(stored: torch.Tensor) -> torch.Tensor:
+    """The rotations nearest to matrices that were rounded to float32."""
+    left, _, right = torch.linalg.svd(stored)
+    return left @ right
 
 
 def _bones(data: dict[str, np.ndarray]) -> Mesh:

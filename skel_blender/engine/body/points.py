@@ -8,6 +8,7 @@ p = sum_j R_j (m_j + S_j b + P_j f - w_j J_j) + w_j t_j with m_j = sum_v r_v w_v
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import torch
 
@@ -70,10 +71,28 @@ class Points:
         posedirs = None if self.posedirs is None else torch.cat([self.posedirs, other.posedirs])
         return Points(self.names + other.names, torch.cat([self.point, other.point + len(self)]), posedirs=posedirs, **parts)
 
+    def means(self, groups: list[list[int | str]]) -> Points:
+        """One point for each group: the mean of its members, by number or name."""
+        chosen = self.select([member for group in groups for member in group])
+        sizes = torch.tensor([len(group) for group in groups], device=self.point.device)
+        group = torch.repeat_interleave(torch.arange(len(groups), device=self.point.device), sizes)[chosen.point]
+        share = 1.0 / sizes[group].to(self.weight)
+        scaled = {name: getattr(chosen, name) * share.reshape(-1, *[1] * (getattr(chosen, name).dim() - 1))
+                  for name in ("weight", "template", "shapedirs", "posedirs") if getattr(chosen, name) is not None}  # fmt: skip
+        names = tuple("+".join(str(member) for member in members) for members in groups)
+        return Points(names, group, chosen.joint, **scaled)
+
     def at_rest(self, betas: torch.Tensor) -> torch.Tensor:
         """(N,K,3) m where the points of shapes betas (N,10) are in the T pose."""
         pairs = self.template + torch.einsum("pik,nk->npi", self.shapedirs, betas)
         return self.gathered(pairs)
+
+    @cached_property
+    def blends(self) -> torch.Tensor:
+        """(24 3, 23 K 9) posedirs by joint and by SMPL's joint: rotations in a row (.., 24 3) times this answer to the pose feature."""
+        wide = self.posedirs.new_zeros(J, 3, len(self), J - 1, 9)
+        wide.permute(0, 2, 1, 3, 4).index_put_((self.joint, self.point), self.posedirs.unflatten(-1, (J - 1, 9)), accumulate=True)
+        return wide.transpose(2, 3).reshape(J * 3, -1)
 
     def gathered(self, pairs: torch.Tensor) -> torch.Tensor:
         """Sum values (F,P,...) of the pairs over each point's: (F,K,...)."""
@@ -99,18 +118,15 @@ def moves() -> torch.Tensor:
     return table
 
 
-_LIMBS = {"head": "head", "right hand": "hand_r", "left hand": "hand_l", "right foot": "toes_r", "left foot": "toes_l"}
+_LIMB_ENDS = ("head", "hand_r", "hand_l", "toes_r", "toes_l")
 
 
 def limbs_of(points: Points) -> list[tuple[list[int], list[int]]]:
     """Points by the limb that moves them: pairs (point numbers, their state columns), so that products skip columns of zeros."""
     chains = moves()
-    limbs = [set(torch.nonzero(chains[JOINT_INDEX[end]])[:, 0].tolist()) for end in _LIMBS.values()] + [set(range(Q))]
+    limbs = [set(torch.nonzero(chains[JOINT_INDEX[end]])[:, 0].tolist()) for end in _LIMB_ENDS] + [set(range(Q))]
     members: list[list[int]] = [[] for _ in limbs]
     touched = torch.zeros(len(points), Q).index_add_(0, points.point.cpu(), chains[points.joint.cpu()].float())
-    if points.posedirs is not None:
-        # a pose blend shape answers to joints beside the chain
-        touched[torch.unique(points.point.cpu())] = 1.0
     for number, row in enumerate(touched):
         needed = set(torch.nonzero(row)[:, 0].tolist())
         members[next(k for k, limb in enumerate(limbs) if needed <= limb)].append(number)

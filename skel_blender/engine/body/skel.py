@@ -14,7 +14,7 @@ from ...messages import SkelError
 from ...take import TRIANGLE
 from ..unpickle import need, read_arrays
 from .boneframes import BoneFrames
-from .landmarks import blazepose_markers, sole_points
+from .landmarks import blazepose_markers, sole_points, surface_points
 from .mesh import FEATURES, FIRST_CHILD, SCALE_PAIRS, Mesh, ScaledBones
 from .model import BodyModel
 
@@ -52,7 +52,7 @@ def read_skel(path: Path | str, sex: str = "male") -> BodyModel:
         name=f"SKEL {_sex(data, path, sex)}",
         J_template=J_template,
         J_shapedirs=J_shapedirs,
-        rest_frames=frames.frames(torch.zeros(1, BETAS, dtype=torch.float64))[0],
+        rest_frames=frames.frames_and_turns(torch.zeros(1, BETAS, dtype=torch.float64))[0][0],
         limits=torch.tensor(LIMITS_ANATOMICAL, dtype=torch.float64),
         markers=blazepose_markers(skin, J_template, J_shapedirs),
         soles=sole_points(skin, J_template),
@@ -63,6 +63,8 @@ def read_skel(path: Path | str, sex: str = "male") -> BodyModel:
         uv=np.zeros((len(faces), 4, 2), np.float32),
         skel_faces=_indices(path, "skel_template_f", entry("skel_template_f", None, 3), bones),
         skel_joint=rigid.argmax(1).numpy().astype(np.uint8),
+        surface=surface_points(skin),
+        source=Path(path),
     )
 
 

@@ -36,11 +36,11 @@ def _agreements(problem: Problem, state: torch.Tensor, shared: torch.Tensor) -> 
         pixels, _ = project(view.K, where @ view.R.T + view.t)
         metres = problem.depth / (0.5 * (view.K[0, 0] + view.K[1, 1]))
         off = (pixels - seen.keypoints_2d[..., :2]) * (metres / weights.keypoint_m)[:, None, None]
-        parts.append((seen.keypoints_2d[..., 2], robust(off, weights.robust)[0]))
+        parts.append((seen.keypoints_2d[..., 2], robust(off, weights.robust)[0] ** 2))
     if seen.targets is not None:
         where, _ = pose_points(shape, problem.owner, posed, seen.target_points)
         off = (where - seen.targets) / weights.target_m
-        parts.append((seen.target_weight, robust(off, min(weights.target_robust, 10.0))[0]))
+        parts.append((seen.target_weight, robust(off, min(weights.target_robust, 10.0))[0] ** 2))
     return parts
 
 

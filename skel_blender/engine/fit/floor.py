@@ -10,6 +10,7 @@ import torch
 from .normal import NormalEquations
 from .observations import View
 from .problem import Chunk, Limb, Problem
+from .sight import add_blend_gradient
 
 
 def contacts(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
@@ -19,9 +20,8 @@ def contacts(system: NormalEquations, problem: Problem, chunk: Chunk, view: View
         return
     points = problem.observations.contact_points or problem.body.soles
     for limb in problem.limbs(points):
-        where, pairs = chunk.place(limb.points)
-        by_state = chunk.by_state(limb, pairs)
-        by_betas = chunk.by_betas(limb.points, pairs) if problem.config.fit_shape else None
+        where, by_state = chunk.place(limb), chunk.by_state(limb)
+        by_betas = chunk.by_betas(limb) if problem.config.fit_shape else None
         own = touching[chunk.start : chunk.start + len(where)][:, limb.numbers]
         _height(system, problem, chunk, limb, where, by_state, by_betas, own)
         _stay(system, problem, chunk, limb, where, by_state, by_betas, own)
@@ -36,6 +36,9 @@ def _height(system: NormalEquations, problem: Problem, chunk: Chunk, limb: Limb,
     by_shared = None if by_betas is None else problem.shared_rows(chunk, scale[..., None] * by_betas[:count, :, 1])
     row = scale * height
     system.add_rows(limb.columns, chunk.start, row, [scale[..., None] * by_state[:count, :, 1]], by_shared, (row**2).sum(-1))
+    up = torch.zeros_like(where[:count])
+    up[..., 1] = scale * row
+    add_blend_gradient(system, problem, chunk, limb, up)
 
 
 def _stay(system: NormalEquations, problem: Problem, chunk: Chunk, limb: Limb, where: torch.Tensor, by_state: torch.Tensor,
@@ -46,12 +49,17 @@ def _stay(system: NormalEquations, problem: Problem, chunk: Chunk, limb: Limb, w
     here, after = slice(0, count), slice(1, count + 1)
     together = problem.together(1)[chunk.start : chunk.start + count, None]
     stay = (touching[after] * touching[here] * together / problem.config.weights.contact_slide_m)[..., None]
-    row = (stay * (where[after] - where[here])).flatten(1)
+    slide = stay * (where[after] - where[here])
+    row = slide.flatten(1)
     by_states = [(-stay[..., None] * by_state[here]).flatten(1, 2), (stay[..., None] * by_state[after]).flatten(1, 2)]
     by_shared = None
     if by_betas is not None:
         by_shared = problem.shared_rows(chunk, stay[..., None] * (by_betas[after] - by_betas[here])).flatten(1, 2)
     system.add_rows(limb.columns, chunk.start, row, by_states, by_shared, (row**2).sum(-1))
+    by_point = torch.zeros_like(where[: count + 1])
+    by_point[here] -= stay * slide
+    by_point[after] += stay * slide
+    add_blend_gradient(system, problem, chunk, limb, by_point)
 
 
 def inertia(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
@@ -61,11 +69,11 @@ def inertia(system: NormalEquations, problem: Problem, chunk: Chunk, view: View)
     if weights.point_acceleration == inf or system.width < 3:
         return
     for limb in problem.limbs(problem.extremities):
-        where, pairs = chunk.place(limb.points)
+        where = chunk.place(limb)
         count = min(chunk.count, len(where) - 2)
         if count < 1:
             continue
-        by_state = chunk.by_state(limb, pairs)
+        by_state = chunk.by_state(limb)
         together = problem.together(2)[chunk.start : chunk.start + count, None] / (weights.point_acceleration * dt * dt)
         bend = together[..., None] * (where[2 : count + 2] - 2 * where[1 : count + 1] + where[:count])
         stretched = torch.sqrt(1 + (bend**2).sum(-1) / weights.adaptive**2)
@@ -75,8 +83,12 @@ def inertia(system: NormalEquations, problem: Problem, chunk: Chunk, view: View)
         by_states = [(c * root * by_state[k : count + k]).flatten(1, 2) for k, c in enumerate((1.0, -2.0, 1.0))]
         by_shared = None
         if problem.config.fit_shape:
-            by_betas = chunk.by_betas(limb.points, pairs)
+            by_betas = chunk.by_betas(limb)
             bent = by_betas[2 : count + 2] - 2 * by_betas[1 : count + 1] + by_betas[:count]
             by_shared = problem.shared_rows(chunk, root * bent).flatten(1, 2)
-        row = (bend / stretched.sqrt()[..., None]).flatten(1)
-        system.add_rows(limb.columns, chunk.start, row, by_states, by_shared, cost.sum(-1))
+        row = bend / stretched.sqrt()[..., None]
+        system.add_rows(limb.columns, chunk.start, row.flatten(1), by_states, by_shared, cost.sum(-1))
+        by_point = torch.zeros_like(where[: count + 2])
+        for k, c in enumerate((1.0, -2.0, 1.0)):
+            by_point[k : count + k] += c * root[..., 0] * row
+        add_blend_gradient(system, problem, chunk, limb, by_point)

@@ -74,6 +74,14 @@ class NormalEquations:
             self.shared_gradient.index_add_(0, owner, (by_shared.mT @ residual[..., None])[..., 0])
         self.cost.index_add_(0, owner, cost)
 
+    def add_gradient(self, start: int, by_state: torch.Tensor, by_shared: torch.Tensor | None, column: int) -> None:
+        """Add to the gradient alone, of frames from `start` on: by_state (f,C) from state column `column` on, by_shared (f,m)."""
+        count = len(by_state)
+        self.gradient[start : start + count, column : column + by_state.shape[1]] += by_state
+        if by_shared is not None:
+            wide = torch.nn.functional.pad(by_shared, (0, self.shared_gradient.shape[1] - by_shared.shape[1]))
+            self.shared_gradient.index_add_(0, self.owner[start : start + count], wide)
+
     def add_differences(self, state: torch.Tensor, stencil: tuple[float, ...], root: torch.Tensor, target: torch.Tensor | float = 0.0,
                         cost: torch.Tensor | None = None) -> None:  # fmt: skip
         """Add finite differences of the state (F,S), `root` (F-order,S) times what they lack to `target`.

@@ -27,11 +27,11 @@ from .sightings import sightings, sole_points
 from .skelify import PRIOR_TERMS, SIGHT_TERMS, Result, skelify
 
 # A loose fit that finds the basin, the fit, and two with the floor.
-_STAGES = (Config(Weights(keypoint_m=0.05, robust=10.0), 12), Config(iterations=15), Config(iterations=12), Config(iterations=8))
+STAGES = (Config(Weights(keypoint_m=0.05, robust=10.0), 12), Config(iterations=15), Config(iterations=12), Config(iterations=8))
 _FLOOR_SLACK_M = (0.3, 0.0)  # the lowest point of a sole that is this near the floor counts as on it: depth is not yet settled at first
 _ON_FLOOR_M = 0.03
-_ALONE = sum(stage.iterations for stage in _STAGES[:2])
-STEPS = sum(stage.iterations for stage in _STAGES)  # progress: steps per person at most
+_ALONE = sum(stage.iterations for stage in STAGES[:2])
+STEPS = sum(stage.iterations for stage in STAGES)  # progress: steps per person at most
 _EXPLAINED = 0.03  # a fit that misses by more than this part of the person's extent is none
 
 
@@ -47,9 +47,9 @@ class Fit:
     confidence: np.ndarray
 
 
-def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float,
-               on_step: Callable[[int], None] = lambda done: None) -> tuple[list[Fit | None], View]:  # fmt: skip
-    """Fit every track. Returns the fits and the camera in the world (model axes, floor at y = 0).
+def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, on_step: Callable[[int], None] = lambda done: None,
+               stages: tuple[Config, ...] = STAGES) -> tuple[list[Fit | None], View]:  # fmt: skip
+    """Fit every track by the four stages. Returns the fits and the camera in the world (model axes, floor at y = 0).
 
     A track that no body explains (a reflection, a statue, a tangle of two people) gets None. `on_step(done)` hears of every step, of
     STEPS * len(tracks) at most.
@@ -60,7 +60,7 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float,
     for k, track in enumerate(tracks):
         seen, count = gather(track, body, view, fps), _counter(on_step, k * _ALONE)
         state, betas = first_state(body, seen), like.new_zeros(1, body.J_shapedirs.shape[-1])
-        for stage in _STAGES[:2]:
+        for stage in stages[:2]:
             found = skelify(body, seen, (state[:, 3:], betas, state[:, :3]), stage, count)
             state, betas = found.state, found.betas
         alone.append((seen, state, betas))
@@ -78,7 +78,7 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float,
             continue
         count = _counter(on_step, len(tracks) * _ALONE + k * (STEPS - _ALONE))
         moved = _moved(body, state, betas, R, t, floor.nearer(sum(believed[:k])))
-        fits.append(_on_floor(body, replace(seen, view=view), moved, betas, count))
+        fits.append(_on_floor(body, replace(seen, view=view), moved, betas, stages[2:], count))
     on_step(STEPS * len(tracks))
     return fits, view
 
@@ -96,10 +96,11 @@ def _missed(body: BodyModel, seen: Observations, state: torch.Tensor, betas: tor
     return reprojection_error(problem, state, betas, LIMB_LANDMARKS)
 
 
-def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor, on_step: Callable[[], None]) -> Fit:
+def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor, stages: tuple[Config, ...],
+              on_step: Callable[[], None]) -> Fit:  # fmt: skip
     """The last stages: feet that rest lie on the floor and stay."""
     found: Result | None = None
-    for stage, slack in zip(_STAGES[2:], _FLOOR_SLACK_M):
+    for stage, slack in zip(stages, _FLOOR_SLACK_M):
         soles = sole_points(body, state, betas)
         above = soles[..., 1] - np.clip(soles[..., 1].min(axis=1, keepdims=True), -slack, slack)
         touching = contacts(seen, depth_of(seen.view, state).cpu().numpy(), above)

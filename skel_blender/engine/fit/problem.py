@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from functools import cached_property
+from typing import Any
 
 import torch
 
 from ..body import BodyModel
 from ..body.chain import Posed, point_jacobians, point_shape_jacobians, pose_chain, pose_points
-from ..body.points import Points, limbs_of
+from ..body.points import TRANS, Points, limbs_of
 from ..body.shape import Shape
 from .config import Config
 from .normal import NormalEquations
@@ -32,30 +34,44 @@ class Limb:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive frames, posed: `count` of its own from `start` on, and up to two more."""
+    """Consecutive frames, posed: `count` of its own from `start` on, and up to two more. What terms ask for twice is kept."""
 
     start: int
     count: int
     owner: torch.Tensor
     shape: Shape
     posed: Posed
+    _kept: dict[tuple[str, int], object] = field(default_factory=dict)
 
     @property
     def own(self) -> slice:
         """Its own frames among all."""
         return slice(self.start, self.start + self.count)
 
-    def place(self, points: Points) -> tuple[torch.Tensor, torch.Tensor]:
-        """(f,K,3) m where points are, and their pairs' parts."""
-        return pose_points(self.shape, self.owner, self.posed, points)
+    def first(self, count: int) -> Posed:
+        """The chains of its first frames."""
+        kept = {f.name: getattr(self.posed, f.name) for f in fields(Posed)}
+        return Posed(**{name: None if value is None else value[:count] for name, value in kept.items()})
 
-    def by_state(self, limb: Limb, pairs: torch.Tensor) -> torch.Tensor:
+    def place(self, limb: Limb) -> torch.Tensor:
+        """(f,K,3) m where points are."""
+        return self._placed(limb)[0]
+
+    def by_state(self, limb: Limb) -> torch.Tensor:
         """(f,K,3,C) by the limb's columns."""
-        return point_jacobians(self.posed, limb.points, pairs, limb.columns)
+        return self._keep("state", limb, lambda: point_jacobians(self.posed, limb.points, self._placed(limb)[1], limb.columns))
 
-    def by_betas(self, points: Points, pairs: torch.Tensor) -> torch.Tensor:
+    def by_betas(self, limb: Limb) -> torch.Tensor:
         """(f,K,3,10)."""
-        return point_shape_jacobians(self.posed, self.shape, points, pairs)
+        return self._keep("betas", limb, lambda: point_shape_jacobians(self.posed, self.shape, limb.points, self._placed(limb)[1]))
+
+    def _placed(self, limb: Limb) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._keep("place", limb, lambda: pose_points(self.shape, self.owner, self.posed, limb.points))
+
+    def _keep(self, what: str, limb: Limb, make: Callable[[], Any]) -> Any:
+        if (what, id(limb)) not in self._kept:
+            self._kept[what, id(limb)] = make()
+        return self._kept[what, id(limb)]
 
 
 @dataclass
@@ -82,10 +98,11 @@ class Problem:
         return self.body.J_shapedirs.shape[-1] + self.config.estimate_focal
 
     @cached_property
-    def hips(self) -> Points:
-        """One point riding the pelvis, in the middle between the hip landmarks of the body at rest."""
+    def hips(self) -> Limb:
+        """One point riding the pelvis, in the middle between the hip landmarks of the body at rest; root columns."""
         pair = self.body.markers.select(["left_hip", "right_hip"])
-        return Points.rigid(("hips",), torch.zeros_like(pair.joint[:1]), pair.template.mean(0)[None], pair.shapedirs.mean(0)[None])
+        point = Points.rigid(("hips",), torch.zeros_like(pair.joint[:1]), pair.template.mean(0)[None], pair.shapedirs.mean(0)[None])
+        return Limb(point, [0], list(range(TRANS + 3)))
 
     @cached_property
     def extremities(self) -> Points:

@@ -7,7 +7,8 @@ from math import inf
 
 import torch
 
-from ..body.points import Points
+from ..body.chain import blend_gradient
+from ..body.points import TRANS, Points
 from .normal import NormalEquations
 from .observations import View
 from .problem import Chunk, Limb, Problem
@@ -32,7 +33,7 @@ def project(K: torch.Tensor, points: torch.Tensor) -> tuple[torch.Tensor, torch.
     return torch.stack([fx * x + K[0, 2], fy * y + K[1, 2]], -1), by_point
 
 
-def add_points(system: NormalEquations, problem: Problem, chunk: Chunk, limb: Limb, pairs: torch.Tensor, residual: torch.Tensor,
+def add_points(system: NormalEquations, problem: Problem, chunk: Chunk, limb: Limb, residual: torch.Tensor,
                by_point: torch.Tensor, weight: torch.Tensor, scale: float, by_focal: torch.Tensor | None = None) -> None:  # fmt: skip
     """Add robust rows of a limb's K points: residual (f,K,D) in deviations, by_point (f,K,D,3) or (D,3), weight (f,K)."""
     factor, rho = robust(residual, scale)
@@ -41,10 +42,19 @@ def add_points(system: NormalEquations, problem: Problem, chunk: Chunk, limb: Li
     count = chunk.count
     by_shared = None
     if problem.config.fit_shape or by_focal is not None:
-        by_betas = by_point @ chunk.by_betas(limb.points, pairs)[:count]
+        by_betas = by_point @ chunk.by_betas(limb)[:count]
         by_shared = problem.shared_rows(chunk, by_betas, None if by_focal is None else root * by_focal).flatten(1, 2)
-    by_state = (by_point @ chunk.by_state(limb, pairs)[:count]).flatten(1, 2)
-    system.add_rows(limb.columns, chunk.start, (root * residual).flatten(1), [by_state], by_shared, (weight * rho).sum(-1))
+    by_state = (by_point @ chunk.by_state(limb)[:count]).flatten(1, 2)
+    row = root * residual
+    system.add_rows(limb.columns, chunk.start, row.flatten(1), [by_state], by_shared, (weight * rho).sum(-1))
+    add_blend_gradient(system, problem, chunk, limb, (row[..., None, :] @ by_point)[..., 0, :])
+
+
+def add_blend_gradient(system: NormalEquations, problem: Problem, chunk: Chunk, limb: Limb, by_point: torch.Tensor) -> None:
+    """What the pose blend shapes add to half the gradient by a limb's points (f,K,3) in the chunk's first f frames."""
+    if limb.points.posedirs is not None:
+        by_poses, by_betas = blend_gradient(chunk.first(len(by_point)), limb.points, by_point)
+        system.add_gradient(chunk.start, by_poses, by_betas if problem.config.fit_shape else None, TRANS)
 
 
 def keypoints(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
@@ -55,11 +65,10 @@ def keypoints(system: NormalEquations, problem: Problem, chunk: Chunk, view: Vie
     metres = problem.depth[chunk.own] / (0.5 * (problem.observations.view.K[0, 0] + problem.observations.view.K[1, 1]))
     scale = (metres / weights.keypoint_m)[:, None, None]
     for limb in problem.limbs(problem.observations.keypoint_points):
-        where, pairs = chunk.place(limb.points)
         own = seen[chunk.own, limb.numbers]
-        pixels, by_point = project(view.K, where[: chunk.count] @ view.R.T + view.t)
+        pixels, by_point = project(view.K, chunk.place(limb)[: chunk.count] @ view.R.T + view.t)
         by_focal = scale * (pixels - view.K[:2, 2]) if problem.config.estimate_focal else None
-        add_points(system, problem, chunk, limb, pairs, scale * (pixels - own[..., :2]), scale[..., None] * (by_point @ view.R),
+        add_points(system, problem, chunk, limb, scale * (pixels - own[..., :2]), scale[..., None] * (by_point @ view.R),
                    own[..., 2], weights.robust, by_focal)  # fmt: skip
 
 
@@ -70,19 +79,20 @@ def landmarks(system: NormalEquations, problem: Problem, chunk: Chunk, view: Vie
         return
     deviation = view.K.new_tensor([weights.landmark_m, weights.landmark_m, weights.landmark_depth_m])
     turn = view.R / deviation[:, None]
-    centre, centre_pairs = chunk.place(problem.hips)
+    hips = problem.hips
     for limb in problem.limbs(seen.landmark_points):
-        where, pairs = chunk.place(limb.points)
-        residual = (where - centre)[: chunk.count] @ turn.T - seen.landmarks_3d[chunk.own, limb.numbers] / deviation
-        around = Limb(problem.hips, [0], limb.columns)
+        apart = (chunk.place(limb) - chunk.place(hips))[: chunk.count]
+        residual = apart @ turn.T - seen.landmarks_3d[chunk.own, limb.numbers] / deviation
         factor, rho = robust(residual, weights.robust)
         weight = seen.landmark_weight[chunk.own, limb.numbers]
-        rows = (weight.sqrt() * factor)[..., None, None] * turn
-        by_state = rows @ (chunk.by_state(limb, pairs) - chunk.by_state(around, centre_pairs))[: chunk.count]
-        by_betas = rows @ (chunk.by_betas(limb.points, pairs) - chunk.by_betas(problem.hips, centre_pairs))[: chunk.count]
+        rows, row = (weight.sqrt() * factor)[..., None, None] * turn, (weight.sqrt() * factor)[..., None] * residual
+        by_state = chunk.by_state(limb)[: chunk.count].clone()
+        by_state[..., : len(hips.columns)] -= chunk.by_state(hips)[: chunk.count]  # every limb's columns begin with the root's
+        by_state = rows @ by_state
+        by_betas = rows @ (chunk.by_betas(limb) - chunk.by_betas(hips))[: chunk.count]
         by_shared = problem.shared_rows(chunk, by_betas).flatten(1, 2) if problem.config.fit_shape else None
-        system.add_rows(limb.columns, chunk.start, ((weight.sqrt() * factor)[..., None] * residual).flatten(1), [by_state.flatten(1, 2)],
-                        by_shared, (weight * rho).sum(-1))  # fmt: skip
+        system.add_rows(limb.columns, chunk.start, row.flatten(1), [by_state.flatten(1, 2)], by_shared, (weight * rho).sum(-1))
+        add_blend_gradient(system, problem, chunk, limb, (row[..., None, :] @ rows)[..., 0, :])
 
 
 def targets(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
@@ -105,6 +115,5 @@ def _world(system: NormalEquations, problem: Problem, chunk: Chunk, points: Poin
            deviation: float, scale: float) -> None:  # fmt: skip
     eye = torch.eye(3).to(wanted) / deviation
     for limb in problem.limbs(points):
-        where, pairs = chunk.place(limb.points)
-        residual = (where[: chunk.count] - wanted[chunk.own, limb.numbers]) / deviation
-        add_points(system, problem, chunk, limb, pairs, residual, eye, weight[chunk.own, limb.numbers], scale)
+        residual = (chunk.place(limb)[: chunk.count] - wanted[chunk.own, limb.numbers]) / deviation
+        add_points(system, problem, chunk, limb, residual, eye, weight[chunk.own, limb.numbers], scale)

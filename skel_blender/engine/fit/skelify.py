@@ -8,11 +8,12 @@ least-squares problem of a clip: all frames of all people, one shape each, one c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from ..body import BodyModel
+from ..regress.start import first_state, guesses
 from . import floor, priors, sight
 from .confidence import confidence
 from .config import Config
@@ -45,21 +46,36 @@ class Result:
         return torch.cat([self.trans, self.poses], 1)
 
 
-def skelify(body: BodyModel, observations: Observations, init: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+def skelify(body: BodyModel, observations: Observations, init: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None,
             config: Config | None = None, on_step: Callable[[], None] = lambda: None) -> Result:  # fmt: skip
-    """Fit `body` to `observations` from init = poses (F,46) rad, betas (N,10), trans (F,3) m.
+    """Fit `body` to `observations` from init = poses (F,46) rad, betas (N,10), trans (F,3) m, or from what the evidence suggests.
 
     No DoF leaves `body.limits` unless config.limits is "off". Frames without usable evidence are bridged by their neighbours and
     get a low confidence; values that are not finite are evidence of nothing. Raises ValueError for parts that do not fit together.
     """
     config, seen = config or Config(), observations.checked()
-    poses, betas, trans = init
+    poses, betas, trans = init or _first(body, seen, config)
     state = bridged(torch.cat([trans, poses], 1), seen.lengths)
     shared = betas if not config.estimate_focal else torch.cat([betas, torch.zeros_like(betas[:, :1])], 1)
     problem = make_problem(body, seen, config, state, SIGHT_TERMS, PRIOR_TERMS)
     found = solve(problem.assemble, bounds(problem, state, shared), state, shared, config.iterations, config.tolerance,
-                  int(config.estimate_focal), on_step)  # fmt: skip
+                  int(config.estimate_focal), on_step=on_step)  # fmt: skip
     return _result(problem, found)
+
+
+def _first(body: BodyModel, seen: Observations, config: Config) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Where to start: from metric landmarks, or else every frame on its own from several guesses, the cheapest of which is taken."""
+    betas = torch.zeros(len(seen.lengths), body.J_shapedirs.shape[-1]).to(body.J_template)
+    if seen.landmarks_3d is not None:
+        states = [first_state(body, seen)]
+    else:
+        states = guesses(body, seen)
+        alone, trial = replace(seen, lengths=(1,) * seen.frames, contacts=None), replace(config, fit_shape=False, estimate_focal=False)
+        zeros = torch.zeros(seen.frames, betas.shape[1]).to(betas)
+        tried = [skelify(body, alone, (state[:, 3:], zeros, state[:, :3]), trial) for state in states]
+        best = torch.stack([one.cost for one in tried]).argmin(0)
+        states = [torch.stack([one.state for one in tried])[best, torch.arange(seen.frames)]]
+    return states[0][:, 3:], betas, states[0][:, :3]
 
 
 def bounds(problem: Problem, state: torch.Tensor, shared: torch.Tensor) -> Bounds:

@@ -15,7 +15,6 @@ import torch
 from .normal import NormalEquations
 from .step import gauss_newton_step
 
-_DAMPING = (1e-3, 1e-8, 1e8)  # first, least, most
 _TRIES = 12  # of a step that does not lower the cost, before a person is left where he is
 
 
@@ -28,6 +27,29 @@ class Bounds:
     shared: torch.Tensor
     frozen: torch.Tensor  # (F,49) bool
     shared_frozen: torch.Tensor  # (N,n) bool
+
+
+@dataclass(frozen=True)
+class Damping:
+    """How steps are held back: Marquardt's way, by part of the diagonal, or Levenberg's, by a fixed `metric` (S + n,).
+
+    A metric with a floor (`least`) keeps what the evidence hardly tells near its start: an early end that does not depend on others.
+    """
+
+    first: float = 1e-3
+    least: float = 1e-5
+    most: float = 1e8
+    metric: torch.Tensor | None = None
+
+    def of(self, system: NormalEquations, amount: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What to add to the diagonals (F,S) and (N,n) for each person's amount (N,)."""
+        if self.metric is None:
+            return amount[system.owner, None] * system.diagonal, amount[:, None] * torch.diagonal(system.shared, dim1=-2, dim2=-1)
+        states = system.gradient.shape[1]
+        return amount[system.owner, None] * self.metric[:states], amount[:, None] * self.metric[states:]
+
+
+DAMPING = Damping()
 
 
 @dataclass
@@ -43,7 +65,8 @@ class Solution:
 
 
 def solve(assemble: Callable[[torch.Tensor, torch.Tensor], NormalEquations], bounds: Bounds, state: torch.Tensor, shared: torch.Tensor,
-          iterations: int, tolerance: float, common: int = 0, on_step: Callable[[], None] = lambda: None) -> Solution:  # fmt: skip
+          iterations: int, tolerance: float, common: int = 0, damp: Damping = DAMPING,
+          on_step: Callable[[], None] = lambda: None) -> Solution:  # fmt: skip
     """Minimise from state (F,49) and shared (N,n); a person is done when a step lowers his cost by less than `tolerance` of it.
 
     The last `common` shared unknowns are the same for all people, who then step together. `on_step` is called after each step
@@ -52,8 +75,7 @@ def solve(assemble: Callable[[torch.Tensor, torch.Tensor], NormalEquations], bou
     state = torch.where(bounds.frozen, state, state.clamp(bounds.low, bounds.up))
     system = assemble(state, shared)
     owner, people = system.owner, len(system.shared)
-    first, least, most = _DAMPING
-    damping = torch.full_like(system.cost, first)
+    damping = torch.full_like(system.cost, damp.first)
     done = torch.zeros(people, dtype=torch.bool, device=state.device)
     converged, count, gain = done.clone(), torch.zeros(people, dtype=torch.long, device=state.device), torch.ones_like(damping)
     tries = torch.zeros_like(count)
@@ -61,19 +83,20 @@ def solve(assemble: Callable[[torch.Tensor, torch.Tensor], NormalEquations], bou
         for _ in range(_TRIES):
             pushes_out = ((state <= bounds.low) & (system.gradient > 0)) | ((state >= bounds.up) & (system.gradient < 0))
             frozen = pushes_out | bounds.frozen | done[owner, None]
-            step, shared_step = gauss_newton_step(system, damping, frozen, bounds.shared_frozen | done[:, None], common)
+            step, shared_step = gauss_newton_step(system, damp.of(system, damping), frozen, bounds.shared_frozen | done[:, None], common)
             usable = _by_person(torch.isfinite(step).all(-1), owner, people) & torch.isfinite(shared_step).all(-1)
             move = (usable & ~done)[:, None]
             trial = torch.where(move[owner] & ~bounds.frozen, (state + step).clamp(bounds.low, bounds.up), state)
             trial_shared = torch.where(move, (shared + shared_step).clamp(-bounds.shared, bounds.shared), shared)
             candidate = assemble(trial, trial_shared)
             better = usable & ~done & (_tied(candidate.cost, common) < _tied(system.cost, common))
-            gain = torch.where(better, (system.cost - candidate.cost) / system.cost.clamp(min=1e-30), gain)
+            before = _tied(system.cost, common)
+            gain = torch.where(better, (before - _tied(candidate.cost, common)) / before.clamp(min=1e-30), gain)
             system = _chosen(better, candidate, system)
             state, shared = torch.where(better[owner, None], trial, state), torch.where(better[:, None], trial_shared, shared)
-            damping = torch.where(better, (damping / 5.0).clamp(min=least), torch.where(done, damping, damping * 10.0))
             tries = torch.where(better, 0, tries + 1)
-            stuck = ~done & ~better & ((tries >= _TRIES) | (damping > most))
+            damping = torch.where(better, (damping / 5.0).clamp(min=damp.least), torch.where(done, damping, damping * 4.0**tries))
+            stuck = ~done & ~better & ((tries >= _TRIES) | (damping > damp.most))
             count += better
             converged |= better & (gain.abs() < tolerance) | stuck
             done = done | converged

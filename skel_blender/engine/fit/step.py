@@ -16,15 +16,15 @@ _FROZEN = 1e12  # an unknown whose own stiffness is multiplied by this does not 
 _TINY = 1e-9  # keeps an unknown without any evidence from being singular
 
 
-def gauss_newton_step(system: NormalEquations, damping: torch.Tensor, frozen: torch.Tensor, shared_frozen: torch.Tensor,
-                      common: int = 0) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+def gauss_newton_step(system: NormalEquations, damping: tuple[torch.Tensor, torch.Tensor], frozen: torch.Tensor,
+                      shared_frozen: torch.Tensor, common: int = 0) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """Step of the states (F,S), zero where `frozen` (F,S), and of the shared unknowns (N,n), zero where `shared_frozen` (N,n).
 
-    `damping` (N,) of each person scales the diagonal. The last `common` shared unknowns are one and the same for all people. A
+    `damping` (F,S) and (N,n) is added to the diagonals. The last `common` shared unknowns are one and the same for all people. A
     person whose system can't be factored gets NaN.
     """
     free = (~frozen).to(system.gradient)
-    diagonal = system.diagonal * (1 + damping[system.owner, None]) + _TINY
+    diagonal = system.diagonal + damping[0] + _TINY
     diagonal = torch.where(frozen, _FROZEN * (diagonal + 1.0), diagonal)
     cross = system.cross * free[..., None]
     sides = torch.cat([(system.gradient * free)[..., None], cross], dim=-1)
@@ -34,7 +34,7 @@ def gauss_newton_step(system: NormalEquations, damping: torch.Tensor, frozen: to
     reduced = reduced.new_zeros(people, *reduced.shape[1:]).index_add_(0, system.owner, reduced)
     shared_free = (~shared_frozen).to(cross)
     schur = (system.shared - reduced[..., 1:]) * shared_free[:, :, None] * shared_free[:, None, :]
-    extra = damping[:, None] * torch.diagonal(system.shared, dim1=-2, dim2=-1) + (1.0 - shared_free) + _TINY
+    extra = damping[1] + (1.0 - shared_free) + _TINY
     pull = (system.shared_gradient - reduced[..., 0]) * shared_free
     shared = -_solve_shared(schur + torch.diag_embed(extra), pull, common) * shared_free
     return -(solved[..., 0] + (solved[..., 1:] @ shared[system.owner][..., None])[..., 0]), shared

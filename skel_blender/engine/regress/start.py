@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A first pose from metric landmarks: where the body is and how it is turned; the limbs start relaxed.
+"""A first pose from landmarks: where the body is and how it is turned; the limbs start relaxed.
 
 No network is needed: orientation follows from hips and shoulders, the place from the one translation under which the metric
 landmarks are imaged where they were seen.
@@ -7,15 +7,20 @@ landmarks are imaged where they were seen.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from ...anatomy import Q
+from ...kinematics import axis_rotation
 from ..body import BodyModel
+from ..body.chain import pose_chain, pose_points
 from ..fit.config import relaxed_pose
 from ..fit.observations import Observations
 
 _SHOULDERS, _HIPS = (11, 12), (23, 24)
+_YAWS = (0.0, 0.5 * np.pi, np.pi, 1.5 * np.pi)
 _NEAREST = 0.3  # m, a person's least distance
 
 
@@ -31,6 +36,34 @@ def first_state(body: BodyModel, seen: Observations) -> torch.Tensor:
     hips = rest[list(_HIPS)].mean(0) - body.J_template[0]
     pelvis = (place(seen) - seen.view.t) @ R - turned @ hips
     return torch.cat([pelvis - body.J_template[0], poses.reshape(-1, Q)], dim=1)
+
+
+def guesses(body: BodyModel, seen: Observations) -> list[torch.Tensor]:
+    """States (F,49) that a fit without metric landmarks may start from: upright in the image, turned four ways, where their size says.
+
+    The limbs are as the prior's poses, or relaxed. Raises ValueError where there is nothing to start from.
+    """
+    if seen.keypoints_2d is None:
+        raise ValueError("without keypoints_2d a fit needs a start: pass init")
+    poses = torch.as_tensor(relaxed_pose()).to(body.J_template).repeat(seen.frames, 1)
+    if seen.prior_poses is not None:
+        poses = torch.where(torch.isfinite(seen.prior_sigma), seen.prior_poses.to(poses), poses)
+    toward = seen.view.R.T @ poses.new_tensor([[0.0, 0, 0], [0, -1, 0], [0, 0, -1]]).T  # the image's up, and the way to the camera
+    facing = torch.stack([torch.linalg.cross(toward[:, 1], toward[:, 2]), toward[:, 1], toward[:, 2]], 1)
+    return [_guess(body, seen, poses, facing @ torch.as_tensor(axis_rotation(np.array([0.0, 1.0, 0.0]), np.array(yaw))).to(poses))
+            for yaw in _YAWS]  # fmt: skip
+
+
+def _guess(body: BodyModel, seen: Observations, poses: torch.Tensor, turned: torch.Tensor) -> torch.Tensor:
+    poses, frame = poses.clone(), body.rest_frames[0]
+    poses[:, :3] = torch.as_tensor(pelvis_angles((frame.T @ turned @ frame)[None].cpu().numpy())).to(poses)
+    none = torch.zeros_like(poses[:, 0], dtype=torch.long)
+    shape = body.shape(torch.zeros_like(body.J_shapedirs[:1, 0]))
+    posed = pose_chain(shape, none, poses, torch.zeros_like(poses[:, :3]))
+    pelvis = posed.positions[:, :1]
+    points = pose_points(shape, none, posed, seen.keypoint_points)[0] - pelvis
+    found = place(replace(seen, landmarks_3d=points @ seen.view.R.T))
+    return torch.cat([(found - seen.view.t) @ seen.view.R - pelvis[:, 0], poses], 1)
 
 
 def pelvis_rotation(landmarks: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keypoint sets of the usual detectors and data sets as points of a body, by tables from keypoint to landmark or joint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ...anatomy import JOINT_NAMES
+from ...messages import SkelError
+from ..body import BodyModel, Points
+from ..body.landmarks import VERTEX
+from ..body.points import joints_as_points
+from ..unpickle import read_pickle
+
+# HSMR's 44 (kinematics.md 8): SMPL's 24 joints, then skin vertices, put in OpenPose's order; then the rows of a joint regressor.
+_SMPL_JOINTS = (0, 6, 1, 11, 7, 2, 11, 8, 3, 12, 10, 5, 12, 19, 14, 13, 20, 15, 21, 16, 23, 18, 23, 18)  # SKEL's joints for SMPL's
+_SMPL_VERTICES = ("nose", "eye_r", "eye_l", "ear_r", "ear_l", "big_toe_l", "small_toe_l", "heel_l", "big_toe_r", "small_toe_r", "heel_r")
+_TO_OPENPOSE = (24, 12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7, *range(25, 35))
+_EXTRA = 19
+_MIX_FILE, _EXTRA_FILE = "J_regressor_SKEL_mix_MALE.pkl", "SMPL_to_J19.pkl"
+
+# Means of a body's own landmarks (BlazePose's names), surface points and joints.
+_COCO = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
+         "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle")  # fmt: skip
+_NECK, _MIDHIP = "left_shoulder+right_shoulder", "left_hip+right_hip"
+_FEET = ("big_toe_l", "big_toe_r", "small_toe_l", "small_toe_r", "heel_l", "heel_r")
+KEYPOINT_SETS = {
+    "coco17": _COCO,
+    "halpe26": (*_COCO, "head_top", _NECK, _MIDHIP, *_FEET),
+    "openpose25": (
+        "nose", _NECK, "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist", _MIDHIP,
+        "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye", "left_eye", "right_ear", "left_ear",
+        "big_toe_l", "small_toe_l", "heel_l", "big_toe_r", "small_toe_r", "heel_r"),
+    "joints24": JOINT_NAMES,
+}  # fmt: skip
+NAMES = ("blazepose33", *KEYPOINT_SETS, "hsmr44")
+
+
+def keypoint_points(body: BodyModel, name: str) -> Points:
+    """The keypoints of a set (one of NAMES) on a body. Raises SkelError for an unknown set and for files that are missing."""
+    if name == "blazepose33":
+        return body.markers
+    if name == "hsmr44":
+        return hsmr_points(body, *_regressors(body))
+    if name not in KEYPOINT_SETS:
+        raise SkelError("no_keypoints", f"There is no keypoint set '{name}'.", f"Choose one of: {', '.join(NAMES)}.")
+    known = body.markers.joined(joints_as_points(body.J_template, body.J_shapedirs))
+    return known.joined(body.surface).means([entry.split("+") for entry in KEYPOINT_SETS[name]])
+
+
+def hsmr_points(body: BodyModel, mix: object | None, extra: object) -> Points:
+    """HSMR's 44 keypoints on a body with SMPL's skin.
+
+    `mix` is the regressor (24,V) of SMPL's joints from the posed skin that HSMR's configurations name, or None, in which case SKEL's
+    joints take their places; `extra` is the (19,V) regressor of SMPL_to_J19.pkl.
+    """
+    if mix is None:
+        joints = joints_as_points(body.J_template, body.J_shapedirs).select(list(_SMPL_JOINTS))
+    else:
+        joints = body.regressed_points(mix, tuple(f"smpl_{k}" for k in range(24)))
+    surface = body.vertex_points([VERTEX[name] for name in _SMPL_VERTICES], _SMPL_VERTICES)
+    first = joints.joined(surface).select(list(_TO_OPENPOSE))
+    return first.joined(body.regressed_points(extra, tuple(f"extra_{k}" for k in range(_EXTRA))))
+
+
+def _regressors(body: BodyModel) -> tuple[object | None, object]:
+    """The two regressor files, which HSMR keeps beside the folder of the SKEL file."""
+    if body.source is None:
+        raise SkelError("no_keypoints", f"HSMR's 44 keypoints are points of SMPL's skin, which the {body.name} body does not have.",
+                        "Choose another set, or a SKEL model file.")  # fmt: skip
+    folders = (body.source.parent, body.source.parent.parent)
+    extra = _find(folders, _EXTRA_FILE)
+    if extra is None:
+        raise SkelError("no_file", f"{_EXTRA_FILE} is not beside {body.source}.", "Put HSMR's joint regressors beside the model file.")
+    mix = _find(folders, _MIX_FILE)
+    return None if mix is None else _matrix(mix), _matrix(extra)
+
+
+def _find(folders: tuple[Path, ...], name: str) -> Path | None:
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+
+
+def _matrix(path: Path) -> torch.Tensor:
+    loaded = read_pickle(path)
+    return torch.as_tensor(np.asarray(loaded.toarray() if hasattr(loaded, "toarray") else loaded, dtype=np.float64))
