@@ -47,3 +47,11 @@ def test_a_single_frame_neither_makes_nor_breaks_a_contact():
     heights[20] = 0.5
     assert _contacts(_still(), heights).all()
     assert not _contacts(_still(), 0.52 - heights).any()
+
+
+def test_hands_touch_only_lower_than_feet():
+    heights = np.full((FRAMES, 10), 0.07)
+    touching = contacts(_evidence(_still()), np.full(FRAMES, DEPTH), heights)
+    assert touching[:, :6].all() and not touching[:, 6:].any()
+    heights[:, 6:] = 0.02
+    assert contacts(_evidence(_still()), np.full(FRAMES, DEPTH), heights).all()

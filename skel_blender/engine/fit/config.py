@@ -15,14 +15,14 @@ from ...anatomy import DOF_INDEX, Q
 class Weights:
     """Standard deviations of the terms' residuals. Rates are per second, so a clip's frame rate does not change their meaning."""
 
-    keypoint_m: float = 0.02  # image keypoints, at the person's depth
+    keypoint_m: float = 0.014  # image keypoints, at the person's depth
     landmark_m: float = 0.06  # metric landmarks, across the view
     landmark_depth_m: float = 0.12  # and along it
     robust: float = 4.0  # keypoints and landmarks beyond this many deviations fade out (Geman-McClure)
     target_m: float = 0.01  # world targets of weight 1
     target_robust: float = inf  # likewise for them
     pin_m: float = 0.001
-    prior: float = 1.0  # factor on the spread of the pull to a relaxed stance, or to a regressor's pose
+    prior: float = 1.5  # factor on the spread of the pull to a relaxed stance, or to a regressor's pose
     limit: float = inf  # the paper's exponential prior: what exp(low - q) and exp(q - up) may be
     shape: float = 0.5  # betas, for each frame's share of the evidence
     angle_rate: float = 12.0  # rad/s, joint speeds
@@ -32,7 +32,7 @@ class Weights:
     travel_rate: float = 5.0  # m/s
     travel_acceleration: float = 12.0  # m/s2
     point_acceleration: float = inf  # m/s2 of head, hands and feet in the world
-    adaptive: float = inf  # accelerations beyond this many deviations cost only linearly: impacts and quick steps stay
+    adaptive: float = 2.0  # accelerations beyond this many deviations cost only linearly: impacts and quick steps stay
     contact_height_m: float = 0.006
     contact_slide_m: float = 0.004  # per frame
     below_floor_m: float = 0.01

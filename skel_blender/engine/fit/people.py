@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from ...take import CONTACT_NAMES
 from ..body import BodyModel
 from ..body.chain import pose_chain
 from ..camera import R_CAM_LEVEL, find_floor, level_world
@@ -19,17 +20,18 @@ from ..regress.start import first_state, pelvis_angles
 from ..tracks import Track
 from .confidence import reprojection_error
 from .config import Config, Weights
-from .contacts import contacts
+from .contacts import HANDS, contacts
 from .evidence import LIMB_LANDMARKS, gather
 from .observations import Observations, View
 from .problem import depth_of, make_problem
-from .sightings import sightings, sole_points
+from .sightings import places, sightings
 from .skelify import PRIOR_TERMS, SIGHT_TERMS, Result, skelify
 
 # A loose fit that finds the basin, the fit, and two with the floor.
 STAGES = (Config(Weights(keypoint_m=0.05, robust=10.0), 12), Config(iterations=15), Config(iterations=12), Config(iterations=8))
 _FLOOR_SLACK_M = (0.3, 0.0)  # the lowest point of a sole that is this near the floor counts as on it: depth is not yet settled at first
 _ON_FLOOR_M = 0.03
+_SOLES = len(CONTACT_NAMES)
 _ALONE = sum(stage.iterations for stage in STAGES[:2])
 STEPS = sum(stage.iterations for stage in STAGES)  # progress: steps per person at most
 _EXPLAINED = 0.03  # a fit that misses by more than this part of the person's extent is none
@@ -48,13 +50,13 @@ class Fit:
 
 
 def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, on_step: Callable[[int], None] = lambda done: None,
-               stages: tuple[Config, ...] = STAGES) -> tuple[list[Fit | None], View]:  # fmt: skip
-    """Fit every track by the four stages. Returns the fits and the camera in the world (model axes, floor at y = 0).
+               stages: tuple[Config, ...] | None = None) -> tuple[list[Fit | None], View]:  # fmt: skip
+    """Fit every track by four stages (STAGES). Returns the fits and the camera in the world (model axes, floor at y = 0).
 
     A track that no body explains (a reflection, a statue, a tangle of two people) gets None. `on_step(done)` hears of every step, of
     STEPS * len(tracks) at most.
     """
-    like = body.J_template
+    like, stages = body.J_template, stages or STAGES
     view = View(torch.as_tensor(K).to(like), torch.as_tensor(R_CAM_LEVEL).to(like), like.new_zeros(3))
     alone = []
     for k, track in enumerate(tracks):
@@ -98,17 +100,18 @@ def _missed(body: BodyModel, seen: Observations, state: torch.Tensor, betas: tor
 
 def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor, stages: tuple[Config, ...],
               on_step: Callable[[], None]) -> Fit:  # fmt: skip
-    """The last stages: feet that rest lie on the floor and stay."""
+    """The last stages: feet and hands that rest lie on the floor and stay."""
     found: Result | None = None
+    supports = body.soles.joined(body.markers.select(list(HANDS)))
     for stage, slack in zip(stages, _FLOOR_SLACK_M):
-        soles = sole_points(body, state, betas)
-        above = soles[..., 1] - np.clip(soles[..., 1].min(axis=1, keepdims=True), -slack, slack)
+        above = places(body, state, betas, supports)[..., 1]
+        above[:, :_SOLES] -= np.clip(above[:, :_SOLES].min(axis=1, keepdims=True), -slack, slack)
         touching = contacts(seen, depth_of(seen.view, state).cpu().numpy(), above)
-        resting = replace(seen, contacts=torch.as_tensor(touching).to(state))
+        resting = replace(seen, contacts=torch.as_tensor(touching).to(state), contact_points=supports)
         found = skelify(body, resting, (state[:, 3:], betas, state[:, :3]), stage, on_step)
         state, betas = found.state, found.betas
     # a point that the fit could not bring to the floor does not rest on it, nor one of a foot that sank into it
-    heights = sole_points(body, state, betas)[..., 1]
+    heights, touching = places(body, state, betas, body.soles)[..., 1], touching[:, :_SOLES]
     sunk = np.repeat(heights.reshape(-1, 2, 3).min(axis=2) < -_ON_FLOOR_M, 3, axis=1)
     touching &= (np.abs(heights) < _ON_FLOOR_M) & ~sunk
     missed = _missed(body, seen, state, betas)

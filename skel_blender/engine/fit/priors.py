@@ -7,11 +7,13 @@ from math import inf
 
 import torch
 
+from ..body.points import TRANS
 from .config import Weights, prior_spread, relaxed_pose
 from .normal import NormalEquations, S
 from .problem import Problem
 
-_LONGEST_STEP_S = 1 / 12  # slower footage is smoothed as if it ran at this rate, or nothing would link its frames
+_ROOT = TRANS + 3  # the state's first columns: the pelvis' place and angles
+LONGEST_STEP_S = 1 / 12  # slower footage is smoothed as if it ran at this rate, or nothing would link its frames
 
 
 def stance(system: NormalEquations, problem: Problem, state: torch.Tensor, shared: torch.Tensor) -> None:
@@ -56,11 +58,11 @@ def usual_shape(system: NormalEquations, problem: Problem, state: torch.Tensor, 
 
 
 def smoothness(system: NormalEquations, problem: Problem, state: torch.Tensor, shared: torch.Tensor) -> None:
-    """Joints and the body's place have inertia: small speeds, small accelerations, no leaps."""
+    """Joints and the body's place have inertia: small speeds, small accelerations, no leaps. The pelvis' turns: `floor.turning`."""
     weights = problem.config.weights
     if len(state) < 2 or system.width < 2:
         return
-    dt = min(1.0 / problem.observations.fps, _LONGEST_STEP_S)
+    dt = min(1.0 / problem.observations.fps, LONGEST_STEP_S)
     root = _rates(state, weights.travel_rate * dt, weights.angle_rate * dt) * problem.together(1)[:, None]
     system.add_differences(state, (-1.0, 1.0), root)
     _leaps(system, problem, state, weights)
@@ -78,14 +80,14 @@ def smoothness(system: NormalEquations, problem: Problem, state: torch.Tensor, s
 def _leaps(system: NormalEquations, problem: Problem, state: torch.Tensor, weights: Weights) -> None:
     if weights.angle_leap == inf:
         return
-    leap = state.new_tensor([1e3] * 3 + [weights.angle_leap] * (S - 3))
+    leap = state.new_tensor([1e3] * _ROOT + [weights.angle_leap] * (S - _ROOT))
     steps = state.diff(dim=0)
     root = (steps.abs() > leap) / weights.angle_leap_spread * problem.together(1)[:, None]
     system.add_differences(state, (-1.0, 1.0), root, steps.sign() * leap)
 
 
 def _rates(state: torch.Tensor, travel: float, angle: float) -> torch.Tensor:
-    return 1.0 / state.new_tensor([travel] * 3 + [angle] * (S - 3))
+    return 1.0 / state.new_tensor([travel] * TRANS + [inf] * (_ROOT - TRANS) + [angle] * (S - _ROOT))
 
 
 def _add_diagonal(system: NormalEquations, columns: slice, by_state: torch.Tensor, residual: torch.Tensor) -> None:

@@ -18,6 +18,7 @@ from .config import Config
 from .normal import NormalEquations
 from .observations import Observations, View
 
+ARM_M = 0.5  # long enough that its end's travel tells a turn from rounding
 CHUNK = 500  # frames whose Jacobians are in memory at a time
 _NEAREST_M = 0.3
 _REACH = 2  # frames after its own that a chunk poses, for the rows that couple frames
@@ -108,6 +109,19 @@ class Problem:
     def extremities(self) -> Points:
         """Head, hands and feet."""
         return self.body.markers.select(["nose", "left_wrist", "right_wrist", "left_ankle", "right_ankle"])
+
+    @cached_property
+    def pelvis(self) -> Limb:
+        """The pelvis' own origin, by the root's columns."""
+        origin = Points.rigid(("pelvis",), self.owner.new_zeros(1), self.body.J_template[:1], self.body.J_shapedirs[:1])
+        return Limb(origin, [0], list(range(TRANS + 3)))
+
+    @cached_property
+    def around_pelvis(self) -> Limb:
+        """Three points at ARM_M from it, along the axes of the T pose."""
+        place = self.body.J_template[:1] + ARM_M * torch.eye(3).to(self.body.J_template)
+        points = Points.rigid(("x", "y", "z"), self.owner.new_zeros(3), place, self.body.J_shapedirs[:1].expand(3, -1, -1))
+        return Limb(points, [0, 1, 2], self.pelvis.columns)
 
     def limbs(self, points: Points) -> list[Limb]:
         """Points by limb; worked out once."""

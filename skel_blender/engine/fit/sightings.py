@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ...anatomy import DOF_INDEX, JOINT_INDEX
-from ..body import BodyModel
+from ..body import BodyModel, Points
 from ..body.chain import Posed, pose_chain, pose_points
 from ..body.shape import Shape
 from ..camera import Sightings
@@ -29,16 +29,16 @@ def sightings(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
     trunk, legs, whole = (torch.nn.functional.normalize(axis, dim=-1) for axis in (neck - pelvis, pelvis - ankles, neck - ankles))
     upright = (state[:, _KNEES].amax(1) < _UPRIGHT_KNEE) & ((trunk * legs).sum(-1) > np.cos(_UPRIGHT_TRUNK))
     bodies, trunks = whole.cpu().numpy()[upright.cpu().numpy() & observed], trunk.cpu().numpy()[observed]
-    soles = sole_points(body, state, betas)
+    soles = places(body, state, betas, body.soles)
     heights = soles @ (bodies if len(bodies) else trunks).mean(0)
     resting = contacts(seen, depth_of(seen.view, state).cpu().numpy(), heights - heights.min(axis=1, keepdims=True))
     return Sightings(soles[resting], bodies, trunks)
 
 
-def sole_points(body: BodyModel, state: torch.Tensor, betas: torch.Tensor) -> np.ndarray:
-    """(T,6,3) m, the points of take.CONTACT_NAMES of one person, betas (1,10)."""
+def places(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, points: Points) -> np.ndarray:
+    """(T,K,3) m, where the points of one person are, betas (1,10)."""
     shape, posed = _posed(body, state, betas)
-    return pose_points(shape, _one(state), posed, body.soles)[0].cpu().numpy()
+    return pose_points(shape, _one(state), posed, points)[0].cpu().numpy()
 
 
 def _posed(body: BodyModel, state: torch.Tensor, betas: torch.Tensor) -> tuple[Shape, Posed]:

@@ -22,7 +22,7 @@ from .problem import Problem, make_problem
 from .solver import Bounds, Solution, solve
 
 BETA = 2.5  # standard deviations, the widest shape: a wrong distance must not make giants and dwarfs
-SIGHT_TERMS = (sight.keypoints, sight.landmarks, sight.targets, sight.pins, floor.contacts, floor.inertia)
+SIGHT_TERMS = (sight.keypoints, sight.landmarks, sight.targets, sight.pins, floor.contacts, floor.inertia, floor.turning)
 PRIOR_TERMS = (priors.stance, priors.limits, priors.usual_shape, priors.smoothness)
 
 
