@@ -15,11 +15,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from . import environment
-from .job import PACKAGE, Job, Request, child_environment, engine_command, run
+from .job import PACKAGE, ImportRequest, Job, Request, child_environment, engine_command, run
 from .messages import Failed, SkelError
 from .status import Status
 
@@ -69,6 +69,18 @@ def _parser() -> _Parser:
     command.add_argument("--seed", type=int, metavar="N", help="of everything that is random")
     command.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
     command.set_defaults(run=_reconstruct)
+    command = commands.add_parser("import", help="make a scene from a motion of the SMPL family",
+                                  description="Make a scene from a motion file: AMASS, SMPL, 4D-Humans, WHAM, GVHMR or TRAM.")  # fmt: skip
+    command.add_argument("inputs", nargs=1, metavar="MOTION", help="a .npz, .npy, .pkl or .pt that such a program wrote")
+    command.add_argument("-o", "--out", required=True, help="what to write, by its ending: " + ", ".join(ENDINGS))
+    command.add_argument("--model", default="", metavar="SMPL_FILE", help="your SMPL, SMPL-H or SMPL-X model file, or a folder of such")
+    command.add_argument("--body", default="", metavar="NAME", help="male, female or a SKEL model file (default: by the motion's gender)")
+    command.add_argument("--people", type=_positive, default=0, metavar="N", help="the N people seen longest (default: all)")
+    command.add_argument("--fps", type=_rate, metavar="RATE", help="frames a second, where the file does not say or is wrong")
+    command.add_argument("--up", default="", choices=("y", "z", "-y"), help="the axis of the file that points up, if not its layout's")
+    command.add_argument("--limits", action="store_true", help="keep every angle inside its limits (default: count and tell)")
+    command.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
+    command.set_defaults(run=_import)
     command = commands.add_parser("env", help="print the path of the engine's Python, making its environment if needed")
     command.set_defaults(run=_env)
     command = commands.add_parser("picture", help="render a scene through its camera over the footage, and from the side")
@@ -80,6 +92,33 @@ def _parser() -> _Parser:
 
 
 def _reconstruct(given: argparse.Namespace, status: Status) -> int:
+    def request(take: Path) -> Request:
+        return Request(
+            inputs=tuple(given.inputs), out=str(take), frames=given.frames or "", people=given.people, body=given.body,
+            device=given.device, fov=given.fov, focal_length=given.focal_length, seed=given.seed,
+            model=str(environment.landmark_model(environment.default_root())),
+        )  # fmt: skip
+
+    return _make(given, status, request)
+
+
+def _import(given: argparse.Namespace, status: Status) -> int:
+    if given.model and not os.path.exists(given.model):
+        raise SkelError("no_input", f"There is no file {given.model}.", "Check the path.")
+
+    def request(take: Path) -> ImportRequest:
+        return ImportRequest(motion=given.inputs[0], out=str(take), model=given.model, people=given.people, body=_path_or_name(given.body),
+                             fps=given.fps, up=given.up, limits=given.limits)  # fmt: skip
+
+    return _make(given, status, request)
+
+
+def _path_or_name(body: str) -> str:
+    return os.path.abspath(body) if os.path.exists(body) else body
+
+
+def _make(given: argparse.Namespace, status: Status, request: Callable[[Path], Request | ImportRequest]) -> int:
+    """Run the engine for a Take, build the scene that OUT's ending asks for, and put the result in its place."""
     out = _checked(given)
     with _workplace(out) as work:
         root = environment.default_root()
@@ -89,13 +128,9 @@ def _reconstruct(given: argparse.Namespace, status: Status) -> int:
             name = environment.blender_of(sys.version_info[:2])
             blender = environment.install(root, sys.executable, status.installing, name)
         take = work / "take.npz"
-        request = Request(
-            inputs=tuple(given.inputs), out=str(take), frames=given.frames or "", people=given.people, body=given.body,
-            device=given.device, fov=given.fov, focal_length=given.focal_length, seed=given.seed,
-            model=str(environment.landmark_model(root)),
-        )  # fmt: skip
+        command = engine_command(python, request(take))
         status.show("starting")
-        result = run(Job(engine_command(python, request)), status.event)
+        result = run(Job(command), status.event)
         if isinstance(result, Failed):
             if result.code == "cancelled":
                 raise KeyboardInterrupt
@@ -217,6 +252,10 @@ def _number(text: str, low: float, up: float, what: str) -> float:
 
 def _angle(text: str) -> float:
     return _number(text, 0.0, 180.0, "an angle between 0 and 180 degrees")
+
+
+def _rate(text: str) -> float:
+    return _number(text, 0.0, 10000.0, "a number of frames a second")
 
 
 def _length(text: str) -> float:

@@ -57,6 +57,27 @@ class Request:
         return ["reconstruct", *(os.path.abspath(path) for path in self.inputs), *given, "--events"]
 
 
+@dataclass(frozen=True)
+class ImportRequest:
+    """Which motion file of the SMPL family to import and how. A field left at its default leaves the choice to the engine."""
+
+    motion: str
+    out: str
+    model: str = ""  # SMPL, SMPL-H or SMPL-X model file, or a folder of such
+    people: int = 0  # 0: everyone
+    body: str = ""
+    fps: float | None = None
+    up: str = ""  # 'y', 'z' or '-y'
+    limits: bool = False  # keep every angle inside its limits
+
+    def arguments(self) -> list[str]:
+        """The engine's command line after `-m skel_blender.engine`."""
+        options = {"--out": self.out, "--model": self.model and os.path.abspath(self.model), "--people": self.people or "",
+                   "--body": self.body, "--fps": self.fps, "--up": self.up}  # fmt: skip
+        given = [f"{name}={value}" for name, value in options.items() if value not in (None, "")]
+        return ["import", os.path.abspath(self.motion), *given, *(["--limits"] if self.limits else []), "--events"]
+
+
 class Job:
     """One run of `command`, a program that writes events (messages.py) on its standard output.
 
@@ -168,8 +189,8 @@ class Job:
             pass  # it has ended already; on Windows also: no console to send the break through, then the grace runs out
 
 
-def engine_command(python: str | Path, request: Request) -> list[str]:
-    """The command that reconstructs with the engine's Python."""
+def engine_command(python: str | Path, request: Request | ImportRequest) -> list[str]:
+    """The command that does what is asked for with the engine's Python."""
     return [str(python), "-m", f"{PACKAGE.name}.engine", *request.arguments()]
 
 

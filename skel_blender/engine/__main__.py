@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The engine's command line: `python -m skel_blender.engine reconstruct INPUT... --out take.npz`.
+"""The engine's command line: `python -m skel_blender.engine reconstruct INPUT... --out take.npz`, or `import MOTION --out take.npz`, or
+`refit TAKE --set corrections.npz --out take.npz`.
 
 Exit codes: 0 done, 1 an error that the user can mend (one sentence), 130 stopped on request.
 """
@@ -45,6 +46,24 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--focal-length", type=float, default=None, metavar="PX")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--events", action="store_true", help="JSON lines on standard output, see messages.py")
+    command = commands.add_parser("import", help="a motion file of the SMPL family to a Take")
+    command.add_argument("motion", metavar="MOTION")
+    command.add_argument("--out", required=True, type=Path)
+    command.add_argument("--model", default="", metavar="SMPL_FILE")
+    command.add_argument("--body", default="")
+    command.add_argument("--people", type=int, default=None, metavar="N")
+    command.add_argument("--fps", type=float, default=None, metavar="RATE")
+    command.add_argument("--up", default=None, choices=("y", "z", "-y"))
+    command.add_argument("--limits", action="store_true", help="keep every angle inside its limits")
+    command.add_argument("--events", action="store_true", help="JSON lines on standard output, see messages.py")
+    command = commands.add_parser("refit", help="fit a stretch of a Take again around frames set by hand")
+    command.add_argument("take", type=Path, metavar="TAKE")
+    command.add_argument("--set", required=True, type=Path, dest="corrections", metavar="NPZ", help="frames, poses and trans set by hand")
+    command.add_argument("--out", required=True, type=Path)
+    command.add_argument("--person", type=int, default=0, metavar="N", help="counted from 0")
+    command.add_argument("--frames", type=frame_range, default=(None, None), metavar="A:B")
+    command.add_argument("--body", default="", metavar="SKEL_FILE")
+    command.add_argument("--events", action="store_true", help="JSON lines on standard output, see messages.py")
     return parser
 
 
@@ -63,6 +82,34 @@ def _interrupt(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
+def _reconstruct(given: argparse.Namespace, emit: Callable[[Event], None]) -> None:
+    from .pipeline import Options, reconstruct_to_file
+
+    options = Options(
+        inputs=tuple(given.inputs), model=given.model, frames=given.frames, people=given.people, body=given.body,
+        device=given.device, fov=given.fov, focal_length=given.focal_length, seed=given.seed,
+    )  # fmt: skip
+    reconstruct_to_file(options, given.out, emit)
+
+
+def _import(given: argparse.Namespace, emit: Callable[[Event], None]) -> None:
+    from .imports.importer import Options, import_to_file
+
+    options = Options(
+        motion=given.motion, model=given.model, body=given.body, people=given.people, fps=given.fps, up=given.up, keep_limits=given.limits,
+    )  # fmt: skip
+    import_to_file(options, given.out, emit)
+
+
+def _refit(given: argparse.Namespace, emit: Callable[[Event], None]) -> None:
+    from .refit import refit_to_file
+
+    refit_to_file(given.take, given.corrections, given.person, given.frames, given.body, given.out, emit)
+
+
+_RUN = {"reconstruct": _reconstruct, "import": _import, "refit": _refit}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; see the module's docstring for the exit codes."""
     given = _parser().parse_args(arguments)
@@ -74,13 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # the fit's blocks are small: more threads only wait for each other
     try:
-        from .pipeline import Options, reconstruct_to_file
-
-        options = Options(
-            inputs=tuple(given.inputs), model=given.model, frames=given.frames, people=given.people, body=given.body,
-            device=given.device, fov=given.fov, focal_length=given.focal_length, seed=given.seed,
-        )  # fmt: skip
-        reconstruct_to_file(options, given.out, emit)
+        _RUN[given.command](given, emit)
         emit(Done(os.fspath(given.out)))
         return 0
     except SkelError as error:
@@ -90,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
         emit(Failed("memory", "The machine ran out of memory.", "Reconstruct fewer frames at a time with --frames."))
         return 1
     except KeyboardInterrupt:
-        emit(Failed("cancelled", "The reconstruction was stopped.", "Nothing was written."))
+        emit(Failed("cancelled", "The run was stopped.", "Nothing was written."))
         return 130
 
 

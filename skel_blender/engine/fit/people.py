@@ -89,11 +89,11 @@ def _explains(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
     """Is the median limb within a small part of the person's size in the image of where it was seen?"""
     limbs = seen.keypoints_2d[:, list(LIMB_LANDMARKS), :2]
     size = (limbs.amax(1) - limbs.amin(1)).amax(-1)
-    return bool(np.nanmedian((_missed(body, seen, state, betas) / size).cpu().numpy()) < _EXPLAINED)
+    return bool(np.nanmedian((missed(body, seen, state, betas) / size).cpu().numpy()) < _EXPLAINED)
 
 
-def _missed(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> torch.Tensor:
-    """(T,) px by which the median limb is missed."""
+def missed(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> torch.Tensor:
+    """(T,) px by which the median limb of one person is missed; NaN where none was seen."""
     problem = make_problem(body, seen, Config(), state, SIGHT_TERMS, PRIOR_TERMS)
     return reprojection_error(problem, state, betas, LIMB_LANDMARKS)
 
@@ -114,8 +114,8 @@ def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
     heights, touching = places(body, state, betas, body.soles)[..., 1], touching[:, :_SOLES]
     sunk = np.repeat(heights.reshape(-1, 2, 3).min(axis=2) < -_ON_FLOOR_M, 3, axis=1)
     touching &= (np.abs(heights) < _ON_FLOOR_M) & ~sunk
-    missed = _missed(body, seen, state, betas)
-    return Fit(*(part.cpu().numpy() for part in (state, betas[0])), touching, missed.cpu().numpy(), found.confidence.cpu().numpy())
+    error = missed(body, seen, state, betas)
+    return Fit(*(part.cpu().numpy() for part in (state, betas[0])), touching, error.cpu().numpy(), found.confidence.cpu().numpy())
 
 
 def _counter(on_step: Callable[[int], None], start: int) -> Callable[[], None]:

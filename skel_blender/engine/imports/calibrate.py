@@ -66,29 +66,30 @@ def as_it_is(body: BodyModel, betas: np.ndarray) -> Calibration:
 def calibrate(body: BodyModel, source: SourceBody) -> Calibration:
     """Shape and pose a body to the source's rest pose: first by the joints that both have, then also by the nearest skin."""
     state, betas = np.zeros(TRANS + Q), np.zeros(10)
-    sample = _spread(source)
+    hands = source.weights[:, [JOINT_INDEX["left_wrist"], JOINT_INDEX["right_wrist"]]].sum(axis=1)
+    sample = spread(source.verts, np.nonzero(hands < 0.5)[0], _SAMPLE)  # each file bends the fingers as it likes
     pairs = sorted((SKEL[ours], JOINT_INDEX[theirs]) for theirs, ours in _SAME.items())
     joints = joints_as_points(body.J_template, body.J_shapedirs).select([ours for ours, _ in pairs])
     wanted = source.joints[[theirs for _, theirs in pairs]]
     state[:TRANS] = (wanted - joints.at_rest(torch.zeros(1, 10, dtype=body.J_template.dtype))[0].cpu().numpy()).mean(axis=0)
     found = Calibration(betas, body.rest_body(betas), state[TRANS:], state[:TRANS], 0.0)
     for turn in range(_ROUNDS):
-        points, targets, spread = joints, wanted, np.full(len(wanted), _JOINT_M)
+        points, targets, deviation = joints, wanted, np.full(len(wanted), _JOINT_M)
         if turn >= 2:
-            nearest, distance = _nearest(found, source, sample)
+            nearest, distance = corresponding(found, source, sample)
             points = joints.joined(body.vertex_points([int(v) for v in nearest], tuple(f"skin {k}" for k in range(len(sample)))))
             targets = np.concatenate([wanted, source.verts[sample]])
             # a point far from its counterpart speaks of another hairdo or posture of the hands, not of the shape
-            spread = np.concatenate([spread, _SKIN_M * np.sqrt(len(sample) / 50) * (1 + (distance / 0.02) ** 2)])
-        state, betas = _step(body, points, targets, spread, state, betas)
+            deviation = np.concatenate([deviation, _SKIN_M * np.sqrt(len(sample) / 50) * (1 + (distance / 0.02) ** 2)])
+        state, betas = _step(body, points, targets, deviation, state, betas)
         found = Calibration(betas, body.rest_body(betas), state[TRANS:], state[:TRANS], 0.0)
-    _, distance = _nearest(found, source, sample)
+    _, distance = corresponding(found, source, sample)
     return Calibration(found.betas, found.rest, found.poses, found.trans, float(distance.mean()))
 
 
-def _step(body: BodyModel, points: object, targets: np.ndarray, spread: np.ndarray, state: np.ndarray,
+def _step(body: BodyModel, points: object, targets: np.ndarray, deviation: np.ndarray, state: np.ndarray,
           betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """One Gauss-Newton step of state (49,) and betas (10,) toward targets (K,3) with standard deviations spread (K,) m."""
+    """One Gauss-Newton step of state (49,) and betas (10,) toward targets (K,3) with standard deviations (K,) m."""
     like = body.J_template
     owner = torch.zeros(1, dtype=torch.long, device=like.device)
     now, shape = torch.as_tensor(state[None]).to(like), body.shape(torch.as_tensor(betas[None]).to(like))
@@ -96,8 +97,8 @@ def _step(body: BodyModel, points: object, targets: np.ndarray, spread: np.ndarr
     where, pairs = pose_points(shape, owner, posed, points)
     by_state = point_jacobians(posed, points, pairs, list(range(TRANS + Q)))[0]
     by_betas = point_shape_jacobians(posed, shape, points, pairs)[0]
-    rows = torch.cat([by_state, by_betas], dim=-1).cpu().numpy().astype(float) / spread[:, None, None]
-    residual = (where[0].cpu().numpy() - targets) / spread[:, None]
+    rows = torch.cat([by_state, by_betas], dim=-1).cpu().numpy().astype(float) / deviation[:, None, None]
+    residual = (where[0].cpu().numpy() - targets) / deviation[:, None]
     prior = np.concatenate([np.zeros(TRANS), np.full(Q, 1 / _ANGLE**2), np.full(10, 1 / _SHAPE**2)])
     flat = rows.reshape(-1, rows.shape[-1])
     gradient = flat.T @ residual.ravel() + prior * np.concatenate([state, betas])
@@ -105,22 +106,21 @@ def _step(body: BodyModel, points: object, targets: np.ndarray, spread: np.ndarr
     return state + step[: TRANS + Q], np.clip(betas + step[TRANS + Q :], -_WIDEST, _WIDEST)
 
 
-def _nearest(found: Calibration, source: SourceBody, sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def corresponding(found: Calibration, source: SourceBody, sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For each sampled vertex of the source the body's vertex (K,) that corresponds, and how far (K,) m it is."""
     skin = found.skin()
-    if len(skin) == len(source.verts) == _OFFICIAL:
+    if len(skin) == len(source.verts) and (len(skin) == _OFFICIAL or not source.is_real):
         return sample, np.linalg.norm(skin[sample] - source.verts[sample], axis=1)
     distance, nearest = cKDTree(skin).query(source.verts[sample])
     return nearest, distance
 
 
-def _spread(source: SourceBody) -> np.ndarray:
-    """Vertices far from each other, none of the hands, whose fingers each file bends as it likes."""
-    hands = source.weights[:, [JOINT_INDEX["left_wrist"], JOINT_INDEX["right_wrist"]]].sum(axis=1)
-    allowed = np.nonzero(hands < 0.5)[0]
-    chosen = [int(allowed[np.argmax(source.verts[allowed, 1])])]
+def spread(verts: np.ndarray, allowed: np.ndarray, count: int) -> np.ndarray:
+    """(count,) of the allowed vertices, each as far as can be from those before (farthest point sampling)."""
+    places = verts[allowed]
+    chosen = [int(places[:, 1].argmax())]
     distance = np.full(len(allowed), np.inf)
-    for _ in range(_SAMPLE - 1):
-        distance = np.minimum(distance, np.linalg.norm(source.verts[allowed] - source.verts[chosen[-1]], axis=1))
-        chosen.append(int(allowed[np.argmax(distance)]))
-    return np.array(chosen)
+    for _ in range(min(count, len(allowed)) - 1):
+        distance = np.minimum(distance, ((places - places[chosen[-1]]) ** 2).sum(axis=1))
+        chosen.append(int(distance.argmax()))
+    return allowed[chosen]

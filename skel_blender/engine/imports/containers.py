@@ -24,9 +24,8 @@ import torch
 
 from ...messages import SkelError
 from ..plain import Dtype, Holder, Refused, plain
-from ..unpickle import _Function, _Reader
+from ..unpickle import Function, Reader
 
-WHAT = "a motion file"
 _MOST_BYTES = 4 << 30  # unpacked
 _MOST_NESTED = 16  # tuples within tuples; a tower of them would overflow Python's own hash
 _TORCH_MAGIC = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # what torch's files of before 2020 start with, after the protocol
@@ -37,22 +36,23 @@ _COMPRESSED: dict[bytes, Callable[[bytes], Any]] = {
 }
 
 
-def read_tree(path: Path | str) -> Any:
-    """The plain data in a motion file. Raises SkelError with one sentence for a file that is missing, of another kind, or hostile."""
+def read_tree(path: Path | str, what: str = "a motion file") -> Any:
+    """The plain data in a file. Raises SkelError with one sentence for a file that is missing, of another kind, or hostile; `what` says
+    what it should be."""
     path = Path(path)
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise SkelError("no_file", f"The motion file {path} can't be read ({error.strerror}).", "Check its name.") from error
+        raise SkelError("no_file", f"The file {path}, {what}, can't be read ({error.strerror}).", "Check its name.") from error
     try:
         return _tree(data, path)
     except Refused as error:
-        raise SkelError("hostile_file", f"{path} is refused because {error}, which {WHAT} does not need.",
+        raise SkelError("hostile_file", f"{path} is refused because {error}, which {what} does not need.",
                         "Get the file from where it was made.") from error  # fmt: skip
     except SkelError:
         raise
     except Exception as error:  # a damaged file can raise anything
-        raise SkelError("bad_file", f"{path} is damaged or of another kind, where {WHAT} was expected.", "Export the motion again.") from error
+        raise SkelError("bad_file", f"{path} is damaged or of another kind, where {what} was expected.", "Check the file.") from error
 
 
 def _tree(data: bytes, path: Path) -> Any:
@@ -124,9 +124,9 @@ class _MotionReader(pickle._Unpickler):
         super().__init__(stream, encoding="latin1")
         self._stream = stream
         self._tensors = {
-            ("torch._utils", "_rebuild_tensor_v2"): _Function(_tensor),
-            ("torch._utils", "_rebuild_tensor"): _Function(_tensor),
-            ("torch.storage", "_load_from_bytes"): _Function(_storage),
+            ("torch._utils", "_rebuild_tensor_v2"): Function(_tensor),
+            ("torch._utils", "_rebuild_tensor"): Function(_tensor),
+            ("torch.storage", "_load_from_bytes"): Function(_storage),
         }
 
     def find_class(self, module: str, name: str) -> object:
@@ -134,9 +134,7 @@ class _MotionReader(pickle._Unpickler):
             return self._tensors[module, name]
         if (module, name) == ("joblib.numpy_pickle", "NumpyArrayWrapper"):
             return type("JoblibArray", (_JoblibArray,), {"__slots__": (), "stream": self._stream})
-        if module in ("builtins", "__builtin__") and name in ("dict", "list"):
-            return _Function(dict if name == "dict" else list)  # a defaultdict's factory
-        return _Reader.find_class(self, module, name)
+        return Reader.find_class(self, module, name)
 
     def persistent_load(self, key: object) -> object:
         raise Refused("it refers to data outside of itself")

@@ -92,7 +92,7 @@ def _gvhmr(tree: Tree, path: Path) -> list[SmplMotion]:
         inner = flat or None
     if inner is None:
         return []
-    inner = {key: value[0] if isinstance(value, np.ndarray) and value.ndim == 3 and len(value) == 1 else value for key, value in inner.items()}
+    inner = {key: value[0] if np.ndim(value) == 3 and len(value) == 1 else value for key, value in inner.items()}
     rotations, _ = _parts(inner, path)
     trans = _numbers(inner, "transl", path)
     return [_motion("Person 1", "GVHMR", path, rotations, trans, inner.get("betas"), "smplx", inner, Fraction(30), "y", has_floor=False)]
@@ -101,7 +101,7 @@ def _gvhmr(tree: Tree, path: Path) -> list[SmplMotion]:
 def _wham(tree: Tree, path: Path) -> list[SmplMotion]:
     people = tree if any("pose_world" in person for person in tree.values() if isinstance(person, dict)) else {0: tree}
     found = []
-    for number, person in people.items():
+    for person in people.values():
         if not isinstance(person, dict) or "pose_world" not in person:
             continue
         rotations, model = _rotations(_numbers(person, "pose_world", path), path)
@@ -157,8 +157,9 @@ def _phalp(tree: Tree, path: Path) -> list[SmplMotion]:
                              for _, smpl, _ in seen])  # fmt: skip
         betas = np.stack([np.ravel(smpl.get("betas", np.zeros(10))) for _, smpl, _ in seen])
         rotations, model = _rotations(matrices, path)
-        motion = _motion(f"Person {len(found) + 1}", "4D-Humans", path, rotations, np.stack([camera for *_, camera in seen]), betas, model, {},
-                         None, "-y", has_floor=False, frames=np.array([time for time, *_ in seen]))  # fmt: skip
+        places = np.stack([camera for *_, camera in seen])
+        motion = _motion(f"Person {len(found) + 1}", "4D-Humans", path, rotations, places, betas, model, {}, None,
+                         "-y", has_floor=False, frames=np.array([time for time, *_ in seen]))  # fmt: skip
         focal = _PHALP_FOCAL * max(size)
         K = np.array([[focal, 0, size[0] / 2], [0, focal, size[1] / 2], [0, 0, 1.0]])
         found.append(replace(motion, lens=Lens(K, size)) if max(size) > 0 else motion)
@@ -213,9 +214,9 @@ def _parts(tree: Tree, path: Path) -> tuple[np.ndarray, str]:
 
 def _numbers(tree: Tree, key: str, path: Path) -> np.ndarray:
     value = np.asarray(tree[key]) if key in tree else None
-    if value is None or value.dtype.kind not in "fiu" or value.ndim == 0 or not np.isfinite(value).all():
+    if value is None or value.dtype.kind not in "fiu" or not np.isfinite(value).all():
         raise SkelError("bad_motion", f"{path.name} has no numbers under '{key}'.", "Export the motion again.")
-    return value.astype(float)
+    return np.atleast_1d(value.astype(float))
 
 
 def _first(tree: Tree, *names: str) -> Any:

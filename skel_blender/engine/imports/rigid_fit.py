@@ -10,7 +10,7 @@ normal equations are those of a chain of rigid bodies: each segment's 6x6 inerti
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -50,7 +50,6 @@ class Wanted:
     spread: torch.Tensor  # (J,3,3) of w a a^T
     targets: torch.Tensor  # (T,J,3) of w y
     mixed: torch.Tensor  # (T,J,3,3) of w a y^T
-    square: torch.Tensor  # (T,) of w y.y
 
     @classmethod
     def of(cls, joint: torch.Tensor, arms: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> Wanted:
@@ -59,24 +58,45 @@ class Wanted:
         to_joint[joint, torch.arange(len(joint), device=joint.device)] = weight
         mixed = torch.stack([(to_joint * arms[:, i]) @ targets for i in range(3)], dim=-2)
         spread = torch.einsum("jk,ka,kb->jab", to_joint, arms, arms)
-        return cls(to_joint.sum(1), to_joint @ arms, spread, to_joint @ targets, mixed, torch.einsum("k,tki,tki->t", weight, targets, targets))
+        return cls(to_joint.sum(1), to_joint @ arms, spread, to_joint @ targets, mixed)
+
+    @classmethod
+    def joined(cls, parts: list[Wanted]) -> Wanted:
+        """The frames of all parts, of the same points, end to end."""
+        first = parts[0]
+        targets, mixed = (torch.cat([getattr(part, name) for part in parts]) for name in ("targets", "mixed"))
+        return cls(first.mass, first.arm, first.spread, targets, mixed)
+
+    def shifted(self, joint: int, shift: torch.Tensor) -> Wanted:
+        """The targets of one segment's points moved by shift (T,3) m."""
+        targets, mixed = self.targets.clone(), self.mixed.clone()
+        targets[:, joint] += self.mass[joint] * shift
+        mixed[:, joint] += self.arm[joint][:, None] * shift[:, None]
+        return replace(self, targets=targets, mixed=mixed)
+
+    def places(self, rotations: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """(T,3) m the shift that brings the points' middle to their targets', of segments turned (T,24,3,3) and placed (T,24,3)."""
+        reached = (rotations @ self.arm[:, :, None])[..., 0] + self.mass[:, None] * positions
+        return (self.targets - reached).sum(1) / self.mass.sum()
 
     def rows(self, rows: slice) -> Wanted:
         """The same for some frames."""
-        return Wanted(self.mass, self.arm, self.spread, self.targets[rows], self.mixed[rows], self.square[rows])
+        return Wanted(self.mass, self.arm, self.spread, self.targets[rows], self.mixed[rows])
 
 
 def fit(shape: Shape, poses: torch.Tensor, trans: torch.Tensor, wanted: Wanted, prior: torch.Tensor, pull: torch.Tensor,
-        limits: torch.Tensor | None = None, steps: int = 6, on_step: Callable[[], None] = lambda: None) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+        limits: torch.Tensor | None = None, steps: int = 6,
+        on_step: Callable[[], None] = lambda: None) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """Poses (T,46) rad and trans (T,3) m of one person that carry the points nearest to their targets, from such as a start.
 
-    prior (T,46) rad and pull (46,) 1/rad^2: what each angle is drawn to; limits (46,2) rad are kept to if given. `on_step` hears of every step.
+    prior (T,46) rad and pull (46,) 1/rad^2: what each angle is drawn to; limits (46,2) rad are kept to if given. `on_step` hears of
+    every step.
     """
     poses, trans = poses.clone(), trans.clone()
     for _ in range(steps):
         for first in range(0, len(poses), _CHUNK):
             rows = slice(first, first + _CHUNK)
-            step = _step(shape, poses[rows], trans[rows], wanted.rows(rows), prior[rows], pull)
+            step = _step(shape, poses[rows], trans[rows], wanted.rows(rows), prior[rows], pull, limits)
             trans[rows] += step[:, :3]
             poses[rows] += step[:, 3:].clamp(-_LONGEST_STEP, _LONGEST_STEP)
         if limits is not None:
@@ -85,8 +105,9 @@ def fit(shape: Shape, poses: torch.Tensor, trans: torch.Tensor, wanted: Wanted, 
     return poses, trans
 
 
-def _step(shape: Shape, poses: torch.Tensor, trans: torch.Tensor, wanted: Wanted, prior: torch.Tensor, pull: torch.Tensor) -> torch.Tensor:
-    """(T,49) the Gauss-Newton step of (trans, poses)."""
+def _step(shape: Shape, poses: torch.Tensor, trans: torch.Tensor, wanted: Wanted, prior: torch.Tensor, pull: torch.Tensor,
+          limits: torch.Tensor | None = None) -> torch.Tensor:  # fmt: skip
+    """(T,49) the Gauss-Newton step of (trans, poses). An angle that lies at a limit and wants beyond it stays (Bertsekas 1982)."""
     count = len(poses)
     posed = pose_chain(shape, torch.zeros(count, dtype=torch.long, device=poses.device), poses, trans)
     inertia, force = _segments(posed, wanted)
@@ -106,6 +127,11 @@ def _step(shape: Shape, poses: torch.Tensor, trans: torch.Tensor, wanted: Wanted
     diagonal = torch.diagonal(system, dim1=1, dim2=2)
     diagonal[:, 3:] += pull
     diagonal *= 1 + _DAMPING
+    if limits is not None:
+        stays = ((poses <= limits[:, 0]) & (gradient[:, 3:] > 0)) | ((poses >= limits[:, 1]) & (gradient[:, 3:] < 0))
+        free = torch.cat([torch.ones_like(trans), (~stays).to(poses)], dim=-1)
+        system, gradient = system * free[:, :, None] * free[:, None], gradient * free
+        torch.diagonal(system, dim1=1, dim2=2).add_(1 - free)
     return -torch.cholesky_solve(gradient[..., None], torch.linalg.cholesky(system))[..., 0]
 
 
@@ -124,7 +150,8 @@ def _segments(posed: Posed, wanted: Wanted) -> tuple[torch.Tensor, torch.Tensor]
     inertia[..., :3, 3:] = lever
     inertia[..., 3:, :3] = -lever
     inertia[..., 3:, 3:] = mass[..., None] * eye
-    turn = torch.stack([mixed[..., 2, 1] - mixed[..., 1, 2], mixed[..., 0, 2] - mixed[..., 2, 0], mixed[..., 1, 0] - mixed[..., 0, 1]], dim=-1)
+    skew = mixed.transpose(-1, -2) - mixed
+    turn = torch.stack([skew[..., 1, 2], skew[..., 2, 0], skew[..., 0, 1]], dim=-1)
     return inertia, torch.cat([turn, first - wanted.targets], dim=-1)
 
 

@@ -15,12 +15,13 @@ import numpy as np
 from ...anatomy import JOINT_INDEX as SKEL
 from ...messages import SkelError
 from ...take import RestBody
-from ..unpickle import need, read_arrays
-from .motion import BODY, JOINT_INDEX, PARENTS, UP_AXES, SmplMotion
+from ..unpickle import need
+from .containers import read_tree
+from .motion import BODY, JOINT_INDEX, PARENTS, SmplMotion
 
 _FEATURE = 9 * (BODY - 1)  # of the pose blend shapes, those of the body's joints come first in every model of the family
 _JOINTS_OF = {24: "smpl", 52: "smplh", 55: "smplx"}
-_CHUNK = 512  # frames at a time
+_WHAT = "an SMPL model"
 
 
 @dataclass(frozen=True)
@@ -51,23 +52,23 @@ def load_model(path: Path | str, motion: SmplMotion) -> SourceBody:
     Raises SkelError with one sentence for a file that is missing, refused or of another kind.
     """
     path = _file(Path(path), motion)
-    data = read_arrays(path, "an SMPL model")
-    template = need(data, "v_template", (None, 3), path, "an SMPL model")
+    data = read_tree(path, _WHAT)
+    template = need(data, "v_template", (None, 3), path, _WHAT)
     count = len(template)
-    weights = need(data, "weights", (count, None), path, "an SMPL model")
-    parents = need(data, "kintree_table", (2, None), path, "an SMPL model")[0].astype(np.int64)
+    weights = need(data, "weights", (count, None), path, _WHAT)
+    parents = need(data, "kintree_table", (2, None), path, _WHAT)[0].astype(np.int64)
     kind = _JOINTS_OF.get(weights.shape[1])
     if kind is None or len(parents) != weights.shape[1]:
-        raise SkelError("bad_model", f"{path} has {weights.shape[1]} joints; SMPL has 24, SMPL-H 52, SMPL-X 55.", "Choose such a model file.")
+        raise SkelError("bad_model", f"{path} has {weights.shape[1]} joints; SMPL has 24, SMPL-H 52, SMPL-X 55.", "Choose such a file.")
     if kind != motion.model and "smplx" in (kind, motion.model):
         raise SkelError("bad_model", f"{path} is a model of {kind}, but the motion was made with {motion.model}, whose shapes differ.",
                         f"Give a model file of {motion.model}.")  # fmt: skip
-    shapedirs = need(data, "shapedirs", (count, 3, None), path, "an SMPL model")
-    regressor = need(data, "J_regressor", (None, count), path, "an SMPL model")
-    posedirs = need(data, "posedirs", (count, 3, None), path, "an SMPL model")[..., :_FEATURE]
-    if shapedirs.shape[2] > 300:
-        shapedirs = shapedirs[..., :300]  # SMPL-X: expressions follow the shapes
-    known = min(len(motion.betas), shapedirs.shape[2])
+    shapedirs = need(data, "shapedirs", (count, 3, None), path, _WHAT)
+    regressor = need(data, "J_regressor", (None, count), path, _WHAT)
+    posedirs = need(data, "posedirs", (count, 3, None), path, _WHAT)[..., :_FEATURE]
+    # SMPL-X's expressions follow its shapes: 100 after 300, in the first release 10 after 10
+    shapes = shapedirs.shape[2] if kind != "smplx" else 300 if shapedirs.shape[2] > 300 else 10
+    known = min(len(motion.betas), shapes)
     verts = template + shapedirs[..., :known] @ motion.betas[:known]
     return SourceBody(path.name, verts, _folded(weights, parents), posedirs if posedirs.any() else None, (regressor @ verts)[:BODY], True)
 
@@ -135,24 +136,20 @@ def chain(motion: SmplMotion, joints: np.ndarray) -> tuple[np.ndarray, np.ndarra
     if motion.lens is not None and motion.lens.cam_to_world is not None:
         turn, move = motion.lens.cam_to_world[:, None, :3, :3], motion.lens.cam_to_world[:, None, :3, 3]
         rotations, centres = turn @ rotations, (turn @ centres[..., None])[..., 0] + move
-    up = UP_AXES[motion.up]
+    up = motion.to_y_up()
     return up @ rotations, centres @ up.T
 
 
-def posed_skin(body: SourceBody, motion: SmplMotion, rotations: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """(T,V,3) m where the skin of a body goes; rotations and centres are those of `chain`."""
+def posed_skin(body: SourceBody, motion: SmplMotion, rotations: np.ndarray, centres: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
+    """(T,V,3) m where the skin of a body goes in some frames; rotations and centres are those of `chain`."""
+    rotations, centres = rotations[rows], centres[rows]
     moments = body.weights[:, :, None] * np.concatenate([body.verts, np.ones((len(body.verts), 1))], axis=1)[:, None]  # (V,22,4)
-    moments = moments.reshape(len(body.verts), -1).T
     shifts = centres - (rotations @ body.joints[None, :, :, None])[..., 0]
-    transforms = np.concatenate([rotations, shifts[..., None]], axis=-1)  # (T,22,3,4)
-    result = np.empty((len(rotations), len(body.verts), 3))
-    for first in range(0, len(rotations), _CHUNK):
-        rows = slice(first, first + _CHUNK)
-        part = transforms[rows].transpose(0, 2, 1, 3)
-        result[rows] = (part.reshape(-1, 4 * BODY) @ moments).reshape(len(part), 3, -1).transpose(0, 2, 1)
-        if body.posedirs is not None:
-            feature = (motion.rotations[rows, 1:] - np.eye(3)).reshape(len(part), -1)
-            offsets = (feature @ body.posedirs.reshape(-1, _FEATURE).T).reshape(len(part), -1, 3)
-            blended = np.einsum("vj,tjab->tvab", body.weights, rotations[rows], optimize=True)
-            result[rows] += (blended @ offsets[..., None])[..., 0]
-    return result
+    transforms = np.concatenate([rotations, shifts[..., None]], axis=-1).transpose(0, 2, 1, 3)  # (T,3,22,4)
+    skin = (transforms.reshape(-1, 4 * BODY) @ moments.reshape(len(body.verts), -1).T).reshape(len(rotations), 3, -1).transpose(0, 2, 1)
+    if body.posedirs is None:
+        return skin
+    feature = (motion.rotations[rows, 1:] - np.eye(3)).reshape(len(rotations), -1)
+    offsets = (feature @ body.posedirs.reshape(-1, _FEATURE).T).reshape(len(rotations), -1, 3)
+    blended = np.einsum("vj,tjab->tvab", body.weights, rotations, optimize=True)
+    return skin + (blended @ offsets[..., None])[..., 0]

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Take's camera for an imported motion: the one that filmed it where the file tells of it, else one that sees all of it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...kinematics import R_ZUP_YUP, z_up
+from ...take import Camera, Person
+from .motion import SmplMotion
+
+_SIZE = (1280, 720)
+_FOCAL = 1.4 * _SIZE[0]  # px: about 39 degrees across, as a 50 mm lens
+_MARGIN = 1.15
+_NEAREST_M = 3.0
+_LOOK_DOWN = np.radians(8.0)
+_SAMPLE = 200  # frames that tell how much room the motion takes
+_FROM_FRONT = 0.3  # how much farther a camera may be for showing the face rather than the back
+
+
+def filming(motion: SmplMotion, floor: float, frames: np.ndarray) -> Camera:
+    """The camera that the motion's axes are of, in the Take's world, for frames (T,); `floor` m is how much the motion was let down.
+
+    Before and after the person is seen the camera stays as it is nearest to them.
+    """
+    lens = motion.lens
+    moved = np.tile(np.eye(4), (len(motion.frames), 1, 1)) if lens.cam_to_world is None else lens.cam_to_world
+    moved = moved[np.clip(frames - motion.frames[0], 0, len(motion.frames) - 1)]
+    file_to_world = np.eye(4)
+    file_to_world[:3, :3] = R_ZUP_YUP @ motion.to_y_up()
+    file_to_world[:3, 3] = z_up(np.array([0.0, -floor, 0.0]))
+    return Camera(lens.K, np.linalg.inv(file_to_world @ moved))
+
+
+def watching(people: list[Person], frames: np.ndarray) -> tuple[Camera, tuple[int, int]]:
+    """A still camera that sees the people all the time, from as near as may be and rather from the front, and its image size."""
+    shown = [person.transforms()[:: max(1, len(person.frames) // _SAMPLE)] for person in people]
+    joints = np.concatenate([z_up(transforms[..., :3, 3]).reshape(-1, 3) for transforms in shown])
+    middle = (joints.min(axis=0) + joints.max(axis=0)) / 2
+    facing = np.concatenate([z_up(transforms[:, 0, :3, 2]) for transforms in shown]).mean(axis=0)
+    views = []
+    for azimuth in np.arange(0, 2 * np.pi, np.pi / 8):
+        away = np.array([np.sin(azimuth), -np.cos(azimuth), 0.0])
+        right = np.array([-away[1], away[0], 0.0])  # of the picture
+        forward = -away * np.cos(_LOOK_DOWN) - np.array([0.0, 0.0, np.sin(_LOOK_DOWN)])
+        turn = np.stack([right, np.cross(forward, right), forward])
+        seen = (joints - middle) @ turn.T
+        room = [(np.abs(seen[:, axis]) + 0.2) * _FOCAL / (_SIZE[axis] / 2) * _MARGIN - seen[:, 2] for axis in (0, 1)]
+        distance = max(_NEAREST_M, float(np.max(room)))
+        views.append((distance * (1 - _FROM_FRONT * float(facing @ away)), turn, distance))
+    _, turn, distance = min(views, key=lambda view: view[0])
+    world_to_cam = np.eye(4)
+    world_to_cam[:3, :3], world_to_cam[:3, 3] = turn, -turn @ middle + [0.0, 0.0, distance]
+    K = np.array([[_FOCAL, 0.0, _SIZE[0] / 2], [0.0, _FOCAL, _SIZE[1] / 2], [0.0, 0.0, 1.0]])
+    return Camera(K, np.tile(world_to_cam, (len(frames), 1, 1))), _SIZE

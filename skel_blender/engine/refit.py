@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fit a stretch of a Take again around frames that an animator has set by hand.
+
+The Take holds what the footage told, so no footage and no landmarker is needed. Frames between two that were set start from the old
+motion plus the correction, drawn linearly between them: evidence that speaks against the correction is then far off and fades out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .. import take as takes
+from ..kinematics import R_ZUP_YUP
+from ..messages import Event, Log, Progress, SkelError
+from ..take import Person, Take
+from .body import BodyModel, load_body
+from .fit import Config, Observations, View, Weights, skelify
+from .fit.evidence import LIMB_LANDMARKS, gather
+from .fit.people import missed
+from .tracks import Track
+
+_AROUND = 2  # frames beyond either end that hold the stretch to the old motion, as second differences reach that far
+_STEPS = 30
+_SAME_BODY_M = 1e-3
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """What the animator set: frames (n,) of the source, poses (n,46) rad and trans (n,3) m in these frames, model frame."""
+
+    frames: np.ndarray
+    poses: np.ndarray
+    trans: np.ndarray
+
+
+def read_corrections(path: Path) -> Corrections:
+    """An `.npz` with the arrays frames, poses and trans. Raises SkelError for any other file."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            poses, trans = (np.asarray(file[name], dtype=float) for name in ("poses", "trans"))
+            found = Corrections(np.asarray(file["frames"], dtype=int), poses, trans)
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise SkelError("bad_file", f"{path} holds no corrections.", "It needs the arrays frames, poses and trans.") from error
+    count = len(found.frames)
+    if found.poses.shape != (count, 46) or found.trans.shape != (count, 3) or not count or not np.isfinite(found.poses).all():
+        raise SkelError("bad_file", f"{path} holds no corrections.", "It needs frames (n,), poses (n,46) and trans (n,3), all finite.")
+    return found
+
+
+def refit(take: Take, number: int, set_by_hand: Corrections, frames: tuple[int, int] | None = None, body: BodyModel | None = None,
+          emit: Callable[[Event], None] = lambda event: None) -> Take:  # fmt: skip
+    """A new Take in which person `number` (from 0) is fitted again in source frames [A, B), the whole track where None.
+
+    Frames set by hand stay exactly so, as do all frames outside. Raises SkelError for what the user can mend.
+    """
+    person = _person(take, number)
+    body = _body(person) if body is None else body
+    _check_body(body, person)
+    rows = _stretch(person, set_by_hand, frames)
+    start, kept = _corrected(person, set_by_hand, rows)
+    wide = slice(max(rows.start - _AROUND, 0), min(rows.stop + _AROUND, len(person.frames)))
+    fixed = kept.copy()
+    fixed[: rows.start] = fixed[rows.stop :] = True
+    seen = replace(_observations(take, person, body), fixed=torch.as_tensor(fixed))
+    done = 0
+
+    def count() -> None:
+        nonlocal done
+        done += 1
+        emit(Progress("fit", done, _STEPS, -1.0))
+
+    state = torch.as_tensor(start)
+    found = skelify(body, _part(seen, wide), (state[wide, 3:], torch.as_tensor(person.betas)[None], state[wide, :3]),
+                    Config(Weights(), _STEPS, fit_shape=False), count)  # fmt: skip
+    emit(Progress("fit", _STEPS, _STEPS, 0.0))
+    if not bool(found.converged.all()):
+        emit(Log("info", f"The fit was still improving by {float(found.gain[0]):.1%} a step when it ended."))
+    state[wide] = found.state
+    error = missed(body, seen, state, torch.as_tensor(person.betas)[None]).numpy()
+    confidence = person.confidence.copy()
+    confidence[kept] = 1.0
+    again = replace(person, poses=state[:, 3:].numpy(), trans=state[:, :3].numpy(), reprojection_error=error, confidence=confidence)
+    people = [again if k == number else other for k, other in enumerate(take.people)]
+    return replace(take, people=people)
+
+
+def refit_to_file(path: Path, corrections: Path, number: int, frames: tuple[int | None, int | None], body: str, out: Path,
+                  emit: Callable[[Event], None]) -> None:  # fmt: skip
+    """Read a Take and corrections, fit again, write the new Take, whole or not at all."""
+    take = takes.load(path)
+    person = _person(take, number)
+    first, end = frames
+    stretch = (person.frames[0] if first is None else first, person.frames[-1] + 1 if end is None else end)
+    takes.save(refit(take, number, read_corrections(corrections), stretch, load_body(body) if body else None, emit), out)
+
+
+def _person(take: Take, number: int) -> Person:
+    if not 0 <= number < len(take.people):
+        raise SkelError("no_person", f"The Take has {len(take.people)} people; there is no number {number}.", "Count them from 0.")
+    return take.people[number]
+
+
+def _body(person: Person) -> BodyModel:
+    kind, _, sex = person.body_name.partition(" ")
+    if kind != "open":
+        raise SkelError("no_body", f"The person has the body '{person.body_name}', whose file is not in the Take.", "Choose the SKEL file.")
+    return load_body("open", sex)
+
+
+def _check_body(body: BodyModel, person: Person) -> None:
+    off = np.abs(body.rest_body(person.betas).joints - person.body.joints).max()
+    if off > _SAME_BODY_M:
+        raise SkelError("other_body", "The Take was made with another version of the body.", "Reconstruct the clip again.")
+
+
+def _stretch(person: Person, corrections: Corrections, frames: tuple[int, int] | None) -> slice:
+    first, end = frames or (int(person.frames[0]), int(person.frames[-1]) + 1)
+    rows = slice(max(first - int(person.frames[0]), 0), min(end - int(person.frames[0]), len(person.frames)))
+    if rows.start >= rows.stop:
+        raise SkelError("no_frames", f"The person is not there in frames {first} to {end - 1}.",
+                        f"Choose frames between {person.frames[0]} and {person.frames[-1]}.")  # fmt: skip
+    if not np.isin(corrections.frames, person.frames[rows]).all():
+        raise SkelError("no_frames", "A frame set by hand lies outside the stretch to fit.", "Choose a stretch that holds them all.")
+    return rows
+
+
+def _corrected(person: Person, corrections: Corrections, rows: slice) -> tuple[np.ndarray, np.ndarray]:
+    """(T,49) the old motion with the corrections drawn between the frames set by hand, fading out to the stretch's ends; (T,) bool, set."""
+    old = np.concatenate([person.trans, person.poses], axis=1)
+    order = np.argsort(corrections.frames)
+    chosen = corrections.frames[order] - person.frames[0]
+    wanted = np.concatenate([corrections.trans, corrections.poses], axis=1)[order]
+    change = wanted - old[chosen]
+    change[:, 3:6] = (change[:, 3:6] + np.pi) % (2 * np.pi) - np.pi  # the pelvis may have turned the other way round
+    ends = [rows.start - 1, *chosen, rows.stop]
+    changes = np.concatenate([np.zeros((1, old.shape[1])), change, np.zeros((1, old.shape[1]))])
+    when = np.arange(len(old))
+    start = old + np.stack([np.interp(when, ends, column) for column in changes.T], axis=1)
+    kept = np.zeros(len(old), dtype=bool)
+    kept[chosen] = True
+    start[chosen] = old[chosen] + change
+    return start, kept
+
+
+def _observations(take: Take, person: Person, body: BodyModel) -> Observations:
+    """The Take's evidence in its world, model axes."""
+    cameras = take.camera.world_to_cam[person.frames - take.frames[0]]
+    if np.ptp(cameras, axis=0).max() > 1e-6:
+        raise SkelError("moving_camera", "The Take's camera moves.", "Re-fitting needs a still camera.")
+    like = body.J_template
+    view = View(*(torch.as_tensor(part).to(like) for part in (take.camera.K, cameras[0, :3, :3] @ R_ZUP_YUP, cameras[0, :3, 3])))
+    track = Track(person.frames, person.keypoints_2d, person.landmarks_3d, person.keypoints_2d[:, list(LIMB_LANDMARKS), 2].max(1) > 0)
+    return replace(gather(track, body, view, float(take.fps)), contacts=torch.as_tensor(person.contacts).to(like))
+
+
+def _part(seen: Observations, rows: slice) -> Observations:
+    names = ("keypoints_2d", "landmarks_3d", "landmark_weight", "contacts", "fixed")
+    return replace(seen, lengths=(rows.stop - rows.start,), **{name: getattr(seen, name)[rows] for name in names})

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fitting again around frames set by hand: they stay, their neighbours follow, the rest is left alone."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from skel_blender import take as takes  # noqa: E402
+from skel_blender.anatomy import DOF_INDEX  # noqa: E402
+from skel_blender.engine.__main__ import main  # noqa: E402
+from skel_blender.engine.body import load_body  # noqa: E402
+from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
+from skel_blender.engine.fit.config import relaxed_pose  # noqa: E402
+from skel_blender.engine.refit import Corrections, refit  # noqa: E402
+from skel_blender.kinematics import R_ZUP_YUP  # noqa: E402
+from skel_blender.messages import SkelError  # noqa: E402
+from skel_blender.take import Camera, Person, Take  # noqa: E402
+
+FRAMES, WRONG, ELBOW = 40, slice(12, 28), DOF_INDEX["elbow_flexion_r"]
+
+
+@pytest.fixture(scope="module")
+def case():
+    """A Take whose right forearm was lost in the middle (no evidence there, a wrong angle), and the true poses."""
+    body = load_body("open")
+    poses = np.tile(relaxed_pose(), (FRAMES, 1))
+    poses[:, ELBOW] = 1.2 + 0.6 * np.sin(np.linspace(0, 2 * np.pi, FRAMES))
+    trans = np.tile([0.0, 1.0, 0.0], (FRAMES, 1))
+    shape, owner = body.shape(torch.zeros(1, 10).double()), torch.zeros(FRAMES, dtype=torch.long)
+    where = pose_points(shape, owner, pose_chain(shape, owner, torch.as_tensor(poses), torch.as_tensor(trans)), body.markers)[0].numpy()
+    K = np.array([[1000.0, 0, 640], [0, 1000, 360], [0, 0, 1]])
+    R, t = np.diag([1.0, -1.0, -1.0]), np.array([0.0, 1.0, 4.0])
+    seen = where @ R.T + t
+    imaged = seen @ K.T
+    keypoints = np.concatenate([imaged[..., :2] / imaged[..., 2:], np.full((FRAMES, 33, 1), 0.9)], -1)
+    hand = [14, 16, 18, 20, 22]
+    keypoints[WRONG, hand, 2] = 0.0
+    found = poses.copy()
+    found[WRONG, ELBOW] = 0.1
+    world = np.eye(4)
+    world[:3, :3], world[:3, 3] = R @ R_ZUP_YUP.T, t
+    person = Person(
+        "Person 1", body.name, np.arange(10, 10 + FRAMES), found, np.zeros(10), trans, np.full(FRAMES, 0.9), keypoints,
+        (where - where[:, [23, 24]].mean(1, keepdims=True)) @ R.T, np.zeros(FRAMES), np.zeros((FRAMES, 6), dtype=bool),
+        body.rest_body(np.zeros(10)))  # fmt: skip
+    person.landmarks_3d[WRONG, hand] = person.landmarks_3d[WRONG, 12:13]  # where a landmarker puts what it can't see: anywhere
+    frames = np.arange(60)
+    take = Take("clip.mp4", Fraction(30), frames, (1280, 720), Camera(K, np.tile(world, (60, 1, 1))), [person])
+    return take, poses, trans
+
+
+def test_frames_set_by_hand_stay_and_their_neighbours_follow(case):
+    take, poses, trans = case
+    rows = np.array([15, 20, 24])
+    again = refit(take, 0, Corrections(rows + 10, poses[rows], trans[rows]), (20, 40)).people[0]
+    old = take.people[0]
+    assert np.allclose(again.poses[rows], poses[rows], atol=1e-12)
+    outside = np.r_[0:10, 30:FRAMES]
+    assert np.array_equal(again.poses[outside], old.poses[outside]) and np.array_equal(again.trans[outside], old.trans[outside])
+    before, after = (np.abs(person.poses[15:25, ELBOW] - poses[15:25, ELBOW]).max() for person in (old, again))
+    assert before > 1.0 and after < 0.25
+    takes.validate(replace(take, people=[again]))
+
+
+def test_the_command_writes_a_new_take(case, tmp_path, capsys):
+    take, poses, trans = case
+    takes.save(take, tmp_path / "take.npz")
+    np.savez(tmp_path / "set.npz", frames=[30], poses=poses[20:21], trans=trans[20:21])
+    arguments = ["refit", str(tmp_path / "take.npz"), "--set", str(tmp_path / "set.npz"), "--out", str(tmp_path / "new.npz")]
+    assert main([*arguments, "--frames", "20:40"]) == 0
+    assert np.allclose(takes.load(tmp_path / "new.npz").people[0].poses[20], poses[20])
+    assert main([*arguments, "--frames", "35:40"]) == 1
+    assert "Choose a stretch that holds them all." in capsys.readouterr().err
+    np.savez(tmp_path / "set.npz", frames=[30], poses=poses[20:21, :3], trans=trans[20:21])
+    assert main(arguments) == 1
+    assert "holds no corrections" in capsys.readouterr().err
+
+
+def test_another_body_and_another_person_are_refused(case):
+    take, poses, trans = case
+    set_by_hand = Corrections(np.array([20]), poses[10:11], trans[10:11])
+    with pytest.raises(SkelError, match="another version"):
+        refit(take, 0, set_by_hand, body=load_body("female"))
+    with pytest.raises(SkelError, match="no number 3"):
+        refit(take, 3, set_by_hand)
+    moving = take.camera.world_to_cam.copy()
+    moving[30:, 0, 3] += 1.0
+    with pytest.raises(SkelError, match="camera moves"):
+        refit(replace(take, camera=replace(take.camera, world_to_cam=moving)), 0, set_by_hand)
