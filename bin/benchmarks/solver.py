@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SKELify against the original: `./bin/benchmark solver [skel_male.pkl] [--long]`, accuracy, time, memory, independence.
+"""SKELify against the original: `./bin/benchmark solver [skel_male.pkl] [--long] [--write docs/solver.md]`, accuracy, time, memory.
 
 The problems and the original's results and timings (2 CPU cores) are stored in tests/data/skelify_oracle.npz; they belong to a
 synthetic model file, a reduced copy of which the tests carry, so that no licensed file is needed.
@@ -29,6 +29,8 @@ from tests.engine.oracle import Oracle, read_oracle
 
 _HUB = 39  # of the 44 keypoints, where 3D errors are aligned
 _SPREAD, _ROOT_SPREAD = 0.3, (0.15, 0.15, 0.5)  # rad, about what the problems' poses stray from the mean pose
+_BEGIN, _END = "<!-- solver: begin -->", "<!-- solver: end -->"
+_LINES: list[str] = []
 _LENGTHS, _LONG = (500, 1000, 2000, 4000), (10000, 20000)
 
 
@@ -37,10 +39,12 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="bin/benchmark solver")
     parser.add_argument("model", nargs="?", type=Path, help="the synthetic skel_male.pkl, with HSMR's regressors beside it")
     parser.add_argument("--long", action="store_true", help="tracks of up to 20,000 frames too")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables between the marks in this file")
     parser.add_argument("--track", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.track:
         return _one_track(options.track)
+    _LINES.clear()
     oracle = read_oracle()
     body, points = (oracle.body, oracle.points) if options.model is None else _given(options.model)
     _agreement(body, points, oracle)
@@ -48,6 +52,10 @@ def main(arguments: list[str]) -> int:
     _from_scratch(body, points, oracle)
     _tracks(_LENGTHS + (_LONG if options.long else ()))
     _perturbed()
+    if options.write:
+        text = options.write.read_text("utf-8")
+        before, after = text[: text.index(_BEGIN) + len(_BEGIN)], text[text.index(_END) :]
+        options.write.write_text(before + "\n" + "\n".join(_LINES) + "\n" + after, "utf-8")
     return 0
 
 
@@ -194,8 +202,13 @@ def _perturbed(starts: int = 5) -> None:
 
 
 def _head(title: str, *columns: str) -> None:
-    print(f"\n## {title}\n\n| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
+    _say(f"\n### {title}\n\n| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
 
 
 def _row(*cells: object) -> None:
-    print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
+    _say("| " + " | ".join(str(cell) for cell in cells) + " |")
+
+
+def _say(line: str) -> None:
+    _LINES.append(line)
+    print(line, flush=True)
