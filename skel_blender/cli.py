@@ -61,7 +61,7 @@ def _parser() -> _Parser:
     command.add_argument("-o", "--out", required=True, help="what to write, by its ending: " + ", ".join(ENDINGS))
     command.add_argument("--frames", type=_frames, metavar="A:B", help="frames A to B-1, counted from 0")
     command.add_argument("--people", type=_positive, default=0, metavar="N", help="the N people seen most (default: all)")
-    command.add_argument("--body", default="", metavar="NAME", help="the body model")
+    command.add_argument("--body", default="", metavar="NAME", help="male, female or a SKEL model file")
     command.add_argument("--device", default="", choices=("auto", "cpu", "cuda"), help="where to compute")
     lens = command.add_mutually_exclusive_group()
     lens.add_argument("--fov", type=_angle, metavar="DEGREES", help="the camera's horizontal field of view")
@@ -94,7 +94,7 @@ def _parser() -> _Parser:
 def _reconstruct(given: argparse.Namespace, status: Status) -> int:
     def request(take: Path) -> Request:
         return Request(
-            inputs=tuple(given.inputs), out=str(take), frames=given.frames or "", people=given.people, body=given.body,
+            inputs=tuple(given.inputs), out=str(take), frames=given.frames or "", people=given.people, body=_path_or_name(given.body),
             device=given.device, fov=given.fov, focal_length=given.focal_length, seed=given.seed,
             model=str(environment.landmark_model(environment.default_root())),
         )  # fmt: skip
