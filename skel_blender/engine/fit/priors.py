@@ -58,7 +58,7 @@ def usual_shape(system: NormalEquations, problem: Problem, state: torch.Tensor, 
 
 
 def smoothness(system: NormalEquations, problem: Problem, state: torch.Tensor, shared: torch.Tensor) -> None:
-    """Joints and the body's place have inertia: small speeds, small accelerations, no leaps. The pelvis' turns: `floor.turning`."""
+    """Joints and the body's place have inertia: small speeds, small accelerations, no leaps. The pelvis' turns: `inertia.turning`."""
     weights = problem.config.weights
     if len(state) < 2 or system.width < 2:
         return

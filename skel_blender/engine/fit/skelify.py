@@ -14,7 +14,7 @@ import torch
 
 from ..body import BodyModel
 from ..regress.start import first_state, guesses
-from . import floor, priors, sight
+from . import floor, inertia, priors, sight
 from .confidence import confidence
 from .config import Config
 from .observations import Observations, View
@@ -22,7 +22,7 @@ from .problem import Problem, make_problem
 from .solver import Bounds, Solution, solve
 
 BETA = 2.5  # standard deviations, the widest shape: a wrong distance must not make giants and dwarfs
-SIGHT_TERMS = (sight.keypoints, sight.landmarks, sight.targets, sight.pins, floor.contacts, floor.inertia, floor.turning)
+SIGHT_TERMS = (sight.keypoints, sight.landmarks, sight.targets, sight.pins, floor.contacts, inertia.extremities, inertia.turning)
 PRIOR_TERMS = (priors.stance, priors.limits, priors.usual_shape, priors.smoothness)
 
 
