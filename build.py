@@ -25,7 +25,7 @@ PACKAGE = ROOT / "skel_blender"
 MANIFEST = ROOT / "blender_manifest.toml"
 LEGAL = (ROOT / "LICENSE", ROOT / "NOTICES.md")
 MODEL_MEMBER = "engine/data/pose_landmarker_heavy.task"
-BODY_MEMBERS = ("engine/body/data/open_male.npz", "engine/body/data/open_female.npz")
+DATA_MEMBERS = ("engine/body/data/open_male.npz", "engine/body/data/open_female.npz", "engine/fit/data/landmark_correction.npz")
 TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 
 
@@ -35,7 +35,7 @@ def members(model: Path) -> dict[str, Path]:
     found = {path.relative_to(PACKAGE).as_posix(): path for path in _files(PACKAGE, excluded)}
     found |= {path.relative_to(ROOT).as_posix(): path for path in (MANIFEST, *LEGAL, *sorted((ROOT / "LICENSES").iterdir()))}
     found[MODEL_MEMBER] = model
-    missing = [name for name in BODY_MEMBERS if name not in found]
+    missing = [name for name in DATA_MEMBERS if name not in found]
     missing += [name for name, path in found.items() if not path.is_file()]
     if missing:
         raise SkelError("incomplete", f"The extension lacks {', '.join(missing)}.", "Check out the whole repository.")

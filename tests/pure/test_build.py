@@ -22,8 +22,8 @@ def archive(tmp_path):
 def test_blender_finds_manifest_and_package_at_the_root(archive):
     with zipfile.ZipFile(archive) as opened:
         names = set(opened.namelist())
-    assert {"blender_manifest.toml", "__init__.py", "LICENSE", "NOTICES.md", "anatomy.py", "ui/panel.py", "rig/build.py",
-            "engine/__main__.py", "locks/engine.txt", build.MODEL_MEMBER, *build.BODY_MEMBERS} <= names  # fmt: skip
+    assert {"blender_manifest.toml", "__init__.py", "LICENSE", "NOTICES.md", "anatomy.py", "ui/panel.py", "rig/assemble.py",
+            "engine/__main__.py", "locks/engine.txt", build.MODEL_MEMBER, *build.DATA_MEMBERS} <= names  # fmt: skip
 
 
 def test_no_tests_no_caches_no_hidden_files(archive):
@@ -48,7 +48,7 @@ def test_the_same_files_give_the_same_bytes(archive, tmp_path):
 
 
 def test_a_missing_asset_is_named_and_nothing_is_written(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(build, "BODY_MEMBERS", ("engine/body/data/nobody.npz",))
+    monkeypatch.setattr(build, "DATA_MEMBERS", ("engine/body/data/nobody.npz",))
     monkeypatch.setattr(build.environment, "landmark_model", lambda root: build.MANIFEST)
     assert build.main(["--out", str(tmp_path / "x.zip")]) == 1
     assert "nobody.npz" in capsys.readouterr().err
@@ -71,4 +71,4 @@ def test_the_version_number_is_written_in_the_manifest_only():
 
 def test_every_packed_asset_is_named_in_the_notices():
     notices = (build.ROOT / "NOTICES.md").read_text(encoding="utf-8")
-    assert [name for name in (build.MODEL_MEMBER, *build.BODY_MEMBERS) if name.rpartition("/")[2] not in notices] == []
+    assert [name for name in (build.MODEL_MEMBER, *build.DATA_MEMBERS) if name.rpartition("/")[2] not in notices] == []

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from importlib import resources
+
 import numpy as np
 import torch
 
@@ -25,15 +28,16 @@ _TRUST[29:33] = 0.8
 def gather(track: Track, body: BodyModel, view: View, fps: float) -> Observations:
     """Observations of one track (33 BlazePose landmarks).
 
-    A landmarker looks at a crop as if the camera pointed at it; its metric landmarks are turned by the ray to the person. It also
-    guesses the person's size; as one picture cannot tell size from distance, the body's mean size is taken and proportions are fitted.
+    A landmarker looks at a crop as if the camera pointed at it; its metric landmarks are turned by the ray to the person. What it gets
+    wrong always is put right first.
     """
     like = {"dtype": view.K.dtype, "device": view.K.device}
     keypoints = torch.as_tensor(track.keypoints_2d, **like)
     seen = torch.as_tensor(track.observed, **like)[:, None]
     trust = torch.as_tensor(_TRUST, **like)
     confidence = keypoints[..., 2].clamp(0, 1) * seen
-    turned = _toward_ray(_resized(torch.as_tensor(track.landmarks_3d, **like), body), keypoints[:, list(HIPS), :2].mean(1), view.K)
+    landmarks = _resized(corrected(torch.as_tensor(track.landmarks_3d, **like)), body)
+    turned = _toward_ray(landmarks, keypoints[:, list(HIPS), :2].mean(1), view.K)
     return Observations(
         fps=fps, lengths=(len(keypoints),), view=view,
         keypoints_2d=torch.cat([keypoints[..., :2], (confidence * trust)[..., None]], -1), keypoint_points=body.markers,
@@ -41,13 +45,34 @@ def gather(track: Track, body: BodyModel, view: View, fps: float) -> Observation
     )  # fmt: skip
 
 
+def corrected(landmarks: torch.Tensor) -> torch.Tensor:
+    """Metric landmarks (T,33,3) m, relative to mid-hip, without what the network gets wrong always.
+
+    A linear map of a frame's landmarks to what they lack, solved on pictures of the open body whose landmarks are known; no real
+    footage took part (`bin/benchmark landmark_correction`, which writes the file).
+    """
+    landmarks = landmarks - landmarks[:, list(HIPS)].mean(1, keepdim=True)
+    known = torch.cat([landmarks.flatten(1), torch.ones_like(landmarks[:, :1, 0])], 1)
+    return landmarks + (known @ _correction().to(landmarks)).unflatten(1, (-1, 3))
+
+
+@lru_cache(maxsize=1)
+def _correction() -> torch.Tensor:
+    """(100,99)."""
+    with resources.files(__package__).joinpath("data", "landmark_correction.npz").open("rb") as stream, np.load(stream) as file:
+        return torch.as_tensor(file["weights"])
+
+
 def _resized(landmarks: torch.Tensor, body: BodyModel) -> torch.Tensor:
-    """Landmarks (T,33,3) scaled so that their limbs and trunk are as long as the mean body's, in the median over the frames."""
+    """Landmarks (T,33,3) scaled half-way to where their limbs and trunk are as long as the mean body's, in the median over the frames.
+
+    One picture does not tell size from distance: the network guesses, the mean body guesses, and the truth lies between.
+    """
     starts, ends = (list(indices) for indices in zip(*_SIZE_BONES))
     lengths = (landmarks[:, starts] - landmarks[:, ends]).norm(dim=-1).sum(-1).median()
     rest = body.markers.at_rest(torch.zeros_like(body.J_shapedirs[:1, 0]))[0]
     wanted = (rest[starts] - rest[ends]).norm(dim=-1).sum()
-    return landmarks * (wanted / lengths)
+    return landmarks * (wanted / lengths).sqrt()
 
 
 def _toward_ray(landmarks: torch.Tensor, center: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
