@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from .camera import DEFAULT_FOV_DEGREES, intrinsics
 from .fit.evidence import LIMB_LANDMARKS
 from .fit.observations import View
 from .fit.people import STEPS, Fit, fit_people
+from .regress.correction import corrected
 from .track import find_people
 from .tracks import Track
 from .video import Source, open_source
@@ -75,6 +76,7 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     tracks = find_people(source, Path(options.model), options.people, on_frame)
     if not tracks:
         raise _nobody(source)
+    tracks = [replace(track, landmarks_3d=corrected(track.landmarks_3d)) for track in tracks]
     K = _lens(source, options, emit)
     fits, view = fit_people(tracks, body, K, float(source.fps), lambda done: clock.tell("fit", done, STEPS * len(tracks)))
     found = [(track, fit) for track, fit in zip(tracks, fits) if fit is not None]

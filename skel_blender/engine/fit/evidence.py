@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from importlib import resources
-
 import numpy as np
 import torch
 
@@ -28,39 +25,20 @@ _TRUST[29:33] = 0.8
 def gather(track: Track, body: BodyModel, view: View, fps: float) -> Observations:
     """Observations of one track (33 BlazePose landmarks).
 
-    A landmarker looks at a crop as if the camera pointed at it; its metric landmarks are turned by the ray to the person. What it gets
-    wrong always is put right first.
+    A landmarker looks at a crop as if the camera pointed at it; its metric landmarks are turned by the ray to the person.
     """
     like = {"dtype": view.K.dtype, "device": view.K.device}
     keypoints = torch.as_tensor(track.keypoints_2d, **like)
     seen = torch.as_tensor(track.observed, **like)[:, None]
     trust = torch.as_tensor(_TRUST, **like)
     confidence = keypoints[..., 2].clamp(0, 1) * seen
-    landmarks = _resized(corrected(torch.as_tensor(track.landmarks_3d, **like)), body)
+    landmarks = _resized(torch.as_tensor(track.landmarks_3d, **like), body)
     turned = _toward_ray(landmarks, keypoints[:, list(HIPS), :2].mean(1), view.K)
     return Observations(
         fps=fps, lengths=(len(keypoints),), view=view,
         keypoints_2d=torch.cat([keypoints[..., :2], (confidence * trust)[..., None]], -1), keypoint_points=body.markers,
         landmarks_3d=turned, landmark_weight=(0.2 * seen + 0.8 * confidence) * trust, landmark_points=body.markers,
     )  # fmt: skip
-
-
-def corrected(landmarks: torch.Tensor) -> torch.Tensor:
-    """Metric landmarks (T,33,3) m, relative to mid-hip, without what the network gets wrong always.
-
-    A linear map of a frame's landmarks to what they lack, solved on pictures of the open body whose landmarks are known; no real
-    footage took part (`bin/benchmark landmark_correction`, which writes the file).
-    """
-    landmarks = landmarks - landmarks[:, list(HIPS)].mean(1, keepdim=True)
-    known = torch.cat([landmarks.flatten(1), torch.ones_like(landmarks[:, :1, 0])], 1)
-    return landmarks + (known @ _correction().to(landmarks)).unflatten(1, (-1, 3))
-
-
-@lru_cache(maxsize=1)
-def _correction() -> torch.Tensor:
-    """(100,99)."""
-    with resources.files(__package__).joinpath("data", "landmark_correction.npz").open("rb") as stream, np.load(stream) as file:
-        return torch.as_tensor(file["weights"])
 
 
 def _resized(landmarks: torch.Tensor, body: BodyModel) -> torch.Tensor:

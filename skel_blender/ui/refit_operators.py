@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Re-fit: frames set by hand stay, the engine fits those around them to the footage again."""
+
+import functools
+from pathlib import Path
+
+import bpy
+from bpy.props import FloatProperty
+
+from .. import take as takes
+from ..job import RefitRequest
+from ..messages import SkelError
+from ..rig import corrections, record
+from ..take import Person, Take
+from . import engine, gather
+from .arrival import PROPERTY
+from .operators import StartsJob
+from .runner import runner
+
+
+class SKEL_OT_refit(StartsJob, bpy.types.Operator):
+    """Fit the frames around those that you set by hand to the footage again; the present action stays as it is"""
+
+    bl_idname, bl_label = "skel.refit", "Re-fit"
+    seconds: FloatProperty(name="Around", subtype="TIME_ABSOLUTE", unit="TIME_ABSOLUTE", default=1.0, min=0.0, soft_max=10.0,
+                           description="How far before the first and after the last frame set by hand the motion may change")  # fmt: skip
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        cls.poll_message_set("Select the armature of a reconstructed person")
+        return gather.active_rig(context) is not None and super().poll(context)
+
+    def run(self, context: bpy.types.Context) -> None:
+        rig = gather.active_rig(context)
+        path, take = take_of(rig)
+        number, person = person_of(rig, take)
+        found = corrections.find(rig, person)
+        given, out = gather.user_folder("refit") / "corrections.npz", gather.new_take_path(path)
+        found.save(given)
+        around = round(self.seconds * float(take.fps))
+        frames = f"{max(found.frames[0] - around, person.frames[0])}:{min(found.frames[-1] + around, person.frames[-1]) + 1}"
+        job = engine.start(RefitRequest(str(path), str(given), str(out), number, frames))
+        runner.start("Fitting again", job, functools.partial(bring_back, rig_id=rig[record.ID], count=len(found.frames)))
+
+
+def take_of(rig: bpy.types.Object) -> tuple[Path, Take]:
+    """The Take that a rig was built from, and where it lies."""
+    home = next((collection for collection in rig.users_collection if PROPERTY in collection), None)
+    if home is None:
+        raise SkelError("no_take", "This rig does not know its Take.", "Reconstruct the clip again, or load the Take.")
+    path = Path(bpy.path.abspath(home[PROPERTY]))
+    return path, takes.load(path)
+
+
+def person_of(rig: bpy.types.Object, take: Take) -> tuple[int, Person]:
+    """The rig's person in a Take, and his number there."""
+    for number, person in enumerate(take.people):
+        if person.name == rig[record.PERSON]:
+            return number, person
+    raise SkelError("no_person", f"The Take has nobody by the name of {rig[record.PERSON]}.", "Load the Take again.")
+
+
+def bring_back(path: str, rig_id: str, count: int) -> str:
+    """Give the rig the motion of the new Take at `path`, which becomes its Take."""
+    rig = next((thing for thing in bpy.data.objects if record.is_rig(thing) and thing[record.ID] == rig_id), None)
+    if rig is None:
+        raise SkelError("no_rig", f"The rig is gone, the Take is saved as {path}.", "Load it with Load Take.")
+    action = corrections.bring(rig, person_of(rig, takes.load(path))[1])
+    home = next(collection for collection in rig.users_collection if PROPERTY in collection)
+    home[PROPERTY] = path
+    return f"Fitted again around {count} frames; the motion is in {action.name}."
+
+
+CLASSES = (SKEL_OT_refit,)
