@@ -41,9 +41,16 @@ class Dof:
 
 _X, _Y, _Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 _NX, _NY, _NZ = (-1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, -1.0)
-_TALUS = (-0.10501402, -0.17402184, 0.97912637)  # the released model uses the right ankle's axis on both sides
-_CALCN_R, _CALCN_L = (0.78718, 0.6047472, -0.12094825), (-0.78718, -0.6047472, -0.12094825)
-_TOES_R, _TOES_L = (0.580954584, 2.16e-6, -0.813935975), (-0.580954584, 2.16e-6, -0.813935975)
+
+
+def _pin(about_x: float, about_y: float) -> tuple[float, float, float]:
+    """The axis of an OpenSim pin joint: z after turns about x, then y, by its frame's Euler angles."""
+    return (math.sin(about_y), -math.sin(about_x) * math.cos(about_y), math.cos(about_x) * math.cos(about_y))
+
+
+_TALUS = _pin(0.175895, -0.105208)  # the released model uses the right ankle's axis on both sides
+_CALCN_R, _CALCN_L = _pin(-1.76818999, 0.906223), _pin(1.768189999, -0.906223)
+_TOES_R, _TOES_L = _pin(-3.141589999, 0.6199010), _pin(-3.141589999, -0.6199010)
 _ELBOW_R, _ELBOW_L = (0.0494, 0.0366, 0.99810825), (-0.0494, -0.0366, 0.99810825)
 _PRO_R, _PRO_L = (-0.01716099, 0.99266564, -0.11966796), (0.01716099, -0.99266564, -0.11966796)
 
@@ -136,9 +143,15 @@ def _both(right: dict[str, tuple[float, float]]) -> tuple[tuple[float, float], .
     return tuple(table)
 
 
-# Symmetric anatomical ranges (radians), for the open body and the rig's default. Ranges of motion after the AAOS norms (Greene and
-# Heckman 1994) and the Rajagopal 2016 model, widened to what athletes and dancers reach. `shoulder_*_y` goes beyond a right angle
-# so that an arm can rise in front of the body to overhead without leaving its Euler branch.
+def mirror_limits(table: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    """The limits (46 pairs, radians) of the left-right mirrored person."""
+    partners = [(table[dof.mirror], dof.mirror_sign) for dof in DOFS]
+    return tuple((low, up) if sign > 0 else (-up, -low) for (low, up), sign in partners)
+
+
+# Symmetric anatomical ranges (radians), for all bodies and the rig's default: the norms in limit_sources.NORMS, widened to what athletes
+# and dancers reach. `shoulder_*_y` goes beyond a right angle so that an arm can rise in front of the body to overhead without leaving
+# its Euler branch.
 LIMITS_ANATOMICAL = _both({
     "hip_flexion_r": (_D(-40), _D(140)), "hip_adduction_r": (_D(-60), _D(35)), "hip_rotation_r": (_D(-50), _D(50)),
     "knee_angle_r": (_D(0), _D(155)), "ankle_angle_r": (_D(-55), _D(40)), "subtalar_angle_r": (_D(-25), _D(35)),
@@ -153,7 +166,7 @@ LIMITS_ANATOMICAL = _both({
 })  # fmt: skip
 
 # The table that HSMR and SKELify use (HSMR repository, MIT), its oddities kept: unlike sides in pronation and in the upward
-# rotation of the shoulder blade, and one sign of elevation on both sides although mirroring flips it.
+# rotation of the shoulder blade, and one sign of elevation on both sides although mirroring flips it (limit_sources.LIMIT_FAULTS).
 LIMITS_HSMR = tuple(
     [FREE] * 3
     + 2 * [
@@ -167,4 +180,20 @@ LIMITS_HSMR = tuple(
     + [(0.0, _D(135)), (_D(-90), _D(90)), (_D(-90), _D(90)), (_D(-45), _D(45))]
 )  # fmt: skip
 
-LIMIT_TABLES = {"anatomical": LIMITS_ANATOMICAL, "hsmr": LIMITS_HSMR}
+# The table in the SKEL repository: HSMR's, but for hips and shoulders, where only the right shoulder's y has a limit, and for the left
+# blade's elevation, whose pair is written upper limit first.
+LIMITS_SKEL = tuple(
+    (-0.1, -0.4) if dof.name == "scapula_elevation_l"
+    else FREE if dof.name.startswith(("hip_", "shoulder_")) and dof.name != "shoulder_r_y"
+    else LIMITS_HSMR[dof.index]
+    for dof in DOFS
+)  # fmt: skip
+
+# As published. A pair may be inverted (low above up): take `limits`, which puts it in order, or sort it yourself; a clamp to the raw
+# pair would set the angle to one of its ends whatever it was.
+LIMIT_TABLES = {"anatomical": LIMITS_ANATOMICAL, "hsmr": LIMITS_HSMR, "skel": LIMITS_SKEL}
+
+
+def limits(table: str) -> tuple[tuple[float, float], ...]:
+    """The 46 limits (radians, infinite where free) of a table of LIMIT_TABLES, each low <= up: an inverted pair is turned round."""
+    return tuple((min(pair), max(pair)) for pair in LIMIT_TABLES[table])

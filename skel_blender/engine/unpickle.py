@@ -21,7 +21,7 @@ import numpy as np
 from ..messages import SkelError
 from .plain import Chumpy, Dtype, Holder, PlainArray, Refused, Sparse, decoded, frombuffer, plain, scalar
 
-_MOST_TUPLES = 20_000  # model files hold under a thousand; a tower of them would overflow Python's own hash
+_MOST_TUPLES = 5_000  # model files hold under a thousand; a tower of them would overflow Python's own hash
 _SPARSE = {f"{kind}_{form}": kind for kind in ("csc", "csr", "coo") for form in ("matrix", "array")}
 
 
@@ -110,9 +110,6 @@ class Reader(pickle.Unpickler):
 
     def persistent_load(self, key: object) -> object:
         raise Refused("it refers to data outside of itself")
-
-
-_Function, _Reader = Function, Reader
 
 
 def read_pickle(path: Path | str, what: str = "a body model") -> Any:

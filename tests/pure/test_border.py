@@ -16,7 +16,7 @@ MODULES = {path.relative_to(PACKAGE.parent).with_suffix("").as_posix().replace("
 BLENDER = {"bpy", "bpy_extras", "bmesh", "mathutils", "gpu", "blf", "aud", "addon_utils"}
 ENGINE = {"torch", "cv2", "mediapipe", "ai_edge_litert", "scipy", "smplx", "av", "PIL"}
 BLENDER_SIDE = ("rig", "ui", "export")
-STANDARD_ONLY = ("messages", "job", "environment", "install", "cli", "status")
+STANDARD_ONLY = ("messages", "job", "environment", "install", "cli", "status", "limit_sources")
 NUMPY_AT_MOST = ("anatomy", "kinematics", "take")
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The translations that SKEL couples to angles, with their derivatives: arcs of constant curvature in the spine, and the ellipsoid
-that each shoulder blade slides on (kinematics.md 3)."""
+that each shoulder blade slides on (Keller et al. 2023)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from ...anatomy import ARCS, DOFS_OF_JOINT, ELLIPSOIDS
 from .shape import Shape
 
-_SERIES = 1e-3  # rad; below this the arcs' derivatives come from their series, whose next term is under 1e-13
+_SERIES = 0.1  # rad; below this arcs come from their series, whose next term is under 1e-13; beyond it float32 keeps its digits too
 
 
 def couplings(shape: Shape, owner: torch.Tensor, poses: torch.Tensor) -> dict[int, tuple]:
@@ -46,13 +46,12 @@ def _arc(angle: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """sin(a)/a and (1 - cos a)/a with their derivatives, exact through zero."""
     small = angle.abs() < _SERIES
     a = torch.where(small, torch.ones_like(angle), angle)
-    sine, cosine = torch.sin(a), torch.cos(a)
-    square = angle * angle
+    sine, cosine, s = torch.sin(a), torch.cos(a), angle * angle
     return (
-        torch.where(small, 1 - square / 6, sine / a),
-        torch.where(small, -angle / 3 + angle * square / 30, (a * cosine - sine) / (a * a)),
-        torch.where(small, angle / 2 - angle * square / 24, (1 - cosine) / a),
-        torch.where(small, 0.5 - square / 8, (a * sine - 1 + cosine) / (a * a)),
+        torch.where(small, 1 - s / 6 * (1 - s / 20 * (1 - s / 42 * (1 - s / 72))), sine / a),
+        torch.where(small, -angle / 3 * (1 - s / 10 * (1 - s / 28 * (1 - s / 54))), (a * cosine - sine) / (a * a)),
+        torch.where(small, angle / 2 * (1 - s / 12 * (1 - s / 30 * (1 - s / 56))), (1 - cosine) / a),
+        torch.where(small, 0.5 - s / 8 * (1 - s / 18 * (1 - s / 40 * (1 - s / 70))), (a * sine - 1 + cosine) / (a * a)),
     )
 
 

@@ -18,7 +18,7 @@ from .arcs import couplings
 from .points import TRANS, Points, moves
 from .shape import Shape
 
-# The joint whose rotation each of SMPL's joints 1 to 23 feeds into the pose blend shapes; -1 feeds none (kinematics.md 2.5).
+# The joint whose rotation each of SMPL's joints 1 to 23 feeds into the pose blend shapes; -1 feeds none.
 FEATURE_JOINTS = (6, 1, 11, 7, 2, 12, 9, 4, -1, 10, 5, -1, 19, 14, 13, 20, 15, 21, 16, 23, 18, -1, -1)
 
 
@@ -160,7 +160,7 @@ def blend_gradient(posed: Posed, points: Points, by_point: torch.Tensor) -> tupl
 
 
 def pose_feature(local: torch.Tensor) -> torch.Tensor:
-    """(F,207) what drives the pose blend shapes: F_s - I of SMPL's joints 1 to 23, row-major (kinematics.md 2.5)."""
+    """(F,207) what drives the pose blend shapes: F_s - I of SMPL's joints 1 to 23, row-major (SMPL, Loper et al. 2015, equation 9)."""
     eye = torch.eye(3, dtype=local.dtype, device=local.device)
     fed = torch.cat([local - eye, torch.zeros_like(local[:, :1])], dim=1)  # number -1, the last, feeds nothing
     return fed[:, list(FEATURE_JOINTS)].flatten(1)

@@ -4,8 +4,8 @@
 In the parent's frame (model axes). Arcs of constant curvature: bending u, extension w, length l give
 l (-v(u), s(u) + s(w) - 2, -v(w)) with s(a) = sin a / a and v(a) = (1 - cos a) / a. Ellipsoid (Seth et al. 2016): abduction and
 elevation move the blade on the thorax, scaled by the distance W of the blades and by the height h of the thorax's arc:
-(side W/4 cos e cos a, -h/2 sin e, W/4 sin a), less its value at zero. So each of the 15 numbers is a length of the rest skeleton times
-a fixed sum of functions of angles, and both directions are products with that table.
+(side W/4 cos e cos a, -h/2 sin e, W/4 sin a), less its value at zero. So each number is a length of the rest skeleton times a fixed sum
+of functions of angles, and both directions are products with that table, whose rows are all 24 joints' numbers, most of them zero.
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ import torch
 
 from ...anatomy import ARCS, DOFS_OF_JOINT, ELLIPSOIDS, J
 
-COUPLED = (*ARCS, *ELLIPSOIDS)  # joints that shift
 BENDS = [DOFS_OF_JOINT[joint][slot].index for slot in range(2) for joint in ARCS]  # u of three arcs, then w
 BLADES = [DOFS_OF_JOINT[joint][slot].index for slot in range(2) for joint in ELLIPSOIDS]  # abduction of two blades, then elevation
-_SIDES = list(ELLIPSOIDS.values())
-BLADE_SIGNS = [-side for side in _SIDES] * 2  # what BLADES' angles are multiplied by
+BLADE_SIGNS = [-side for side in ELLIPSOIDS.values()] * 2  # what BLADES' angles are multiplied by
 BLADE_STARTS = [0.0, 0.0, -math.pi / 4, -math.pi / 4]  # and where they start
 LENGTHS = 5  # three arcs, W, h
 _SERIES = 0.2  # rad; below this derivatives come from their series, whose next term is under 1e-12
@@ -41,81 +39,85 @@ def span_rows() -> torch.Tensor:
 
 
 class _Tables(NamedTuple):
-    sums: torch.Tensor  # (15,18) of the functions: s (6), v (6), cos e cos a (2), sin a (2), sin e (2)
-    constants: torch.Tensor  # (15,1)
-    length_of: torch.Tensor  # (15,) which length
-    onto_lengths: torch.Tensor  # (5,15) sums of the 15 numbers that have the same
+    sums: torch.Tensor  # (72,18) of the functions: s (6), v (6), cos e cos a (2), sin a (2), sin e (2)
+    back: torch.Tensor  # (18,72) its transpose
+    constants: torch.Tensor  # (72,1)
+    onto_lengths: torch.Tensor  # (5,72) sums of the numbers that have the same length
     sinc_scales: torch.Tensor  # (2,1,1) torch.sinc takes angles in units of pi; whole and half
-    series: torch.Tensor  # (5,2,1,1) of the derivatives
+    length_of: torch.Tensor  # (72,) which length; the first where there is no shift
+    series: tuple[torch.Tensor, ...]  # 5 of (2,1,1), of the derivatives
 
 
 @lru_cache(maxsize=8)
 def _tables(dtype: torch.dtype, device: torch.device) -> _Tables:
-    sums, constants, length_of = torch.zeros(15, 18), torch.zeros(15, 1, dtype=torch.float64), []
-    for k in range(3):
-        sums[3 * k, 6 + k] = -1.0
-        sums[3 * k + 1, k] = sums[3 * k + 1, 3 + k] = 1.0
-        sums[3 * k + 2, 9 + k] = -1.0
-        constants[3 * k + 1] = -2.0
-        length_of += [k, k, k]
-    for k, side in enumerate(_SIDES):
-        row = 9 + 3 * k
-        sums[row, 12 + k], constants[row] = 0.25 * side, -0.25 * side * _HALF
-        sums[row + 1, 16 + k], constants[row + 1] = -0.5, -0.5 * _HALF
-        sums[row + 2, 14 + k] = 0.25
-        length_of += [3, 4, 3]
+    sums, constants = torch.zeros(J, 3, 18, dtype=torch.float64), torch.zeros(J, 3, dtype=torch.float64)
+    onto_lengths = torch.zeros(LENGTHS, J, 3, dtype=torch.float64)
+    for k, joint in enumerate(ARCS):
+        sums[joint, 0, 6 + k] = sums[joint, 2, 9 + k] = -1.0
+        sums[joint, 1, k] = sums[joint, 1, 3 + k] = 1.0
+        constants[joint, 1] = -2.0
+        onto_lengths[k, joint] = 1.0
+    for k, (joint, side) in enumerate(ELLIPSOIDS.items()):
+        sums[joint, 0, 12 + k], constants[joint, 0] = 0.25 * side, -0.25 * side * _HALF
+        sums[joint, 1, 16 + k], constants[joint, 1] = -0.5, -0.5 * _HALF
+        sums[joint, 2, 14 + k] = 0.25
+        onto_lengths[3, joint, [0, 2]] = onto_lengths[4, joint, 1] = 1.0
+    sums, onto_lengths = sums.view(3 * J, 18), onto_lengths.view(LENGTHS, 3 * J)
     scales = torch.tensor([1 / math.pi, 0.5 / math.pi], dtype=torch.float64)[:, None, None]
     series = torch.tensor([_SINC_SERIES, _VERSINE_SERIES], dtype=torch.float64).t()[..., None, None]
-    onto = torch.nn.functional.one_hot(torch.tensor(length_of)).t()
-    real = [values.to(device=device, dtype=dtype).contiguous() for values in (sums, constants, onto, scales, series)]
-    return _Tables(real[0], real[1], torch.tensor(length_of, device=device), *real[2:])
+    parts = (sums, sums.t(), constants.view(-1, 1), onto_lengths, scales, series)
+    *real, series = (values.to(device=device, dtype=dtype).contiguous() for values in parts)
+    return _Tables(*real, onto_lengths.argmax(0).to(device), series.unbind(0))
 
 
 class Coupled(NamedTuple):
-    """What `coupled_gradients` needs to know of `coupled_shifts`; all of it tensors."""
+    """What `coupled_gradients` needs to know of `coupled_offsets`; all of it tensors."""
 
     spans: torch.Tensor  # (5,3,N) m
     lengths: torch.Tensor  # (5,N) m
-    unit: torch.Tensor  # (15,B)
+    unit: torch.Tensor  # (72,B)
     arcs: torch.Tensor  # (2,6,B) s and v
     sines: torch.Tensor  # (10,B) of the angles of BLADES and BENDS
     cosines: torch.Tensor  # (10,B)
 
 
-def coupled_shifts(
-    bends: torch.Tensor, sines: torch.Tensor, cosines: torch.Tensor, spans: torch.Tensor, lengths: torch.Tensor
+def coupled_offsets(
+    offsets: torch.Tensor, bends: torch.Tensor, sines: torch.Tensor, cosines: torch.Tensor, spans: torch.Tensor, lengths: torch.Tensor
 ) -> tuple[torch.Tensor, Coupled]:
-    """(5,3,B) m shifts of COUPLED: angles (6,B) of BENDS, sines and cosines (10,B) of BLADES and BENDS, spans (5,3,N) m, lengths (5,N)."""
+    """(24,3,B) m offsets from the parents, (24,3,N) m, with their shifts.
+
+    Angles (6,B) of BENDS, sines and cosines (10,B) of BLADES and BENDS, spans (5,3,N) m, their lengths (5,N).
+    """
     table = _tables(bends.dtype, bends.device)
     arcs = torch.sinc(bends * table.sinc_scales)
     arcs[1].square_().mul_(bends).mul_(0.5)
     functions = torch.cat([arcs.view(12, -1), cosines[:2] * cosines[2:4], sines[:4]])
     unit = torch.addmm(table.constants, table.sums, functions)
-    shifts = unit * lengths.index_select(0, table.length_of)
-    return shifts.view(5, 3, -1), Coupled(spans, lengths, unit, arcs, sines, cosines)
+    shifted = torch.addcmul(offsets, unit.view(J, 3, -1), lengths.index_select(0, table.length_of).view(J, 3, -1))
+    return shifted, Coupled(spans, lengths, unit, arcs, sines, cosines)
 
 
 def coupled_gradients(bends: torch.Tensor, push: torch.Tensor, kept: Coupled) -> tuple[torch.Tensor, torch.Tensor]:
-    """Derivatives by the angles (10,B) of BLADES and BENDS, and by the spans (5,3,B), of gradients (5,3,B) by the shifts."""
+    """Derivatives by the angles (10,B) of BLADES and BENDS, and by the spans (5,3,B), of gradients (24,3,B) by the offsets."""
     table = _tables(bends.dtype, bends.device)
-    push = push.reshape(15, -1)
+    push = push.reshape(3 * J, -1)
     by_lengths = torch.matmul(table.onto_lengths, push * kept.unit)
-    by_spans = (by_lengths / kept.lengths)[:, None] * kept.spans
-    by_functions = torch.matmul(table.sums.t(), push * kept.lengths.index_select(0, table.length_of))
+    by_spans = (by_lengths / kept.lengths).unsqueeze(1) * kept.spans
+    by_functions = torch.matmul(table.back, push * kept.lengths.index_select(0, table.length_of))
     on_arcs, on_product, on_turns = by_functions.split_with_sizes([12, 2, 4])
     by_bends = (on_arcs.view(2, 6, -1) * _arc_slopes(table, bends, kept)).sum(0)
     sines, cosines = kept.sines[:4], kept.cosines[:4]
-    by_turns = (on_turns * cosines).addcmul_(on_product.repeat(2, 1) * sines, cosines.roll(2, 0), value=-1)
+    by_turns = (on_turns * cosines).addcmul_(torch.cat([on_product, on_product]) * sines, cosines.roll(2, 0), value=-1)
     return torch.cat([by_turns, by_bends]), by_spans
 
 
 def _arc_slopes(table: _Tables, angle: torch.Tensor, kept: Coupled) -> torch.Tensor:
     """(2,6,B) derivatives of sin(a)/a and of (1 - cos a)/a, exact through zero."""
     square = angle * angle
-    series = table.series[4]
-    for coefficient in (table.series[3], table.series[2], table.series[1], table.series[0]):
+    series = table.series[-1]
+    for coefficient in table.series[-2::-1]:
         series = torch.addcmul(coefficient, series, square)
     series.select(0, 0).mul_(angle)
     small = square < _SERIES * _SERIES
-    exact = (torch.stack([kept.cosines[4:], kept.sines[4:]]) - kept.arcs) / torch.where(small, 1.0, angle)
+    exact = (torch.stack([kept.cosines[4:], kept.sines[4:]]) - kept.arcs) / (angle + small)  # any divisor but zero where it is not used
     return torch.where(small, series, exact)

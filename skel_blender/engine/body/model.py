@@ -18,7 +18,7 @@ import torch
 
 from ...anatomy import PARENTS, J, Q
 from ...take import RestBody
-from .articulate import Skeleton, articulate
+from .articulate import Skeleton, articulate, articulate_joints
 from .blend import blend
 from .boneframes import BoneFrames
 from .mesh import Mesh, ScaledBones
@@ -76,7 +76,8 @@ class BodyModel:
     def joints(self, poses: torch.Tensor, betas: torch.Tensor, trans: torch.Tensor) -> torch.Tensor:
         """(...,24,3) m posed joint centres, without the skin; arguments as for `forward`."""
         lead, poses, betas, trans = _flat(poses, betas, trans)
-        return articulate(self._skeleton, poses, betas, trans)[0].view(*lead, J, 3)
+        joints = articulate_joints(self._skeleton, poses, betas, trans)
+        return joints if len(lead) == 1 else joints.view(*lead, J, 3)
 
     def forward(
         self, poses: torch.Tensor, betas: torch.Tensor, trans: torch.Tensor, skin: bool = True, skel: bool = False

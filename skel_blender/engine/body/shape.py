@@ -15,5 +15,5 @@ class Shape:
     betas: torch.Tensor  # (N,10)
     joints: torch.Tensor  # (N,24,3) m
     by_betas: torch.Tensor  # (24,3,10), of `joints`, which are linear
-    frames: torch.Tensor  # (N,24,3,3) R_model_joint, M_j of kinematics.md 2.3
+    frames: torch.Tensor  # (N,24,3,3) R_model_joint: a joint turns about the axes of its frame
     turns: torch.Tensor | None = None  # (N,24,3,10): d frames / d beta_k = [turns[..., k]]x frames; None where frames are constant

@@ -15,7 +15,7 @@ from ..body.landmarks import VERTEX
 from ..body.points import joints_as_points
 from ..unpickle import read_pickle
 
-# HSMR's 44 (kinematics.md 8): SMPL's 24 joints, then skin vertices, put in OpenPose's order; then the rows of a joint regressor.
+# HSMR's 44 (its own order): SMPL's 24 joints, then skin vertices, put in OpenPose's order; then the rows of a joint regressor.
 _SMPL_JOINTS = (0, 6, 1, 11, 7, 2, 11, 8, 3, 12, 10, 5, 12, 19, 14, 13, 20, 15, 21, 16, 23, 18, 23, 18)  # SKEL's joints for SMPL's
 _SMPL_VERTICES = ("nose", "eye_r", "eye_l", "ear_r", "ear_l", "big_toe_l", "small_toe_l", "heel_l", "big_toe_r", "small_toe_r", "heel_r")
 _TO_OPENPOSE = (24, 12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7, *range(25, 35))

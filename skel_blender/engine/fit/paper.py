@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The objective of the paper's SKELify, exactly as HSMR's release has it (kinematics.md 9), as one more least-squares problem.
+"""The objective of the paper's SKELify, exactly as HSMR's release has it (Xia et al. 2025), as one more least-squares problem.
 
 One frame an item, nothing shared: an item's camera translation takes the place of `trans`, as the model's own translation is zero.
 The release minimises the mean over a batch with one L-BFGS; here every item has its own damping, so no result depends on batch mates.
