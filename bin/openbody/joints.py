@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skel_blender.anatomy import DOFS_OF_JOINT
+
 from .makehuman import BODY_VERTICES, BaseMesh, cube
-from .rotations import FLIP
-from .tpose import hip_centre
+from .rotations import FLIP, axis_rotation, between, unit
+from .tpose import X, hip_centre
 
 NAMES = ("pelvis femur_r tibia_r talus_r calcn_r toes_r femur_l tibia_l talus_l calcn_l toes_l lumbar_body thorax head "
          "scapula_r humerus_r ulna_r radius_r hand_r scapula_l humerus_l ulna_l radius_l hand_l").split()
@@ -16,29 +18,48 @@ INDEX = {name: i for i, name in enumerate(NAMES)}
 KNEE_FRACTION = 0.5
 
 
+CERVICAL = {"male": (0.55, np.radians(8.0)), "female": (0.53, np.radians(14.0))}
+"""C7/T1 by Reed 1999 in the form of Dumas 2007: from the skin over C7, this share of the way to the suprasternal notch, turned up by
+the angle."""
+CERVICALE = {"male": 0.864, "female": 0.857}
+SUPRASTERNALE = {"male": 0.819, "female": 0.8165}
+"""Heights of the two skin points, shares of stature: ANSUR II means."""
+THORACOLUMBAR = 0.67
+"""Height of the skin over T12/L1, share of stature: two thirds of the way from C7 down to the PSIS (Ernst 2013)."""
+THORACOLUMBAR_DEPTH = 0.062
+
+
 @dataclass
 class Landmarks:
-    """Vertex ids on the back mid-line, chosen once on a reference body: (low, high) ids and the blend towards high."""
+    """Points on the mid-line, chosen once on a reference body: (low, high) vertex ids and the blend towards high."""
 
+    sex: str
     t12: tuple[int, int, float]
     c7: tuple[int, int, float]
+    notch: tuple[int, int, float]
 
 
-def find_landmarks(v: np.ndarray) -> Landmarks:
-    """Skin over T12/L1 (.68 of stature) and over C7 (.861 of stature) on the back mid-line of body v (T pose)."""
+def find_landmarks(v: np.ndarray, sex: str) -> Landmarks:
+    """Skin over T12/L1 and C7 on the back, and over the suprasternal notch, of body v (T pose)."""
     skin = v[:BODY_VERTICES]
     low, height = skin[:, 1].min(), np.ptp(skin[:, 1])
 
-    def pick(fraction: float) -> tuple[int, int, float]:
+    def pick(fraction: float, front: bool = False) -> tuple[int, int, float]:
         y = low + fraction * height
         near = np.where((np.abs(skin[:, 0]) < 1e-6) & (np.abs(skin[:, 1] - y) < 0.03 * height))[0]
         middle = (skin[near, 2].min() + skin[near, 2].max()) / 2
-        line = sorted(near[skin[near, 2] < middle], key=lambda i: skin[i, 1])
+        line = sorted(near[(skin[near, 2] > middle) == front], key=lambda i: skin[i, 1])
         above = next(k for k, i in enumerate(line) if skin[i, 1] > y)
         a, b = int(line[above - 1]), int(line[above])
         return a, b, float((y - skin[a, 1]) / (skin[b, 1] - skin[a, 1]))
 
-    return Landmarks(pick(0.68), pick(0.861))
+    return Landmarks(sex, pick(THORACOLUMBAR), pick(CERVICALE[sex]), pick(SUPRASTERNALE[sex], front=True))
+
+
+def cervical_centre(c7: np.ndarray, notch: np.ndarray, sex: str) -> np.ndarray:
+    """(3,) C7/T1 from two skin points of the mid-line."""
+    share, angle = CERVICAL[sex]
+    return c7 + share * axis_rotation(X, -angle) @ (notch - c7)
 
 
 def joint_centres(base: BaseMesh, v: np.ndarray, marks: Landmarks) -> tuple[np.ndarray, np.ndarray]:
@@ -50,13 +71,13 @@ def joint_centres(base: BaseMesh, v: np.ndarray, marks: Landmarks) -> tuple[np.n
     _leg_joints(base, v, hip, size, j)
     _arm_joints(base, v, size, j)
 
-    def back(mark: tuple[int, int, float], depth: float) -> np.ndarray:
+    def at(mark: tuple[int, int, float]) -> np.ndarray:
         a, b, t = mark
-        return v[a] * (1 - t) + v[b] * t + [0.0, 0.0, depth * size]
+        return v[a] * (1 - t) + v[b] * t
 
     j[INDEX["pelvis"]] = asis
-    j[INDEX["lumbar_body"]] = back(marks.t12, 0.062)
-    j[INDEX["thorax"]] = back(marks.c7, 0.058)
+    j[INDEX["lumbar_body"]] = at(marks.t12) + [0.0, 0.0, THORACOLUMBAR_DEPTH * size]
+    j[INDEX["thorax"]] = cervical_centre(at(marks.c7), at(marks.notch), marks.sex)
     j[INDEX["head"]] = cube(base, v, "head")
     j[[0, 11, 12, 13], 0] = 0.0
     for name in NAMES:
@@ -82,6 +103,10 @@ def _arm_joints(base: BaseMesh, v: np.ndarray, size: float, j: np.ndarray) -> No
     j[INDEX["radius_l"]] = elbow + size * np.array([0.013, 0.018, -0.004])
 
 
+ULNAR_HEAD = np.array([0.0, -0.004, -0.013])
+"""From the wrist's centre to the ulna's end, right side, palm down, metres for a 893 mm leg."""
+
+
 def rest_frames() -> np.ndarray:
     """(24,3,3) columns = osim axes in the model frame: legs, trunk, scapulae hang as in OpenSim; arms point sideways."""
     x, y, z = np.eye(3)
@@ -89,4 +114,19 @@ def rest_frames() -> np.ndarray:
     for name in ("humerus", "ulna", "radius", "hand"):
         frames[INDEX[f"{name}_r"]] = np.stack([z, x, y], 1)
         frames[INDEX[f"{name}_l"]] = np.stack([z, -x, -y], 1)
+    return frames
+
+
+def fitted_rest_frames(j: np.ndarray) -> np.ndarray:
+    """The rest frames, the radius turned so that on joints j (24,3) its axis runs from the head of the radius to the head of the ulna.
+
+    In OpenSim the forearm leaves the upper arm at the carrying angle, here it is straight: unturned, the axis would miss the wrist
+    by 5 cm. The two sides' axes of the list of angles do not mirror each other; turned, they do.
+    """
+    frames = rest_frames()
+    size = np.linalg.norm(j[INDEX["hand_r"]] - j[INDEX["ulna_r"]]) / 0.24
+    axis = unit(j[INDEX["radius_r"]] - j[INDEX["hand_r"]] - size * ULNAR_HEAD)
+    for name, wanted in (("radius_r", axis), ("radius_l", -axis * FLIP)):
+        k = INDEX[name]
+        frames[k] = between(frames[k] @ unit(np.array(DOFS_OF_JOINT[k][0].axis)), wanted) @ frames[k]
     return frames

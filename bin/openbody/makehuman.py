@@ -22,6 +22,8 @@ AGES = {"young": 2 / 3, "old": 1.0}
 THIRDS = {"muscle": ("minmuscle", "averagemuscle", "maxmuscle"), "weight": ("minweight", "averageweight", "maxweight"),
           "cupsize": ("mincup", "averagecup", "maxcup"), "firmness": ("minfirmness", "averagefirmness", "maxfirmness")}
 HALVES = {"height": ("minheight", "maxheight"), "proportions": ("idealproportions", "uncommonproportions")}
+DETAILS = {"legs": ("legs/upperlegs-height", "legs/lowerlegs-height"), "shoulders": ("torso/measure-shoulder-dist",),
+           "arms": ("arms/measure-upperarm-length", "arms/measure-lowerarm-length")}
 RACES = ("african", "asian", "caucasian")
 
 
@@ -41,10 +43,12 @@ class BaseMesh:
 
 @dataclass
 class Targets:
-    """Shape targets of one sex: keys[i] names the variations whose product weighs offsets[i] (K, 19158*3) m."""
+    """Shape targets of one sex: keys[i] names the variations whose product weighs offsets[i] (K, 19158*3) m;
+    details name -> (2,19158,3) m, what less and more of a proportion adds."""
 
     keys: list[tuple[str, ...]]
     offsets: np.ndarray
+    details: dict[str, np.ndarray]
 
 
 def read_base(data: Path) -> BaseMesh:
@@ -112,15 +116,23 @@ def read_targets(data: Path, sex: str, count: int) -> Targets:
                           for c, f in itertools.product(THIRDS["cupsize"], THIRDS["firmness"])]
     found = [(Path(f"{path}.target.gz"), key) for path, key in names]
     found = [(path, key) for path, key in found if path.exists()]
-    offsets = np.zeros((len(found), count, 3), np.float32)
-    for k, (path, _) in enumerate(found):
-        rows = np.array(gzip.decompress(path.read_bytes()).split(), float).reshape(-1, 4)
-        offsets[k, rows[:, 0].astype(int)] = rows[:, 1:] * SCALE
-    return Targets([key for _, key in found], offsets.reshape(len(found), -1))
+    offsets = np.array([_read_target(path, count) for path, _ in found])
+    details = {name: np.array([sum(_read_target(root / f"{part}-{end}.target.gz", count) for part in parts) for end in ("decr", "incr")])
+               for name, parts in DETAILS.items()}
+    return Targets([key for _, key in found], offsets.reshape(len(found), -1), details)
+
+
+def _read_target(path: Path, count: int) -> np.ndarray:
+    """(count,3) float32 offsets in metres."""
+    rows = np.array(gzip.decompress(path.read_bytes()).split(), float).reshape(-1, 4)
+    out = np.zeros((count, 3), np.float32)
+    out[rows[:, 0].astype(int)] = rows[:, 1:] * SCALE
+    return out
 
 
 def coefficients(phenotype: dict[str, float], keys: list[tuple[str, ...]]) -> np.ndarray:
-    """(K,) product of linear interpolation weights; values 0..1, age 2/3 young .. 1 old, races positive shares."""
+    """(K,) product of linear interpolation weights; values 0..1 (weight and height also somewhat beyond), age 2/3 young .. 1 old,
+    races positive shares. Heavy bodies blend the least with the most muscular target: the one between them is hardly heavier."""
     value: dict[str, float] = {}
     old = (phenotype["age"] - AGES["young"]) / (AGES["old"] - AGES["young"])
     value["young"], value["old"] = 1 - old, old
@@ -131,13 +143,8 @@ def coefficients(phenotype: dict[str, float], keys: list[tuple[str, ...]]) -> np
         value.update(zip(labels, (1 - phenotype[name], phenotype[name]), strict=True))
     total = sum(phenotype[r] for r in RACES)
     value.update({r: phenotype[r] / total for r in RACES})
-    return np.array([np.prod([value[part] for part in key]) for key in keys])
-
-
-def shape(base: BaseMesh, targets: Targets, phenotype: dict[str, float]) -> np.ndarray:
-    """(19158,3) m: the base mesh in its own A pose with this phenotype, made mirror-symmetric."""
-    v = base.v + (coefficients(phenotype, targets.keys).astype(np.float32) @ targets.offsets).reshape(-1, 3)
-    return 0.5 * (v + v[base.mirror] * (-1.0, 1.0, 1.0))
+    heavy = value | dict(zip(THIRDS["muscle"], (1 - phenotype["muscle"], 0.0, phenotype["muscle"]), strict=True))
+    return np.array([np.prod([(heavy if "maxweight" in key else value)[part] for part in key]) for key in keys])
 
 
 def cube(base: BaseMesh, v: np.ndarray, name: str) -> np.ndarray:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The 33 BlazePose landmarks and the six sole contact points of a body, each rigid on one joint."""
+"""The 33 BlazePose landmarks, points for other keypoint sets and the six sole contact points of a body, each rigid on one joint."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -17,6 +17,9 @@ NAMES = FACE + tuple(f"{side}_{name}" for name in LIMB for side in ("left", "rig
 RIDES = {"shoulder": "humerus", "elbow": "ulna", "wrist": "hand", "pinky": "hand", "index": "hand", "thumb": "hand",
          "hip": "femur", "knee": "tibia", "ankle": "talus", "heel": "calcn", "foot_index": "toes"}
 KNUCKLES = {"pinky": "finger-5-1", "index": "finger-2-1", "thumb": "finger-1-3"}
+SURFACE = ("head_top", "nose", "eye_r", "eye_l", "ear_r", "ear_l", "heel_r", "heel_l",
+           "big_toe_r", "big_toe_l", "small_toe_r", "small_toe_l")
+SURFACE_RIDES = {"heel": "calcn", "big_toe": "toes", "small_toe": "toes"}
 SOLES = ("heel_r", "ball_r", "toe_r", "heel_l", "ball_l", "toe_l")
 
 
@@ -31,6 +34,11 @@ def sole_joints() -> np.ndarray:
     return np.array([INDEX[("toes_" if n.startswith("toe") else "calcn_") + n[-1]] for n in SOLES], np.uint8)
 
 
+def surface_joints() -> np.ndarray:
+    """(12,) uint8 joint of each point of SURFACE."""
+    return np.array([INDEX[f"{SURFACE_RIDES[n[:-2]]}_{n[-1]}" if n[:-2] in SURFACE_RIDES else "head"] for n in SURFACE], np.uint8)
+
+
 @dataclass
 class Spots:
     """Base vertex ids of the left-side and mid-line skin points; a name's position is the mean of its ids."""
@@ -38,7 +46,7 @@ class Spots:
     ids: dict[str, np.ndarray]
 
 
-def find_spots(v: np.ndarray, j: np.ndarray, weights: np.ndarray, loops: list[np.ndarray]) -> Spots:
+def find_spots(base: BaseMesh, v: np.ndarray, j: np.ndarray, weights: np.ndarray, loops: list[np.ndarray]) -> Spots:
     """Choose skin points on a T-pose body v (19158,3) with joints j, weights (19158,24) and the rims of mouth and eyes."""
     skin = v[:BODY_VERTICES]
     w = weights[:BODY_VERTICES]
@@ -55,6 +63,8 @@ def find_spots(v: np.ndarray, j: np.ndarray, weights: np.ndarray, loops: list[np
     low = skin[foot, 1].min()
     ids["heel"] = _best(foot & (np.abs(skin[:, 1] - low - 0.02) < 0.01), -skin[:, 2])
     ids["foot_index"] = _best(foot & (skin[:, 0] < toes[0]), skin[:, 2])
+    ids["small_toe"] = _best(foot, -np.linalg.norm(skin - v[base.cubes["joint-l-toe-5-4"]].mean(0), axis=1))
+    ids["head_top"] = _best(head & (np.abs(skin[:, 0]) < 1e-6), skin[:, 1])
     tip = skin[ids["foot_index"][0]]
     ids["sole_heel"] = _best(foot & (skin[:, 2] < j[INDEX["talus_l"], 2] - 0.01), -skin[:, 1])
     ids["sole_ball"] = _best(foot & (np.abs(skin[:, 2] - toes[2] + 0.015) < 0.012) & (skin[:, 0] < toes[0] + 0.005), -skin[:, 1])
@@ -80,6 +90,17 @@ def markers(base: BaseMesh, v: np.ndarray, j: np.ndarray, origin: np.ndarray, sp
         else:
             point = j[INDEX[RIDES[part] + "_l"]]
         out.append(point * FLIP if "right" in name else point)
+    return np.array(out)
+
+
+def surface(v: np.ndarray, origin: np.ndarray, spots: Spots) -> np.ndarray:
+    """(12,3) points of the skin about mid-ASIS in the order of SURFACE."""
+    own = {"big_toe": "foot_index"}
+    out = []
+    for name in SURFACE:
+        part = name[:-2] if name[-2] == "_" else name
+        point = v[spots.ids[own.get(part, part)]].mean(0) - origin
+        out.append(point * FLIP if name.endswith("_r") else point)
     return np.array(out)
 
 

@@ -14,10 +14,10 @@ from .skin import triangles
 
 
 class OpenBody:
-    """A body file at given betas: rest skin, bones and joints."""
+    """A body file, or its arrays, at given betas: rest skin, bones and joints."""
 
-    def __init__(self, path: Path, betas: np.ndarray) -> None:
-        d = dict(np.load(path))
+    def __init__(self, source: Path | dict[str, np.ndarray], betas: np.ndarray) -> None:
+        d = source if isinstance(source, dict) else dict(np.load(source))
         self.data, b = d, np.asarray(betas, float)
         self.v = d["v_template"] + (d["shapedirs_q"] * d["shapedirs_scale"]) @ b
         self.joints = d["J_template"] + d["J_shapedirs"] @ b
@@ -28,6 +28,10 @@ class OpenBody:
         self.markers = d["marker_template"] + d["marker_shapedirs"] @ b
         self.soles = d["sole_template"] + d["sole_shapedirs"] @ b
         self.tris = triangles(d["faces"].astype(int))
+
+    def posed_joints(self, q: np.ndarray) -> np.ndarray:
+        """(24,3) joint centres in pose q (46) rad."""
+        return kinematics.forward(q, self.joints, self.data["rest_frames"].astype(float))[:, :3, 3]
 
     def posed(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Skin (V,3) and bones (Vs,3) in pose q (46) rad."""

@@ -27,6 +27,8 @@ def layer(v: np.ndarray, f: np.ndarray, colour: np.ndarray, size: tuple[int, int
     v (n,3): x right and y down in pixels, z towards the viewer; f (m,3); colour (m,3) per face.
     """
     width, height = size
+    seen = ((v[f, :2].max(1) >= 0) & (v[f, :2].min(1) < (width, height))).all(1)
+    f, colour = f[seen], colour[seen]
     tri = v[f]
     normal = np.cross(tri[:, 1] - tri[:, 0], tri[:, 2] - tri[:, 0])
     normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-12

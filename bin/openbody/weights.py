@@ -11,7 +11,13 @@ GROUPS = {"femur": ("upperleg",), "tibia": ("lowerleg",), "foot": ("foot", "toe"
           "humerus": ("upperarm",), "forearm": ("lowerarm",), "hand": ("wrist", "metacarpal", "finger"),
           "thorax": ("breast",), "trunk": ("root", "pelvis", "spine", "neck")}
 
-HIP_DROP = 0.03
+HIP_DROP, GLUTEAL = 0.03, 1.1
+KNEE_WIDTH, KNEECAP = 0.042, 0.7
+ELBOW_WIDTH, OLECRANON = 0.032, 0.9
+"""Half width in metres of the blend along the limb, and how far it leans (GLUTEAL too): skin in front of the knee, behind the elbow and
+behind the hip follows the lower segment from that much times its distance above the joint. Chosen by `openbody.bends`, for the volume
+that a limb keeps and the bones that stay in it."""
+STEEPNESS = 1.6
 SMOOTHING_STEPS = 8
 
 
@@ -44,6 +50,9 @@ def skin_weights(base: BaseMesh, v: np.ndarray, j: np.ndarray) -> np.ndarray:
     given_up = groups["femur_r"] + groups["femur_l"] + groups["tibia_r"] + groups["tibia_l"] - sum(
         w[:, INDEX[n]] for n in ("femur_r", "tibia_r", "femur_l", "tibia_l"))
     _trunk(v, j, groups["trunk"] + given_up, groups, w)
+    for side in ("_r", "_l"):
+        _narrow(w, [INDEX[n + side] for n in ("femur", "tibia")])
+        _narrow(w, [INDEX[n + side] for n in ("humerus", "ulna", "radius", "hand")])
     w = 0.5 * (w + _swap_sides(w[base.mirror]))
     total = w.sum(1, keepdims=True)
     return _smoothed(base, w / np.where(total > 0, total, 1))
@@ -73,8 +82,8 @@ def _leg(base: BaseMesh, v: np.ndarray, j: np.ndarray, groups: dict[str, np.ndar
     hip, knee, ankle, toes = (j[INDEX[n + side]] for n in ("femur", "tibia", "talus", "toes"))
     thigh_shank = _lowered(v, groups["femur" + side] + groups["tibia" + side], hip)
     axis = (ankle - hip) / np.linalg.norm(ankle - hip)
-    kneecap = 0.9 * np.maximum(v[:, 2] - knee[2], 0)  # the skin over the patella turns with the tibia, as the patella does
-    below_knee = smooth(((v - knee) @ axis + kneecap + 0.055) / 0.11)
+    kneecap = KNEECAP * np.maximum(v[:, 2] - knee[2], 0)
+    below_knee = smooth(((v - knee) @ axis + kneecap + KNEE_WIDTH) / (2 * KNEE_WIDTH))
     w[:, INDEX["femur" + side]] = thigh_shank * (1 - below_knee)
     w[:, INDEX["tibia" + side]] = thigh_shank * below_knee
     heads = [cube(base, v, f"{side[1]}-toe-{k}-1") for k in (1, 5)]
@@ -90,14 +99,15 @@ def _leg(base: BaseMesh, v: np.ndarray, j: np.ndarray, groups: dict[str, np.ndar
 
 
 def _lowered(v: np.ndarray, leg: np.ndarray, hip: np.ndarray) -> np.ndarray:
-    """The leg's share moved down to the true hip centre outside and behind: the rig's blend is centred 3 cm too high there."""
+    """The leg's share moved down to the true hip centre outside and behind, where the rig's blend is centred 3 cm too high, and up the
+    farther behind the joint the skin is: the buttock follows the thigh."""
     lateral = smooth((np.abs(v[:, 0]) - 0.3 * abs(hip[0])) / abs(hip[0])) * (1 - smooth((v[:, 2] - hip[2] + 0.02) / 0.08))
     side = v[:, 0] * hip[0] > 0
     near = np.where(side & (np.abs(v[:, 1] - hip[1]) < 0.25) & (np.arange(len(v)) < BODY_VERTICES) & (np.abs(v[:, 0]) < 0.35))[0]
     out = leg.copy()
     for k in range(0, len(near), 256):
         ids = near[k:k + 256]
-        wanted = v[ids] + HIP_DROP * lateral[ids, None] * [0, 1, 0]
+        wanted = v[ids] + (HIP_DROP * lateral[ids] - GLUTEAL * np.maximum(hip[2] - v[ids, 2], 0))[:, None] * [0, 1, 0]
         square = ((wanted[:, None] - v[near][None]) ** 2).sum(2)
         closest = np.argpartition(square, 6, 1)[:, :6]
         share = 1 / (np.take_along_axis(square, closest, 1) + 1e-6)
@@ -110,12 +120,11 @@ def _arm(v: np.ndarray, j: np.ndarray, groups: dict[str, np.ndarray], side: str,
     along = (v - elbow) @ (wrist - elbow) / ((wrist - elbow) @ (wrist - elbow))
     turning = np.clip((along - 0.15) / 0.75, 0, 1)
     beyond = along * np.linalg.norm(wrist - elbow)
-    behind = smooth((elbow[2] - v[:, 2] - 0.008) / 0.02) * smooth((beyond + 0.04) / 0.03)
-    olecranon = groups["humerus" + side] * behind  # the skin over the olecranon turns with the ulna
-    fore = groups["forearm" + side]
-    w[:, INDEX["ulna" + side]] = fore * (1 - turning) + olecranon
+    arm = groups["humerus" + side] + groups["forearm" + side]
+    fore = arm * smooth((beyond + OLECRANON * np.maximum(elbow[2] - v[:, 2], 0) + ELBOW_WIDTH) / (2 * ELBOW_WIDTH))
+    w[:, INDEX["ulna" + side]] = fore * (1 - turning)
     w[:, INDEX["radius" + side]] = fore * turning
-    w[:, INDEX["humerus" + side]] = groups["humerus" + side] - olecranon
+    w[:, INDEX["humerus" + side]] = arm - fore
     for name in ("scapula", "hand"):
         w[:, INDEX[name + side]] = groups[name + side]
 
@@ -135,7 +144,7 @@ def _trunk(v: np.ndarray, j: np.ndarray, trunk: np.ndarray, groups: dict[str, np
     y = v[:, 1]
     low = j[INDEX["femur_r"], 1] + 0.05
     lumbar, thorax, head = (j[INDEX[n], 1] for n in ("lumbar_body", "thorax", "head"))
-    up = [smooth((y - low) / (lumbar - low)), smooth((y - lumbar) / (thorax - lumbar) / 0.45 + 0.15),
+    up = [smooth((y - low) / (lumbar - low)), smooth((y - lumbar) / (thorax - lumbar) / 0.45 + 0.35),
           smooth((y - thorax) / (head - thorax))]
     trunk = np.maximum(trunk, 0.0)
     w[:, INDEX["pelvis"]] += trunk * (1 - up[0])
@@ -144,8 +153,20 @@ def _trunk(v: np.ndarray, j: np.ndarray, trunk: np.ndarray, groups: dict[str, np
     w[:, INDEX["head"]] += trunk * up[2] + groups["head"]
 
 
+def _narrow(w: np.ndarray, limb: list[int]) -> None:
+    """Make the blend of a limb (joint numbers) with the trunk steeper, in place: the rig's wide one loses volume as the limb bends."""
+    total = w.sum(1)
+    share = w[:, limb].sum(1) / np.where(total > 0, total, 1)
+    mixed = (share > 1e-6) & (share < 1 - 1e-6)
+    share = share[mixed, None]
+    steep = share**STEEPNESS / (share**STEEPNESS + (1 - share) ** STEEPNESS)
+    inside = np.isin(np.arange(24), limb)
+    w[mixed] *= np.where(inside, steep / share, (1 - steep) / (1 - share))
+
+
 def packed(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Largest four weights of (V,24): indices (V,4) and values (V,4) uint8 that sum to 255 exactly."""
+    w = np.round(w, 9)  # equal weights keep their order whatever the last bits are
     index = np.argsort(-w, 1, kind="stable")[:, :4]
     value = np.take_along_axis(w, index, 1)
     value = value / value.sum(1, keepdims=True) * 255
