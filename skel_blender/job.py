@@ -78,6 +78,23 @@ class ImportRequest:
         return ["import", os.path.abspath(self.motion), *given, *(["--limits"] if self.limits else []), "--events"]
 
 
+@dataclass(frozen=True)
+class RefitRequest:
+    """Which stretch of a Take to fit again around frames set by hand."""
+
+    take: str
+    corrections: str  # .npz with frames, poses and trans
+    out: str
+    person: int = 0
+    frames: str = ""  # 'A:B', source frames
+    body: str = ""  # the SKEL file, where the person has that body
+
+    def arguments(self) -> list[str]:
+        """The engine's command line after `-m skel_blender.engine`."""
+        options = {"--set": self.corrections, "--out": self.out, "--person": self.person, "--frames": self.frames, "--body": self.body}
+        return ["refit", os.path.abspath(self.take), *(f"{name}={value}" for name, value in options.items() if value != ""), "--events"]
+
+
 class Job:
     """One run of `command`, a program that writes events (messages.py) on its standard output.
 
@@ -189,7 +206,7 @@ class Job:
             pass  # it has ended already; on Windows also: no console to send the break through, then the grace runs out
 
 
-def engine_command(python: str | Path, request: Request | ImportRequest) -> list[str]:
+def engine_command(python: str | Path, request: Request | ImportRequest | RefitRequest) -> list[str]:
     """The command that does what is asked for with the engine's Python."""
     return [str(python), "-m", f"{PACKAGE.name}.engine", *request.arguments()]
 

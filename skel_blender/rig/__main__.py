@@ -14,7 +14,7 @@ from .. import take as takes
 from ..export import fbx, gltf, whole_file
 from ..messages import SkelError
 from . import compat
-from .build import build_take
+from .assemble import build_take
 
 _ENDINGS = (".blend", ".fbx", ".glb")
 

@@ -11,16 +11,18 @@ from mathutils import Vector
 
 from ..anatomy import DOFS_OF_JOINT, JOINT_NAMES, Dof
 from ..take import RestBody
-from . import layout
+from . import controls, layout
 
 COLLECTIONS = {
     "Root": (layout.ROOT,),
     "Spine": ("pelvis", "lumbar_body", "thorax", "head"),
     "Arms": tuple(n for n in JOINT_NAMES if n.startswith(("scapula", "humerus", "ulna", "radius", "hand"))),
     "Legs": tuple(n for n in JOINT_NAMES if n.startswith(("femur", "tibia", "talus", "calcn", "toes"))),
-    "Helpers": layout.HELPERS,
+    controls.COLLECTION: controls.names()[controls.COLLECTION],
+    "Helpers": (*layout.HELPERS, *controls.names()["Solved"]),
 }
 _COLOURS = {"right": "THEME01", "left": "THEME04", "middle": "THEME09"}
+_CONTROL_COLOUR = "THEME03"
 
 
 def build(context: bpy.types.Context, name: str, body: RestBody, collection: bpy.types.Collection) -> bpy.types.Object:
@@ -28,7 +30,8 @@ def build(context: bpy.types.Context, name: str, body: RestBody, collection: bpy
     data = bpy.data.armatures.new(name)
     armature = bpy.data.objects.new(name, data)
     collection.objects.link(armature)
-    bones = layout.rest_bones(body)
+    own = layout.rest_bones(body)
+    bones = [*own, *controls.rest_bones(body, {bone.name: bone for bone in own})]
     with _editing(context, armature):
         for bone in bones:
             _add(data, bone)
@@ -40,6 +43,7 @@ def build(context: bpy.types.Context, name: str, body: RestBody, collection: bpy
     for helper in layout.HELPERS:
         _lock(armature.pose.bones[helper], orders.get(helper, "XYZ"), ())
     armature.pose.bones[layout.ROOT].rotation_mode = "XYZ"
+    armature.pose.bones["pelvis"].lock_location = (False, False, False)  # the hips are moved by it while hands and feet are held
     _dress(data)
     return armature
 
@@ -69,10 +73,12 @@ def _dress(data: bpy.types.Armature) -> None:
         bones = data.collections.new(title)
         for name in names:
             bones.assign(data.bones[name])
-        bones.is_visible = title != "Helpers"
+        bones.is_visible = title not in ("Helpers", controls.COLLECTION)
     for side, names in layout.names_of_side().items():
         for name in names:
             data.bones[name].color.palette = _COLOURS[side]
+    for name in controls.names()[controls.COLLECTION]:
+        data.bones[name].color.palette = _CONTROL_COLOUR
     data.display_type = "OCTAHEDRAL"
 
 

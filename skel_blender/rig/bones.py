@@ -16,7 +16,7 @@ from . import layout, skin
 
 
 def build(
-    person: str, body: RestBody, armature: bpy.types.Object, material: bpy.types.Material, collection: bpy.types.Collection
+    person: str, body: RestBody, armature: bpy.types.Object, material: bpy.types.Material | None, collection: bpy.types.Collection
 ) -> list[bpy.types.Object]:
     """New objects `<person>_<joint>_bone`, children of `armature`, for the joints that have a bone."""
     points = layout.rest_points(body.bone_verts, body)
@@ -29,7 +29,8 @@ def build(
         used, flat = np.unique(faces, return_inverse=True)
         mesh = bpy.data.meshes.new(f"{person}_{name}_bone")
         skin.fill_mesh(mesh, points[used], flat.reshape(faces.shape))
-        mesh.materials.append(material)
+        if material is not None:
+            mesh.materials.append(material)
         bone = bpy.data.objects.new(mesh.name, mesh)
         collection.objects.link(bone)
         bone.vertex_groups.new(name=name).add(list(range(len(used))), 1.0, "ADD")

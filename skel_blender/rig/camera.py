@@ -24,7 +24,15 @@ _GREATEST_FPS = 32767
 
 def build(name: str, take: Take, collection: bpy.types.Collection) -> bpy.types.Object:
     """A new camera object: still where the Take's is, keyed on every frame where it moves."""
-    data = bpy.data.cameras.new(name)
+    camera = bpy.data.objects.new(name, bpy.data.cameras.new(name))
+    collection.objects.link(camera)
+    aim(camera, take)
+    return camera
+
+
+def aim(camera: bpy.types.Object, take: Take) -> None:
+    """Give a camera object the Take's lens and place."""
+    data = camera.data
     width, height = take.image_size
     K = take.camera.K
     data.sensor_fit, data.sensor_width = "HORIZONTAL", _SENSOR
@@ -32,10 +40,8 @@ def build(name: str, take: Take, collection: bpy.types.Collection) -> bpy.types.
     data.shift_x = (width / 2 - float(K[0, 2])) / width
     data.shift_y = (float(K[1, 2]) - height / 2) / width * float(K[0, 0] / K[1, 1])
     data.clip_start, data.clip_end = 0.05, 1000.0
-    camera = bpy.data.objects.new(name, data)
-    collection.objects.link(camera)
+    camera.animation_data_clear()
     _place(camera, take.camera, keyframes.scene_frames(take.frames))
-    return camera
 
 
 def camera_to_world(camera: Camera) -> np.ndarray:
@@ -46,17 +52,16 @@ def camera_to_world(camera: Camera) -> np.ndarray:
 def _place(camera: bpy.types.Object, model: Camera, frames: np.ndarray) -> None:
     matrices = camera_to_world(model)
     camera.rotation_mode = "QUATERNION"
-    camera.matrix_world = Matrix(matrices[0])
+    camera.matrix_basis = Matrix(matrices[0])
     if np.allclose(matrices, matrices[0], rtol=0.0, atol=1e-6):
         return
     turns = np.array([Matrix(matrix).to_quaternion() for matrix in matrices])
     flips = np.where(np.sum(turns[1:] * turns[:-1], axis=1) < 0.0, -1.0, 1.0)
     turns[1:] *= np.cumprod(flips)[:, None]
     holder = compat.new_action(camera, camera.name)
-    for index in range(3):
-        keyframes.key_curve(holder, "location", index, frames, matrices[:, index, 3], "Object Transforms")
-    for index in range(4):
-        keyframes.key_curve(holder, "rotation_quaternion", index, frames, turns[:, index], "Object Transforms")
+    for path, values in (("location", matrices[:, :3, 3]), ("rotation_quaternion", turns)):
+        for index, column in enumerate(values.T):
+            keyframes.write(holder, keyframes.Curve(path, index, "Object Transforms", frames, column))
 
 
 def set_scene(scene: bpy.types.Scene, take: Take, camera: bpy.types.Object) -> None:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import bpy
@@ -24,6 +25,39 @@ def new_action(owner: bpy.types.Object, name: str) -> bpy.types.Action | bpy.typ
     slot = action.slots.new(id_type=owner.id_type, name=owner.name)
     data.action_slot = slot
     return action.layers.new("Layer").strips.new(type="KEYFRAME").channelbag(slot, ensure=True)
+
+
+@contextmanager
+def spare_action(owner: bpy.types.Object, name: str) -> Iterator[bpy.types.Action | bpy.types.ActionChannelbag]:
+    """A new action for `owner`, as `new_action` gives it; afterwards `owner` plays what it played before."""
+    data = owner.animation_data or owner.animation_data_create()
+    before = data.action
+    try:
+        yield new_action(owner, name)
+    finally:
+        if before is None:
+            data.action = None
+        else:
+            use_action(owner, before)
+
+
+def holder(owner: bpy.types.Object) -> bpy.types.Action | bpy.types.ActionChannelbag | None:
+    """What holds the `fcurves` and `groups` that animate `owner`; None without an action."""
+    data = owner.animation_data
+    if data is None or data.action is None:
+        return None
+    if not hasattr(data.action, "slots"):
+        return data.action
+    bags = (strip.channelbag(data.action_slot) for layer in data.action.layers for strip in layer.strips if data.action_slot)
+    return next((bag for bag in bags if bag is not None), None)
+
+
+def use_action(owner: bpy.types.Object, action: bpy.types.Action) -> None:
+    """Let `action` animate `owner`, by the slot that was made for it."""
+    data = owner.animation_data or owner.animation_data_create()
+    data.action = action
+    if hasattr(action, "slots"):
+        data.action_slot = next((slot for slot in action.slots if slot.target_id_type == owner.id_type), None)
 
 
 def use_nodes(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree:

@@ -10,36 +10,46 @@ from __future__ import annotations
 import math
 
 import bpy
+import numpy as np
 
 from .. import kinematics
 from ..anatomy import ARCS, DOFS_OF_JOINT, ELLIPSOIDS
-from ..take import RestBody
-from . import layout
+from . import controls, drivers, layout
 
 
-def build(armature: bpy.types.Object, body: RestBody) -> None:
-    """Drive the helper bones of `armature` by the raw angles of the joints below them."""
-    for joint, expressions in _expressions(body).items():
-        bone = armature.pose.bones[layout.SHIFTS[joint]]
-        for index, expression in enumerate(expressions):
-            driver = bone.driver_add("location", index).driver
-            driver.type = "SCRIPTED"
-            for name, dof in zip("ab", DOFS_OF_JOINT[joint]):
-                channel = layout.channel(dof.index)
-                variable = driver.variables.new()
-                variable.name = name
-                variable.targets[0].id = armature
-                variable.targets[0].data_path = f'pose.bones["{channel.bone}"].rotation_euler[{channel.index}]'
-            driver.expression = expression
+def build(armature: bpy.types.Object, rest_joints: np.ndarray) -> None:
+    """Drive the helper bones of `armature` by the raw angles of the joints below them; rest_joints (24,3) m, model frame.
+
+    The head's helper has a twin that follows the angles which its control leaves it with (see `ik`).
+    """
+    for joint, expressions in _expressions(rest_joints).items():
+        dofs = DOFS_OF_JOINT[joint][:2]
+        _drive(armature, layout.SHIFTS[joint], expressions, [drivers.prop(armature, _path(dof.index)) for dof in dofs])
+        if joint == controls.HEAD.tip:
+            turns = [layout.channel(dof.index).index for dof in dofs]
+            order = layout.euler_order(joint)
+            sources = [drivers.turn(armature, controls.HEAD_SOLVED, index, order) for index in turns]
+            _drive(armature, controls.HEAD_SHIFT, expressions, sources)
 
 
-def _expressions(body: RestBody) -> dict[int, tuple[str, str, str]]:
+def _drive(armature: bpy.types.Object, name: str, expressions: tuple[str, str, str], angles: list[drivers.Source]) -> None:
+    bone = armature.pose.bones[name]
+    for index, expression in enumerate(expressions):
+        drivers.add(bone, "location", index, expression, **dict(zip("ab", angles)))
+
+
+def _path(dof: int) -> str:
+    channel = layout.channel(dof)
+    return f'pose.bones["{channel.bone}"].rotation_euler[{channel.index}]'
+
+
+def _expressions(rest_joints: np.ndarray) -> dict[int, tuple[str, str, str]]:
     """Joint -> expressions of x, y and z (m) in its first two channels, a and b (rad)."""
     result = {}
     for joint, (bottom, top) in ARCS.items():
-        length = abs(float(body.joints[top, 1] - body.joints[bottom, 1]))
+        length = abs(float(rest_joints[top, 1] - rest_joints[bottom, 1]))
         result[joint] = _arc(length, *_signs(joint))
-    width, height = kinematics.scapula_ellipsoid(body.joints)
+    width, height = kinematics.scapula_ellipsoid(rest_joints)
     for joint, side in ELLIPSOIDS.items():
         result[joint] = _ellipsoid(width, height, side, *_signs(joint))
     return result

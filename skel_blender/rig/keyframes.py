@@ -1,15 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keys: one action per person, one F-curve per DoF and three for the root's location, written in bulk."""
+"""Keys, written in bulk: one action per person, one F-curve per DoF and three for the place, grouped by bone."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import bpy
 import numpy as np
 
 from ..take import Person
-from . import compat, layout
+from . import compat, continuity, hermite, layout, tracks
 
 FIRST_FRAME = 1  # scene frame that shows frame 0 of the source
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Keys of one F-curve; with slopes (per frame) they are Bezier keys whose handles lie a third of the way to the next keys."""
+
+    path: str
+    index: int
+    group: str
+    frames: np.ndarray  # (K,)
+    values: np.ndarray  # (K,)
+    slopes: np.ndarray | None = None  # (K,)
 
 
 def scene_frames(frames: np.ndarray) -> np.ndarray:
@@ -17,41 +32,94 @@ def scene_frames(frames: np.ndarray) -> np.ndarray:
     return np.asarray(frames) + FIRST_FRAME
 
 
-def key_person(armature: bpy.types.Object, person: Person, interpolation: str = "LINEAR") -> bpy.types.Action:
+def key_person(
+    armature: bpy.types.Object, person: Person, interpolation: str = "LINEAR", horizontal: bool = False
+) -> bpy.types.Action:
     """Give the armature a new action with a key on every frame of every DoF; `interpolation` is LINEAR or BEZIER."""
     holder = compat.new_action(armature, armature.name)
-    frames = scene_frames(person.frames)
-    root = armature.pose.bones[layout.ROOT].path_from_id("location")
-    for index, values in enumerate(layout.root_locations(person.trans, person.body).T):
-        key_curve(holder, root, index, frames, values, layout.ROOT, interpolation)
-    for channel, values in zip(layout.channels(), person.poses.T):
-        path = armature.pose.bones[channel.bone].path_from_id("rotation_euler")
-        key_curve(holder, path, channel.index, frames, channel.sign * values, channel.bone, interpolation)
+    values = tracks.sources(continuity.continuous(person.poses, person.body.limits), person.trans)
+    pelvis = next(bone.basis for bone in layout.rest_bones(person.body) if bone.name == "pelvis")
+    table = tracks.tracks(layout.ground(person.body), pelvis, horizontal)
+    for curve in every_frame(table, scene_frames(person.frames), values):
+        write(holder, curve, interpolation)
     return armature.animation_data.action
 
 
-def key_curve(
+def every_frame(table: Sequence[tracks.Track], frames: np.ndarray, values: np.ndarray) -> list[Curve]:
+    """Curves with a key on each of the frames (T,), of values (49,T) as `tracks.sources` gives them."""
+    return [Curve(t.path, t.index, t.bone, frames, t.offset + t.factor * values[t.source]) for t in table]
+
+
+def thinned(table: Sequence[tracks.Track], first: int, spline: hermite.Spline) -> list[Curve]:
+    """Curves with the keys of a spline of 49 channels whose first frame is the scene frame `first`."""
+    result = []
+    for track in table:
+        frames, values, slopes = spline.of(track.source)
+        values = track.offset + track.factor * values
+        result.append(Curve(track.path, track.index, track.bone, frames + first, values, track.factor * slopes))
+    return result
+
+
+def write(holder: bpy.types.Action | bpy.types.ActionChannelbag, curve: Curve, interpolation: str = "LINEAR") -> bpy.types.FCurve:
+    """Write a curve into `holder` (see compat); one that is there already loses its keys first."""
+    made = holder.fcurves.find(curve.path, index=curve.index) or holder.fcurves.new(curve.path, index=curve.index)
+    if made.group is None:
+        made.group = holder.groups.get(curve.group) or holder.groups.new(curve.group)
+    count, points = len(curve.frames), made.keyframe_points
+    points.clear()
+    points.add(count)
+    points.foreach_set("co", _pairs(curve.frames, curve.values))
+    smooth = curve.slopes is not None
+    _fill(points, "interpolation", "BEZIER" if smooth else interpolation)
+    for side in ("left", "right"):
+        _fill(points, f"handle_{side}_type", "ALIGNED" if smooth else "AUTO_CLAMPED")
+    if smooth:
+        gaps = np.diff(curve.frames, prepend=curve.frames[0] - 3, append=curve.frames[-1] + 3) / 3.0
+        for side, reach in (("left", -gaps[:-1]), ("right", gaps[1:])):
+            points.foreach_set(f"handle_{side}", _pairs(curve.frames + reach, curve.values + reach * curve.slopes))
+    made.update()
+    return made
+
+
+def merge(
     holder: bpy.types.Action | bpy.types.ActionChannelbag,
-    path: str,
-    index: int,
-    frames: np.ndarray,
-    values: np.ndarray,
-    group: str,
+    curve: Curve,
     interpolation: str = "LINEAR",
+    span: tuple[int, int] | None = None,
 ) -> bpy.types.FCurve:
-    """A new F-curve in `holder` (compat.new_action) with keys (T,) at `frames`, in the group of that name."""
-    curve = holder.fcurves.new(path, index=index)
-    curve.group = holder.groups.get(group) or holder.groups.new(group)
-    points = curve.keyframe_points
-    points.add(len(frames))
-    points.foreach_set("co", np.stack([frames, values], axis=1).astype(np.float32).ravel())
-    kinds = bpy.types.Keyframe.bl_rna.properties
-    points.foreach_set("interpolation", _filled(kinds["interpolation"], interpolation, len(frames)))
-    for side in ("handle_left_type", "handle_right_type"):
-        points.foreach_set(side, _filled(kinds[side], "AUTO_CLAMPED", len(frames)))
-    curve.update()
-    return curve
+    """Like `write`, but keys outside `span` (scene frames, both included; None: the curve's own) stay as they are."""
+    first, last = span or (curve.frames[0], curve.frames[-1])
+    found = holder.fcurves.find(curve.path, index=curve.index)
+    kept = _read(found.keyframe_points) if found else {}
+    made = write(holder, curve, interpolation)
+    if kept:
+        stays = (kept["co"][:, 0] < first - 0.5) | (kept["co"][:, 0] > last + 0.5)
+        new = _read(made.keyframe_points)
+        points = made.keyframe_points
+        points.add(int(stays.sum()))
+        for name, values in new.items():
+            points.foreach_set(name, np.concatenate([values, kept[name][stays]]).ravel())
+        made.update()
+    return made
 
 
-def _filled(kind: bpy.types.EnumProperty, name: str, count: int) -> np.ndarray:
-    return np.full(count, kind.enum_items[name].value, dtype=np.int32)
+_KEY = {"co": 2, "handle_left": 2, "handle_right": 2, "handle_left_type": 0, "handle_right_type": 0, "interpolation": 0}
+
+
+def _read(points: bpy.types.FCurveKeyframePoints) -> dict[str, np.ndarray]:
+    """What makes up keys: property -> (K,2) or (K,)."""
+    result = {}
+    for name, width in _KEY.items():
+        values = np.empty(len(points) * max(width, 1), dtype=np.float32 if width else np.int32)
+        points.foreach_get(name, values)
+        result[name] = values.reshape(-1, width) if width else values
+    return result
+
+
+def _pairs(frames: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return np.stack([frames, values], axis=1).astype(np.float32).ravel()
+
+
+def _fill(points: bpy.types.FCurveKeyframePoints, name: str, value: str) -> None:
+    items = bpy.types.Keyframe.bl_rna.properties[name].enum_items
+    points.foreach_set(name, np.full(len(points), items[value].value, dtype=np.int32))

@@ -14,25 +14,56 @@ import math
 import bpy
 import numpy as np
 
-from ..anatomy import DOFS_OF_JOINT, JOINT_NAMES
-from ..take import Person, RestBody
-from . import layout
+from ..anatomy import DOFS, DOFS_OF_JOINT, JOINT_NAMES
+from ..take import Person
+from . import drivers, ik, layout, record
 
 CONSTRAINT, CLAMP = "Limit Rotation", "Limit Channels"
 _TOLERANCE = 1e-5  # rad; rounding of a key that lies on its limit is no violation
 _AXES = "xyz"
 
 
-def build(armature: bpy.types.Object, body: RestBody) -> None:
-    """Limit every joint's bone by `body.limits`; a channel without a limit stays free."""
-    for joint, name in enumerate(JOINT_NAMES):
-        ranges = channel_limits(body.limits, joint)
-        bone = armature.pose.bones[name]
-        constraint = _constrain(bone, layout.euler_order(joint), ranges)
-        _limit_ik(bone, ranges)
+def build(armature: bpy.types.Object) -> None:
+    """Give every joint's bone its constraints; `apply` says what the limits are."""
+    for joint, bone_name in enumerate(JOINT_NAMES):
+        bone = armature.pose.bones[bone_name]
+        constraint = bone.constraints.new("LIMIT_ROTATION")
+        constraint.name, constraint.owner_space = CONSTRAINT, "LOCAL"
+        constraint.euler_order = layout.euler_order(joint)
+        constraint.use_transform_limit = joint not in layout.CLAMPS  # it would turn an allowed pose to another branch under the hand
         if joint in layout.CLAMPS:
-            constraint.use_transform_limit = False  # it would turn an allowed pose to another branch under the animator's hand
+            _copy(armature, bone, layout.CLAMPS[joint])
+
+
+def apply(armature: bpy.types.Object, table: np.ndarray, name: str = "custom", enabled: bool = True) -> None:
+    """Give the rig the limits `table` (46,2) rad of the pose angles, for its constraints and for IK alike, or switch all off.
+
+    A DoF whose limits are infinite stays free.
+    """
+    armature[record.TURNED] = [DOFS[row].name for row in np.nonzero(np.greater(*np.asarray(table).T))[0]]
+    table = ordered(table)
+    armature[record.TABLE], armature[record.LIMITS] = name, table.ravel().tolist()
+    for joint, bone_name in enumerate(JOINT_NAMES):
+        bone, ranges = armature.pose.bones[bone_name], channel_limits(table, joint)
+        constraint = bone.constraints[CONSTRAINT]
+        _set_range(constraint, ranges)
+        constraint.mute = not enabled
+        _limit_ik(bone, ranges if enabled else {})
+        if joint in layout.CLAMPS:
+            bone.constraints[CLAMP].mute = not enabled
             _clamp(armature, bone, armature.pose.bones[layout.CLAMPS[joint]], ranges)
+    ik.limit(armature, [channel_limits(table, joint) for joint in range(len(JOINT_NAMES))], enabled)
+    armature.update_tag()
+
+
+def are_on(armature: bpy.types.Object) -> bool:
+    """Whether the rig's limits hold."""
+    return not armature.pose.bones[JOINT_NAMES[0]].constraints[CONSTRAINT].mute
+
+
+def ordered(table: np.ndarray) -> np.ndarray:
+    """(46,2) with low <= up: SKEL's own table has a pair the wrong way round."""
+    return np.sort(np.asarray(table, dtype=float), axis=1)
 
 
 def channel_limits(limits: np.ndarray, joint: int) -> dict[int, tuple[float, float]]:
@@ -64,27 +95,21 @@ def count_violations(person: Person) -> int:
     return int(np.count_nonzero(person.violations() > _TOLERANCE))
 
 
-def _constrain(bone: bpy.types.PoseBone, order: str, ranges: dict[int, tuple[float, float]]) -> bpy.types.Constraint:
-    constraint = bone.constraints.new("LIMIT_ROTATION")
-    constraint.name = CONSTRAINT
-    constraint.owner_space = "LOCAL"
-    constraint.euler_order = order
-    constraint.use_transform_limit = True
-    for index, (low, up) in ranges.items():
-        axis = _AXES[index]
-        setattr(constraint, f"use_limit_{axis}", True)
+def _set_range(constraint: bpy.types.Constraint, ranges: dict[int, tuple[float, float]]) -> None:
+    for index, axis in enumerate(_AXES):
+        low, up = ranges.get(index, (0.0, 0.0))
+        setattr(constraint, f"use_limit_{axis}", index in ranges)
         setattr(constraint, f"min_{axis}", low)
         setattr(constraint, f"max_{axis}", up)
-    return constraint
 
 
 def _limit_ik(bone: bpy.types.PoseBone, ranges: dict[int, tuple[float, float]]) -> None:
     """IK may turn only the channels that are DoFs, and only as far; Blender allows IK limits of half a turn each way."""
     for index, axis in enumerate(_AXES):
         setattr(bone, f"lock_ik_{axis}", bone.lock_rotation[index])
+        setattr(bone, f"use_ik_limit_{axis}", index in ranges)
         if index in ranges:
             low, up = ranges[index]
-            setattr(bone, f"use_ik_limit_{axis}", True)
             setattr(bone, f"ik_min_{axis}", max(-math.pi, min(0.0, low)))
             setattr(bone, f"ik_max_{axis}", min(math.pi, max(0.0, up)))
 
@@ -92,17 +117,15 @@ def _limit_ik(bone: bpy.types.PoseBone, ranges: dict[int, tuple[float, float]]) 
 def _clamp(
     armature: bpy.types.Object, bone: bpy.types.PoseBone, helper: bpy.types.PoseBone, ranges: dict[int, tuple[float, float]]
 ) -> None:
-    """Drive `helper` by the channels of `bone`, cut to `ranges`, and let `bone` copy it."""
+    """Drive `helper` by the channels of `bone`, cut to `ranges`."""
     for index in range(3):
-        driver = helper.driver_add("rotation_euler", index).driver
-        driver.type = "SCRIPTED"
-        variable = driver.variables.new()
-        variable.name = "a"
-        variable.targets[0].id = armature
-        variable.targets[0].data_path = f"{bone.path_from_id('rotation_euler')}[{index}]"
         low, up = ranges.get(index, (None, None))
-        driver.expression = "a" if low is None else f"min(max(a,{low!r}),{up!r})"
+        drivers.add(helper, "rotation_euler", index, "a" if low is None else f"min(max(a,{low!r}),{up!r})",
+                    a=drivers.prop(armature, f"{bone.path_from_id('rotation_euler')}[{index}]"))  # fmt: skip
+
+
+def _copy(armature: bpy.types.Object, bone: bpy.types.PoseBone, source: str) -> None:
     copy = bone.constraints.new("COPY_TRANSFORMS")
     copy.name = CLAMP
-    copy.target, copy.subtarget = armature, helper.name
+    copy.target, copy.subtarget = armature, source
     copy.owner_space = copy.target_space = "POSE"

@@ -15,12 +15,13 @@ COLOURS = ((0.62, 0.42, 0.33), (0.33, 0.45, 0.62), (0.42, 0.56, 0.36), (0.60, 0.
 
 
 def build(
-    name: str, body: RestBody, armature: bpy.types.Object, material: bpy.types.Material, collection: bpy.types.Collection
+    name: str, body: RestBody, armature: bpy.types.Object, material: bpy.types.Material | None, collection: bpy.types.Collection
 ) -> bpy.types.Object:
     """A new skin object, child of `armature`, in its rest pose; as many groups as joints, at most K weights a vertex."""
     mesh = bpy.data.meshes.new(name)
     fill_mesh(mesh, layout.rest_points(body.skin_verts, body), body.skin_faces, body.skin_uv)
-    mesh.materials.append(material)
+    if material is not None:
+        mesh.materials.append(material)
     skin = bpy.data.objects.new(name, mesh)
     collection.objects.link(skin)
     _weigh(skin, body)

@@ -3,11 +3,16 @@
 
 import bpy
 
-from . import engine, operators, panel, preferences, properties
+from . import engine, key_operators, limit_operators, operators, panel, preferences, properties, refit_operators, rig_panel, rig_properties
 from .runner import runner
 
-_CLASSES = (*properties.CLASSES, *preferences.CLASSES, *operators.CLASSES, *panel.CLASSES)
+_MODULES = (properties, rig_properties, preferences, operators, limit_operators, key_operators, refit_operators, panel, rig_panel)
+_CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
 _keys: list[tuple[bpy.types.KeyMap, bpy.types.KeyMapItem]] = []
+
+
+def _watched() -> tuple[list, list]:
+    return bpy.app.handlers.frame_change_post, bpy.app.handlers.depsgraph_update_post
 
 
 def register() -> None:
@@ -15,6 +20,9 @@ def register() -> None:
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
     properties.register()
+    rig_properties.register()
+    for handlers in _watched():
+        handlers.append(limit_operators.on_change)
     keyconfig = bpy.context.window_manager.keyconfigs.addon
     if keyconfig is not None:  # there is none in the background
         keymap = keyconfig.keymaps.new(name="3D View Generic", space_type="VIEW_3D")
@@ -30,6 +38,9 @@ def unregister() -> None:
     for keymap, item in _keys:
         keymap.keymap_items.remove(item)
     _keys.clear()
+    for handlers in _watched():
+        handlers.remove(limit_operators.on_change)
+    rig_properties.unregister()
     properties.unregister()
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)

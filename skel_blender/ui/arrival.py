@@ -10,7 +10,9 @@ import bpy
 
 from .. import take as takes
 from ..messages import SkelError
-from ..rig.build import build_take
+from ..rig import placement
+from ..rig.assemble import build_take
+from ..rig.update import find_built, update_take
 
 PROPERTY = "skel_take"  # custom property of a take's collection: path of its .npz
 TOLERANCE = math.radians(0.5)  # less beyond a limit is not worth a word
@@ -34,8 +36,14 @@ def build_in_scene(path: str, scene_uid: int) -> str:
 
 def build(context: bpy.types.Context, path: str) -> str:
     """Build the Take at `path` in the context's scene and return the sentence about it."""
-    take = takes.load(path)
-    collection = build_take(context, take, collection_name=Path(path).stem)
+    take, settings = takes.load(path), context.scene.skel
+    collection = find_built(context.scene, take.source) if settings.again == "UPDATE" else None
+    if collection is None:
+        collection = build_take(context, take, collection_name=Path(path).stem, horizontal=settings.horizontal)
+        if settings.source == "CLIP" and settings.clip and settings.clip.tracking.reconstruction.is_valid:
+            placement.place(context.scene, collection, settings.clip)
+    else:
+        update_take(context, take, collection)
     collection[PROPERTY] = bpy.path.relpath(path) if bpy.data.filepath and same_drive(path) else str(path)
     return summary(take)
 

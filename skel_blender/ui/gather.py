@@ -11,6 +11,7 @@ import bpy
 
 from ..job import PACKAGE, Request
 from ..messages import SkelError
+from ..rig import record
 
 ADDON = __package__.rpartition(".")[0]
 
@@ -27,6 +28,14 @@ def user_folder(name: str) -> Path:
         return Path(bpy.utils.extension_path_user(ADDON, path=name, create=True))
     except ValueError:  # not installed as an extension
         return Path(bpy.utils.user_resource("DATAFILES", path=f"{PACKAGE.name}/{name}", create=True))
+
+
+def active_rig(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The rig that the user works on: the active object, or the armature that the active mesh belongs to."""
+    thing = context.object
+    if thing is not None and thing.type == "MESH":
+        thing = thing.parent
+    return thing if record.is_rig(thing) else None
 
 
 def request(scene: bpy.types.Scene) -> Request:

@@ -28,7 +28,18 @@ class SkelOperator:
         raise NotImplementedError
 
 
-class _Starts(SkelOperator):
+class RigOperator(SkelOperator):
+    """Base of the operators that work on the active rig, and can be undone."""
+
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        cls.poll_message_set("Select the armature of a reconstructed person")
+        return gather.active_rig(context) is not None
+
+
+class StartsJob(SkelOperator):
     """Base of the operators that start a job; without a window there are no timers, so they wait for its end."""
 
     @classmethod
@@ -44,17 +55,17 @@ class _Starts(SkelOperator):
         return result
 
 
-class SKEL_OT_reconstruct(_Starts, bpy.types.Operator):
+class SKEL_OT_reconstruct(StartsJob, bpy.types.Operator):
     """Reconstruct the people in the footage and build a rig for each"""
 
     bl_idname, bl_label = "skel.reconstruct", "Reconstruct"
 
     def run(self, context: bpy.types.Context) -> None:
-        job = engine.reconstruct(gather.request(context.scene))
+        job = engine.start(gather.request(context.scene))
         runner.start("Starting the engine", job, functools.partial(build_in_scene, scene_uid=context.scene.session_uid))
 
 
-class SKEL_OT_install_engine(_Starts, bpy.types.Operator):
+class SKEL_OT_install_engine(StartsJob, bpy.types.Operator):
     """Download and install what the reconstruction needs, in a folder of its own (about 1 GB)"""
 
     bl_idname, bl_label = "skel.install_engine", "Install Engine"

@@ -8,11 +8,13 @@ from .preferences import draw_engine, draw_progress
 from .runner import runner
 
 
-class _Sidebar:
+class Sidebar:
+    """Base of the panels in the SKEL tab."""
+
     bl_space_type, bl_region_type, bl_category = "VIEW_3D", "UI", "SKEL"
 
 
-class SKEL_PT_main(_Sidebar, bpy.types.Panel):
+class SKEL_PT_main(Sidebar, bpy.types.Panel):
     """Footage, choices, the button, progress and messages."""
 
     bl_label = "Reconstruct"
@@ -44,6 +46,8 @@ class SKEL_PT_main(_Sidebar, bpy.types.Panel):
             ends = column.column(align=True)
             ends.prop(settings, "frame_start")
             ends.prop(settings, "frame_end")
+        column.prop(settings, "again")
+        column.prop(settings, "horizontal")
         self._draw_run(layout)
 
     def _draw_run(self, layout: bpy.types.UILayout) -> None:
@@ -61,7 +65,7 @@ class SKEL_PT_main(_Sidebar, bpy.types.Panel):
                 box.label(text=text, icon=icon)
 
 
-class SKEL_PT_take(_Sidebar, bpy.types.Panel):
+class SKEL_PT_take(Sidebar, bpy.types.Panel):
     """Saved Takes."""
 
     bl_label = "Saved Takes"

@@ -20,6 +20,10 @@ LENSES = (
     ("PIXELS", "Pixels", "The focal length in pixels of the footage"),
     ("CLIP", "From Clip", "The lens that is set for the movie clip, as in the Movie Clip Editor"),
 )
+AGAIN = (
+    ("VERSION", "Add Version", "Leave them as they are and build new ones beside them"),
+    ("UPDATE", "Update Rigs", "Give them the new shape and, as an action of its own, the new motion; their actions stay in the file"),
+)
 
 
 class SKEL_PG_settings(bpy.types.PropertyGroup):
@@ -40,6 +44,11 @@ class SKEL_PG_settings(bpy.types.PropertyGroup):
     )  # fmt: skip
     focal_length: FloatProperty(
         name="Focal Length", description="Focal length in pixels of the footage", min=50.0, soft_max=10000.0, default=1500.0
+    )
+    again: EnumProperty(name="If Built Before", description="What becomes of rigs from the same footage", items=AGAIN)
+    horizontal: BoolProperty(
+        name="Root on the Floor",
+        description="Let the root bone move over the floor only, as game engines like it, and the hips rise and sink",
     )
     use_range: BoolProperty(name="Frame Range", description="Reconstruct a part of the footage only")
     frame_start: IntProperty(name="First", description="First frame, the footage starts with 1", min=1, default=1)

@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.dont_write_bytecode = True
 
 from tests import fake_engine  # noqa: E402
+from tests.blender import rig_checks  # noqa: E402
 
 ADDON = "bl_ext.user_default.skel_blender"
 STEP_S = 0.05
@@ -105,6 +106,46 @@ def test_undo_takes_the_rig_away_and_redo_brings_it_back() -> Steps:
             operator()
         yield from pause(0.3)
         assert ("clip_001" in bpy.data.collections) is expected, operator
+
+
+def test_what_is_done_to_a_rig_can_be_undone() -> Steps:
+    area, _, window = sidebar()
+    rig = next(thing for thing in bpy.data.objects if thing.type == "ARMATURE")
+    name, raw = rig.name, rig.animation_data.action.name
+    bpy.context.view_layer.objects.active = rig
+    rig.select_set(True)
+    with override():
+        bpy.ops.object.mode_set(mode="POSE")
+        bpy.ops.ed.undo_push(message="pose mode")
+    steps = (
+        ("smooth", {"seconds": 0.1}), ("thin_keys", {}), ("limit_dof", {"dof": "knee_angle_r", "low": 0.0, "up": 0.5}),
+        ("match", {"to": "CONTROL", "range": "SCENE"}), ("match", {"to": "CHANNELS", "range": "SCENE"}),
+    )  # fmt: skip
+    seen = [rig_checks.state(name)]
+    for button, options in steps:
+        with override():
+            getattr(bpy.ops.skel, button)("EXEC_DEFAULT", True, **options)
+        yield from pause(0.3)
+        seen.append(rig_checks.state(name))
+    assert len(set(seen)) == len(seen), seen
+    yield from shot("3_rig")
+    for expected in seen[-2::-1]:
+        with override():
+            bpy.ops.ed.undo()
+        yield from pause(0.3)
+        assert rig_checks.state(name) == expected, (rig_checks.state(name), expected)
+    for expected in seen[1:]:
+        with override():
+            bpy.ops.ed.redo()
+        yield from pause(0.3)
+        assert rig_checks.state(name) == expected, (rig_checks.state(name), expected)
+    for _ in steps:
+        with override():
+            bpy.ops.ed.undo()
+    yield from pause(0.3)
+    assert bpy.data.objects[name].animation_data.action.name == raw
+    with override():
+        bpy.ops.object.mode_set(mode="OBJECT")
 
 
 def test_escape_cancels_and_leaves_no_process() -> Steps:
@@ -195,6 +236,14 @@ def test_the_real_engine_reconstructs_the_clip() -> Steps:
     said = " ".join(text for _, text in runner().lines)
     assert "frames;" in said, said
     yield from look_at_result("9_real_arrived")
+
+
+def test_a_rig_is_exact_in_this_blender() -> Steps:
+    for body in ("open_male", "open_female"):
+        joints, turns, skin = rig_checks.greatest_errors(body)
+        print(f"{body}: joints within {1000 * joints:.4f} mm and {turns:.5f} degrees, skin within {1000 * skin:.4f} mm")
+        assert joints < 1e-4 and turns < 0.01 and skin < 2e-4
+        yield
 
 
 def test_disabling_ends_the_job_and_removes_everything() -> Steps:

@@ -9,7 +9,7 @@ import numpy as np
 from skel_blender import kinematics
 from skel_blender.anatomy import JOINT_NAMES
 from skel_blender.rig import layout
-from skel_blender.take import Person
+from skel_blender.take import RestBody
 
 TO_ZUP = kinematics.R_ZUP_YUP
 
@@ -69,24 +69,15 @@ def mesh_points(thing: bpy.types.Object) -> np.ndarray:
     return points.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
 
 
-def model_turns(person: Person) -> np.ndarray:
-    """(T,24,3,3) the model's rotations from the T pose, z up."""
-    return TO_ZUP @ person.transforms()[..., :3, :3] @ TO_ZUP.T
+def model_skin(body: RestBody, transforms: np.ndarray) -> np.ndarray:
+    """(V,3) the model's linear blend skinning for joint transforms (24,4,4) of the model frame; z up, m."""
+    return kinematics.z_up(kinematics.skin(transforms, body.joints, body.skin_verts, body.weight_index, body.weight_value))
 
 
-def model_skin(person: Person, frame: int) -> np.ndarray:
-    """(V,3) the model's linear blend skinning of one frame, z up, m."""
-    body = person.body
-    points = kinematics.skin(person.transforms()[frame], body.joints, body.skin_verts, body.weight_index, body.weight_value)
-    return kinematics.z_up(points)
-
-
-def model_bone(person: Person, frame: int, joint: int) -> np.ndarray:
-    """(N,3) the model's bone mesh vertices of one joint, z up, m, in the body's order."""
-    body = person.body
-    transform = person.transforms()[frame, joint]
+def model_bone(body: RestBody, transforms: np.ndarray, joint: int) -> np.ndarray:
+    """(N,3) the model's bone mesh vertices of one joint for joint transforms (24,4,4), z up, m, in the body's order."""
     points = body.bone_verts[body.bone_joint == joint] - body.joints[joint]
-    return kinematics.z_up(points @ transform[:3, :3].T + transform[:3, 3])
+    return kinematics.z_up(points @ transforms[joint, :3, :3].T + transforms[joint, :3, 3])
 
 
 def degrees_apart(one: np.ndarray, other: np.ndarray) -> float:

@@ -9,6 +9,7 @@ import pytest
 import skel_blender
 from skel_blender import take
 from tests import fake_engine, synthetic
+from tests.bpy.evaluated import curves
 
 
 @pytest.fixture
@@ -62,6 +63,23 @@ def test_a_second_run_overwrites_nothing(addon, tmp_path):
     assert "run 1_002" in bpy.data.collections
 
 
+def test_a_second_run_updates_the_rigs_if_asked_to_and_keeps_their_actions(addon):
+    addon.again, addon.horizontal = "UPDATE", True
+    bpy.ops.skel.reconstruct()
+    (collection,) = bpy.data.collections
+    objects = set(collection.objects)
+    rig = next(thing for thing in objects if thing.type == "ARMATURE")
+    first = rig.animation_data.action
+    bpy.ops.skel.reconstruct()
+    assert list(bpy.data.collections) == [collection] and set(collection.objects) == objects
+    assert rig.animation_data.action != first and first.use_fake_user
+    for action in (first, rig.animation_data.action):
+        rig.animation_data.action = action
+        heights = [curve for curve in curves(rig) if curve.data_path.endswith('"].location') and "root" not in curve.data_path]
+        assert [curve.data_path for curve in heights] == ['pose.bones["pelvis"].location']
+    assert collection["skel_take"].endswith("run 1_002.npz")
+
+
 @pytest.mark.parametrize(
     ("end", "sentence"),
     [("fail", "Nobody was found in clip.mp4. Choose a clip that shows a person."), ("crash", "RuntimeError: the tensor is gone")],
@@ -81,7 +99,7 @@ def test_cancel_ends_even_a_deaf_engine(addon, monkeypatch):
     monkeypatch.setattr(job, "GRACE_S", 0.3)
     monkeypatch.setenv("FAKE_ENGINE", "deaf")
     assert not bpy.ops.skel.cancel.poll()
-    runner.start("Run", engine.reconstruct(gather.request(bpy.context.scene)), lambda path: "never")
+    runner.start("Run", engine.start(gather.request(bpy.context.scene)), lambda path: "never")
     assert not bpy.ops.skel.reconstruct.poll()
     follow(runner, until=lambda: runner.factor > 0)
     bpy.ops.skel.cancel()
@@ -94,7 +112,7 @@ def test_unregister_ends_a_running_engine(addon, monkeypatch):
     from skel_blender.ui.runner import runner
 
     monkeypatch.setenv("FAKE_ENGINE_SECONDS", "60")
-    job = engine.reconstruct(gather.request(bpy.context.scene))
+    job = engine.start(gather.request(bpy.context.scene))
     runner.start("Run", job, lambda path: "never")
     skel_blender.unregister()
     assert job.result.code == "cancelled" and not runner.busy

@@ -7,8 +7,10 @@ import bpy
 import numpy as np
 import pytest
 
+from skel_blender import kinematics
 from skel_blender.anatomy import JOINT_NAMES
-from skel_blender.rig.build import build_take
+from skel_blender.rig import assemble, compat, motion, restposes
+from skel_blender.rig.assemble import build_take
 from tests.bpy.evaluated import joint_positions, rig_of
 
 
@@ -19,7 +21,7 @@ def kinds(collection):
 def test_take_is_one_collection_of_named_parts(context, take):
     collection = build_take(context, take, collection_name="shot")
     assert collection.name == "shot" and collection.name in context.scene.collection.children
-    assert kinds(collection) == ["ARMATURE"] * 2 + ["CAMERA"] + ["MESH"] * 2 * 25
+    assert kinds(collection) == ["ARMATURE"] * 2 + ["CAMERA", "EMPTY"] + ["MESH"] * 2 * 25
     for person in ("person_1", "person_2"):
         rig = collection.objects[person]
         assert collection.objects[f"{person}_skin"].parent == rig
@@ -96,3 +98,42 @@ def test_builds_in_a_scene_that_no_window_shows(context, take):
     assert (other.frame_start, here.frame_start) == (5, 1)
     assert {bone.name for bone in rig_of(collection).data.bones} >= set(JOINT_NAMES)
     assert rig_of(collection).mode == "OBJECT"
+
+
+def test_moving_the_empty_moves_people_and_camera(context, take):
+    collection = build_take(context, take)
+    rig, eye = rig_of(collection), context.scene.camera
+    before, seen = joint_positions(rig), np.array(eye.matrix_world)
+    assemble.place_of(collection).location = (1.0, 2.0, 0.5)
+    context.view_layer.update()
+    assert np.abs(joint_positions(rig) - before - [1.0, 2.0, 0.5]).max() < 1e-5
+    assert np.abs(np.array(eye.matrix_world) - seen)[:3, 3] == pytest.approx([1.0, 2.0, 0.5], abs=1e-5)
+
+
+def test_bones_wear_shapes_that_no_scene_shows(context, take):
+    rig = rig_of(build_take(context, take))
+    for bone in rig.pose.bones:
+        assert (bone.custom_shape is not None) == (bone.name in JOINT_NAMES or "_ik" in bone.name or bone.name == "root")
+    assert not [thing for thing in context.scene.objects if thing.name.startswith("skel_")]
+
+
+def test_rest_poses_are_assets_that_stand_upright_within_the_limits(context, take):
+    rig = rig_of(build_take(context, take))
+    played = rig.animation_data.action
+    poses = restposes.ensure(rig)
+    assert [action.name for action in poses] == list(restposes.POSES) and restposes.ensure(rig) == poses
+    assert rig.animation_data.action == played and all(action.asset_data for action in poses)
+    box = take.people[0].body.limits
+    for name in restposes.POSES:
+        angles = restposes.angles(name)
+        assert (angles >= box[:, 0]).all() and (angles <= box[:, 1]).all()
+        assert np.array_equal(kinematics.mirror_poses(angles), angles)
+        compat.use_action(rig, bpy.data.actions[name])
+        context.scene.frame_set(1)
+        assert np.abs(motion.pose_now(rig)[3:] - angles[3:]).max() < 1e-6
+    compat.use_action(rig, bpy.data.actions["SKEL Standing"])
+    rig.pose.bones["pelvis"].rotation_euler = (0, 0, 0)
+    context.scene.frame_set(2)
+    joints = joint_positions(rig)
+    hands = joints[[JOINT_NAMES.index("hand_r"), JOINT_NAMES.index("hand_l")]]
+    assert (hands[:, 2] < joints[JOINT_NAMES.index("lumbar_body"), 2]).all()

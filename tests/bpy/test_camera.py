@@ -13,7 +13,7 @@ from mathutils import Vector
 
 from skel_blender.messages import SkelError
 from skel_blender.rig import camera
-from skel_blender.rig.build import build_take
+from skel_blender.rig.assemble import build_take
 from tests import synthetic
 from tests.bpy.evaluated import curves
 

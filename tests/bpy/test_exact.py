@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 import bpy
 import numpy as np
@@ -12,8 +12,9 @@ import pytest
 from skel_blender import kinematics
 from skel_blender.anatomy import JOINT_NAMES
 from skel_blender.rig import layout
-from skel_blender.rig.build import build_take
+from skel_blender.rig.assemble import build_take
 from tests import synthetic
+from tests.bpy import bodies
 from tests.bpy.evaluated import (
     TO_ZUP,
     degrees_apart,
@@ -23,37 +24,47 @@ from tests.bpy.evaluated import (
     mesh_points,
     model_bone,
     model_skin,
-    model_turns,
     pose,
     rig_of,
 )
 
-DATA = Path(__file__).resolve().parents[2] / "skel_blender" / "engine" / "body" / "data"
+EVERYTHING = bool(os.environ.get("SKEL_BLENDER_ALL"))
+POSES = 500
+SKIN_STEP = 1 if EVERYTHING else 50  # the model's own skinning in numpy takes the time
 
 
-@pytest.mark.parametrize("name", ["tubes", "open_male", "open_female"])
-def test_rig_is_the_model(context, name):
-    take = synthetic.random_take(frames=20, people=1, seed=7)
+def test_rig_of_tubes_is_the_model(context):
+    assert_is_the_model(context, synthetic.random_take(frames=40, people=1, seed=7), 5)
+
+
+@pytest.mark.parametrize("shape", sorted(bodies.SHAPES))
+@pytest.mark.parametrize("name", ["open_male", "open_female"])
+def test_rig_is_the_model_in_500_poses(context, name, shape):
+    body = bodies.open_body(name, shape)
+    assert_is_the_model(context, bodies.random_take(body, POSES, seed=len(shape)), SKIN_STEP)
+
+
+def assert_is_the_model(context, take, step):
+    """Joints within 0.01 mm and 0.001 degrees on all frames; skin within 0.2 mm, bone meshes within 0.1 mm on every `step`-th."""
     person = take.people[0]
-    if name != "tubes":
-        person.body = synthetic.open_body(DATA / f"{name}.npz")
-        person.poses = synthetic.random_poses(20, person.body.limits, np.random.default_rng(8))
     collection = build_take(context, take)
     rig = rig_of(collection)
     skin = collection.objects["person_1_skin"]
-    bones = {j: collection.objects.get(f"person_1_{n}_bone") for j, n in enumerate(JOINT_NAMES)}
-    joints, turns = person.joints(), model_turns(person)
-    for frame in range(20):
+    bones = {joint: collection.objects.get(f"person_1_{name}_bone") for joint, name in enumerate(JOINT_NAMES)}
+    transforms = person.transforms()
+    joints, turns = kinematics.z_up(transforms[..., :3, 3]), TO_ZUP @ transforms[..., :3, :3] @ TO_ZUP.T
+    for frame in range(len(take.frames)):
         context.scene.frame_set(frame + 1)
-        assert np.linalg.norm(joint_positions(rig) - joints[frame], axis=1).max() < 1e-4
-        assert degrees_apart(joint_turns(rig), turns[frame]) < 0.01
-        if frame % 5 == 0:
-            assert np.linalg.norm(mesh_points(skin) - model_skin(person, frame), axis=1).max() < 2e-4
-            for joint, bone in bones.items():
-                expected = model_bone(person, frame, joint)
-                assert (bone is not None) == bool(len(expected))
-                if bone is not None:
-                    assert np.linalg.norm(mesh_points(bone) - expected, axis=1).max() < 1e-4
+        assert np.linalg.norm(joint_positions(rig) - joints[frame], axis=1).max() < 1e-5
+        assert degrees_apart(joint_turns(rig), turns[frame]) < 1e-3
+        if frame % step:
+            continue
+        assert np.linalg.norm(mesh_points(skin) - model_skin(person.body, transforms[frame]), axis=1).max() < 2e-4
+        for joint, bone in bones.items():
+            expected = model_bone(person.body, transforms[frame], joint)
+            assert (bone is not None) == bool(len(expected))
+            if bone is not None:
+                assert np.linalg.norm(mesh_points(bone) - expected, axis=1).max() < 1e-4
 
 
 def test_rest_bones_lie_as_laid_out(context, take):
@@ -77,15 +88,16 @@ def test_person_stands_on_the_floor_at_rest(context, take):
     assert mesh_points(head)[:, 1].min() < -0.05  # faces -y
 
 
-def test_edited_angle_moves_the_coupled_joints(context, take):
+@pytest.mark.parametrize("shape", sorted(bodies.SHAPES))
+def test_edited_angles_move_the_coupled_joints(context, shape):
     """Helper bones follow the hand, with Python scripts off."""
     assert not context.preferences.filepaths.use_scripts_auto_execute
-    rig = rig_of(build_take(context, take))
-    person = take.people[0]
-    for seed in range(5):
-        angles = synthetic.random_poses(1, person.body.limits, np.random.default_rng(seed))[0]
+    body = bodies.open_body("open_male", shape)
+    rig = rig_of(build_take(context, bodies.random_take(body, 1, seed=0)))
+    rig.pose.bones[layout.ROOT].location = layout.root_locations(np.zeros(3), body)
+    for angles in synthetic.random_poses(50, body.limits, np.random.default_rng(3)):
         pose(rig, angles)
-        expected = kinematics.forward(angles, person.body.joints, person.body.frames, person.trans[0])[:, :3, 3] @ TO_ZUP.T
+        expected = kinematics.z_up(kinematics.forward(angles, body.joints, body.frames)[:, :3, 3])
         assert np.linalg.norm(joint_positions(rig) - expected, axis=1).max() < 1e-4
 
 
@@ -97,8 +109,10 @@ def test_zero_angles_leave_the_couplings_at_zero(context, take):
 
 
 def test_drivers_are_simple_expressions(context, take):
-    drivers = [curve.driver for curve in rig_of(build_take(context, take)).animation_data.drivers]
-    assert len(drivers) == 3 * len(layout.HELPERS)
+    curves = rig_of(build_take(context, take)).animation_data.drivers
+    for helper in layout.HELPERS:
+        assert sum(f'"{helper}"' in curve.data_path for curve in curves) >= 3
+    drivers = [curve.driver for curve in curves]
     assert all(driver.is_valid and driver.is_simple_expression for driver in drivers)
 
 

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Take becomes a collection in the scene: per person an armature, skin, skeleton and action, and one camera with the footage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from ..take import Person, Take
+from . import armature, bones, camera, coupling, ik, keyframes, limits, record, shapes, skin
+
+_IVORY = (0.80, 0.74, 0.60)
+
+
+@dataclass(frozen=True)
+class Handle:
+    """One person in the scene."""
+
+    armature: bpy.types.Object
+    skin: bpy.types.Object
+    bones: list[bpy.types.Object]
+    action: bpy.types.Action
+
+
+def build_take(
+    context: bpy.types.Context,
+    take: Take,
+    clip_path: Path | str | None = None,
+    collection_name: str | None = None,
+    horizontal: bool = False,
+) -> bpy.types.Collection:
+    """Build a valid Take in the context's scene and return its new collection.
+
+    Other contents of the scene stay as they are; only its clock, frame range, picture size and active camera become the Take's.
+    All hangs on an empty, so that the whole take can be moved.
+    Building again makes a second version, named apart by Blender's suffix. `clip_path` is the footage (None: the Take's source, if
+    it still lies there); `horizontal` leaves the height to the pelvis, so that the root moves over the floor only. Raises SkelError
+    if the footage can't be shown, before anything is built.
+    """
+    footage = camera.load_footage(take, clip_path)
+    name = collection_name or Path(take.source).stem or "take"
+    collection = bpy.data.collections.new(name)
+    context.scene.collection.children.link(collection)
+    place = bpy.data.objects.new(f"{name}_place", None)
+    place.empty_display_type, place.empty_display_size, place[record.PLACE] = "ARROWS", 0.5, True
+    collection.objects.link(place)
+    eye = camera.build(f"{name}_camera", take, collection)
+    eye.parent = place
+    camera.set_scene(context.scene, take, eye)
+    if footage is not None:
+        camera.show_footage(eye, footage)
+    for index, person in enumerate(take.people):
+        add_person(context, person, index, collection, horizontal)
+    collection["skel_source"], collection["skel_producer"], collection["skel_settings"] = take.source, take.producer, take.settings
+    context.view_layer.update()
+    return collection
+
+
+def add_person(
+    context: bpy.types.Context, person: Person, index: int, collection: bpy.types.Collection, horizontal: bool = False
+) -> bpy.types.Object:
+    """One person's rig in a take's collection, in the colour of that index."""
+    name = f"{collection.name}_bone"
+    used = (material for thing in collection.objects if thing.get(record.PART) == "bone" for material in thing.data.materials)
+    ivory = next(used, None) or skin.plain_material(name, _IVORY, 0.5)
+    colour = skin.plain_material(f"{person.name}_skin", skin.COLOURS[index % len(skin.COLOURS)], 0.6)
+    return build_person(context, person, collection, colour, ivory, horizontal)
+
+
+def build_person(
+    context: bpy.types.Context,
+    person: Person,
+    collection: bpy.types.Collection,
+    colour: bpy.types.Material | None,
+    ivory: bpy.types.Material | None,
+    horizontal: bool,
+) -> bpy.types.Object:
+    """One person's rig, skin, bones and raw action, in a collection of the context's view layer."""
+    rig = armature.build(context, person.name, person.body, collection)
+    rig.parent = place_of(collection)
+    record.keep(rig, person, horizontal)
+    skin.build(f"{person.name}_skin", person.body, rig, colour, collection)[record.PART] = "skin"
+    for bone in bones.build(person.name, person.body, rig, ivory, collection):
+        bone[record.PART] = "bone"
+    coupling.build(rig, person.body.joints)
+    limits.build(rig)
+    ik.build(rig)  # its constraints come last
+    limits.apply(rig, person.body.limits, "body")
+    shapes.build(rig, person.body)
+    key_raw(rig, person, horizontal)
+    return rig
+
+
+def key_raw(rig: bpy.types.Object, person: Person, horizontal: bool) -> bpy.types.Action:
+    """A new action with the person's motion as the engine found it."""
+    action = keyframes.key_person(rig, person, horizontal=horizontal)
+    record.mark(action, rig, record.RAW)
+    record.keep_contacts(action, int(keyframes.scene_frames(person.frames)[0]), person.contacts)
+    rig["skel_limit_violations"] = limits.count_violations(person)
+    return action
+
+
+def place_of(collection: bpy.types.Collection) -> bpy.types.Object | None:
+    """The empty that carries a take's people and camera: moving it moves the take."""
+    return next((thing for thing in collection.objects if record.PLACE in thing), None)
+
+
+def handles(collection: bpy.types.Collection) -> list[Handle]:
+    """The people of a take's collection."""
+    rigs = [thing for thing in collection.objects if record.is_rig(thing)]
+    return [Handle(rig, record.parts(rig, "skin")[0], record.parts(rig, "bone"), rig.animation_data.action) for rig in rigs]

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The DoFs as an animator looks for them: by limb, with readable names. numpy only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..anatomy import DOFS, JOINT_NAMES, Q
+
+ROOT = "ROOT"
+_PARTS = {
+    "TRUNK": ("pelvis", "lumbar_body", "thorax"),
+    "HEAD": ("head",),
+    "ARM_R": ("scapula_r", "humerus_r", "ulna_r", "radius_r", "hand_r"),
+    "ARM_L": ("scapula_l", "humerus_l", "ulna_l", "radius_l", "hand_l"),
+    "LEG_R": ("femur_r", "tibia_r", "talus_r", "calcn_r", "toes_r"),
+    "LEG_L": ("femur_l", "tibia_l", "talus_l", "calcn_l", "toes_l"),
+}
+TITLES = {
+    ROOT: "Place", "TRUNK": "Trunk", "HEAD": "Head", "ARM_R": "Right Arm", "ARM_L": "Left Arm", "LEG_R": "Right Leg", "LEG_L": "Left Leg",
+}  # fmt: skip
+LIMBS = {limb: tuple(dof.index for dof in DOFS if JOINT_NAMES[dof.joint] in names) for limb, names in _PARTS.items()}
+"""Limb -> its DoFs."""
+_WORDS = {"mtp": "Toes", "pro": "Pronation", "rot": "Rotation"}
+
+
+def label(dof: int) -> str:
+    """A DoF's name for people, such as 'Hip Flexion'; the limb tells the side."""
+    words = [word for word in DOFS[dof].name.split("_") if word not in ("r", "l", "sup", "angle")]
+    return " ".join(_WORDS.get(word, word.capitalize()) for word in words)
+
+
+def channels(names: set[str]) -> np.ndarray:
+    """(49,) bool: which of the 46 angles and three of `trans` belong to the limbs of these names."""
+    result = np.zeros(Q + 3, dtype=bool)
+    for name in names:
+        result[list(LIMBS.get(name, ()))] = True
+    result[Q:] = ROOT in names
+    return result

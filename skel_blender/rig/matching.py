@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hand a limb from its channels to its control and back without a jump, over a range of frames: what is seen is what is keyed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import bpy
+import numpy as np
+
+from ..anatomy import DOFS_OF_JOINT, JOINT_NAMES
+from . import compat, controls, keyframes, layout, motion, record, tracks
+
+EDITED = "edited"
+
+
+def to_control(scene: bpy.types.Scene, armature: bpy.types.Object, limbs: Sequence[controls.Limb], frames: np.ndarray) -> None:
+    """Put the limbs' controls where the limbs are on each of the scene frames, key them and switch IK on there."""
+    places = _sample(scene, armature, frames, lambda posed: [_followed(posed, armature, limb) for limb in limbs])
+    holder = _editable(armature)
+    for limb, keys in zip(limbs, zip(*places)):
+        path = f'pose.bones["{limb.control}"].'
+        values = _continuous(np.array(keys))
+        for index in range(7):
+            curve, place = ("location", index) if index < 3 else ("rotation_quaternion", index - 3)
+            keyframes.merge(holder, keyframes.Curve(path + curve, place, limb.control, frames, values[:, index]))
+        _switch(holder, armature, limb, frames, 1.0)
+    armature.data.collections_all[controls.COLLECTION].is_visible = True
+
+
+def to_channels(scene: bpy.types.Scene, armature: bpy.types.Object, limbs: Sequence[controls.Limb], frames: np.ndarray) -> None:
+    """Key what IK made of the limbs as their own angles on each of the scene frames and switch IK off there."""
+    joints = [joint for limb in limbs for joint in limb.joints]
+    before = {joint: None for joint in joints}
+    seen = _sample(scene, armature, frames, lambda posed: [_angles(posed, joint, before) for joint in joints])
+    holder = _editable(armature)
+    box = record.limits(armature)
+    for joint, angles in zip(joints, zip(*seen)):
+        name = JOINT_NAMES[joint]
+        for dof in DOFS_OF_JOINT[joint]:
+            channel = layout.channel(dof.index)
+            values = channel.sign * np.array(angles)[:, channel.index]
+            low, up = box[dof.index]
+            near = np.clip(values, low, up)
+            values = channel.sign * np.where(np.abs(near - values) < 1e-4, near, values)  # rounding is not beyond a limit
+            path = f'pose.bones["{name}"].{tracks.ROTATION}'
+            keyframes.merge(holder, keyframes.Curve(path, channel.index, name, frames, values))
+    for limb in limbs:
+        _switch(holder, armature, limb, frames, 0.0)
+
+
+def _sample(
+    scene: bpy.types.Scene, armature: bpy.types.Object, frames: np.ndarray, look: Callable[[bpy.types.Object], list]
+) -> list[list]:
+    """What `look` says of the evaluated armature on each frame; then the scene is back where it was."""
+    now, result = scene.frame_current_final, []
+    layer = next(layer for layer in scene.view_layers if armature.name in layer.objects)
+    for frame in frames:
+        scene.frame_set(int(frame))
+        result.append(look(armature.evaluated_get(layer.depsgraph)))
+    scene.frame_set(int(now), subframe=now % 1.0)
+    return result
+
+
+def _followed(posed: bpy.types.Object, armature: bpy.types.Object, limb: controls.Limb) -> np.ndarray:
+    """(7,) location and quaternion of the control when it moves rigidly with the limb's last bone."""
+    bones, tip = armature.data.bones, JOINT_NAMES[limb.tip]
+    rigid = posed.pose.bones[tip].matrix @ bones[tip].matrix_local.inverted()
+    rest = bones[limb.control].matrix_local
+    place, turn, _ = (rest.inverted() @ rigid @ rest).decompose()
+    return np.array([*place, *turn])
+
+
+def _angles(posed: bpy.types.Object, joint: int, before: dict) -> tuple[float, float, float]:
+    """The joint's Euler angles as seen, close to those of the frame before."""
+    bone = posed.pose.bones[JOINT_NAMES[joint]]
+    local = posed.convert_space(pose_bone=bone, matrix=bone.matrix, from_space="POSE", to_space="LOCAL")
+    near = before[joint] or bone.rotation_euler.copy()
+    before[joint] = local.to_euler(bone.rotation_mode, near)
+    return tuple(before[joint])
+
+
+def _continuous(values: np.ndarray) -> np.ndarray:
+    """(T,7) the same, with quaternions that do not change sign from frame to frame."""
+    turns = values[:, 3:]
+    signs = np.cumprod(np.where(np.sum(turns[1:] * turns[:-1], axis=1) < 0.0, -1.0, 1.0))
+    turns[1:] *= signs[:, None]
+    return values
+
+
+def _editable(armature: bpy.types.Object) -> bpy.types.Action | bpy.types.ActionChannelbag:
+    """The rig's action if it is there to be edited, else a copy that takes its place."""
+    if motion.action_of(armature).get(record.KIND) != EDITED:
+        motion.derive(armature, EDITED, [])
+    return compat.holder(armature)
+
+
+def _switch(
+    holder: bpy.types.Action | bpy.types.ActionChannelbag, armature: bpy.types.Object, limb: controls.Limb, frames: np.ndarray, value: float
+) -> None:
+    """Key the limb's switch: `value` on the frames, what it was around them."""
+    path = f'["{limb.switch}"]'
+    found = holder.fcurves.find(path)
+    first, last = int(frames[0]), int(frames[-1])
+    around = [found.evaluate(edge) if found else armature[limb.switch] for edge in (first - 1, last + 1)]
+    inside = motion.frames_of(armature)
+    times, values = [first], [value]
+    if first > inside[0]:
+        times, values = [first - 1, *times], [around[0], *values]
+    if last < inside[-1]:
+        times, values = [*times, last + 1], [*values, around[1]]
+    curve = keyframes.Curve(path, 0, "IK", np.array(times), np.array(values))
+    keyframes.merge(holder, curve, "CONSTANT", span=(times[0], max(last, times[-1])))
+    armature[limb.switch] = value

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The motion of a rig as poses, and changed motion as a new action beside the one that was there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import bpy
+import numpy as np
+
+from .. import kinematics
+from ..anatomy import DOFS
+from ..messages import SkelError
+from . import compat, keyframes, layout, limbs, record, smoothing, thinning, tracks
+
+
+def action_of(armature: bpy.types.Object) -> bpy.types.Action:
+    """The action that animates the rig. Raises SkelError if there is none."""
+    record.of(armature)
+    data = armature.animation_data
+    if data is None or data.action is None:
+        raise SkelError("no_action", f"{armature.name} has no action.", "Choose one in the Dope Sheet's action editor.")
+    return data.action
+
+
+def frames_of(armature: bpy.types.Object) -> np.ndarray:
+    """(T,) all whole frames between the first and last key of the pose."""
+    action_of(armature)
+    known = {(track.path, track.index) for track in record.of(armature).tracks}
+    ranges = [curve.range() for curve in compat.holder(armature).fcurves if (curve.data_path, curve.array_index) in known]
+    if not ranges:
+        raise SkelError("no_keys", f"The action of {armature.name} has no keys of the pose.", "Choose another action.")
+    return np.arange(round(min(low for low, _ in ranges)), round(max(up for _, up in ranges)) + 1)
+
+
+def read(armature: bpy.types.Object, frames: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(T,46) poses and (T,3) trans of the keyed channels; a channel without a curve stands as it is."""
+    def curve(bone: str, prop: str, index: int) -> np.ndarray:
+        found = holder and holder.fcurves.find(f'pose.bones["{bone}"].{prop}', index=index)
+        if found:
+            return np.array([found.evaluate(float(frame)) for frame in frames])
+        return np.full(len(frames), getattr(armature.pose.bones[bone], prop)[index])
+
+    kept, holder = record.of(armature), compat.holder(armature)
+    poses = np.stack([channel.sign * curve(channel.bone, tracks.ROTATION, channel.index) for channel in layout.channels()], axis=1)
+    root, pelvis = (np.stack([curve(bone, tracks.LOCATION, k) for k in range(3)], axis=1) for bone in (layout.ROOT, "pelvis"))
+    basis = np.array(armature.data.bones["pelvis"].matrix_local)[:3, :3]
+    return poses, kinematics.y_up(root + pelvis @ basis.T + [0.0, 0.0, kept.ground])
+
+
+def pose_now(armature: bpy.types.Object) -> np.ndarray:
+    """(46,) rad as the channels stand, keyed or not."""
+    return np.array([c.sign * armature.pose.bones[c.bone].rotation_euler[c.index] for c in layout.channels()])
+
+
+def derive(armature: bpy.types.Object, kind: str, curves: Sequence[keyframes.Curve], interpolation: str = "LINEAR") -> bpy.types.Action:
+    """A copy of the rig's action with these curves in place of its own, used by the rig; the old one is kept untouched."""
+    old = action_of(armature)
+    old.use_fake_user = True
+    base = old.name.removesuffix(f" {old.get(record.KIND, '')}")
+    new = old.copy()
+    new.name = f"{base} {kind}"
+    compat.use_action(armature, new)
+    record.mark(new, armature, kind)
+    holder = compat.holder(armature)
+    for curve in curves:
+        keyframes.write(holder, curve, interpolation)
+    return new
+
+
+def thin(armature: bpy.types.Object, bounds: thinning.Bounds) -> thinning.Thinned:
+    """Give the rig an action with few Bezier keys of the same motion, within `bounds`."""
+    frames, kept = frames_of(armature), record.of(armature)
+    poses, trans = read(armature, frames)
+    result = thinning.thin(poses, trans, kept.joints, kept.frames, record.contacts(action_of(armature), frames), bounds,
+                           record.limits(armature))  # fmt: skip
+    derive(armature, "thinned", keyframes.thinned(kept.tracks, int(frames[0]), result.spline))
+    return result
+
+
+def smooth(armature: bpy.types.Object, seconds: float, fps: float, names: set[str]) -> float:
+    """Give the rig an action smoothed over `seconds` in the limbs of these names; returns how far (m) a joint moved at most."""
+    frames, kept = frames_of(armature), record.of(armature)
+    poses, trans = read(armature, frames)
+    values = tracks.sources(poses, trans)
+    chosen = limbs.channels(names)
+    values[chosen] = smoothing.smooth(values[chosen].T, seconds, fps).T
+    table = [track for track in kept.tracks if chosen[track.source]]
+    derive(armature, "smoothed", keyframes.every_frame(table, frames, values))
+    before = kinematics.forward(poses, kept.joints, kept.frames, trans)[..., :3, 3]
+    after = kinematics.forward(values[: len(DOFS)].T, kept.joints, kept.frames, values[len(DOFS) :].T)[..., :3, 3]
+    return float(np.linalg.norm(after - before, axis=-1).max())

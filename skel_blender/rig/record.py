@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a rig remembers of its person, as custom properties: everything that works on it needs only the .blend file."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..anatomy import JOINT_INDEX, J, Q
+from ..messages import SkelError
+from ..take import Person
+from . import layout, tracks
+
+PLACE = "skel_place"  # custom property of the empty that carries a take
+PART = "skel_part"  # custom property of a rig's skin and bone meshes: 'skin' or 'bone'
+ID, _BODY, _BETAS, _JOINTS, _FRAMES, _GROUND, _HORIZONTAL = (
+    f"skel_{name}" for name in ("id", "body", "betas", "joints", "frames", "ground", "horizontal")
+)
+
+PERSON = "skel_person"  # the person's name in the Take
+TABLE, LIMITS, BODY_LIMITS = "skel_limit_table", "skel_limits", "skel_body_limits"
+TURNED = "skel_limits_turned"  # names of the DoFs whose limits the table has the wrong way round
+KIND, OWNER, CONTACTS, FIRST = "skel_kind", "skel_of", "skel_contacts", "skel_first"  # of actions
+RAW = "raw"
+
+
+@dataclass(frozen=True)
+class Record:
+    """The rest skeleton (model frame, m) and how the rig's curves stand for the pose."""
+
+    id: str
+    joints: np.ndarray  # (24,3)
+    frames: np.ndarray  # (24,3,3)
+    tracks: list[tracks.Track]
+    ground: float
+    betas: np.ndarray  # (10,)
+
+
+def keep(armature: bpy.types.Object, person: Person, horizontal: bool) -> None:
+    """Write down on the armature what `of` reads."""
+    body = person.body
+    armature[ID] = armature.get(ID) or uuid.uuid4().hex
+    armature[PERSON] = person.name
+    armature[_BODY], armature[_BETAS] = person.body_name, np.asarray(person.betas, dtype=float).tolist()
+    armature[_JOINTS], armature[_FRAMES] = body.joints.astype(float).ravel().tolist(), body.frames.astype(float).ravel().tolist()
+    armature[BODY_LIMITS] = body.limits.astype(float).ravel().tolist()
+    armature[_GROUND], armature[_HORIZONTAL] = layout.ground(body), horizontal
+
+
+def is_rig(thing: bpy.types.Object | None) -> bool:
+    """Whether an object is a rig of this add-on."""
+    return thing is not None and thing.type == "ARMATURE" and ID in thing
+
+
+def of(armature: bpy.types.Object | None) -> Record:
+    """What the rig remembers. Raises SkelError if the object is none."""
+    if not is_rig(armature):
+        raise SkelError("no_rig", "The active object is no rig of this add-on.", "Select the armature of a person.")
+    pelvis = np.array(armature.data.bones["pelvis"].matrix_local)[:3, :3]
+    table = tracks.tracks(armature[_GROUND], np.where(np.abs(pelvis) < 1e-5, 0.0, pelvis), bool(armature[_HORIZONTAL]))
+    joints, frames = np.array(armature[_JOINTS]).reshape(J, 3), np.array(armature[_FRAMES]).reshape(J, 3, 3)
+    return Record(armature[ID], joints, frames, table, armature[_GROUND], np.array(armature[_BETAS]))
+
+
+def is_horizontal(armature: bpy.types.Object) -> bool:
+    """Whether the rig's root moves over the floor only."""
+    return bool(armature[_HORIZONTAL])
+
+
+def mark(action: bpy.types.Action, armature: bpy.types.Object, kind: str) -> None:
+    """Say whose an action is and how it came about; it stays in the file even if nothing uses it."""
+    action[OWNER], action[KIND] = armature[ID], kind
+    action.use_fake_user = True
+
+
+def keep_contacts(action: bpy.types.Action, first: int, contacts: np.ndarray) -> None:
+    """Write down the contacts (T,6) bool of the scene frames from `first` on."""
+    bits = contacts.astype(int) @ (1 << np.arange(contacts.shape[1]))
+    action[FIRST], action[CONTACTS] = int(first), bits.tolist()
+
+
+def contacts(action: bpy.types.Action, frames: np.ndarray) -> np.ndarray | None:
+    """(T,6) bool contacts at the scene frames (T,), none outside the range that is known; None if nothing is."""
+    if CONTACTS not in action:
+        return None
+    bits, places = np.array(action[CONTACTS]), np.asarray(frames).astype(int) - action[FIRST]
+    inside = (places >= 0) & (places < len(bits))
+    known = np.where(inside, bits[np.clip(places, 0, len(bits) - 1)], 0)
+    return (known[:, None] >> np.arange(6)) & 1 > 0
+
+
+def versions(armature: bpy.types.Object) -> list[bpy.types.Action]:
+    """The actions that belong to a rig, in the order of their names."""
+    return [action for action in bpy.data.actions if action.get(OWNER) == armature[ID]]
+
+
+def limits(armature: bpy.types.Object) -> np.ndarray:
+    """(46,2) rad: the limits that hold for the rig now."""
+    return np.array(armature[LIMITS]).reshape(Q, 2)
+
+
+def body_limits(armature: bpy.types.Object) -> np.ndarray:
+    """(46,2) rad: the limits of the body that the rig was made for."""
+    return np.array(armature[BODY_LIMITS]).reshape(Q, 2)
+
+
+def parts(armature: bpy.types.Object, kind: str) -> list[bpy.types.Object]:
+    """The rig's meshes of a kind, 'skin' or 'bone', in the order of the joints."""
+    found = [thing for thing in armature.children if thing.get(PART) == kind]
+    return sorted(found, key=lambda thing: JOINT_INDEX[thing.vertex_groups[0].name])

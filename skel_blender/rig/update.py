@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A newer Take for rigs that are in the scene already, and the removal of a person. No action is changed: each Take brings its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import bpy
+import numpy as np
+
+from ..take import Person, Take
+from . import armature, assemble, camera, coupling, ik, limits, record, shapes
+
+
+def update_take(context: bpy.types.Context, take: Take, collection: bpy.types.Collection) -> None:
+    """Bring a collection that `assemble.build_take` made up to date: camera, shapes and motion of the people of the same name.
+
+    Who is new in the Take is added, who is not in it any more stays. Rigs keep what was added to them, and their limits if those
+    were changed; the actions that they had stay in the file.
+    """
+    rigs = {rig[record.PERSON]: rig for rig in collection.objects if record.is_rig(rig)}
+    eyes = [thing for thing in collection.objects if thing.type == "CAMERA"]
+    if eyes:
+        camera.aim(eyes[0], take)
+        camera.set_scene(context.scene, take, eyes[0])
+    with armature.object_mode(context):
+        for index, person in enumerate(take.people):
+            if person.name in rigs:
+                _update(context, rigs[person.name], person, collection)
+            else:
+                assemble.add_person(context, person, index, collection)
+    context.view_layer.update()
+
+
+def find_built(scene: bpy.types.Scene, source: str) -> bpy.types.Collection | None:
+    """The newest collection of the scene that was built from that footage."""
+    found = [collection for collection in scene.collection.children_recursive if source and collection.get("skel_source") == source]
+    return found[-1] if found else None
+
+
+def remove_person(rig: bpy.types.Object) -> None:
+    """Take a person out of the file: armature, skin, bones and all versions of the motion."""
+    actions = record.versions(rig)
+    things = [rig, *record.parts(rig, "skin"), *record.parts(rig, "bone")]
+    data = {thing.data for thing in things}
+    materials = {material for block in data if isinstance(block, bpy.types.Mesh) for material in block.materials}
+    for thing in things:
+        bpy.data.objects.remove(thing)
+    _drop(data)
+    for action in actions:
+        action.use_fake_user = False
+    _drop([*actions, *materials])
+
+
+def _update(context: bpy.types.Context, rig: bpy.types.Object, person: Person, collection: bpy.types.Collection) -> None:
+    kept, horizontal = record.of(rig), record.is_horizontal(rig)
+    if rig.animation_data and rig.animation_data.action:
+        rig.animation_data.action.use_fake_user = True
+    if not _same_body(kept, rig, person):
+        _reshape(context, rig, person, collection, horizontal)
+    assemble.key_raw(rig, person, horizontal)
+
+
+def _same_body(kept: record.Record, rig: bpy.types.Object, person: Person) -> bool:
+    skin = next(iter(record.parts(rig, "skin")), None)
+    if skin is None or len(skin.data.vertices) != len(person.body.skin_verts):
+        return False
+    return np.allclose(kept.joints, person.body.joints, atol=1e-6) and np.allclose(kept.betas, person.betas, atol=1e-6)
+
+
+def _reshape(context: bpy.types.Context, rig: bpy.types.Object, person: Person, collection: bpy.types.Collection, horizontal: bool) -> None:
+    """Give a rig the bones and meshes of another body. They are built as a new person's, whose objects are then thrown away."""
+    table, name, enabled = record.limits(rig), rig[record.TABLE], limits.are_on(rig)
+    spare = assemble.build_person(context, person, collection, None, None, horizontal)
+    actions = record.versions(spare)
+    old = [rig.data]
+    rig.data = spare.data
+    for kind in ("skin", "bone"):
+        new = {tuple(group.name for group in thing.vertex_groups): thing for thing in record.parts(spare, kind)}
+        for thing in record.parts(rig, kind):
+            fresh = new.get(tuple(group.name for group in thing.vertex_groups))
+            if fresh is not None:
+                old.append(thing.data)
+                materials = list(thing.data.materials)
+                thing.data = fresh.data
+                for material in materials:
+                    thing.data.materials.append(material)
+    for thing in [*record.parts(spare, "skin"), *record.parts(spare, "bone"), spare]:
+        bpy.data.objects.remove(thing)
+    for action in actions:
+        bpy.data.actions.remove(action)
+    _rename(rig.data, old)
+    record.keep(rig, person, horizontal)
+    coupling.build(rig, person.body.joints)
+    ik.measure(rig)
+    limits.apply(rig, *((person.body.limits, "body") if name == "body" else (table, name)), enabled)
+    shapes.build(rig, person.body)
+
+
+def _rename(data: bpy.types.Armature, old: Iterable[bpy.types.ID]) -> None:
+    """Drop what is not used any more; the armature gets its name back."""
+    old = list(old)
+    name = old[0].name
+    _drop(old)
+    data.name = name
+
+
+def _drop(blocks: Iterable[bpy.types.ID]) -> None:
+    bpy.data.batch_remove([block for block in blocks if block is not None and block.users == 0])

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keys and IK of the active rig: thin, smooth, choose a version, hand limbs over."""
+
+import bpy
+import numpy as np
+from bpy.props import EnumProperty, FloatProperty, StringProperty
+
+from ..messages import SkelError
+from ..rig import armature, assemble, compat, controls, limbs, matching, motion, placement, record, restposes, thinning, update
+from .gather import active_rig
+from .operators import RigOperator
+
+_LIMBS = tuple((name, title, "", 1 << number) for number, (name, title) in enumerate(limbs.TITLES.items()))
+_CONTROLS = tuple((limb.control, limb.title, "", 1 << number) for number, limb in enumerate(controls.LIMBS))
+RANGES = (
+    ("ACTION", "Action", "All frames of the action"),
+    ("SCENE", "Range", "The scene's frame range, or its preview range"),
+    ("FRAME", "Frame", "The current frame"),
+)
+
+
+class SKEL_OT_thin_keys(RigOperator, bpy.types.Operator):
+    """Make an action with few Bezier keys of the same motion; the present action stays as it is"""
+
+    bl_idname, bl_label = "skel.thin_keys", "Thin Keys"
+    joint: FloatProperty(name="Joints", subtype="DISTANCE", default=0.005, min=0.0005, soft_max=0.05, precision=4,
+                         description="How far a joint may move")  # fmt: skip
+    contact: FloatProperty(name="Planted Feet", subtype="DISTANCE", default=0.001, min=0.0002, soft_max=0.05, precision=4,
+                           description="How far a foot may move while it rests on the floor")  # fmt: skip
+
+    def run(self, context: bpy.types.Context) -> None:
+        found = motion.thin(active_rig(context), thinning.Bounds(self.joint, min(self.contact, self.joint)))
+        self.report({"INFO"}, f"{100 * found.share:.0f} % of the keys are left, joints within {1000 * found.error:.1f} mm.")
+
+
+class SKEL_OT_smooth(RigOperator, bpy.types.Operator):
+    """Make an action with smoother motion of the chosen limbs; the present action stays as it is"""
+
+    bl_idname, bl_label = "skel.smooth", "Smooth"
+    seconds: FloatProperty(name="Seconds", default=0.08, min=0.01, soft_max=0.5, max=5.0,
+                           description="Shakes shorter than this go away, whatever the frame rate")  # fmt: skip
+    limbs: EnumProperty(name="Limbs", items=_LIMBS, options={"ENUM_FLAG"}, default=set(limbs.TITLES))
+
+    def run(self, context: bpy.types.Context) -> None:
+        if not self.limbs:
+            raise SkelError("no_limb", "No limb is chosen.", "Choose at least one.")
+        render = context.scene.render
+        moved = motion.smooth(active_rig(context), self.seconds, render.fps / render.fps_base, set(self.limbs))
+        self.report({"INFO"}, f"Joints moved by at most {100 * moved:.1f} cm.")
+
+
+class SKEL_OT_use_action(RigOperator, bpy.types.Operator):
+    """Let the rig play this version of its motion"""
+
+    bl_idname, bl_label = "skel.use_action", "Use Version"
+    name: StringProperty(options={"HIDDEN"})
+
+    def run(self, context: bpy.types.Context) -> None:
+        rig = active_rig(context)
+        action = next((action for action in record.versions(rig) if action.name == self.name), None)
+        if action is None:
+            raise SkelError("no_action", f"There is no version {self.name} any more.", "Choose another one.")
+        compat.use_action(rig, action)
+
+
+class SKEL_OT_match(RigOperator, bpy.types.Operator):
+    """Hand limbs over between their own angles and their IK controls, without a jump"""
+
+    bl_idname, bl_label = "skel.match", "Match"
+    to: EnumProperty(items=(("CONTROL", "To Controls", "Put the controls where the limbs are and let them lead"),
+                            ("CHANNELS", "To Angles", "Key what is seen as the limbs' own angles")))  # fmt: skip
+    limbs: EnumProperty(name="Limbs", items=_CONTROLS, options={"ENUM_FLAG"}, default={row[0] for row in _CONTROLS})
+    range: EnumProperty(name="Frames", items=RANGES, default="ACTION")
+
+    def run(self, context: bpy.types.Context) -> None:
+        chosen = [limb for limb in controls.LIMBS if limb.control in self.limbs]
+        if not chosen:
+            raise SkelError("no_limb", "No limb is chosen.", "Choose at least one.")
+        rig = active_rig(context)
+        change = matching.to_control if self.to == "CONTROL" else matching.to_channels
+        change(context.scene, rig, chosen, frames_of(context.scene, rig, self.range))
+
+
+def frames_of(scene: bpy.types.Scene, rig: bpy.types.Object, choice: str) -> np.ndarray:
+    """(T,) the scene frames of one of RANGES."""
+    if choice == "FRAME":
+        return np.array([scene.frame_current])
+    if choice == "ACTION":
+        return motion.frames_of(rig)
+    preview = scene.use_preview_range
+    first, last = (scene.frame_preview_start, scene.frame_preview_end) if preview else (scene.frame_start, scene.frame_end)
+    return np.arange(first, last + 1)
+
+
+class SKEL_OT_place(RigOperator, bpy.types.Operator):
+    """Move the whole take so that its camera lies on the solved camera of the clip chosen above; floor and scale stay"""
+
+    bl_idname, bl_label = "skel.place", "Place by Solved Camera"
+
+    def run(self, context: bpy.types.Context) -> None:
+        clip = context.scene.skel.clip
+        if clip is None:
+            raise SkelError("no_clip", "No clip is chosen.", "Choose the solved movie clip under Reconstruct.")
+        rig = active_rig(context)
+        home = next(collection for collection in rig.users_collection if assemble.place_of(collection))
+        found = placement.place(context.scene, home, clip)
+        self.report({"INFO"}, f"Cameras {100 * found.off:.0f} cm apart on the floor; the solved one is {found.height:.2f} times as high.")
+
+
+class SKEL_OT_add_poses(RigOperator, bpy.types.Operator):
+    """Put rest poses (T, A, standing, sitting) into this file's pose library; they fit every rig of this add-on"""
+
+    bl_idname, bl_label = "skel.add_poses", "Add Rest Poses"
+
+    def run(self, context: bpy.types.Context) -> None:
+        made = restposes.ensure(active_rig(context))
+        self.report({"INFO"}, f"{len(made)} poses are in the Asset Browser, under Current File.")
+
+
+class SKEL_OT_remove_person(RigOperator, bpy.types.Operator):
+    """Take this person out of the file: rig, skin, bones and all versions of the motion"""
+
+    bl_idname, bl_label = "skel.remove_person", "Remove Person"
+
+    def run(self, context: bpy.types.Context) -> None:
+        rig = active_rig(context)
+        if rig.mode != "OBJECT":
+            armature.set_mode(context, "OBJECT")
+        update.remove_person(rig)
+
+
+CLASSES = (SKEL_OT_place, SKEL_OT_add_poses, SKEL_OT_remove_person, SKEL_OT_thin_keys, SKEL_OT_smooth, SKEL_OT_use_action, SKEL_OT_match)

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the panels show of a rig: the angles as sliders, its limits, and what the last check found.
+
+The rig itself keeps everything as bone channels, constraints and custom properties; these properties only read and write those.
+"""
+
+import math
+
+import bpy
+import numpy as np
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+
+from ..anatomy import DOFS, LIMIT_TABLES, LIMITS_ANATOMICAL
+from ..rig import layout, limbs, limits, record
+
+TABLES = (
+    ("body", "Body's Own", "The limits that came with the reconstruction"),
+    ("anatomical", "Anatomical", "Symmetric ranges of motion, wide enough for athletes"),
+    ("hsmr", "HSMR", "The ranges that HSMR and SKELify use"),
+    ("skel", "SKEL", "The ranges published with SKEL; some are missing"),
+    ("custom", "Custom", "Ranges of your own"),
+)
+TABLES = tuple(row for row in TABLES if row[0] in ("body", "custom") or row[0] in LIMIT_TABLES)
+_TABLE_NAMES = [row[0] for row in TABLES]
+LIMBS = tuple((name, limbs.TITLES[name], f"Show the {limbs.TITLES[name].lower()}") for name in limbs.LIMBS)
+
+
+def _get_angle(dof: int):
+    channel = layout.channel(dof)
+    return lambda self: channel.sign * self.id_data.pose.bones[channel.bone].rotation_euler[channel.index]
+
+
+def _set_angle(dof: int):
+    def turn(rig: bpy.types.Object, number: int, value: float) -> None:
+        low, up = record.limits(rig)[number] if limits.are_on(rig) else (-math.inf, math.inf)
+        channel = layout.channel(number)
+        bone = rig.pose.bones[channel.bone]
+        bone.rotation_euler[channel.index] = channel.sign * min(max(value, low), up)
+        if bpy.context.scene.tool_settings.use_keyframe_insert_auto:
+            bone.keyframe_insert("rotation_euler", index=channel.index, group=channel.bone)
+
+    def set_(self, value: float) -> None:
+        turn(self.id_data, dof, value)
+        if self.id_data.pose.use_mirror_x and DOFS[dof].mirror != dof:
+            turn(self.id_data, DOFS[dof].mirror, DOFS[dof].mirror_sign * value)
+
+    return set_
+
+
+def _slider(dof: int):
+    low, up = np.clip(LIMITS_ANATOMICAL[dof], -math.pi, math.pi)
+    return FloatProperty(
+        name=limbs.label(dof), description=f"{DOFS[dof].name}, an angle of SKEL; a slider's ends are the anatomical limits",
+        subtype="ANGLE", soft_min=low, soft_max=up, step=100, precision=1, options=set(), get=_get_angle(dof), set=_set_angle(dof),
+    )  # fmt: skip
+
+
+class SKEL_PG_angles(bpy.types.PropertyGroup):
+    """The 46 angles of a rig, as they stand in its channels."""
+
+    __annotations__ = {dof.name: _slider(dof.index) for dof in DOFS}
+
+
+def _get_table(self) -> int:
+    name = self.id_data.get(record.TABLE, "custom")
+    return _TABLE_NAMES.index(name if name in _TABLE_NAMES else "custom")
+
+
+def _set_table(self, value: int) -> None:
+    rig, name = self.id_data, _TABLE_NAMES[value]
+    table = {"body": record.body_limits, "custom": record.limits}.get(name, lambda rig: np.array(LIMIT_TABLES[name]))(rig)
+    limits.apply(rig, table, name, limits.are_on(rig))
+
+
+def _set_on(self, value: bool) -> None:
+    rig = self.id_data
+    limits.apply(rig, record.limits(rig), rig[record.TABLE], value)
+
+
+class SKEL_PG_rig(bpy.types.PropertyGroup):
+    """A rig's angles and limits; only meaningful on the armature of a person."""
+
+    angles: PointerProperty(type=SKEL_PG_angles)
+    table: EnumProperty(
+        name="Limits", description="Which ranges the joints have", items=TABLES, options=set(), get=_get_table, set=_set_table
+    )
+    limits_on: BoolProperty(
+        name="Hold Limits", description="Let joints stop at their limits, under the hand and in IK", options=set(),
+        get=lambda self: limits.are_on(self.id_data), set=_set_on,
+    )  # fmt: skip
+
+
+class SKEL_PG_violation(bpy.types.PropertyGroup):
+    """A DoF that the last check found beyond a limit."""
+
+    dof: IntProperty()
+    text: StringProperty(description="What it is and its range")
+    worst: FloatProperty(subtype="ANGLE", description="Farthest beyond the limit")
+    frame: IntProperty(description="Where it is worst")
+    count: IntProperty(description="Frames beyond the limit")
+    now: FloatProperty(subtype="ANGLE", description="How far beyond the limit on the current frame")
+
+
+class SKEL_PG_view(bpy.types.PropertyGroup):
+    """What the panels show; not part of any file."""
+
+    limb: EnumProperty(name="Limb", items=LIMBS, options=set())
+    violations: CollectionProperty(type=SKEL_PG_violation)
+    checked: StringProperty(description="The rig that was checked last")
+    verdict: StringProperty(description="What the last check found, in a sentence")
+
+
+CLASSES = (SKEL_PG_angles, SKEL_PG_rig, SKEL_PG_violation, SKEL_PG_view)
+
+
+def register() -> None:
+    """Add `Object.skel` and `WindowManager.skel`; their classes are registered already."""
+    bpy.types.Object.skel = PointerProperty(type=SKEL_PG_rig)
+    bpy.types.WindowManager.skel = PointerProperty(type=SKEL_PG_view)
+
+
+def unregister() -> None:
+    """Remove them."""
+    del bpy.types.WindowManager.skel
+    del bpy.types.Object.skel

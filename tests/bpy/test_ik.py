@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""IK: controls reach, limits hold, nothing changes while it is off, and limbs change hands without a jump."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+
+from skel_blender import kinematics
+from skel_blender.anatomy import DOFS_OF_JOINT, JOINT_NAMES
+from skel_blender.rig import controls, layout, limits, matching, motion, record
+from skel_blender.rig.assemble import build_take
+from tests import synthetic
+from tests.bpy import bodies
+from tests.bpy.evaluated import curves, degrees_apart, evaluated, joint_positions, joint_turns, pose, rig_of
+
+SOLVED = controls.LIMBS[:-1]
+
+
+@pytest.fixture
+def rig(context):
+    """A rig of the open body in the T pose at the origin, without an action."""
+    take = bodies.random_take(bodies.open_body("open_male", "mean"), 2, seed=0)
+    rig = rig_of(build_take(context, take))
+    rig.animation_data.action = None
+    rig.pose.bones["root"].location = (0, 0, 0)
+    return rig
+
+
+def calm(rig, rng, share=0.8):
+    """Random angles (46,) in the middle of the limits."""
+    low, up = np.clip(record.limits(rig), -1.5, 1.5).T
+    return (low + up) / 2 + share * (up - low) * (rng.random(46) - 0.5)
+
+
+def switch(rig, value):
+    for limb in controls.LIMBS:
+        rig[limb.switch] = value
+    rig.update_tag()
+    bpy.context.view_layer.update()
+
+
+def follow(rig):
+    """Put every control where its limb is now."""
+    posed = evaluated(rig)
+    for limb in controls.LIMBS:
+        bones, tip = rig.data.bones, JOINT_NAMES[limb.tip]
+        rigid = posed.pose.bones[tip].matrix @ bones[tip].matrix_local.inverted()
+        rest = bones[limb.control].matrix_local
+        rig.pose.bones[limb.control].matrix_basis = rest.inverted() @ rigid @ rest
+
+
+def seen_angles(rig):
+    """(46,) pose angles of the evaluated bones."""
+    posed = evaluated(rig)
+    result = np.zeros(46)
+    for joint, name in enumerate(JOINT_NAMES):
+        bone = posed.pose.bones[name]
+        local = posed.convert_space(pose_bone=bone, matrix=bone.matrix, from_space="POSE", to_space="LOCAL")
+        raw = bone.rotation_euler.copy()
+        angles = local.to_euler(bone.rotation_mode, raw)
+        for dof in DOFS_OF_JOINT[joint]:
+            channel = layout.channel(dof.index)
+            result[dof.index] = channel.sign * angles[channel.index]
+    return result
+
+
+def test_a_control_in_place_changes_nothing(rig):
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        pose(rig, calm(rig, rng))
+        joints, turns = joint_positions(rig), joint_turns(rig)
+        follow(rig)
+        switch(rig, 1.0)
+        assert np.linalg.norm(joint_positions(rig) - joints, axis=1).max() < 1e-4
+        assert degrees_apart(joint_turns(rig), turns) < 0.05
+        switch(rig, 0.0)
+        assert np.abs(joint_positions(rig) - joints).max() < 1e-6
+
+
+def test_hands_and_feet_reach_their_controls_within_the_limits(rig):
+    rng = np.random.default_rng(1)
+    box, misses = record.limits(rig), []
+    for _ in range(20):
+        goal = calm(rig, rng)
+        pose(rig, goal)
+        follow(rig)
+        wanted, turned = joint_positions(rig), joint_turns(rig)
+        start = goal + 0.3 * rng.standard_normal(46)
+        start[:3], start[17:29], start[36:39] = goal[:3], goal[17:29], goal[36:39]  # trunk and shoulder blades as before
+        pose(rig, np.clip(start, *box.T))
+        switch(rig, 1.0)
+        reached, turns = joint_positions(rig), joint_turns(rig)
+        for limb in SOLVED:
+            misses.append(np.linalg.norm(reached[limb.tip] - wanted[limb.tip]))
+            assert degrees_apart(turns[limb.tip], turned[limb.tip]) < 0.5
+        angles = seen_angles(rig)
+        assert (angles > box[:, 0] - 1e-3).all() and (angles < box[:, 1] + 1e-3).all()
+        switch(rig, 0.0)
+    assert np.sort(misses)[-3] < 2e-3 and max(misses) < 0.02  # now and then limits hold the solver up on its way
+
+
+def test_a_control_out_of_reach_breaks_no_limit(rig):
+    pose(rig, calm(rig, np.random.default_rng(2), 0.3))
+    follow(rig)
+    for number, limb in enumerate(controls.LIMBS):
+        bone = rig.pose.bones[limb.control]
+        bone.location = (1.0, -1.0, (-1) ** number)
+        bone.rotation_quaternion = (0.2, 0.7, 0.3, -0.4)
+    switch(rig, 1.0)
+    angles, box = seen_angles(rig), record.limits(rig)
+    assert (angles > box[:, 0] - 1e-3).all() and (angles < box[:, 1] + 1e-3).all()
+    at_limit = (np.abs(angles - box[:, 0]) < 1e-3) | (np.abs(angles - box[:, 1]) < 1e-3)
+    assert at_limit.any()
+    limits.apply(rig, box, enabled=False)
+    bpy.context.view_layer.update()
+    angles = seen_angles(rig)
+    assert (angles < box[:, 0] - 0.05).any() or (angles > box[:, 1] + 0.05).any()
+
+
+def test_feet_stay_while_the_hips_sink(rig):
+    pose(rig, np.zeros(46))
+    follow(rig)
+    before = joint_positions(rig)
+    switch(rig, 1.0)
+    rig.pose.bones["pelvis"].location[1] = -0.1
+    bpy.context.view_layer.update()
+    after = joint_positions(rig)
+    for name in ("calcn_r", "calcn_l", "toes_r", "toes_l"):
+        joint = JOINT_NAMES.index(name)
+        assert np.linalg.norm(after[joint] - before[joint]) < 2e-3
+    assert before[0, 2] - after[0, 2] == pytest.approx(0.1, abs=1e-5)
+    assert seen_angles(rig)[6] > 0.5  # the knee bends
+
+
+def test_the_head_turns_with_its_control_and_its_neck_bends_as_in_the_model(context, rig):
+    body = bodies.open_body("open_male", "mean")
+    aim = np.zeros(46)
+    aim[[23, 24, 25]] = 0.3, -0.4, 0.5
+    pose(rig, aim)
+    wanted = joint_positions(rig), joint_turns(rig)
+    follow(rig)
+    pose(rig, np.zeros(46))
+    switch(rig, 1.0)
+    assert np.linalg.norm(joint_positions(rig) - wanted[0], axis=1).max() < 1e-4
+    assert degrees_apart(joint_turns(rig), wanted[1]) < 0.02
+    expected = kinematics.z_up(kinematics.forward(aim, body.joints, body.frames)[13, :3, 3])
+    assert np.abs(wanted[0][13] - wanted[0][0] - (expected - kinematics.z_up(body.joints[0]))).max() < 1e-4
+
+
+def test_limbs_change_hands_over_a_range_without_a_jump(context):
+    """Channels to control, an edit there, and back: the raw action stays, around the range nothing changes."""
+    take = synthetic.random_take(frames=40, people=1)
+    person = take.people[0]
+    person.poses[:] = 0.3 * np.sin(np.arange(40)[:, None] / 8 + np.arange(46))
+    person.poses[:] = np.clip(person.poses, *person.body.limits.T)
+    rig = rig_of(build_take(context, take))
+    raw, frames = rig.animation_data.action, np.arange(11, 26)
+    joints = person.joints()
+
+    def worst():
+        found = []
+        for frame in range(40):
+            context.scene.frame_set(frame + 1)
+            found.append(np.linalg.norm(joint_positions(rig) - joints[frame], axis=1).max())
+        return np.array(found)
+
+    matching.to_control(context.scene, rig, controls.LIMBS, frames)
+    assert rig.animation_data.action != raw and rig.animation_data.action.name == "person_1 edited"
+    held = worst()
+    assert np.median(held[10:25]) < 1e-4 and held.max() < 4e-3  # knees that are nearly straight start a little bent
+    switches = [curve for curve in curves(rig) if curve.data_path == '["foot_ik_r_on"]']
+    assert [switches[0].evaluate(frame) for frame in (10, 11, 25, 26)] == [0, 1, 1, 0]
+    (lift,) = [c for c in curves(rig) if c.data_path == 'pose.bones["foot_ik_r"].location' and c.array_index == 2]
+    for point in lift.keyframe_points:
+        point.co.y += 0.05
+    lift.update()
+    lifted = worst()
+    assert lifted[12] > 0.04 and np.delete(lifted, range(10, 25)).max() < 1e-4
+    context.scene.frame_set(18)
+    seen = joint_positions(rig)
+    matching.to_channels(context.scene, rig, controls.LIMBS, frames)
+    context.scene.frame_set(18)
+    assert rig["foot_ik_r_on"] == 0.0
+    assert np.linalg.norm(joint_positions(rig) - seen, axis=1).max() < 2e-4
+    assert np.delete(worst(), range(10, 25)).max() < 1e-4
+    poses, _ = motion.read(rig, frames)
+    box = record.limits(rig)
+    assert (poses > box[:, 0] - 1e-5).all() and (poses < box[:, 1] + 1e-5).all()
+    assert len(raw.fcurves if not hasattr(raw, "slots") else raw.layers[0].strips[0].channelbag(raw.slots[0]).fcurves) == 49

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A take finds its place by the camera that Blender has solved for the footage; floor and scale stay."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+from mathutils import Matrix
+
+from skel_blender import kinematics
+from skel_blender.messages import SkelError
+from skel_blender.rig import assemble, placement
+from skel_blender.rig.assemble import build_take
+from tests import clips, synthetic
+from tests.bpy.evaluated import evaluated, joint_positions, rig_of
+
+FRAMES, TURN, SHIFT = 40, 0.7, np.array([1.5, -2.0])
+
+
+def camera(frame: int) -> np.ndarray:
+    """(4,4) world matrix of a Blender camera that goes round the origin."""
+    angle = -0.5 + 0.03 * frame
+    place = np.array([5 * np.sin(angle), -5 * np.cos(angle), 1.5 + 0.02 * frame])
+    back = place - [0.0, 0.0, 1.0]
+    back /= np.linalg.norm(back)
+    right = np.cross([0.0, 0.0, 1.0], back)
+    right /= np.linalg.norm(right)
+    result = np.eye(4)
+    result[:3, :3], result[:3, 3] = np.stack([right, np.cross(back, right), back], axis=1), place
+    return result
+
+
+def moved(matrix: np.ndarray, sign: int = 1) -> np.ndarray:
+    """A world matrix taken along by TURN and SHIFT, or back."""
+    step = np.eye(4)
+    step[:3, :3], step[:2, 3] = kinematics.axis_rotation(np.array([0.0, 0, 1]), np.array(TURN)), SHIFT
+    return (step if sign > 0 else np.linalg.inv(step)) @ matrix
+
+
+def solved_clip() -> bpy.types.MovieClip:
+    """A clip with tracks of points that `camera` sees, solved by Blender."""
+    clip = bpy.data.movieclips.load(str(clips.WALKER))
+    width, height = clip.size
+    focal = 1.2 * width
+    tracking = clip.tracking
+    tracking.camera.focal_length_pixels = focal
+    for number, point in enumerate(np.random.default_rng(0).uniform([-2, -2, 0], [2, 2, 2], (30, 3))):
+        track = tracking.tracks.new(name=f"point {number}", frame=1)
+        for frame in range(FRAMES):
+            x, y, z = (np.linalg.inv(camera(frame)) @ [*point, 1.0])[:3]
+            track.markers.insert_frame(frame + 1, co=(0.5 - focal * x / z / width, 0.5 - focal * y / z / height))
+    tracking.objects[0].keyframe_b = 30
+    window = bpy.context.window_manager.windows[0]
+    area = window.screen.areas[0]
+    area.type = "CLIP_EDITOR"
+    area.spaces.active.clip = clip
+    with bpy.context.temp_override(window=window, area=area, region=area.regions[-1]):
+        bpy.ops.clip.solve_camera()
+    return clip
+
+
+def test_a_take_is_placed_by_a_camera_that_blender_solved(tmp_path):
+    bpy.ops.wm.read_factory_settings(use_empty=False)
+    context = bpy.context
+    clip = solved_clip()
+    raw = {solved.frame: np.array(solved.matrix) for solved in clip.tracking.reconstruction.cameras}
+    holder = bpy.data.objects["Camera"]
+    holder.constraints.new("CAMERA_SOLVER").clip = clip
+    size = np.linalg.norm(camera(39)[:3, 3] - camera(0)[:3, 3]) / np.linalg.norm(raw[40][:3, 3] - raw[1][:3, 3])
+    holder.matrix_basis = Matrix(camera(0) @ np.diag([size, size, size, 1.0]) @ np.linalg.inv(raw[1]))
+    take = synthetic.random_take(frames=FRAMES, people=1)
+    flip = np.diag([1.0, -1.0, -1.0, 1.0])
+    take.camera.world_to_cam = np.array([flip @ np.linalg.inv(moved(camera(frame), -1)) for frame in range(FRAMES)])
+    collection = build_take(context, take)
+    context.scene.frame_set(5)
+    before = joint_positions(rig_of(collection))
+    found = placement.place(context.scene, collection, clip)
+    assert found.turn == pytest.approx(TURN, abs=0.06) and found.shift == pytest.approx(SHIFT, abs=0.3)  # as well as Blender solves
+    assert found.off < 0.2 and found.height == pytest.approx(1.0, abs=0.05) and found.tilt < 0.05
+    context.scene.frame_set(5)
+    assert np.abs(joint_positions(rig_of(collection))[:, 2] - before[:, 2]).max() < 1e-5
+    aside, turned = [], []
+    for frame in range(1, FRAMES + 1):
+        context.scene.frame_set(frame)
+        ours, theirs = (np.array(evaluated(thing).matrix_world) for thing in (context.scene.camera, holder))
+        aside.append(np.linalg.norm(ours[:2, 3] - theirs[:2, 3]))
+        turned.append(np.arctan2(*ours[1::-1, 2]) - np.arctan2(*theirs[1::-1, 2]))
+    assert np.mean(aside) == pytest.approx(found.off, abs=1e-3) and abs(np.mean(turned)) < 2e-3
+
+
+def test_heading_and_place_are_found_exactly():
+    ours = {frame: camera(frame) for frame in range(10)}
+    found = placement.place_by(ours, {frame: moved(camera(frame)) for frame in range(5, 20)})
+    assert found.turn == pytest.approx(TURN) and found.shift == pytest.approx(SHIFT)
+    assert found.off < 1e-9 and found.height == pytest.approx(1.0) and found.tilt < 1e-9
+
+
+def test_what_cannot_be_placed_is_said(context, take):
+    collection = build_take(context, take)
+    clip = bpy.data.movieclips.load(str(clips.WALKER))
+    with pytest.raises(SkelError, match="is not solved"):
+        placement.place(context.scene, collection, clip)
+    with pytest.raises(SkelError, match="no frame in common"):
+        placement.place_by({1: np.eye(4)}, {2: np.eye(4)})
+    with pytest.raises(SkelError, match="straight down"):
+        placement.place_by({1: np.eye(4)}, {1: np.eye(4)})
+    assert tuple(assemble.place_of(collection).location) == (0, 0, 0)

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reconstructing again: new versions, updates that lose nothing, people who can be removed; and files that are saved and linked."""
+
+from __future__ import annotations
+
+import copy
+
+import bpy
+import numpy as np
+import pytest
+
+from skel_blender import rig as rigs
+from skel_blender.anatomy import DOF_INDEX
+from skel_blender.rig import controls, limits, record, update
+from skel_blender.rig.assemble import build_take, handles
+from tests import synthetic
+from tests.bpy.evaluated import (
+    TO_ZUP,
+    curves,
+    degrees_apart,
+    joint_positions,
+    joint_turns,
+    mesh_points,
+    model_bone,
+    model_skin,
+    rig_of,
+)  # fmt: skip
+
+KNEE = DOF_INDEX["knee_angle_r"]
+
+
+def newer(take, scale):
+    """The same people in another motion and size."""
+    again = copy.deepcopy(take)
+    for person in again.people:
+        person.body, person.betas = synthetic.rest_body(scale), np.full(10, scale)
+        person.poses = synthetic.random_poses(len(person.frames), person.body.limits, np.random.default_rng(5))
+    return again
+
+
+def assert_is_model(context, collection, take, frame):
+    context.scene.frame_set(int(take.frames[frame]) + 1)
+    for handle, person in zip(handles(collection), take.people):
+        transforms = person.transforms()[frame]
+        assert np.linalg.norm(joint_positions(handle.armature) - person.joints()[frame], axis=1).max() < 1e-4
+        assert degrees_apart(joint_turns(handle.armature), TO_ZUP @ transforms[:, :3, :3] @ TO_ZUP.T) < 0.01
+        assert np.linalg.norm(mesh_points(handle.skin) - model_skin(person.body, transforms), axis=1).max() < 2e-4
+        for joint, bone in enumerate(handle.bones):
+            assert np.linalg.norm(mesh_points(bone) - model_bone(person.body, transforms, joint), axis=1).max() < 1e-4
+
+
+def test_build_gives_a_handle_per_person(context, take):
+    first, second = rigs.build(take, collection_name="shot")
+    assert (first.armature.name, second.skin.name) == ("person_1", "person_2_skin")
+    assert len(first.bones) == 24 and first.action == first.armature.animation_data.action
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.15])
+def test_an_update_brings_motion_and_shape_and_keeps_the_rest(context, take, scale):
+    take.source = "/clip.mp4"
+    collection = build_take(context, take)
+    first = handles(collection)[0]
+    rig, edited = first.armature, first.action
+    edited.name = "my edit"
+    before = [point.co.y for point in curves(rig)[7].keyframe_points]
+    table = record.limits(rig)
+    table[KNEE] = 0.0, 2.0
+    limits.apply(rig, table, "custom")
+    follower = bpy.data.objects.new("hat", None)
+    follower.parent, follower.parent_type, follower.parent_bone = rig, "BONE", "head"
+    collection.objects.link(follower)
+    rig.pose.bones["head"].constraints.new("DAMPED_TRACK").mute = True
+    colour = first.skin.data.materials[0]
+    objects, meshes = set(bpy.data.objects), len(bpy.data.meshes)
+    take = newer(take, scale)
+    take.people[0].poses[:, KNEE] = np.minimum(take.people[0].poses[:, KNEE], 2.0)
+    assert update.find_built(context.scene, "/clip.mp4") == collection and update.find_built(context.scene, "/no.mp4") is None
+    update.update_take(context, take, collection)
+    assert set(bpy.data.objects) == objects and len(bpy.data.meshes) == meshes and len(bpy.data.armatures) == 2
+    assert rig.animation_data.action != edited and edited.use_fake_user
+    kept = next(action for action in record.versions(rig) if action.name == "my edit")
+    rig.animation_data.action, new = kept, rig.animation_data.action
+    assert [point.co.y for point in curves(rig)[7].keyframe_points] == before
+    rig.animation_data.action = new
+    assert record.limits(rig)[KNEE] == pytest.approx([0.0, 2.0])
+    assert rig.pose.bones["head"].constraints[-1].type == "DAMPED_TRACK" and follower.parent == rig
+    assert first.skin.data.materials[0] == colour and rig.data.name == "person_1"
+    for frame in (0, 9):
+        assert_is_model(context, collection, take, frame)
+
+
+def test_an_update_adds_new_people_and_keeps_absent_ones(context, take):
+    collection = build_take(context, take)
+    crowd = copy.deepcopy(take)
+    crowd.people[0].name = "somebody"
+    update.update_take(context, crowd, collection)
+    assert {handle.armature.name for handle in handles(collection)} == {"person_1", "person_2", "somebody"}
+
+
+def test_an_update_works_in_pose_mode(context, take):
+    collection = build_take(context, take)
+    rig = rig_of(collection)
+    context.view_layer.objects.active = rig
+    bpy.ops.object.mode_set(mode="POSE")
+    take = newer(take, 0.9)
+    update.update_take(context, take, collection)
+    assert rig.mode == "POSE"
+    assert_is_model(context, collection, take, 3)
+
+
+def test_a_removed_person_leaves_nothing_and_the_others_alone(context, take):
+    collection = build_take(context, take)
+    first, second = handles(collection)
+    update.remove_person(first.armature)
+    kinds = (bpy.data.objects, bpy.data.meshes, bpy.data.armatures, bpy.data.actions, bpy.data.materials)
+    assert not [block for kind in kinds for block in kind if "person_1" in block.name]
+    assert [handle.armature for handle in handles(collection)] == [second.armature]
+    update.remove_person(second.armature)
+    assert not bpy.data.armatures and not bpy.data.actions and not bpy.data.materials
+
+
+def test_a_saved_file_holds_everything(context, take, tmp_path):
+    build_take(context, take, collection_name="shot")
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"), use_scripts=False)
+    collection = bpy.data.collections["shot"]
+    assert_is_model(bpy.context, collection, take, 5)
+    rig = rig_of(collection)
+    assert len(record.of(rig).tracks) == 49 and record.contacts(rig.animation_data.action, take.frames + 1).shape == (30, 6)
+    assert len(record.versions(rig)) == 1
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_appended_and_linked_rigs_work_in_another_file(context, take, tmp_path, link):
+    """Linked with a library override: drivers, constraints and skin point into the new file, and the pose can be changed."""
+    build_take(context, take, collection_name="shot")
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    with bpy.data.libraries.load(str(tmp_path / "shot.blend"), link=link) as (_, data):
+        data.collections = ["shot"]
+    (collection,) = data.collections
+    scene = bpy.context.scene
+    if link:
+        collection = collection.override_hierarchy_create(scene, bpy.context.view_layer, do_fully_editable=True)
+    else:
+        scene.collection.children.link(collection)
+    bpy.context.view_layer.update()
+    assert_is_model(bpy.context, collection, take, 5)
+    rig = rig_of(collection)
+    assert rig.library is None and (rig.override_library is not None) == link
+    for curve in rig.animation_data.drivers:
+        assert curve.is_valid and curve.driver.is_valid
+        assert all(target.id == rig for variable in curve.driver.variables for target in variable.targets if target.id)
+    for bone in rig.pose.bones:
+        assert all(constraint.target == rig for constraint in bone.constraints if hasattr(constraint, "target"))
+    before = joint_positions(rig)[18]
+    rig["hand_ik_r_on"] = 1.0
+    rig.pose.bones["hand_ik_r"].location = (0.1, -0.3, 0.2)
+    rig.update_tag()
+    bpy.context.view_layer.update()
+    assert np.linalg.norm(joint_positions(rig)[18] - before) > 0.02
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "other.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "other.blend"), use_scripts=False)
+    again = rig_of(bpy.data.collections["shot"])
+    assert again["hand_ik_r_on"] == 1.0 and tuple(again.pose.bones["hand_ik_r"].location) == pytest.approx((0.1, -0.3, 0.2))
+    assert controls.LIMBS[0].switch in again

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Thinning and smoothing: bounds in space hold, extremes stay, few keys are left, seconds count and not frames."""
+
+import time
+
+import numpy as np
+import pytest
+
+from skel_blender import kinematics
+from skel_blender.rig import hermite, limbs, smoothing, thinning
+from tests import synthetic
+
+BODY = synthetic.rest_body()
+
+
+def stride(count: int, fps: float, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Smooth poses and places of somebody in motion, with noise (rad, m)."""
+    rng = np.random.default_rng(1)
+    seconds = np.arange(count) / fps
+    pace = rng.uniform(0.3, 1.2, 46)
+    poses = 0.4 * np.sin(2 * np.pi * pace * seconds[:, None] + rng.uniform(0, 6, 46)) + noise * rng.standard_normal((count, 46))
+    trans = np.stack([0.1 * np.sin(seconds), 0.95 + 0.03 * np.sin(7 * seconds), seconds], axis=1)
+    return poses, trans + noise * rng.standard_normal((count, 3))
+
+
+def off(thinned: thinning.Thinned, poses: np.ndarray, trans: np.ndarray) -> np.ndarray:
+    """(T,24) m between the joints of the thinned and the given motion."""
+    one, other = (kinematics.forward(q, BODY.joints, BODY.frames, t)[..., :3, 3] for q, t in (thinned.poses(), (poses, trans)))
+    return np.linalg.norm(one - other, axis=-1)
+
+
+@pytest.mark.parametrize(("fps", "noise", "most"), [(60, 0.0, 0.08), (30, 0.0, 0.15), (60, 0.003, 0.25)])
+def test_joints_stay_within_the_bound_with_few_keys(fps, noise, most):
+    poses, trans = stride(600, fps, noise)
+    result = thinning.thin(poses, trans, BODY.joints, BODY.frames)
+    away = off(result, poses, trans)
+    assert away.max() < 0.005 and away.max() == pytest.approx(result.error)
+    print(f"\n{fps} fps, noise {noise}: {100 * result.share:.1f} % of the keys")
+    assert result.share < most
+
+
+def test_feet_on_the_floor_are_held_tighter():
+    poses, trans = stride(300, 30)
+    contacts = np.zeros((300, 6), dtype=bool)
+    contacts[100:180, :3] = True
+    result = thinning.thin(poses, trans, BODY.joints, BODY.frames, contacts)
+    away = off(result, poses, trans)
+    assert away[100:180, 3:6].max() < 0.001 and away.max() < 0.005
+    loose = thinning.thin(poses, trans, BODY.joints, BODY.frames)
+    assert off(loose, poses, trans)[100:180, 3:6].max() > 0.001
+
+
+def test_angles_that_keep_their_limits_go_on_keeping_them():
+    poses, trans = stride(300, 30)
+    limits = np.tile([-0.2, 0.25], (46, 1))
+    poses = np.clip(poses, *limits.T)
+    loose = thinning.thin(poses, trans, BODY.joints, BODY.frames).poses()[0]
+    held = thinning.thin(poses, trans, BODY.joints, BODY.frames, limits=limits).poses()[0]
+    assert np.maximum(limits[:, 0] - held, held - limits[:, 1]).max() < 3e-4
+    assert np.maximum(limits[:, 0] - loose, loose - limits[:, 1]).max() > 3e-3
+    free = limits.copy()
+    free[:] = -0.1, 0.1  # what the motion breaks anyway costs no keys
+    assert thinning.thin(poses, trans, BODY.joints, BODY.frames, limits=free).share < 0.5
+
+
+def test_extremes_and_ends_are_keys_with_level_handles():
+    poses, trans = stride(300, 30)
+    result = thinning.thin(poses, trans, BODY.joints, BODY.frames)
+    for channel in (3, 6, 30):
+        frames, values, slopes = result.spline.of(channel)
+        assert frames[0] == 0 and frames[-1] == 299
+        for extreme in (int(poses[:, channel].argmax()), int(poses[:, channel].argmin())):
+            place = list(frames).index(extreme)
+            assert values[place] == poses[extreme, channel]
+            assert slopes[place] == 0.0 or extreme in (0, 299)
+
+
+def test_a_thousand_frames_take_seconds():
+    poses, trans = stride(1000, 60)
+    start = time.perf_counter()
+    thinning.thin(poses, trans, BODY.joints, BODY.frames)
+    assert time.perf_counter() - start < 10.0
+
+
+def test_single_frames_and_still_people():
+    poses, trans = stride(1, 30)
+    assert thinning.thin(poses, trans, BODY.joints, BODY.frames).share == 1.0
+    still = np.repeat(poses, 50, axis=0), np.repeat(trans, 50, axis=0)
+    assert thinning.thin(*still, BODY.joints, BODY.frames).share == pytest.approx(2 / 50)
+
+
+def test_a_cubic_needs_only_its_ends():
+    frames = np.arange(40.0)
+    values = np.stack([1e-4 * (frames - 10) * (frames - 20) * (frames - 35), 0.5 * frames])
+    chosen = np.zeros(values.shape, dtype=bool)
+    chosen[:, [0, -1]] = True
+    spline = hermite.fit(values, chosen, np.zeros_like(chosen))
+    assert np.abs(spline.curve - values).max() < 1e-4
+
+
+def test_smoothing_keeps_parabolas_and_takes_noise_away():
+    seconds = np.arange(90) / 30
+    flight = np.stack([1 + 3 * seconds - 4.9 * seconds**2, seconds, np.ones(90)], axis=1)
+    assert np.abs(smoothing.smooth(flight, 0.1, 30.0) - flight).max() < 1e-9
+    noise = np.random.default_rng(0).standard_normal(2000)
+    assert smoothing.smooth(noise, 0.1, 30.0)[50:-50].std() < 0.5
+
+
+def test_smoothing_counts_seconds_not_frames():
+    def swing(fps: float) -> np.ndarray:
+        seconds = np.arange(int(4 * fps)) / fps
+        return smoothing.smooth(np.sin(2 * np.pi * 2.5 * seconds), 0.1, fps)
+
+    assert np.abs(swing(30.0) - swing(120.0)[::4])[15:-15].max() < 0.01
+
+
+def test_limbs_share_out_all_angles():
+    assert sorted(index for dofs in limbs.LIMBS.values() for index in dofs) == list(range(46))
+    assert limbs.label(3) == "Hip Flexion" and limbs.label(33) == "Pronation" and limbs.label(9) == "Toes"
+    assert limbs.channels({"ROOT", "HEAD"}).sum() == 6
