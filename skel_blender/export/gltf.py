@@ -19,7 +19,7 @@ def write(context: bpy.types.Context, collection: bpy.types.Collection, path: Pa
             filepath=str(part), export_format="GLB", use_selection=True, export_yup=True, export_apply=False,
             export_skins=True, export_influence_nb=4, export_animations=True, export_animation_mode="SCENE",
             export_anim_scene_split_object=False, export_force_sampling=True, export_anim_slide_to_zero=True,
-            export_optimize_animation_size=False,
+            export_optimize_animation_size=False, export_def_bones=True,
         )  # fmt: skip
 
 

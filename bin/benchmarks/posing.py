@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a fitted person's landmarks and soles are, from what a Take holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from skel_blender.engine.body import BodyModel, load_body
+from skel_blender.engine.body.chain import pose_chain, pose_points
+from skel_blender.take import Person
+
+
+def markers_of(person: Person) -> np.ndarray:
+    """(T,33,3) m, model axes: BlazePose's landmarks on a fitted person."""
+    return posed(load_body("open", person.body_name.split()[-1]), person.poses, person.betas, person.trans)[0]
+
+
+def posed(body: BodyModel, poses: np.ndarray, betas: np.ndarray, trans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Landmarks (T,33,3) and sole points (T,6,3), m, of poses (T,46), betas (10,) and trans (T,3) m, model axes."""
+    like = body.J_template
+    shape = body.shape(torch.as_tensor(betas).to(like)[None])
+    owner = torch.zeros(len(poses), dtype=torch.long, device=like.device)
+    chain = pose_chain(shape, owner, torch.as_tensor(poses).to(like), torch.as_tensor(trans).to(like))
+    return tuple(pose_points(shape, owner, chain, points)[0].cpu().numpy() for points in (body.markers, body.soles))

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures of the open body whose landmarks are known, to see how a landmarker errs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from bin.benchmarks.posing import posed
+from bin.openbody.render import layer
+from skel_blender.anatomy import JOINT_INDEX, JOINT_NAMES
+from skel_blender.engine.body import BodyModel
+from skel_blender.kinematics import axis_rotation
+
+SIDE = 480  # px
+_FOV, _PITCH = (25.0, 60.0), (-5.0, 25.0)  # degrees, degrees down
+_FILLS = 0.4  # the person's farthest point is this part of the side from the middle, or less
+_SHAPES = 0.8  # standard deviation of the betas
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An RGB image (S,S,3) uint8, and the landmarks in it: pixels (33,2) and camera axes (33,3) m."""
+
+    image: np.ndarray
+    pixels: np.ndarray
+    points: np.ndarray
+
+
+def picture(body: BodyModel, pose: np.ndarray, rng: np.random.Generator) -> Picture:
+    """A random person in a pose (46,) rad, in random clothes, from anywhere around."""
+    betas = np.clip(_SHAPES * rng.normal(size=body.J_shapedirs.shape[-1]), -2, 2)
+    like = body.J_template
+    still = torch.zeros(1, 3).to(like)
+    verts = body.forward(*(torch.as_tensor(part).to(like)[None] for part in (pose, betas)), still, skel=False).skin_verts[0].numpy()
+    markers = posed(body, pose[None], betas, np.zeros((1, 3)))[0][0]
+    focal = SIDE / (2 * np.tan(np.radians(rng.uniform(*_FOV)) / 2))
+    tilt, turn = np.radians(rng.uniform(*_PITCH)), rng.uniform(0, 2 * np.pi)
+    R = axis_rotation(np.array([1.0, 0, 0]), np.array(tilt)) @ np.diag([1.0, -1, -1]) @ axis_rotation(np.array([0.0, 1, 0]), np.array(turn))
+    middle = 0.5 * (verts.min(0) + verts.max(0))
+    around = (verts - middle) @ R.T
+    distance = (np.abs(around[:, :2]) * focal / (_FILLS * SIDE) - around[:, 2:]).max() * rng.uniform(1.0, 1.3)
+    seen, points = (((values - middle) @ R.T) + [0, 0, distance] for values in (verts, markers))
+    return Picture(_drawn(body, seen, focal, rng), _pixels(points, focal), points)
+
+
+def _pixels(points: np.ndarray, focal: float) -> np.ndarray:
+    return points[:, :2] / points[:, 2:] * focal + SIDE / 2
+
+
+def _drawn(body: BodyModel, seen: np.ndarray, focal: float, rng: np.random.Generator) -> np.ndarray:
+    """The skin (V,3) in camera axes over a blurred background, with a camera's blur and noise."""
+    towards = -(seen[:, 2] - seen[:, 2].mean()) * focal / seen[:, 2].mean()
+    faces = np.asarray(body.faces)
+    triangles = np.concatenate([faces[:, :3], faces[faces[:, 3] >= 0][:, [0, 2, 3]]])
+    image, depth = layer(np.column_stack([_pixels(seen, focal), towards]), triangles, _clothes(body, rng)[triangles].mean(1), (SIDE, SIDE))
+    behind = cv2.resize(rng.uniform(0.2, 0.9, (6, 6, 3)), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    image = cv2.GaussianBlur(np.clip(np.where(np.isfinite(depth)[..., None], image, behind), 0, 1), (0, 0), 0.7)
+    return (np.clip(image + rng.normal(0, 0.01, image.shape), 0, 1) * 255).astype(np.uint8)
+
+
+def _clothes(body: BodyModel, rng: np.random.Generator) -> np.ndarray:
+    """(V,3) 0..1: trousers or shorts, perhaps a shirt, hair, eyes and lips."""
+    rest, markers = body.skin.template.numpy(), body.markers.at_rest(torch.zeros_like(body.J_shapedirs[:1, 0]))[0].numpy()
+    part = np.array([name.removesuffix("_l").removesuffix("_r") for name in JOINT_NAMES])[body.skin.weights.numpy().argmax(1)]
+    skin = np.array([0.85, 0.65, 0.55]) * rng.uniform(0.5, 1.05)
+    colours = np.tile(skin, (len(rest), 1))
+    trousers, shirt = rng.uniform(0.05, 0.9, 3) * rng.uniform(0.3, 1.0), rng.uniform(0.05, 0.95, 3)
+    long_legs, long_arms, dressed = rng.random() < 0.5, rng.random() < 0.4, rng.random() < 0.8
+    colours[np.isin(part, ["pelvis", "femur"] + ["tibia"] * long_legs)] = trousers
+    if dressed:
+        colours[np.isin(part, ["lumbar_body", "thorax", "scapula", "humerus"] + ["ulna", "radius"] * long_arms)] = shirt
+    if long_legs:
+        colours[np.isin(part, ["calcn", "toes", "talus"])] = 0.5 * trousers
+    neck = body.J_template[JOINT_INDEX["head"]].numpy()
+    top = (rest[:, 1] > neck[1] + 0.12) & ((rest[:, 2] < neck[2] + 0.06) | (rest[:, 1] > rest[:, 1].max() - 0.05))
+    colours[top] = np.clip(np.array([0.2, 0.12, 0.08]) * rng.uniform(0.3, 2.5), 0, 1)
+    lips = skin * [0.8, 0.45, 0.45]
+    for number, radius, colour in ((2, 0.014, 0.08), (5, 0.014, 0.08), (9, 0.016, lips), (10, 0.016, lips)):
+        colours[np.linalg.norm(rest - markers[number], axis=1) < radius] = colour
+    return colours
