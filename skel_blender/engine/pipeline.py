@@ -124,10 +124,11 @@ def _take(source: Source, options: Options, body: BodyModel, found: list[tuple[T
 
 
 def _person(name: str, body: BodyModel, track: Track, fit: Fit) -> Person:
-    confidence = track.keypoints_2d[:, list(LIMB_LANDMARKS), 2].mean(axis=1) * track.observed
+    seen = track.keypoints_2d[:, list(LIMB_LANDMARKS), 2].mean(axis=1) * track.observed
     return Person(
         name=name, body_name=body.name, frames=np.asarray(track.frames), poses=fit.state[:, 3:], betas=fit.betas,
-        trans=fit.state[:, :3], confidence=confidence, keypoints_2d=track.keypoints_2d, landmarks_3d=track.landmarks_3d,
+        trans=fit.state[:, :3], confidence=np.minimum(seen, fit.confidence * track.observed),
+        keypoints_2d=track.keypoints_2d, landmarks_3d=track.landmarks_3d,
         reprojection_error=fit.reprojection_error, contacts=fit.contacts, body=body.rest_body(fit.betas),
     )  # fmt: skip
 
