@@ -12,7 +12,7 @@ from scipy.optimize import least_squares
 DEFAULT_FOV_DEGREES = 60.0  # across the longer side, where nothing is known: a phone's or a camcorder's middle setting
 # Deviations of what tells where up is: a camera is held about level at chest height, a standing body is upright, trunks roughly so,
 # and feet share one plane, up to the error of their depth.
-_ROLL, _PITCH, _BODY, _TRUNK = math.radians(8), math.radians(15), math.radians(5), math.radians(12)
+_ROLL, _PITCH, _BODY, _TRUNK = math.radians(8), math.radians(15), math.radians(5), math.radians(30)
 _HEIGHT_M, _HEIGHT_SPREAD_M, _DEPTH_M = 1.5, 1.0, 0.4
 _BODIES = 6  # sightings that all frames' bodies are worth
 # Somebody whose feet would be on the floor if he were this much nearer or farther, and so smaller or larger, stands on it.
