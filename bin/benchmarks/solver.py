@@ -28,6 +28,7 @@ from skel_blender.engine.fit.skelify import PRIOR_TERMS, SIGHT_TERMS
 from tests.engine.oracle import Oracle, read_oracle
 
 _HUB = 39  # of the 44 keypoints, where 3D errors are aligned
+_NOISE_M = 0.0225  # 1 % of the patch at the persons' distance
 _SPREAD, _ROOT_SPREAD = 0.3, (0.15, 0.15, 0.5)  # rad, about what the problems' poses stray from the mean pose
 _BEGIN, _END = "<!-- solver: begin -->", "<!-- solver: end -->"
 _LINES: list[str] = []
@@ -75,13 +76,17 @@ def _agreement(body: BodyModel, points: Points, oracle: Oracle) -> None:
 def _against_original(body: BodyModel, points: Points, oracle: Oracle) -> None:
     _head("The same objective from the same start", "problem", "objective, ours / original", "items above the original",
           "MPJPE mm, ours / original", "original's time / ours", "alone against in the batch")  # fmt: skip
+    torch.set_num_threads(2)  # as many as the original had
     for name in ("refiner_B8", "refiner_B64", "full_B8"):
         case, schedule = oracle.problem(name), name.split("_")[0]
         start = case["truth_kp2d"], case["start_poses"], case["start_betas"], case["start_cam_t"]
         paper.paper_fit(body, *start, schedule, points)  # the first run warms up
-        begun = time.perf_counter()
-        found = paper.paper_fit(body, *start, schedule, points)
-        taken = time.perf_counter() - begun
+        times = []
+        for _ in range(5):
+            begun = time.perf_counter()
+            found = paper.paper_fit(body, *start, schedule, points)
+            times.append(time.perf_counter() - begun)
+        taken = min(times)  # of several, as other programs share the machine
         theirs = paper.paper_problem(body, *start, paper.SCHEDULES[schedule].phases[-1], points).assemble(
             torch.cat([case["result_cam_t"], case["result_poses"]], 1), case["result_betas"]).cost  # fmt: skip
         ours, original = (mpjpe(body, points, case, *pose) for pose in
@@ -90,6 +95,7 @@ def _against_original(body: BodyModel, points: Points, oracle: Oracle) -> None:
         _row(name, f"{float(found.cost.mean()):.4f} / {float(theirs.mean()):.4f}", f"{int((found.cost > theirs).sum())} of {len(theirs)}",
              f"{float(ours.mean()):.1f} / {float(original.mean()):.1f}", f"{float(case['seconds']) / taken:.0f}",
              f"{float((alone.state - found.state[:1]).abs().max()):.0e}")  # fmt: skip
+    torch.set_num_threads(1)
 
 
 def _from_scratch(body: BodyModel, points: Points, oracle: Oracle) -> None:
@@ -101,7 +107,7 @@ def _from_scratch(body: BodyModel, points: Points, oracle: Oracle) -> None:
     sigma[:, :3] = torch.tensor(_ROOT_SPREAD)
     view = View(torch.diag(torch.tensor([focal, focal, 1.0])).double(), torch.eye(3).double(), torch.zeros(3).double())
     seen = Observations(30.0, (1,) * count, view, case["truth_kp2d"], points, prior_poses=case["start_poses"], prior_sigma=sigma)
-    config = Config(Weights(shape=0.8, robust=10.0))
+    config = Config(Weights(keypoint_m=_NOISE_M, prior=1.0, shape=0.8, robust=10.0))  # as the problems were drawn
     found = skelify(body, seen, None, config)
     ours = mpjpe(body, points, case, found.poses, found.betas)
     original = mpjpe(body, points, case, case["result_poses"], case["result_betas"])

@@ -111,7 +111,8 @@ def test_blend_shapes_complete_the_gradient(turning):
     by_state = torch.einsum("nkic,nki->nc", point_jacobians(posed, points, pairs, list(range(49))), by_point)[:, 3:]
     by_betas = torch.einsum("nkic,nki->nc", point_shape_jacobians(posed, shape, points, pairs), by_point)
     blend_poses, blend_betas = blend_gradient(posed, points, by_point)
-    assert torch.allclose(blend_poses, torch.einsum("nkid,nki->nd", blend_jacobians(posed, points), by_point))
+    forward = torch.einsum("nkid,nki->nd", blend_jacobians(posed, points), by_point)
+    assert torch.allclose(blend_poses, forward, atol=1e-5 * float(forward.abs().max()))  # the Jacobian is in float32
     by_state = by_state + blend_poses
     by_betas = by_betas if blend_betas is None else by_betas + blend_betas
     for _ in range(6):

@@ -137,10 +137,10 @@ def blend_jacobians(posed: Posed, points: Points) -> torch.Tensor:
     axes = torch.cat([posed.local_axes, torch.zeros_like(posed.local_axes[:, :1])], 1)[:, slots]  # (F,23,3,3)
     local = posed.local[:, list(FEATURE_JOINTS), None].expand(-1, -1, 3, 3, 3)
     change = torch.linalg.cross(axes[..., None].expand_as(local), local, dim=-2).flatten(-2)  # (F,23,3,9)
-    rows = posed.rotations.permute(0, 2, 1, 3).reshape(-1, 3 * J)
-    answers = (rows @ points.blends).reshape(count, 3, J - 1, len(points), 9) @ change[:, None].mT  # (F,3,23,K,3)
-    result = answers.new_zeros(count, len(points), 3, Q + 1)
-    result[..., slots.flatten()] = answers.permute(0, 3, 1, 2, 4).flatten(-2)
+    rows = posed.rotations.permute(0, 2, 1, 3).reshape(-1, 3 * J).float()
+    answers = (rows @ points.blends).reshape(count, 3, J - 1, len(points), 9) @ change[:, None].mT.float()  # (F,3,23,K,3)
+    result = change.new_zeros(count, len(points), 3, Q + 1)
+    result[..., slots.flatten()] = answers.permute(0, 3, 1, 2, 4).flatten(-2).to(result)
     return result[..., :Q]
 
 

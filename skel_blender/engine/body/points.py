@@ -89,10 +89,13 @@ class Points:
 
     @cached_property
     def blends(self) -> torch.Tensor:
-        """(24 3, 23 K 9) posedirs by joint and by SMPL's joint: rotations in a row (.., 24 3) times this answer to the pose feature."""
+        """(24 3, 23 K 9) posedirs by joint and by SMPL's joint: rotations in a row (.., 24 3) times this answer to the pose feature.
+
+        In float32: blend shapes move points by millimetres, so a Jacobian loses nothing that counts.
+        """
         wide = self.posedirs.new_zeros(J, 3, len(self), J - 1, 9)
         wide.permute(0, 2, 1, 3, 4).index_put_((self.joint, self.point), self.posedirs.unflatten(-1, (J - 1, 9)), accumulate=True)
-        return wide.transpose(2, 3).reshape(J * 3, -1)
+        return wide.transpose(2, 3).reshape(J * 3, -1).float()
 
     def gathered(self, pairs: torch.Tensor) -> torch.Tensor:
         """Sum values (F,P,...) of the pairs over each point's: (F,K,...)."""

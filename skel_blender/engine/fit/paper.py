@@ -63,7 +63,7 @@ class Schedule:
 
 SCHEDULES = {
     "full": Schedule(tuple(PHASES)[:5], (20, 20, 20, 20, 40), (10.0, 1e-3, 0.1)),
-    "refiner": Schedule(("refiner",), (16,), (0.1, 0.09, 0.3)),
+    "refiner": Schedule(("refiner",), (14,), (0.1, 0.08, 0.25)),
 }
 
 
