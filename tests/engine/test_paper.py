@@ -100,3 +100,11 @@ def _error(oracle, case, poses, betas):
     shape, owner = oracle.body.shape(betas), torch.arange(len(poses))
     where, _ = pose_points(shape, owner, pose_chain(shape, owner, poses, torch.zeros_like(poses[:, :3])), oracle.points)
     return ((where - where[:, 39:40]) - (case["truth_kp3d"] - case["truth_kp3d"][:, 39:40])).norm(dim=-1).mean()
+
+
+def test_single_precision_is_taken_and_an_unknown_phase_is_not(oracle):
+    case = oracle.objective("refiner")
+    single = [case[key].float() for key in _START]
+    assert float(paper.paper_objective(oracle.body, *single, "refiner", oracle.points)) == pytest.approx(float(case["loss"]), rel=1e-5)
+    with pytest.raises(ValueError, match="only camera-init"):
+        paper.paper_objective(oracle.body, *single, "overall-9", oracle.points)

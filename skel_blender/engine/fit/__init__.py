@@ -3,6 +3,7 @@
 
 from .config import Config, Weights
 from .observations import Observations, View
+from .paper import paper_objective
 from .skelify import Result, skelify
 
-__all__ = ["Config", "Observations", "Result", "View", "Weights", "skelify"]
+__all__ = ["Config", "Observations", "Result", "View", "Weights", "paper_objective", "skelify"]

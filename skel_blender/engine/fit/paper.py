@@ -141,17 +141,20 @@ def paper_problem(body: BodyModel, kp2d: torch.Tensor, poses: torch.Tensor, beta
                   points: Points | None = None) -> PaperProblem:  # fmt: skip
     """The phase's problem as it is when it starts at poses (B,46), betas (B,10), cam_t (B,3); kp2d (B,44,3).
 
-    `points` are the 44 keypoints on the body (`keypoint_sets`). Raises KeyError for an unknown phase.
+    `points` are the 44 keypoints on the body (`keypoint_sets`). Raises ValueError for a phase that is not one of PHASES.
     """
+    if phase not in PHASES:
+        raise ValueError(f"there is no phase '{phase}', only {', '.join(PHASES)}")
     points = keypoint_points(body, "hsmr44") if points is None else points
-    return PaperProblem(body, points, kp2d.to(poses), PHASES[phase], _guess_depth(body, points, kp2d.to(poses), poses, betas, cam_t))
+    kp2d, poses, betas, cam_t = (part.to(body.J_template) for part in (kp2d, poses, betas, cam_t))
+    return PaperProblem(body, points, kp2d, PHASES[phase], _guess_depth(body, points, kp2d, poses, betas, cam_t))
 
 
 def paper_objective(body: BodyModel, kp2d: torch.Tensor, poses: torch.Tensor, betas: torch.Tensor, cam_t: torch.Tensor, phase: str,
                     points: Points | None = None) -> torch.Tensor:  # fmt: skip
     """The released objective of a phase at its start, a scalar: the mean over the batch. Shapes as for `paper_problem`."""
     problem = paper_problem(body, kp2d, poses, betas, cam_t, phase, points)
-    return problem.assemble(torch.cat([cam_t, poses], 1), betas).cost.mean()
+    return problem.assemble(torch.cat([cam_t, poses], 1).to(body.J_template), betas.to(body.J_template)).cost.mean()
 
 
 def paper_gradient(problem: PaperProblem, poses: torch.Tensor, betas: torch.Tensor, cam_t: torch.Tensor) -> tuple[torch.Tensor, ...]:
