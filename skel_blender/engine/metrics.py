@@ -63,11 +63,6 @@ def acceleration_error(found: np.ndarray, truth: np.ndarray) -> float:
     return float(np.nanmean(np.linalg.norm(accelerations(found) - accelerations(truth), axis=-1)))
 
 
-def jitter(points: np.ndarray, fps: float) -> float:
-    """Mean magnitude of the jerk (third derivative), m/s^3."""
-    return float(np.nanmean(np.linalg.norm(np.diff(points, 3, axis=0), axis=-1)) * fps**3)
-
-
 def peak_kept(found: np.ndarray, truth: np.ndarray, order: int = 1, share: float = 0.02) -> float:
     """How much of the truth's peaks is left, 1 = all of it.
 

@@ -112,17 +112,21 @@ class Reader(pickle.Unpickler):
         raise Refused("it refers to data outside of itself")
 
 
+def read_bytes(path: Path | str, what: str) -> bytes:
+    """A file's bytes. Raises SkelError with one sentence if it can't be read; `what` says what it should be."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise SkelError("no_file", f"The file {path}, {what}, can't be read ({error.strerror}).", "Check its name.") from error
+
+
 def read_pickle(path: Path | str, what: str = "a body model") -> Any:
     """The plain data in a pickle: dicts, lists, strings, numbers, numpy arrays, scipy sparse matrices. Python 2's are read as latin1.
 
     Chumpy's arrays become numpy's, without chumpy. Raises SkelError with one sentence for a file that is missing, no pickle, cut off
     or damaged, or that names anything else than such data (code 'hostile_file'); `what` says what the file should be.
     """
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SkelError("no_file", f"The file {path}, {what}, can't be read ({error.strerror}).", "Check its name.") from error
+    path, data = Path(path), read_bytes(path, what)
     try:
         _scan(data)
         return plain(Reader(BytesIO(data), encoding="latin1").load())

@@ -182,11 +182,6 @@ def paper_fit(body: BodyModel, kp2d: torch.Tensor, poses: torch.Tensor, betas: t
     return found
 
 
-def mean_camera(count: int, like: torch.Tensor) -> torch.Tensor:
-    """(B,3) m, where SKELify without a network lets the camera start."""
-    return like.new_tensor([0.0, 0.0, 2 * FOCAL / 0.9]).expand(count, 3).clone()
-
-
 def _guess_depth(body: BodyModel, points: Points, kp2d: torch.Tensor, poses: torch.Tensor, betas: torch.Tensor,
                  cam_t: torch.Tensor) -> torch.Tensor:  # fmt: skip
     """(B,) m, from the size of the trunk. As in the release, the image's length counts confidence as a third coordinate."""

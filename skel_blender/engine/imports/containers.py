@@ -24,7 +24,7 @@ import torch
 
 from ...messages import SkelError
 from ..plain import Dtype, Holder, Refused, plain
-from ..unpickle import Function, Reader
+from ..unpickle import Function, Reader, read_bytes
 
 _MOST_BYTES = 4 << 30  # unpacked
 _MOST_NESTED = 16  # tuples within tuples; a tower of them would overflow Python's own hash
@@ -39,11 +39,7 @@ _COMPRESSED: dict[bytes, Callable[[bytes], Any]] = {
 def read_tree(path: Path | str, what: str = "a motion file") -> Any:
     """The plain data in a file. Raises SkelError with one sentence for a file that is missing, of another kind, or hostile; `what` says
     what it should be."""
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SkelError("no_file", f"The file {path}, {what}, can't be read ({error.strerror}).", "Check its name.") from error
+    path, data = Path(path), read_bytes(path, what)
     try:
         return _tree(data, path)
     except Refused as error:
