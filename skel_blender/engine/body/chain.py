@@ -121,13 +121,20 @@ def point_jacobians(posed: Posed, points: Points, pairs: torch.Tensor, columns: 
 
 def point_shape_jacobians(posed: Posed, shape: Shape, points: Points, pairs: torch.Tensor) -> torch.Tensor:
     """(F,K,3,10) derivatives of the points by betas, without the pose blend shapes' part."""
-    weight = points.weight[:, None, None]
-    arm = points.shapedirs - weight * shape.by_betas[points.joint]
-    result = weight * posed.by_betas[:, points.joint] + posed.rotations[:, points.joint] @ arm
+    used, ridden = torch.unique(points.joint, return_inverse=True)
+    where = points.point * len(used) + ridden  # of a pair among all points and joints
+    weight = points.weight.new_zeros(len(points) * len(used)).index_add_(0, where, points.weight).view(len(points), -1)
+    arm = points.shapedirs - points.weight[:, None, None] * shape.by_betas[points.joint]
+    arms = arm.new_zeros(len(weight) * len(used), *arm.shape[1:]).index_add_(0, where, arm)  # (K U,3,10)
+    arms = arms.unflatten(0, weight.shape).permute(1, 2, 0, 3).flatten(0, 1).flatten(1)
+    result = posed.rotations[:, used].permute(0, 2, 1, 3).flatten(2) @ arms  # (F,3,K 10)
+    result = result.unflatten(-1, (len(points), -1)).transpose(1, 2)
+    result = result + (weight @ posed.by_betas[:, used].flatten(2)).view_as(result)
     if posed.turns is not None:
-        lever = pairs - points.weight[:, None] * posed.positions[:, points.joint]
-        result = result + torch.linalg.cross(posed.turns[:, points.joint], lever[..., None].expand_as(result), dim=-2)
-    return points.gathered(result)
+        x, y, z = (pairs - points.weight[:, None] * posed.positions[:, points.joint])[..., None].unbind(2)
+        a, b, c = posed.turns[:, points.joint].unbind(2)
+        result = result + points.gathered(torch.stack([b * z - c * y, c * x - a * z, a * y - b * x], 2))
+    return result
 
 
 def blend_jacobians(posed: Posed, points: Points) -> torch.Tensor:

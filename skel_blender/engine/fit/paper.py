@@ -13,7 +13,7 @@ import torch
 
 from ...anatomy import LIMIT_TABLES, Q
 from ..body import BodyModel, Points
-from ..body.chain import blend_gradient, blend_jacobians, point_jacobians, point_shape_jacobians, pose_chain, pose_points
+from ..body.chain import Posed, blend_gradient, blend_jacobians, point_jacobians, point_shape_jacobians, pose_chain, pose_points
 from ..body.points import TRANS
 from .keypoint_sets import keypoint_points
 from .normal import NormalEquations, S
@@ -62,7 +62,7 @@ class Schedule:
 
 
 SCHEDULES = {
-    "full": Schedule(tuple(PHASES)[:5], (20, 20, 20, 20, 40), (10.0, 1e-3, 0.1)),
+    "full": Schedule(tuple(PHASES)[:5], (20, 20, 20, 20, 60), (10.0, 1e-3, 0.1)),
     "refiner": Schedule(("refiner",), (14,), (0.1, 0.08, 0.25)),
 }
 
@@ -76,6 +76,7 @@ class PaperProblem:
     kp2d: torch.Tensor
     phase: Phase
     z_guess: torch.Tensor  # (B,) m, only for the camera's phase
+    blended: torch.Tensor | None = None  # (B,44,3,46) the pose blend shapes' part of the keypoints' derivatives, where the phase starts
 
     def assemble(self, state: torch.Tensor, betas: torch.Tensor) -> NormalEquations:
         """Normal equations at states (B,49) = (cam_t, poses) and betas (B,10); cost (B,), whose mean is the objective."""
@@ -110,16 +111,20 @@ class PaperProblem:
         factor = 1.0 / (1.0 + (off / _GEMAN) ** 2)
         by_point = (scale * factor / size[:, None, None])[..., None] * by_point
         by_state = point_jacobians(posed, self.points, pairs, list(range(S)))
-        if self.points.posedirs is not None:
-            by_state[..., TRANS:] += blend_jacobians(posed, self.points)
-        by_state = (by_point @ by_state).flatten(1, 2)
-        by_betas = (by_point @ point_shape_jacobians(posed, shape, self.points, pairs)).flatten(1, 2)
+        if self.blended is not None:
+            by_state[..., TRANS:] += self.blended
+        by_state = _in_image(by_point, by_state)
+        by_betas = _in_image(by_point, point_shape_jacobians(posed, shape, self.points, pairs))
         cost = (scale**2 * off**2 * factor).sum((1, 2))
         row = scale * factor * off
         system.add_rows(list(range(S)), 0, row.flatten(1), [by_state], by_betas, cost)
-        if self.points.posedirs is not None and shape.turns is not None:  # through frames that depend on betas
-            _, blended = blend_gradient(posed, self.points, (row[..., None, :] @ by_point)[..., 0, :])
-            system.add_gradient(0, blended.new_zeros(len(state), 0), blended, TRANS)
+        if self.blended is not None:
+            self._correct(system, posed, (row[..., None, :] @ by_point)[..., 0, :])
+
+    def _correct(self, system: NormalEquations, posed: Posed, by_point: torch.Tensor) -> None:
+        """Make the gradient exact: the blend shapes' derivatives are those of the start, and by betas they are left out."""
+        by_poses, by_betas = blend_gradient(posed, self.points, by_point)
+        system.add_gradient(0, by_poses - torch.einsum("nkid,nki->nd", self.blended, by_point), by_betas, TRANS)
 
     def _used(self, like: torch.Tensor) -> torch.Tensor:
         """(44,) 1 for the joints of the phase, 0 for the others."""
@@ -141,13 +146,18 @@ def paper_problem(body: BodyModel, kp2d: torch.Tensor, poses: torch.Tensor, beta
                   points: Points | None = None) -> PaperProblem:  # fmt: skip
     """The phase's problem as it is when it starts at poses (B,46), betas (B,10), cam_t (B,3); kp2d (B,44,3).
 
+    The depth that the camera's phase pulls to comes from the size of the trunk; as in the release, a length in the image counts
+    confidence as a third coordinate.
     `points` are the 44 keypoints on the body (`keypoint_sets`). Raises ValueError for a phase that is not one of PHASES.
     """
     if phase not in PHASES:
         raise ValueError(f"there is no phase '{phase}', only {', '.join(PHASES)}")
     points = keypoint_points(body, "hsmr44") if points is None else points
     kp2d, poses, betas, cam_t = (part.to(body.J_template) for part in (kp2d, poses, betas, cam_t))
-    return PaperProblem(body, points, kp2d, PHASES[phase], _guess_depth(body, points, kp2d, poses, betas, cam_t))
+    shape, owner = body.shape(betas), torch.arange(len(poses), device=poses.device)
+    posed = pose_chain(shape, owner, poses, cam_t)
+    guess = FOCAL * _lengths(pose_points(shape, owner, posed, points)[0]).mean(-1) / _lengths(kp2d).mean(-1)
+    return PaperProblem(body, points, kp2d, PHASES[phase], guess, None if points.posedirs is None else blend_jacobians(posed, points))
 
 
 def paper_objective(body: BodyModel, kp2d: torch.Tensor, poses: torch.Tensor, betas: torch.Tensor, cam_t: torch.Tensor, phase: str,
@@ -182,17 +192,16 @@ def paper_fit(body: BodyModel, kp2d: torch.Tensor, poses: torch.Tensor, betas: t
     return found
 
 
-def _guess_depth(body: BodyModel, points: Points, kp2d: torch.Tensor, poses: torch.Tensor, betas: torch.Tensor,
-                 cam_t: torch.Tensor) -> torch.Tensor:  # fmt: skip
-    """(B,) m, from the size of the trunk. As in the release, the image's length counts confidence as a third coordinate."""
-    owner, shape = torch.arange(len(poses), device=poses.device), body.shape(betas)
-    where, _ = pose_points(shape, owner, pose_chain(shape, owner, poses, cam_t), points)
-    return FOCAL * _lengths(where).mean(-1) / _lengths(kp2d).mean(-1)
-
-
 def _lengths(points: torch.Tensor) -> torch.Tensor:
     """(B,2) between shoulder and hip of either side, of points (B,44,D)."""
     return torch.stack([(points[:, a] - points[:, b]).norm(dim=-1) for a, b in _SHOULDERS_HIPS], -1)
+
+
+def _in_image(by_point: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
+    """(B,2 K,C) of changes (B,K,3,C) of points, by_point (B,K,2,3) without the elements that a pinhole camera leaves zero."""
+    x, y, z = change.unbind(2)
+    (fx, _, zx), (_, fy, zy) = (row[..., None].unbind(2) for row in by_point.unbind(2))
+    return torch.stack([fx * x + zx * z, fy * y + zy * z], 2).flatten(1, 2)
 
 
 def _patch_camera(like: torch.Tensor) -> torch.Tensor:
