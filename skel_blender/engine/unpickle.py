@@ -128,7 +128,7 @@ def read_pickle(path: Path | str, what: str = "a body model") -> Any:
     """
     path, data = Path(path), read_bytes(path, what)
     try:
-        _scan(data)
+        scan(data)
         return plain(Reader(BytesIO(data), encoding="latin1").load())
     except Refused as error:
         raise SkelError(
@@ -140,7 +140,7 @@ def read_pickle(path: Path | str, what: str = "a body model") -> Any:
         raise SkelError("bad_file", f"{path} {state}, where {what} was expected.", "Download the file again.") from error
 
 
-def _scan(data: bytes) -> None:
+def scan(data: bytes) -> None:
     """Refuse what would only exhaust this machine: lengths and memory slots that the file can't fill, towers of tuples."""
     stream, name, steps, tuples = BytesIO(data), "", 0, 0
     while name != "STOP":

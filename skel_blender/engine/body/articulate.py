@@ -42,10 +42,7 @@ class Skeleton:
     @classmethod
     def of(cls, J_template: torch.Tensor, J_shapedirs: torch.Tensor, frames: torch.Tensor, bones: BoneFrames | None) -> Skeleton:
         """Of joints (24,3) m, their derivatives (24,3,10), and joint frames (24,3,3)."""
-        differences = torch.eye(J, dtype=torch.float64)
-        for joint in range(1, J):
-            differences[joint, PARENTS[joint]] = -1.0
-        rows = torch.cat([torch.kron(differences, torch.eye(3, dtype=torch.float64)), span_rows()]).to(J_template)
+        rows = skeleton_rows().to(J_template)
         template, directions = rows @ J_template.reshape(-1, 1), rows @ J_shapedirs.reshape(3 * J, -1)
         if bones is not None:
             template = torch.cat([template, bones.tip.reshape(-1, 1)])
@@ -53,7 +50,16 @@ class Skeleton:
         return cls(template, directions, bones, frames[..., None])
 
 
-class _Tables(NamedTuple):
+@lru_cache(maxsize=1)
+def skeleton_rows() -> torch.Tensor:
+    """(87,72): rest joints, as 72 numbers, to their 24 offsets from the parents and the five spans."""
+    differences = torch.eye(J, dtype=torch.float64)
+    for joint in range(1, J):
+        differences[joint, PARENTS[joint]] = -1.0
+    return torch.cat([torch.kron(differences, torch.eye(3, dtype=torch.float64)), span_rows()])
+
+
+class Tables(NamedTuple):
     """Constants in one precision on one device."""
 
     angles: torch.Tensor  # (82,) _ANGLES
@@ -72,7 +78,8 @@ class _Tables(NamedTuple):
 
 
 @lru_cache(maxsize=8)
-def _tables(dtype: torch.dtype, device: torch.device) -> _Tables:
+def tables(dtype: torch.dtype, device: torch.device) -> Tables:
+    """The constants, made once."""
     axes = torch.tensor([dof.axis if dof else (0.0, 0.0, 0.0) for dof in _SLOTS], dtype=torch.float64)
     lengths = axes.norm(dim=-1, keepdim=True)
     axes = axes / lengths.clamp(min=1e-6)
@@ -97,7 +104,7 @@ def _tables(dtype: torch.dtype, device: torch.device) -> _Tables:
     def index(values: list[int]) -> torch.Tensor:
         return torch.tensor(values, device=device)
 
-    return _Tables(
+    return Tables(
         angles=index(_ANGLES), scales=real(scales), starts=real(starts), back=real(back), axes=real(axes[:, :, None]),
         sine=real(sine.reshape(-1, 9, 1)), cosine=real(-square.reshape(-1, 9, 1)), still=real((eye + square).reshape(-1, 9, 1)),
         rounds=[index(rows) for rows in above],
@@ -105,8 +112,8 @@ def _tables(dtype: torch.dtype, device: torch.device) -> _Tables:
     )  # fmt: skip
 
 
-class _Posed(NamedTuple):
-    """A posed skeleton with what its gradients need."""
+class Articulation(NamedTuple):
+    """A posed skeleton with what its derivatives need."""
 
     positions: torch.Tensor  # (24,3,B) m
     rotations: torch.Tensor  # (24,3,3,B), from the T pose
@@ -115,8 +122,9 @@ class _Posed(NamedTuple):
     above: torch.Tensor  # (24,3,3,B) rotations of the parents
     turns: torch.Tensor  # (3,24,3,3,B) about the axes of the joints' first, second and third DoFs
     bends: torch.Tensor  # (6,B) angles of BENDS
-    aimed: tuple[torch.Tensor, ...]  # BoneFrames.aimed
+    steps: torch.Tensor  # (24,3,B) m from the parents, turned with them
     coupled: Coupled
+    aimed: tuple[torch.Tensor, ...] = ()  # BoneFrames.aimed
 
 
 def articulate(
@@ -144,12 +152,11 @@ def _differentiated(*inputs: torch.Tensor) -> bool:
     return torch.is_grad_enabled() and any(one.requires_grad for one in inputs)
 
 
-def _joints(posed: _Posed) -> torch.Tensor:
+def _joints(posed: Articulation) -> torch.Tensor:
     return posed.positions.permute(2, 0, 1).clone(memory_format=torch.contiguous_format)
 
 
-def _pose(skeleton: Skeleton, poses: torch.Tensor, betas: torch.Tensor, trans: torch.Tensor) -> _Posed:
-    table, batch = _tables(poses.dtype, poses.device), len(poses)
+def _pose(skeleton: Skeleton, poses: torch.Tensor, betas: torch.Tensor, trans: torch.Tensor) -> Articulation:
     vectors = torch.addmm(skeleton.template, skeleton.directions, betas.t()).view(-1, 3, len(betas))
     offsets, aims = vectors.split_with_sizes([J, len(vectors) - J])
     lengths = aims.square().sum(1).sqrt_()
@@ -157,6 +164,14 @@ def _pose(skeleton: Skeleton, poses: torch.Tensor, betas: torch.Tensor, trans: t
         frames, aimed = skeleton.frames, ()
     else:
         frames, *aimed = skeleton.bones.aimed(aims[LENGTHS:], lengths[LENGTHS:, None])
+    return articulated(poses, trans, offsets, frames, aims[:LENGTHS], lengths[:LENGTHS])._replace(aimed=tuple(aimed))
+
+
+def articulated(
+    poses: torch.Tensor, trans: torch.Tensor, offsets: torch.Tensor, frames: torch.Tensor, spans: torch.Tensor, lengths: torch.Tensor
+) -> Articulation:
+    """Pose rest skeletons, N 1 or B: offsets (24,3,N) m from the parents, frames (24,3,3,N), spans (5,3,N) m and their lengths (5,N)."""
+    table, batch = tables(poses.dtype, poses.device), len(poses)
     angles = torch.addcmul(table.starts, poses.t().index_select(0, table.angles), table.scales)
     sines, coupled_sines = torch.sin(angles).split_with_sizes([_TURNS, _COUPLED])
     cosines, coupled_cosines = torch.cos(angles).split_with_sizes([_TURNS, _COUPLED])
@@ -168,10 +183,10 @@ def _pose(skeleton: Skeleton, poses: torch.Tensor, betas: torch.Tensor, trans: t
     for rows in table.rounds:
         rotations = product(rotations.index_select(0, rows), rotations)
     above = rotations.index_select(0, table.parents)
-    offsets, coupled = coupled_offsets(offsets, bends, coupled_sines, coupled_cosines, aims[:LENGTHS], lengths[:LENGTHS])
+    offsets, coupled = coupled_offsets(offsets, bends, coupled_sines, coupled_cosines, spans, lengths)
     steps = apply(above, offsets)
     positions = torch.matmul(table.hangs, steps.view(J, -1)).view(J, 3, batch).add_(trans.t())
-    return _Posed(positions, rotations[:J], local, frames, above, turns, bends, tuple(aimed), coupled)
+    return Articulation(positions, rotations[:J], local, frames, above, turns, bends, steps, coupled)
 
 
 class _Articulate(torch.autograd.Function):
@@ -193,11 +208,11 @@ class _Articulate(torch.autograd.Function):
 
 
 def _gradients(
-    skeleton: Skeleton, posed: _Posed, by_joints: torch.Tensor | None, by_rotations: torch.Tensor | None = None,
+    skeleton: Skeleton, posed: Articulation, by_joints: torch.Tensor | None, by_rotations: torch.Tensor | None = None,
     by_local: torch.Tensor | None = None, by_frames: torch.Tensor | None = None, *, shaped: bool,
 ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:  # fmt: skip
     """By poses (B,46), betas (N,10) if `shaped`, and trans (B,3), of gradients by the outputs of `articulate`."""
-    table, batch = _tables(posed.bends.dtype, posed.bends.device), posed.bends.shape[1]
+    table, batch = tables(posed.bends.dtype, posed.bends.device), posed.bends.shape[1]
     below = _below(table, posed, by_joints, by_rotations)
     push, turn = product(posed.above.transpose(1, 2), below.transpose(1, 2)).unbind(2)  # in the parents' turned axes
     if by_local is not None:
@@ -220,7 +235,7 @@ def _gradients(
     return by_poses, by_betas.t(), below[0, 0].t()
 
 
-def _below(table: _Tables, posed: _Posed, by_joints: torch.Tensor | None, by_rotations: torch.Tensor | None) -> torch.Tensor:
+def _below(table: Tables, posed: Articulation, by_joints: torch.Tensor | None, by_rotations: torch.Tensor | None) -> torch.Tensor:
     """(24,2,3,B) sums over what hangs on each joint: force, and torque about the joint, of the gradients."""
     forces = torch.zeros_like(posed.positions) if by_joints is None else by_joints.permute(1, 2, 0)
     arms = posed.positions - posed.positions[:1]  # about the pelvis, as far positions would cost digits
@@ -233,7 +248,7 @@ def _below(table: _Tables, posed: _Posed, by_joints: torch.Tensor | None, by_rot
     return sums
 
 
-def _by_angles(table: _Tables, turns: torch.Tensor, torque: torch.Tensor) -> torch.Tensor:
+def _by_angles(table: Tables, turns: torch.Tensor, torque: torch.Tensor) -> torch.Tensor:
     """(72,B) derivative by each turn about its unit axis of the torque (24,3,B) on each joint in its turned frame."""
     second = apply(turns[0], torque)
     third = apply(turns[1], second)

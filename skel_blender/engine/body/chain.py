@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 import torch
 
-from ...anatomy import DOFS, DOFS_OF_JOINT, PARENTS, J, Q
-from .arcs import couplings
+from ...anatomy import DOFS, DOFS_OF_JOINT, J, Q
+from .articulate import Articulation, articulated, skeleton_rows, tables
+from .batchlast import apply, cross, product
+from .couplings import BENDS, BLADES, coupled_by_betas, coupled_slides
 from .points import TRANS, Points, moves
 from .shape import Shape
 
@@ -22,21 +24,8 @@ from .shape import Shape
 FEATURE_JOINTS = (6, 1, 11, 7, 2, 12, 9, 4, -1, 10, 5, -1, 19, 14, 13, 20, 15, 21, 16, 23, 18, -1, -1)
 
 
-def _levels() -> list[tuple[list[int], list[int]]]:
-    """Joints below the root by depth, each with its parent."""
-    depth = [0] * J
-    for joint in range(1, J):
-        depth[joint] = depth[PARENTS[joint]] + 1
-    return [([j for j in range(J) if depth[j] == d], [PARENTS[j] for j in range(J) if depth[j] == d]) for d in range(1, max(depth) + 1)]
-
-
-_LEVELS = _levels()
 _DOF_JOINT = [dof.joint for dof in DOFS]
-_DOF_PARENT = [PARENTS[dof.joint] for dof in DOFS]
-# Per joint the numbers of its first, second and third DoF; Q stands for none.
-_SLOTS = torch.tensor([[dofs[k].index if k < len(dofs) else Q for dofs in DOFS_OF_JOINT] for k in range(3)])
-_AXES = torch.tensor([dof.axis for dof in DOFS] + [(0.0, 0.0, 0.0)], dtype=torch.float64)
-_SLOT_OF_DOF = torch.tensor([DOFS_OF_JOINT[dof.joint].index(dof) for dof in DOFS])
+_SLOT_OF_DOF = [DOFS_OF_JOINT[dof.joint].index(dof) for dof in DOFS]  # whether it is its joint's first, second or third
 _MOVES = moves()
 
 
@@ -57,32 +46,46 @@ class Posed:
 
 def pose_chain(shape: Shape, owner: torch.Tensor, poses: torch.Tensor, trans: torch.Tensor) -> Posed:
     """Pose the people of `shape`: owner (F,), poses (F,46) rad, trans (F,3) m, model frame."""
-    frames = shape.frames[owner]
-    local, local_axes = _joint_rotations(frames, poses)
-    offsets, by_dofs, offsets_by_betas = _offsets(shape, owner, poses)
-    count = len(poses)
-    rotations, positions = torch.empty_like(local), poses.new_empty(count, J, 3)
-    by_betas = poses.new_empty(count, J, 3, shape.by_betas.shape[-1])
-    rotations[:, 0], positions[:, 0], by_betas[:, 0] = local[:, 0], shape.joints[owner, 0] + trans, shape.by_betas[0]
-    turning = shape.turns is not None
-    local_turns = turns = None
-    if turning:
-        local_turns = shape.turns[owner] - local @ shape.turns[owner]
-        turns = torch.empty_like(local_turns)
-        turns[:, 0] = local_turns[:, 0]
-    for joints, parents in _LEVELS:
-        above = rotations[:, parents]
-        rotations[:, joints] = above @ local[:, joints]
-        arm = (above @ offsets[:, joints, :, None])[..., 0]
-        positions[:, joints] = positions[:, parents] + arm
-        by_betas[:, joints] = by_betas[:, parents] + above @ offsets_by_betas[:, joints]
-        if turning:
-            by_betas[:, joints] += torch.linalg.cross(turns[:, parents], arm[..., None].expand_as(turns[:, parents]), dim=-2)
-            turns[:, joints] = turns[:, parents] + above @ local_turns[:, joints]
-    eye = torch.eye(3, dtype=poses.dtype, device=poses.device).expand(count, 1, 3, 3)
-    above = torch.cat([rotations, eye], dim=1)[:, _DOF_PARENT]  # the root's parent is number -1, the last
-    axes, slides = (above @ torch.stack([local_axes, by_dofs], -1)).unbind(-1)
-    return Posed(rotations, positions, local, local_axes, axes, slides, by_betas, turns, local_turns)
+    alone = len(shape.joints) == 1  # one person: what belongs to the shape is not repeated for every frame
+    rows = skeleton_rows().to(poses)
+    vectors = (rows @ shape.joints.flatten(1).t()).view(-1, 3, len(shape.joints))
+    frames = shape.frames.movedim(0, -1)
+    if not alone:
+        vectors, frames = vectors[..., owner], frames[..., owner]
+    spans = vectors[J:]
+    whole = articulated(poses, trans, vectors[:J], frames, spans, spans.square().sum(1).sqrt())
+    local_axes, axes, slides = _dof_axes(whole)
+    by_betas = (rows @ shape.by_betas.flatten(0, 1)).view(-1, 3, shape.by_betas.shape[-1])
+    offsets = by_betas[:J, ..., None] + coupled_by_betas(whole.coupled, by_betas[J:])
+    steps, local_turns, turns = product(whole.above, offsets), None, None
+    if shape.turns is not None:
+        own = shape.turns.movedim(0, -1) if alone else shape.turns.movedim(0, -1)[..., owner]
+        local_turns = own - product(whole.local, own)
+        turned = product(whole.above, local_turns)
+        turns = _summed(turned)
+        steps = steps + cross(turns - turned, whole.steps[:, :, None])  # a joint's step turns with its parent
+    parts = (whole.rotations, whole.positions, whole.local, local_axes, axes, slides, _summed(steps), turns, local_turns)
+    return Posed(*(None if part is None else part.movedim(-1, 0).contiguous() for part in parts))
+
+
+def _summed(values: torch.Tensor) -> torch.Tensor:
+    """(24,...) sums over a joint and all above it."""
+    return (tables(values.dtype, values.device).hangs @ values.flatten(1)).view_as(values)
+
+
+def _dof_axes(whole: Articulation) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """(46,3,B) each: the DoFs' axes in their joints' parents, in the world, and how joints slide with them in the world."""
+    table = tables(whole.bends.dtype, whole.bends.device)
+    first, second, third = (table.axes * table.scales[: len(table.axes), None]).split(J)
+    _, turn, last = whole.turns.unbind(0)
+    own = torch.stack([(turn * first[:, None]).sum(2), second.expand(-1, -1, turn.shape[-1])], 2)
+    own = torch.cat([product(last, own), third.expand(-1, -1, turn.shape[-1])[:, :, None]], 2)
+    local = product(whole.frames, own)  # (24,3,3,B), the joint's three DoFs side by side
+    world = product(whole.above, local)
+    slides = torch.zeros(Q, 3, turn.shape[-1]).to(local)
+    coupled = [*BLADES, *BENDS]
+    slides[coupled] = apply(whole.above[[_DOF_JOINT[dof] for dof in coupled]], coupled_slides(whole.bends, whole.coupled))
+    return *(axes.movedim(2, 1)[_DOF_JOINT, _SLOT_OF_DOF] for axes in (local, world)), slides
 
 
 def pose_points(shape: Shape, owner: torch.Tensor, posed: Posed, points: Points) -> tuple[torch.Tensor, torch.Tensor]:
@@ -102,34 +105,27 @@ def point_jacobians(posed: Posed, points: Points, pairs: torch.Tensor, columns: 
     from `blend_gradient`.
     """
     count, dofs = len(pairs), [column - TRANS for column in columns if column >= TRANS]
-    chain = _MOVES[:, dofs].to(pairs)[points.joint]  # (P,D)
     result = pairs.new_zeros(count, len(points), 3, len(columns))
     weight = points.weight.new_zeros(len(points)).index_add_(0, points.point, points.weight)
-    for axis in range(len(columns) - len(dofs)):
-        result[:, :, axis, axis] = weight
-    lever, mass = _levers(points, pairs, chain)
+    for i in range(len(columns) - len(dofs)):
+        result[:, :, i, i] = weight
+    lever, mass = _levers(points, pairs, dofs)
     axes, slides = posed.axes[:, dofs].transpose(1, 2), posed.slides[:, dofs].transpose(1, 2)  # (F,3,D)
     origins = posed.positions[:, [_DOF_JOINT[dof] for dof in dofs]].transpose(1, 2)
-    x, y, z = (lever[:, :, i] - mass * origins[:, None, i] for i in range(3))
-    ax, ay, az = (axes[:, None, i] for i in range(3))
+    arm = [lever[:, :, i] - mass * origins[:, None, i] for i in range(3)]
+    axis = [axes[:, None, i] for i in range(3)]
     into = result[..., len(columns) - len(dofs) :]
-    into[:, :, 0] = ay * z - az * y + mass * slides[:, None, 0]
-    into[:, :, 1] = az * x - ax * z + mass * slides[:, None, 1]
-    into[:, :, 2] = ax * y - ay * x + mass * slides[:, None, 2]
+    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        into[:, :, i] = (mass * slides[:, None, i]).addcmul_(axis[j], arm[k]).addcmul_(axis[k], arm[j], value=-1)
     return result
 
 
 def point_shape_jacobians(posed: Posed, shape: Shape, points: Points, pairs: torch.Tensor) -> torch.Tensor:
     """(F,K,3,10) derivatives of the points by betas, without the pose blend shapes' part."""
-    used, ridden = torch.unique(points.joint, return_inverse=True)
-    where = points.point * len(used) + ridden  # of a pair among all points and joints
-    weight = points.weight.new_zeros(len(points) * len(used)).index_add_(0, where, points.weight).view(len(points), -1)
-    arm = points.shapedirs - points.weight[:, None, None] * shape.by_betas[points.joint]
-    arms = arm.new_zeros(len(weight) * len(used), *arm.shape[1:]).index_add_(0, where, arm)  # (K U,3,10)
-    arms = arms.unflatten(0, weight.shape).permute(1, 2, 0, 3).flatten(0, 1).flatten(1)
-    result = posed.rotations[:, used].permute(0, 2, 1, 3).flatten(2) @ arms  # (F,3,K 10)
-    result = result.unflatten(-1, (len(points), -1)).transpose(1, 2)
-    result = result + (weight @ posed.by_betas[:, used].flatten(2)).view_as(result)
+    arms = points.tabled((points.shapedirs - points.weight[:, None, None] * shape.by_betas[points.joint])[None])[0]  # (K,U,3,10)
+    result = posed.rotations[:, points.used].permute(0, 2, 1, 3).flatten(2) @ arms.permute(1, 2, 0, 3).flatten(0, 1).flatten(1)
+    result = result.unflatten(-1, (len(points), -1)).transpose(1, 2)  # of (F,3,K 10)
+    result = result + (points.tabled(points.weight[None])[0] @ posed.by_betas[:, points.used].flatten(2)).view_as(result)
     if posed.turns is not None:
         x, y, z = (pairs - points.weight[:, None] * posed.positions[:, points.joint])[..., None].unbind(2)
         a, b, c = posed.turns[:, points.joint].unbind(2)
@@ -173,38 +169,10 @@ def pose_feature(local: torch.Tensor) -> torch.Tensor:
     return fed[:, list(FEATURE_JOINTS)].flatten(1)
 
 
-def _levers(points: Points, pairs: torch.Tensor, chain: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """First moments (F,K,3,D) and masses (K,D) of the part of each point that a DoF moves; chain (P,D) of 0 and 1."""
+def _levers(points: Points, pairs: torch.Tensor, dofs: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """First moments (F,K,3,D) and masses (K,D) of the part of each point that a DoF moves."""
+    moved = _MOVES[:, dofs].to(pairs)
     if points.is_rigid:
-        return pairs[..., None] * chain[:, None], chain
-    mass = chain.new_zeros(len(points), chain.shape[1]).index_add_(0, points.point, points.weight[:, None] * chain)
-    return points.gathered(pairs[..., None] * chain[:, None]), mass
-
-
-def _joint_rotations(frames: torch.Tensor, poses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rotations (F,24,3,3) of the joints in model axes, and the DoFs' axes (F,46,3) in their joints' parents."""
-    axis = _AXES.to(poses)
-    x, y, z = axis.unbind(-1)
-    none = torch.zeros_like(x)
-    cross = torch.stack([none, -z, y, z, none, -x, -y, x, none], -1).reshape(-1, 3, 3)
-    angle = torch.cat([poses, torch.zeros_like(poses[:, :1])], dim=1)[..., None, None]
-    turn = torch.eye(3).to(poses) + torch.sin(angle) * cross + (1 - torch.cos(angle)) * (cross @ cross)
-    first, second, third = (turn[:, slot] for slot in _SLOTS)
-    later = third @ second
-    rotations = frames @ (later @ first) @ frames.transpose(-1, -2)
-    before = torch.stack([frames @ later, frames @ third, frames], dim=1)  # what acts after a joint's first, second, third DoF
-    return rotations, (before[:, _SLOT_OF_DOF, _DOF_JOINT] @ axis[:Q, :, None])[..., 0]
-
-
-def _offsets(shape: Shape, owner: torch.Tensor, poses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Joints' offsets in their parents with what SKEL couples to the angles (F,24,3), by their DoFs (F,46,3), by betas (F,24,3,10)."""
-    parents = list(PARENTS)
-    step, by_betas = shape.joints - shape.joints[:, parents], shape.by_betas - shape.by_betas[parents]
-    offsets, slides = step[owner], torch.zeros(len(poses), Q, 3, dtype=poses.dtype, device=poses.device)
-    offsets_by_betas = by_betas.expand(len(poses), *by_betas.shape).clone()
-    for joint, (shift, by_dofs, by_beta) in couplings(shape, owner, poses).items():
-        offsets[:, joint] += shift
-        offsets_by_betas[:, joint] += by_beta
-        for dof, derivative in zip(DOFS_OF_JOINT[joint], by_dofs):
-            slides[:, dof.index] = derivative
-    return offsets, slides, offsets_by_betas
+        return pairs[..., None] * moved[points.joint, None], moved[points.joint]
+    moved = moved[points.used]
+    return points.tabled(pairs).mT @ moved, points.tabled(points.weight[None])[0] @ moved

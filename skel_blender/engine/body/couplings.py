@@ -46,6 +46,8 @@ class _Tables(NamedTuple):
     sinc_scales: torch.Tensor  # (2,1,1) torch.sinc takes angles in units of pi; whole and half
     length_of: torch.Tensor  # (72,) which length; the first where there is no shift
     series: tuple[torch.Tensor, ...]  # 5 of (2,1,1), of the derivatives
+    slopes: torch.Tensor  # (30,20) of their derivatives: s' (6), v' (6), by a (4), by e (4), to the shifts' by the 10 angles
+    slides_of: torch.Tensor  # (30,) which length
 
 
 @lru_cache(maxsize=8)
@@ -65,9 +67,27 @@ def _tables(dtype: torch.dtype, device: torch.device) -> _Tables:
     sums, onto_lengths = sums.view(3 * J, 18), onto_lengths.view(LENGTHS, 3 * J)
     scales = torch.tensor([1 / math.pi, 0.5 / math.pi], dtype=torch.float64)[:, None, None]
     series = torch.tensor([_SINC_SERIES, _VERSINE_SERIES], dtype=torch.float64).t()[..., None, None]
-    parts = (sums, sums.t(), constants.view(-1, 1), onto_lengths, scales, series)
-    *real, series = (values.to(device=device, dtype=dtype).contiguous() for values in parts)
-    return _Tables(*real, onto_lengths.argmax(0).to(device), series.unbind(0))
+    slopes, joints = _slopes(sums.view(J, 3, 18))
+    length_of = onto_lengths.argmax(0)
+    parts = (sums, sums.t(), constants.view(-1, 1), onto_lengths, scales, series, slopes)
+    *real, series, slopes = (values.to(device=device, dtype=dtype).contiguous() for values in parts)
+    slides_of = length_of.view(J, 3)[joints].flatten()
+    return _Tables(*real, length_of.to(device), series.unbind(0), slopes, slides_of.to(device))
+
+
+def _slopes(sums: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
+    """(30,20), and whose shift each of the ten angles is part of; `sums` (24,3,18)."""
+    joints = [*(list(ELLIPSOIDS) * 2), *(list(ARCS) * 2)]
+    result = torch.zeros(len(joints), 3, 20, dtype=torch.float64)
+    for blade, joint in enumerate(ELLIPSOIDS):
+        for angle, (of_product, of_turn, turn) in enumerate(((12, 14, 14), (16, 18, 16))):
+            row = result[2 * angle + blade]
+            row[:, of_product + blade] = BLADE_SIGNS[blade] * sums[joint, :, 12 + blade]
+            row[:, of_turn + blade] = BLADE_SIGNS[blade] * sums[joint, :, turn + blade]
+    for bend in range(len(BENDS)):
+        for part in (bend, len(BENDS) + bend):
+            result[len(BLADES) + bend, :, part] = sums[joints[len(BLADES) + bend], :, part]
+    return result.flatten(0, 1), joints
 
 
 class Coupled(NamedTuple):
@@ -109,6 +129,21 @@ def coupled_gradients(bends: torch.Tensor, push: torch.Tensor, kept: Coupled) ->
     sines, cosines = kept.sines[:4], kept.cosines[:4]
     by_turns = (on_turns * cosines).addcmul_(torch.cat([on_product, on_product]) * sines, cosines.roll(2, 0), value=-1)
     return torch.cat([by_turns, by_bends]), by_spans
+
+
+def coupled_slides(bends: torch.Tensor, kept: Coupled) -> torch.Tensor:
+    """(10,3,B) m/rad: how the shift of its joint answers to each angle of BLADES and BENDS."""
+    table = _tables(bends.dtype, bends.device)
+    (sa, se), (ca, ce) = kept.sines[:4].split(2), kept.cosines[:4].split(2)
+    derivatives = torch.cat([_arc_slopes(table, bends, kept).flatten(0, 1), -ce * sa, ca, -se * ca, ce])
+    return (torch.matmul(table.slopes, derivatives) * kept.lengths.index_select(0, table.slides_of)).unflatten(0, (-1, 3))
+
+
+def coupled_by_betas(kept: Coupled, spans_by_betas: torch.Tensor) -> torch.Tensor:
+    """(24,3,10,B) derivatives of the shifts by betas; spans_by_betas (5,3,10)."""
+    table = _tables(kept.unit.dtype, kept.unit.device)
+    by_betas = torch.einsum("lin,lik->lkn", kept.spans / kept.lengths.unsqueeze(1), spans_by_betas)
+    return kept.unit.view(J, 3, 1, -1) * by_betas.index_select(0, table.length_of).unflatten(0, (J, 3))
 
 
 def _arc_slopes(table: _Tables, angle: torch.Tensor, kept: Coupled) -> torch.Tensor:

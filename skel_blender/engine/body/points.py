@@ -97,6 +97,21 @@ class Points:
         wide.permute(0, 2, 1, 3, 4).index_put_((self.joint, self.point), self.posedirs.unflatten(-1, (J - 1, 9)), accumulate=True)
         return wide.transpose(2, 3).reshape(J * 3, -1).float()
 
+    @cached_property
+    def used(self) -> torch.Tensor:
+        """(U,) the joints that any point rides."""
+        return torch.unique(self.joint)
+
+    @cached_property
+    def _cells(self) -> torch.Tensor:
+        """(P,) the place of each pair in a table (K,U), flat."""
+        return self.point * len(self.used) + torch.searchsorted(self.used, self.joint)
+
+    def tabled(self, pairs: torch.Tensor) -> torch.Tensor:
+        """Values (F,P,...) of the pairs by point and joint of `used`: (F,K,U,...), zero where there is no pair."""
+        size = (len(self), len(self.used))
+        return pairs.new_zeros(len(pairs), size[0] * size[1], *pairs.shape[2:]).index_add_(1, self._cells, pairs).unflatten(1, size)
+
     def gathered(self, pairs: torch.Tensor) -> torch.Tensor:
         """Sum values (F,P,...) of the pairs over each point's: (F,K,...)."""
         if self.is_rigid:
