@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .crops import Roi, tiles
-from .landmarker import Landmarker, Pose
+from .landmarker import Networks, Pose
 
 LIMBS = [11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28]
 TRUNK = [11, 12, 23, 24]
@@ -89,10 +89,10 @@ def _covers(large: np.ndarray, small: np.ndarray) -> bool:
 
 
 class PeopleFinder:
-    """Finds and follows people with one Landmarker."""
+    """Finds and follows people with a landmarker's networks."""
 
-    def __init__(self, landmarker: Landmarker) -> None:
-        self._net = landmarker
+    def __init__(self, networks: Networks) -> None:
+        self._net = networks
 
     def search(self, image: np.ndarray, levels: int, known: list[np.ndarray]) -> list[Pose]:
         """People of an RGB image (H,W,3) that are none of `known` [(33,3)], best first; `levels` as in crops.tiles."""

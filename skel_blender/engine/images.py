@@ -32,6 +32,11 @@ class ImageSource(Source):
             self.focal_hint_px = _focal_px(image)
             self.size = ImageOps.exif_transpose(image).size
 
+    @property
+    def files(self) -> list[Path]:
+        """All images, those outside the range of frames too."""
+        return self._paths
+
     def _pictures(self) -> Iterator[tuple[int, np.ndarray]]:
         for number in range(self.first, self.last + 1):
             with _opened_image(self._paths[number]) as image:

@@ -13,6 +13,7 @@ import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -37,6 +38,14 @@ class Pose:
     landmarks_3d: np.ndarray
     score: float
     next_roi: Roi
+
+
+class Networks(Protocol):
+    """What looks at windows of images: a Landmarker, or what stands in for one."""
+
+    def detect(self, image: np.ndarray, window: Roi, threshold: float) -> list[tuple[Roi, float]]: ...
+
+    def landmarks(self, image: np.ndarray, roi: Roi) -> Pose: ...
 
 
 class Landmarker:

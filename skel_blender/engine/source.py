@@ -34,6 +34,11 @@ class Source:
         self.frame_numbers: list[int] = []
 
     @property
+    def files(self) -> list[Path]:
+        """All files that the frames come from."""
+        return [self.path]
+
+    @property
     def timestamps(self) -> list[float]:
         """Seconds from the start of the clip of every frame delivered so far."""
         return [float(n / self.fps) for n in self.frame_numbers]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from .detect import SURE, Expected, PeopleFinder, quality, same_body, scale, similarity
 from .landmarker import Landmarker, Pose
 from .person import Person
+from .remember import Remembering, memory_of
 from .tracks import Track, finished
 from .video import Source
 
@@ -121,14 +123,21 @@ class Tracker:
 
 
 def find_people(
-    source: Source, model_path: Path, max_people: int | None, on_progress: Callable[[int, int], None] = lambda done, total: None
+    source: Source, model_path: Path, max_people: int | None, on_progress: Callable[[int, int], None] = lambda done, total: None,
+    memory: Path | None = None,
 ) -> list[Track]:
     """Tracks of the people of a clip, the most prominent first, at most `max_people` of them (None: all).
 
-    on_progress(frames done, frames in all). Raises SkelError for a bad model file or footage.
+    on_progress(frames done, frames in all). What the networks see is remembered in the folder `memory`: a run that was stopped goes
+    on where it was. Raises SkelError for a bad model file or footage.
     """
-    tracker = Tracker(PeopleFinder(Landmarker(model_path)), float(source.fps))
-    for done, (number, image) in enumerate(source):
-        tracker.add(number, image)
-        on_progress(done + 1, source.count)
+    networks = Landmarker(model_path)
+    with ExitStack() as stack:
+        if memory is not None:
+            known = memory_of(memory, source.files, (source.first, source.last), model_path)
+            networks = stack.enter_context(Remembering(networks, known))
+        tracker = Tracker(PeopleFinder(networks), float(source.fps))
+        for done, (number, image) in enumerate(source):
+            tracker.add(number, image)
+            on_progress(done + 1, source.count)
     return finished(tracker.people, float(source.fps), source.first, source.frame_numbers[-1], source.size)[:max_people]

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the networks saw in some footage, kept in a file while it is read: a run that was stopped goes on where it was, and the same footage
+is looked at once only, however often it is fitted.
+
+Following people is the same sequence of questions to the networks whenever the footage is the same, so the answers in their order are
+all that is worth keeping: a second run asks again, is answered from the file, and comes to the networks where the file ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import struct
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from .crops import Roi
+from .landmarker import LANDMARKS, Networks, Pose
+
+FOLDER_BYTES = 500e6  # of all footage together; the least recently used is forgotten first
+_FORMAT = 1  # goes up with whatever changes the questions' answers
+_KEEP_S = 2.0  # between writes to the disk: as much is lost when the machine goes down
+_SAMPLE = 61  # px between the pixels that tell one image from another
+_ROI = struct.Struct("<4d")
+
+
+def memory_of(folder: Path, files: Iterable[Path], frames: tuple[int, int], model: Path) -> Path:
+    """The file of `folder` that remembers these frames of this footage, as this model sees it. Makes the folder, and room in it."""
+    stated = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in (*files, model)]
+    name = hashlib.sha256(json.dumps([_FORMAT, stated, frames]).encode()).hexdigest()[:24] + ".sqlite"
+    folder.mkdir(parents=True, exist_ok=True)
+    others = sorted((path for path in folder.glob("*.sqlite") if path.name != name), key=lambda path: path.stat().st_mtime)
+    room = FOLDER_BYTES - sum(path.stat().st_size for path in others)
+    for path in others:
+        if room >= 0:
+            break
+        room += path.stat().st_size
+        path.unlink()
+    return folder / name
+
+
+class Remembering:
+    """Networks whose answers are kept in `path`, in the order of the questions; what the file knows is not asked again.
+
+    A file that is damaged, or of another sequence of questions, is forgotten from there on. Use as a context.
+    """
+
+    def __init__(self, networks: Networks, path: Path) -> None:
+        self._networks, self._path = networks, path
+        self._next, self._written = 0, time.monotonic()
+        self.recalled = 0  # questions that the file has answered
+
+    def __enter__(self) -> Remembering:
+        try:
+            self._open(self._path)
+        except sqlite3.OperationalError:  # another run has it, or nothing can be written there: this run keeps its answers to itself
+            self._open(":memory:")
+        except sqlite3.DatabaseError:
+            self._path.unlink()
+            self._open(self._path)
+        return self
+
+    def _open(self, path: Path | str) -> None:
+        self._file = sqlite3.connect(path, timeout=0)
+        self._file.execute("PRAGMA synchronous = NORMAL")
+        self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._file.execute(f"PRAGMA user_version = {_FORMAT}")  # a write, so from here on the file is this run's alone
+        self._file.execute("CREATE TABLE IF NOT EXISTS answers (number INTEGER PRIMARY KEY, asked BLOB, answer BLOB)")
+        if self._file.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            self._file.close()
+            raise sqlite3.DatabaseError
+
+    def __exit__(self, *_: object) -> None:
+        self._file.commit()
+        self._file.close()
+
+    def detect(self, image: np.ndarray, window: Roi, threshold: float) -> list[tuple[Roi, float]]:
+        """As the networks'."""
+        asked = _digest(b"detect", image, window, threshold)
+        answer = self._known(asked)
+        if answer is None:
+            found = self._networks.detect(image, window, threshold)
+            self._keep(asked, b"".join(_packed(roi) + struct.pack("<d", score) for roi, score in found))
+            return found
+        size = _ROI.size + 8
+        return [(_roi(answer[at:]), struct.unpack_from("<d", answer, at + _ROI.size)[0]) for at in range(0, len(answer), size)]
+
+    def landmarks(self, image: np.ndarray, roi: Roi) -> Pose:
+        """As the networks'."""
+        asked = _digest(b"landmarks", image, roi)
+        answer = self._known(asked)
+        if answer is None:
+            pose = self._networks.landmarks(image, roi)
+            arrays = np.stack([pose.keypoints_2d, pose.landmarks_3d]).astype("<f4")
+            self._keep(asked, _packed(pose.next_roi) + struct.pack("<d", pose.score) + arrays.tobytes())
+            return pose
+        arrays = np.frombuffer(answer, "<f4", offset=_ROI.size + 8).reshape(2, LANDMARKS, 3).copy()
+        return Pose(arrays[0], arrays[1], struct.unpack_from("<d", answer, _ROI.size)[0], _roi(answer))
+
+    def _known(self, asked: bytes) -> bytes | None:
+        number, self._next = self._next, self._next + 1
+        row = self._file.execute("SELECT asked, answer FROM answers WHERE number = ?", (number,)).fetchone()
+        if row is None:
+            return None
+        if row[0] != asked:
+            self._file.execute("DELETE FROM answers WHERE number >= ?", (number,))
+            return None
+        self.recalled += 1
+        return row[1]
+
+    def _keep(self, asked: bytes, answer: bytes) -> None:
+        self._file.execute("INSERT INTO answers VALUES (?, ?, ?)", (self._next - 1, asked, answer))
+        if time.monotonic() - self._written > _KEEP_S:
+            self._file.commit()
+            self._written = time.monotonic()
+
+
+def _digest(kind: bytes, image: np.ndarray, roi: Roi, *numbers: float) -> bytes:
+    pixels = np.ascontiguousarray(image[::_SAMPLE, ::_SAMPLE]).tobytes()
+    return hashlib.blake2b(kind + _packed(roi) + struct.pack(f"<{len(numbers)}d", *numbers) + pixels, digest_size=16).digest()
+
+
+def _packed(roi: Roi) -> bytes:
+    return _ROI.pack(*roi.center, roi.size, roi.angle)
+
+
+def _roi(answer: bytes) -> Roi:
+    x, y, size, angle = _ROI.unpack_from(answer)
+    return Roi(np.array([x, y]), size, angle)

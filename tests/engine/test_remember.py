@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run that was stopped goes on where it was, and footage is looked at once."""
+
+import os
+import sqlite3
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cv2")
+
+from skel_blender.engine import remember  # noqa: E402
+from skel_blender.engine.crops import Roi  # noqa: E402
+from skel_blender.engine.landmarker import Pose  # noqa: E402
+from skel_blender.engine.remember import Remembering, memory_of  # noqa: E402
+from skel_blender.engine.track import find_people  # noqa: E402
+from skel_blender.engine.video import open_source  # noqa: E402
+from tests import clips  # noqa: E402
+
+_IMAGE = np.arange(200 * 300 * 3, dtype=np.uint8).reshape(200, 300, 3)
+
+
+class Networks:
+    """Counts what it is asked, and answers something that depends on the window."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def detect(self, image, window, threshold):
+        self.asked += 1
+        return [(Roi(window.center + k, window.size / 3, 0.1 * k), 0.9 - threshold / 7) for k in range(int(window.size) % 3)]
+
+    def landmarks(self, image, roi):
+        self.asked += 1
+        points = np.random.default_rng(int(roi.size)).normal(size=(2, 33, 3)).astype(np.float32)
+        return Pose(points[0], points[1], 0.1 + roi.angle, Roi(roi.center / 3, roi.size * 1.1, roi.angle / 7))
+
+
+def _roi(size: float) -> Roi:
+    return Roi(np.array([size / 3, 2.0]), size, 0.25)
+
+
+def _ask(networks, sizes) -> list:
+    answers = []
+    for size in sizes:
+        pose = networks.landmarks(_IMAGE, _roi(size))
+        found = networks.detect(_IMAGE, _roi(size), 0.5)
+        windows = [(_numbers(window), score) for window, score in found]
+        answers.append([*pose.keypoints_2d.flat, *pose.landmarks_3d.flat, pose.score, *_numbers(pose.next_roi), *windows])
+    return answers
+
+
+def _numbers(roi: Roi) -> tuple:
+    return (*roi.center, roi.size, roi.angle)
+
+
+def test_the_same_questions_are_answered_from_the_file_to_the_last_bit(tmp_path):
+    with Remembering(Networks(), tmp_path / "a.sqlite") as first:
+        told = _ask(first, (100, 101, 102.5))
+    nobody = Networks()
+    with Remembering(nobody, tmp_path / "a.sqlite") as second:
+        assert _ask(second, (100, 101, 102.5)) == told
+        assert nobody.asked == 0 and second.recalled == 6
+        _ask(second, (103,))
+        assert nobody.asked == 2
+
+
+def test_another_sequence_of_questions_is_asked_anew_from_where_it_parts(tmp_path):
+    with Remembering(Networks(), tmp_path / "a.sqlite") as first:
+        _ask(first, (100, 101, 102))
+    networks = Networks()
+    with Remembering(networks, tmp_path / "a.sqlite") as second:
+        told = _ask(second, (100, 90, 102))
+        assert networks.asked == 4 and second.recalled == 2
+    with Remembering(Networks(), tmp_path / "a.sqlite") as third:
+        assert _ask(third, (100, 90, 102)) == told and third.recalled == 6
+
+
+def test_another_image_is_another_question(tmp_path):
+    with Remembering(Networks(), tmp_path / "a.sqlite") as first:
+        first.landmarks(_IMAGE, _roi(100))
+    with Remembering(Networks(), tmp_path / "a.sqlite") as second:
+        second.landmarks(_IMAGE[::-1], _roi(100))
+        assert second.recalled == 0
+
+
+@pytest.mark.parametrize("damage", ["text", "cut", "scribbled"])
+def test_a_damaged_file_is_forgotten(tmp_path, damage):
+    path = tmp_path / "a.sqlite"
+    with Remembering(Networks(), path) as first:
+        told = _ask(first, range(100, 160))
+    content = path.read_bytes()
+    middle = len(content) // 2
+    scribbled = content[:5000] + b"\xff" * 9000 + content[14000:]
+    path.write_bytes({"text": b"not a database " * 50, "cut": content[: middle + 77], "scribbled": scribbled}[damage])
+    with Remembering(Networks(), path) as second:
+        assert _ask(second, range(100, 160)) == told and second.recalled == 0
+
+
+def test_two_runs_at_once_do_not_hurt_each_other(tmp_path):
+    with Remembering(Networks(), tmp_path / "a.sqlite") as first:
+        told = _ask(first, (100,))
+        with Remembering(Networks(), tmp_path / "a.sqlite") as second:
+            assert _ask(second, (100,)) == told and second.recalled == 0
+        _ask(first, (101,))
+    assert sqlite3.connect(tmp_path / "a.sqlite").execute("SELECT count(*) FROM answers").fetchone() == (4,)
+
+
+def test_old_footage_makes_room_for_new(tmp_path, monkeypatch):
+    monkeypatch.setattr(remember, "FOLDER_BYTES", 2500)
+    clip, model = tmp_path / "clip", tmp_path / "model"
+    clip.write_bytes(b"c"), model.write_bytes(b"m")
+    folder = tmp_path / "memory"
+    folder.mkdir()
+    for age, name in enumerate(("new", "older", "oldest")):
+        (folder / f"{name}.sqlite").write_bytes(b"x" * 1000)
+        os.utime(folder / f"{name}.sqlite", (1e9 - age, 1e9 - age))
+    path = memory_of(folder, [clip], (0, 9), model)
+    assert {p.name for p in folder.iterdir()} == {"new.sqlite", "older.sqlite"}
+    assert path != memory_of(folder, [clip], (0, 8), model)
+    clip.write_bytes(b"changed")
+    assert path != memory_of(folder, [clip], (0, 9), model)
+
+
+def test_a_real_clip_stopped_half_way_goes_on_and_ends_the_same(landmark_model, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(done, total):
+        if done == 12:
+            raise Stop
+
+    def source():
+        return open_source([clips.WALKER], (0, 23))
+
+    with pytest.raises(Stop):
+        find_people(source(), landmark_model, None, stop, tmp_path)
+    [memory] = tmp_path.glob("*.sqlite")
+    begun = sqlite3.connect(memory).execute("SELECT count(*) FROM answers").fetchone()[0]
+    [track] = find_people(source(), landmark_model, None, memory=tmp_path)
+    in_all = sqlite3.connect(memory).execute("SELECT count(*) FROM answers").fetchone()[0]
+    [plain] = find_people(source(), landmark_model, None)
+    assert 0 < begun < in_all
+    for name in ("frames", "keypoints_2d", "landmarks_3d", "observed"):
+        np.testing.assert_array_equal(getattr(track, name), getattr(plain, name))
