@@ -17,11 +17,16 @@ def centred(points: np.ndarray, roots: tuple[int, ...]) -> np.ndarray:
     return points - points[:, list(roots)].mean(axis=1, keepdims=True)
 
 
-def mpjpe(found: np.ndarray, truth: np.ndarray, roots: tuple[int, ...] | None = (0,)) -> float:
-    """Mean per-joint position error, mm, after both were moved so that the middle of `roots` is at 0; None: as they lie in the world."""
+def distances(found: np.ndarray, truth: np.ndarray, roots: tuple[int, ...] | None = (0,)) -> np.ndarray:
+    """(T,K) mm between corresponding points (T,K,3) m, after both were moved so that the middle of `roots` is at 0; None: as they lie."""
     if roots is not None:
         found, truth = centred(found, roots), centred(truth, roots)
-    return float(np.nanmean(np.linalg.norm(found - truth, axis=-1)) * MM)
+    return np.linalg.norm(found - truth, axis=-1) * MM
+
+
+def mpjpe(found: np.ndarray, truth: np.ndarray, roots: tuple[int, ...] | None = (0,)) -> float:
+    """Mean per-joint position error, mm: the mean of `distances`."""
+    return float(np.nanmean(distances(found, truth, roots)))
 
 
 def similarity(found: np.ndarray, truth: np.ndarray, scale: bool = True) -> np.ndarray:
@@ -99,6 +104,22 @@ def limit_violations(poses: np.ndarray, limits: np.ndarray, tolerance: float = 1
     beyond = np.maximum(0.0, np.maximum(limits[:, 0] - poses, poses - limits[:, 1])).max(axis=1)
     violated = beyond > tolerance
     return float(violated.mean()), float(np.degrees(beyond[violated].mean())) if violated.any() else 0.0
+
+
+def angle_errors(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """(T,Q) degrees between angles (T,Q) rad, full turns taken out."""
+    return np.degrees(np.abs(np.angle(np.exp(1j * (found - truth)))))
+
+
+def pck(found: np.ndarray, truth: np.ndarray, known: np.ndarray, size: np.ndarray, share: float) -> float:
+    """Percentage of correct keypoints, 0..1, as MMPose counts it (Andriluka et al. 2014): those nearer than `share` of the person's size.
+
+    found, truth (N,K,2) px; known (N,K) bool, which of the truth's are annotated; size (N,) px. The mean over the keypoints of each
+    one's own share, keypoints that are never annotated left out; NaN if that leaves none.
+    """
+    correct = np.linalg.norm(found - truth, axis=-1) < share * size[:, None]
+    count = known.sum(axis=0)
+    return float(((correct & known).sum(axis=0)[count > 0] / count[count > 0]).mean()) if count.any() else float("nan")
 
 
 def drift(found: np.ndarray, truth: np.ndarray) -> float:

@@ -2,7 +2,7 @@
 """SKEL's kinematic chain in torch with analytic Jacobians: what a second-order solver needs, and nothing of the skin.
 
 For a point p riding joint j and a DoF d of joint i above it (or i = j), dp/dq_d = axis_d x (p - t_i) + R_parent(i) dc_i/dq_d, where
-axis_d is the DoF's axis in the world and c_i the translation that SKEL couples to the angle (`arcs`). Derivatives by betas run down
+axis_d is the DoF's axis in the world and c_i the translation that SKEL couples to the angle (`couplings`). Derivatives by betas run down
 the chain, as every rest offset, every coupling's length and, in SKEL's file, every joint frame is a function of them.
 F frames of N people are laid end to end; `owner` (F,) says whose a frame is.
 """

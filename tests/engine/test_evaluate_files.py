@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""bin/evaluate: Takes, parts of files, and a sentence for every kind of bad file."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bin.evaluation.command import main
+from skel_blender import take
+from tests import synthetic
+from tests.engine.evaluated_files import hmr2_labels, moyo_labels
+
+
+def _run(capsys, tmp_path, *arguments):
+    code = main([str(part) for part in (*arguments, "--json", tmp_path / "scores.json")])
+    told = capsys.readouterr()
+    assert code == 0, told.err
+    return json.loads((tmp_path / "scores.json").read_text()), told.out
+
+
+def _refused(capsys, *arguments):
+    """What a run says that must fail: one line, no traceback."""
+    assert main([str(part) for part in arguments]) == 1
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.count("\n") == 1 and "Traceback" not in told.err
+    return told.err
+
+
+def test_a_take_against_itself_and_against_one_that_bends_more(tmp_path, capsys):
+    shot = synthetic.random_take(5, 1)
+    take.save(shot, tmp_path / "truth.npz")
+    told, _ = _run(capsys, tmp_path, tmp_path / "truth.npz", tmp_path / "truth.npz")
+    assert max(told["figures"][name] for name in ("MPJPE", "PVE", "acceleration error")) < 1e-9
+    person = shot.people[0]
+    poses = person.poses.copy()
+    poses[:, 6] += np.radians(10)  # the right knee alone
+    take.save(replace(shot, people=[replace(person, poses=poses, trans=person.trans + 1.0)]), tmp_path / "found.npz")
+    told, _ = _run(capsys, tmp_path, tmp_path / "found.npz", tmp_path / "truth.npz")
+    assert told["angles"]["knees"] == pytest.approx(5) and told["angles"]["hips"] == 0
+    shank = np.linalg.norm(person.joints()[0, 2] - person.joints()[0, 3])
+    assert 0 < told["figures"]["MPJPE"] < 1000 * 2 * np.sin(np.radians(5)) * 3 * shank / 24 * 2
+
+
+def test_a_take_is_scored_by_its_limbs_against_labels_that_are_picked(tmp_path, capsys):
+    shot = synthetic.random_take(5, 1)
+    take.save(shot, tmp_path / "found.npz")
+    person = shot.people[0]
+    world_to_cam = shot.camera.world_to_cam[person.frames - shot.frames[0]]
+    joints = np.einsum("tij,tkj->tki", world_to_cam[:, :3, :3], person.joints()) + world_to_cam[:, None, :3, 3]
+    solid = np.ones((5, 44, 4))
+    solid[:, 25:37, :3] = joints[:, [3, 2, 1, 6, 7, 8, 18, 16, 15, 20, 21, 23]]
+    solid[:, 39, :3] = joints[:, [1, 6]].mean(1)
+    names = [f"other/{k}.jpg" for k in range(3)] + [f"mine/{k}.jpg" for k in range(5)]
+    solid = np.concatenate([np.ones((3, 44, 4)), solid])
+    hmr2_labels(tmp_path / "labels.npz", 8, imgname=np.array(names), body_keypoints_3d=solid[:, :25], extra_keypoints_3d=solid[:, 25:])
+    told, text = _run(capsys, tmp_path, tmp_path / "found.npz", tmp_path / "labels.npz", "--select", "mine/")
+    assert told["figures"]["MPJPE"] == pytest.approx(0, abs=1e-3) and "12 of 14 joints" in text
+    assert "8 rows" not in _refused(capsys, tmp_path / "found.npz", tmp_path / "labels.npz", "--select", "nobody/")
+    assert "5 rows" in _refused(capsys, tmp_path / "found.npz", tmp_path / "labels.npz")
+
+
+def test_pictures_without_3d_are_left_out_and_told(tmp_path, capsys):
+    labels = hmr2_labels(tmp_path / "full.npz", 6)
+    body, extra = labels["body_keypoints_3d"].copy(), labels["extra_keypoints_3d"].copy()
+    body[2], extra[2] = 0, 0
+    hmr2_labels(tmp_path / "labels.npz", 6, body_keypoints_3d=body, extra_keypoints_3d=extra)
+    found = np.concatenate([labels["body_keypoints_3d"], labels["extra_keypoints_3d"]], 1)[..., :3]
+    found[2] += 5
+    np.savez(tmp_path / "found.npz", joints44=found)
+    told, text = _run(capsys, tmp_path, tmp_path / "found.npz", tmp_path / "labels.npz")
+    assert told["figures"]["MPJPE"] == pytest.approx(0, abs=1e-9) and "1 rows without 3D" in text
+
+
+GOOD = {"joints44": np.zeros((12, 44, 3))}
+
+
+@pytest.mark.parametrize(("arrays", "said"), [
+    ({"imgname": np.array(["a"] * 12)}, "none of the arrays"),
+    ({"foo": np.zeros(3)}, "it has foo"),
+    ({"joints44": np.zeros((12, 24, 3))}, "'joints44' must be N x 44 x 3 numbers, not 12 x 24 x 3"),
+    ({"joints44": np.zeros((11, 44, 3))}, "has 11 rows, "),
+    (GOOD | {"keypoints_2d": np.zeros((11, 44, 2))}, "'keypoints_2d' has 11 rows, others have 12"),
+    ({"joints44": np.full((12, 44, 3), np.nan)}, "no number (NaN or infinity) in row 0"),
+    ({"joints44": np.full((12, 44, 3), "a")}, "must be N x 44 x 3 numbers"),
+    (GOOD | {"imgname": [f"imageFiles/street_00/image_{k:05d}.jpg" for k in reversed(range(12))]}, "the same pictures in another order"),
+    (GOOD | {"imgname": [f"b/{k}" for k in range(12)]}, "has other pictures: its row 0 is b/0"),
+    ({"poses": np.zeros((12, 45)), "betas": np.zeros((12, 10))}, "'poses' must be N x 46"),
+    ({"poses": np.zeros((12, 46)), "betas": np.zeros((12, 10))}, "--skel"),
+    ({"body_pose": np.zeros((12, 70)), "betas": np.zeros((12, 10))}, "'body_pose' must be 24 rotations a row"),
+    ({"joints24": np.zeros((12, 24, 3))}, "no joints, skin or keypoints in common"),
+])  # fmt: skip
+def test_bad_predictions_are_told_in_one_sentence(tmp_path, capsys, arrays, said):
+    hmr2_labels(tmp_path / "labels.npz")
+    np.savez(tmp_path / "found.npz", **arrays)
+    assert said in _refused(capsys, tmp_path / "found.npz", tmp_path / "labels.npz")
+
+
+@pytest.mark.parametrize(("changed", "said"), [
+    ({"imgname": None}, "no array 'imgname'"),
+    ({"scale": np.zeros((12, 2))}, "'scale' must be"),
+    ({"scale": np.ones((12, 3))}, "'scale' must be"),
+    ({"center": np.zeros((12, 3))}, "'center' must be N x 2"),
+    ({"extra_keypoints_3d": np.zeros((12, 14, 4))}, "'extra_keypoints_3d' must be N x 19 x 4"),
+    ({"body_keypoints_2d": np.zeros((10, 25, 3))}, "'body_keypoints_2d' has 10 rows"),
+])  # fmt: skip
+def test_bad_labels_are_told_in_one_sentence(tmp_path, capsys, changed, said):
+    hmr2_labels(tmp_path / "labels.npz", **changed)
+    np.savez(tmp_path / "found.npz", **GOOD)
+    assert said in _refused(capsys, tmp_path / "found.npz", tmp_path / "labels.npz")
+
+
+def test_files_that_are_missing_or_of_another_kind(tmp_path, capsys):
+    hmr2_labels(tmp_path / "labels.npz")
+    np.savez(tmp_path / "found.npz", **GOOD)
+    (tmp_path / "text.npz").write_text("hello")
+    assert "none.npz" in _refused(capsys, tmp_path / "none.npz", tmp_path / "labels.npz")
+    assert "text.npz" in _refused(capsys, tmp_path / "found.npz", tmp_path / "text.npz")
+    assert "none.pkl" in _refused(capsys, tmp_path / "found.npz", tmp_path / "labels.npz", "--skel", tmp_path / "none.pkl")
+    moyo_labels(tmp_path / "moyo.npz", 12)
+    assert "--smpl" in _refused(capsys, tmp_path / "found.npz", tmp_path / "moyo.npz")
+    assert "SMPL_NEUTRAL" in _refused(capsys, tmp_path / "found.npz", tmp_path / "moyo.npz", "--smpl", tmp_path)
+    assert "required" in _refused(capsys, tmp_path / "found.npz")
+    assert "0 to 43" in _refused(capsys, tmp_path / "found.npz", tmp_path / "labels.npz", "--joints", "44")
+    take.save(synthetic.random_take(3, 1), tmp_path / "take.npz")
+    assert "no person 2" in _refused(capsys, tmp_path / "take.npz", tmp_path / "labels.npz", "--person", "2")
+
+
+def test_hostile_labels_are_refused(tmp_path, capsys):
+    class Evil:
+        def __reduce__(self):
+            return (print, ("run",))
+
+    np.savez(tmp_path / "found.npz", **GOOD)
+    hmr2_labels(tmp_path / "labels.npz", extra_info=np.array([Evil()] * 12, dtype=object))
+    assert "refused" in _refused(capsys, tmp_path / "found.npz", tmp_path / "labels.npz")
