@@ -17,6 +17,8 @@ from .problem import depth_of
 
 _UPRIGHT_KNEE = 0.5  # rad, a person whose knees bend less than this may be standing
 _UPRIGHT_TRUNK = 0.35  # rad, likewise the angle between trunk and legs
+_STANDS, _UP = 0.5, 0.3  # least cosine between the image's up and a body that stands, and a trunk that tells of up at all
+_SKIN_M = 0.1  # by which a landmark inside the body may lie lower than a sole that rests
 _ANKLES = [JOINT_INDEX["talus_r"], JOINT_INDEX["talus_l"]]
 _KNEES = [3 + DOF_INDEX["knee_angle_r"], 3 + DOF_INDEX["knee_angle_l"]]
 
@@ -27,11 +29,14 @@ def sightings(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
     ankles = positions[:, _ANKLES].mean(1)
     pelvis, neck = positions[:, JOINT_INDEX["pelvis"]], positions[:, JOINT_INDEX["thorax"]]
     trunk, legs, whole = (torch.nn.functional.normalize(axis, dim=-1) for axis in (neck - pelvis, pelvis - ankles, neck - ankles))
-    upright = (state[:, _KNEES].amax(1) < _UPRIGHT_KNEE) & ((trunk * legs).sum(-1) > np.cos(_UPRIGHT_TRUNK))
-    bodies, trunks = whole.cpu().numpy()[upright.cpu().numpy() & observed], trunk.cpu().numpy()[observed]
-    soles = places(body, state, betas, body.soles)
-    heights = soles @ (bodies if len(bodies) else trunks).mean(0)
-    resting = contacts(seen, depth_of(seen.view, state).cpu().numpy(), heights - heights.min(axis=1, keepdims=True))
+    stands = (state[:, _KNEES].amax(1) < _UPRIGHT_KNEE) & ((trunk * legs).sum(-1) > np.cos(_UPRIGHT_TRUNK)) & (whole[:, 1] > _STANDS)
+    seen_now = torch.as_tensor(observed, device=state.device)
+    bodies, trunks = (axes.cpu().numpy() for axes in (whole[stands & seen_now], trunk[(trunk[:, 1] > _UP) & seen_now]))
+    up = next((axes.mean(0) for axes in (bodies, trunks) if len(axes)), np.array([0.0, 1.0, 0.0]))
+    soles, others = places(body, state, betas, body.soles), places(body, state, betas, body.markers)
+    heights = soles @ up
+    lowest = np.minimum(heights.min(axis=1), (others @ up).min(axis=1) + _SKIN_M)  # who stands on the hands rests on no sole
+    resting = contacts(seen, depth_of(seen.view, state).cpu().numpy(), heights - lowest[:, None])
     return Sightings(soles[resting], bodies, trunks)
 
 
