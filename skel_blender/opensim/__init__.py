@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""OpenSim's files of one person: a scaled skeleton (`.osim`), its motion (`.mot`) and its markers (`.trc`). NumPy and the standard library.
+
+The angles are SKEL's, unchanged; the world is OpenSim's, see frames.py. docs/opensim.md says what is exact and what is approximate.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from .. import kinematics
+from ..messages import SkelError
+from ..take import RestBody, Take
+from .document import document
+from .frames import ground
+from .markers import Marker, markers_of, places
+from .meshes import meshes_of
+from .model import COORDINATES, TRANSLATIONS, coordinates, joints_of
+from .segments import inertias
+from .tables import mot, trc
+
+ENDINGS = (".osim", ".mot", ".trc")
+GEOMETRY = "Geometry"  # the folder beside a model in which OpenSim looks for its meshes
+_CREDITS = "Kinematics: SKEL (Keller et al. 2023). Written by skel_blender."
+
+
+def write(take: Take, person: int, out: Path | str, *, mass: float | None = None) -> list[Path]:
+    """Write one person (counted from 0) of a Take; see `write_motion`. Raises SkelError if there is no such person."""
+    if not 0 <= person < len(take.people):
+        raise SkelError("no_person", f"The Take has {len(take.people)} people, there is no number {person + 1}.", "Choose another.")
+    one = take.people[person]
+    return write_motion(one.body, one.poses, one.trans, one.frames, take.fps, out, name=one.name, body_name=one.body_name, mass=mass)
+
+
+def write_motion(
+    body: RestBody,
+    poses: np.ndarray,
+    trans: np.ndarray,
+    frames: np.ndarray,
+    fps: Fraction,
+    out: Path | str,
+    *,
+    name: str = "person",
+    body_name: str = "",
+    mass: float | None = None,
+) -> list[Path]:
+    """Write a motion of a body: poses (T,46) rad, trans (T,3) m (model frame), frames (T,) of the source counted from 0, `fps` of it.
+
+    `out` says by its ending what: `.mot` the coordinates in degrees, `.trc` the markers in millimetres, `.osim` the model with both
+    beside it under the same name and its bones under Geometry/; an `out` without ending is taken for a model's. `body_name` tells the
+    sex for the segments' masses; `mass` is the person's in kg (None: from the volume of the skin). Replaces what is there; returns the
+    paths, `out` first. Raises SkelError if they can't be written.
+    """
+    out = Path(out)
+    out = out.with_suffix(out.suffix.lower() or ENDINGS[0])
+    if out.suffix not in ENDINGS:
+        raise SkelError("ending", f"{out.name} is no file of OpenSim's.", f"Choose one of {', '.join(ENDINGS)}.")
+    if not len(body.skin_verts):
+        raise SkelError("no_skin", f"{name} has no skin, on which markers and masses rest.", "Build the person again.")
+    frames, label = np.asarray(frames), _word(name)
+    times = frames / float(fps)
+    texts: dict[Path, bytes] = {}
+    points = markers_of(body) if out.suffix != ".mot" else []
+    if out.suffix == ".osim":
+        texts |= _model(body, points, out, label, _sex(body_name), mass)
+    if out.suffix != ".trc":
+        values = coordinates(body, poses, trans)
+        values[:, : -len(TRANSLATIONS)] = np.degrees(values[:, : -len(TRANSLATIONS)])
+        texts[out.with_suffix(".mot")] = mot(label, times, COORDINATES, values).encode()
+    if out.suffix != ".mot":
+        at = ground(places(points, body, kinematics.forward(poses, body.joints, body.frames, trans)))
+        named = [point.name for point in points]
+        texts[out.with_suffix(".trc")] = trc(f"{out.stem}.trc", fps, frames + 1, times, named, at).encode()
+    return _put(texts)
+
+
+def targets(out: Path | str) -> list[Path]:
+    """The files beside each other that a call with `out` writes, its meshes apart."""
+    out = Path(out)
+    return [out.with_suffix(ending) for ending in ENDINGS] if out.suffix in ("", ".osim") else [out]
+
+
+def _model(body: RestBody, points: list[Marker], out: Path, label: str, sex: str, mass: float | None) -> dict[Path, bytes]:
+    meshes = {part: (f"{_word(out.stem)}_{part}.obj", text) for part, text in meshes_of(body).items()}
+    files = {part: file for part, (file, _) in meshes.items()}
+    text = document(label, joints_of(body), inertias(body, sex, mass), points, files, _CREDITS)
+    return {out: text} | {out.parent / GEOMETRY / file: text.encode() for file, text in meshes.values()}
+
+
+def _put(texts: dict[Path, bytes]) -> list[Path]:
+    """Write all files to a hidden folder beside the first, then put each in its place, so that none is ever half there."""
+    paths = list(texts)
+    home = paths[0].parent
+    work = None
+    try:
+        work = Path(tempfile.mkdtemp(prefix=f".{paths[0].stem}.", suffix=".part", dir=home))
+        for number, text in enumerate(texts.values()):
+            (work / str(number)).write_bytes(text)
+        for number, path in reversed(list(enumerate(paths))):
+            path.parent.mkdir(exist_ok=True)
+            os.replace(work / str(number), path)
+    except OSError as error:
+        raise SkelError("unwritable", f"{paths[0]} could not be written ({error.strerror or error}).",
+                        "Choose another folder or make room on the disk.") from error  # fmt: skip
+    finally:
+        if work is not None:
+            shutil.rmtree(work, ignore_errors=True)
+    return paths
+
+
+def _sex(body_name: str) -> str:
+    lowered = body_name.lower()
+    return next((sex for sex in ("female", "male") if sex in lowered), "")
+
+
+def _word(text: str) -> str:
+    """A name without blanks or slashes, which OpenSim's paths do not bear."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", text).strip("_") or "person"

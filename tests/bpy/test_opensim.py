@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""OpenSim's files of a rig: what the Take would give, and after an edit what the edited rig is."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+
+from skel_blender import opensim
+from skel_blender.anatomy import DOFS
+from skel_blender.export import opensim as rig_opensim
+from skel_blender.messages import SkelError
+from skel_blender.rig import layout
+from skel_blender.rig.assemble import build_take
+from tests.bpy import bodies
+from tests.bpy.evaluated import curves, rig_of
+
+
+def numbers(text: str, skip: int) -> np.ndarray:
+    return np.array([[float(cell) for cell in line.split("\t")] for line in text.splitlines()[skip:]])
+
+
+def dump(rig):
+    """What an export could disturb: the datablocks, the scene's state, the rig's pose and keys, the meshes' points."""
+    kinds = ("objects", "meshes", "armatures", "actions", "collections", "scenes", "materials")
+    keys = [(curve.data_path, curve.array_index, [tuple(key.co) for key in curve.keyframe_points]) for curve in curves(rig)]
+    pose = [tuple(value for row in bone.matrix_basis for value in row) for bone in rig.pose.bones]
+    points = [[tuple(vertex.co) for vertex in mesh.vertices[:5]] for mesh in bpy.data.meshes]
+    scene = bpy.context.scene
+    state = (scene.frame_current, scene.frame_start, scene.frame_end, [thing.name for thing in bpy.context.selected_objects], rig.mode)
+    return [sorted(block.name for block in getattr(bpy.data, kind)) for kind in kinds], keys, pose, points, state
+
+
+def test_a_rig_gives_what_its_take_gives(context, tmp_path):
+    take = bodies.random_take(bodies.open_body("open_female", "large"), 6, 3)
+    take.people[0].body_name = "open female"
+    take.people[0].poses *= 0.2  # so near each other that a rig keys these angles, not other triples of the same rotations
+    opensim.write(take, 0, tmp_path / "take.osim")
+    rig_opensim.write(rig_of(build_take(context, take)), tmp_path / "rig.osim")
+    for ending, skip in ((".mot", 7), (".trc", 6)):
+        given, made = (numbers((tmp_path / f"{name}{ending}").read_text(), skip) for name in ("take", "rig"))
+        assert np.abs(made - given).max() < 2e-3  # degrees and mm: Blender keeps single precision
+    sizes = [len((tmp_path / "Geometry" / f"{name}_femur_r.obj").read_text().splitlines()) for name in ("take", "rig")]
+    assert sizes[0] == sizes[1] > 100
+    texts = [(tmp_path / f"{name}.osim").read_text().splitlines() for name in ("take", "rig")]
+    masses = [[float(line.split(">")[1].split("<")[0]) for line in text if "<mass>" in line] for text in texts]
+    assert masses[1] == pytest.approx(masses[0], rel=1e-4)
+
+
+def test_an_edit_is_written_and_the_scene_untouched(context, take, tmp_path):
+    rig = rig_of(build_take(context, take))
+    channel = next(c for c, dof in zip(layout.channels(), DOFS) if dof.name == "knee_angle_l")
+    action = rig.animation_data.action
+    before = rig_opensim.write(rig, tmp_path / "before.mot")[0].read_text()
+    bone = rig.pose.bones[channel.bone]
+    bone.rotation_euler[channel.index] = channel.sign * 1.0
+    bone.keyframe_insert("rotation_euler", index=channel.index, frame=8)
+    there = dump(rig)
+    after = rig_opensim.write(rig, tmp_path / "after.mot")[0].read_text()
+    assert dump(rig) == there and rig.animation_data.action == action
+    column = before.splitlines()[6].split("\t").index("knee_angle_l")
+    change = numbers(after, 7) - numbers(before, 7)
+    assert numbers(after, 7)[8 - 5, column] == pytest.approx(np.degrees(1.0), abs=1e-4)
+    assert np.abs(change[8 - 5, column]) > 1e-3 and not np.delete(change, column, axis=1).any()
+    assert numbers(after, 7)[:, 0] == pytest.approx(take.frames * 1.001 / 30)
+
+
+def test_what_is_no_rig_is_refused(context, tmp_path):
+    with pytest.raises(SkelError):
+        rig_opensim.write(bpy.data.objects.new("thing", None), tmp_path / "a.mot")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""OpenSim's files, read again by an implementation of its own: the model's transforms against kinematics.py, tables, masses, bones."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from skel_blender import kinematics, opensim, take
+from skel_blender.anatomy import DOFS, JOINT_NAMES, PARENTS
+from skel_blender.kinematics import axis_rotation
+from skel_blender.messages import SkelError
+from skel_blender.opensim import couplings, markers, segments
+from skel_blender.opensim.frames import body_fixed_angles, ground
+from tests import synthetic
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "skel_blender" / "engine" / "body" / "data"
+
+
+def open_take(sex: str, frames: int = 12) -> take.Take:
+    made = synthetic.random_take(frames=frames, people=1, seed=7, first=3)
+    person = made.people[0]
+    person.body, person.body_name = synthetic.open_body(DATA / f"open_{sex}.npz"), f"open {sex}"
+    person.poses = synthetic.random_poses(frames, person.body.limits, np.random.default_rng(11))
+    return made
+
+
+def numbers(element: ElementTree.Element, name: str) -> np.ndarray:
+    return np.array([float(word) for word in element.findtext(name).split()])
+
+
+def function(axis: ElementTree.Element, at: dict[str, float]) -> float:
+    """The value of a TransformAxis, by OpenSim's documentation of its functions."""
+    values = [at[name] for name in (axis.findtext("coordinates") or "").split()]
+    made = next(child for child in axis if child.get("name") == "function")
+    if made.tag == "Constant":
+        return float(made.findtext("value"))
+    factors = numbers(made, "coefficients")
+    if made.tag in ("LinearFunction", "PolynomialFunction"):
+        return float(np.polyval(factors, values[0]))
+    assert made.tag == "MultivariatePolynomialFunction" and made.findtext("dimension") == "2"
+    order = int(made.findtext("order"))
+    powers = [(i, j) for i in range(order + 1) for j in range(order + 1 - i)]
+    assert len(powers) == len(factors)
+    return float(sum(c * values[0] ** i * values[1] ** j for c, (i, j) in zip(factors, powers)))
+
+
+def turned(angles: np.ndarray) -> np.ndarray:
+    return np.linalg.multi_dot([axis_rotation(axis, angle) for axis, angle in zip(np.eye(3), angles)])
+
+
+def placed(path: Path, at: dict[str, float]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Body -> its axes (3,3) and place (3,) in the ground, from the XML alone."""
+    found = {"ground": (np.eye(3), np.zeros(3))}
+    for joint in ElementTree.parse(path).getroot().iter("CustomJoint"):
+        frames = {frame.get("name"): frame for frame in joint.find("frames")}
+        above, below = frames[joint.findtext("socket_parent_frame")], frames[joint.findtext("socket_child_frame")]
+        assert not numbers(below, "translation").any() and not numbers(below, "orientation").any()
+        axes = {axis.get("name"): axis for axis in joint.find("SpatialTransform")}
+        turn, shift = np.eye(3), np.zeros(3)
+        for number in "123":
+            turn = turn @ axis_rotation(numbers(axes[f"rotation{number}"], "axis"), function(axes[f"rotation{number}"], at))
+            shift = shift + numbers(axes[f"translation{number}"], "axis") * function(axes[f"translation{number}"], at)
+        spun, place = found[above.findtext("socket_parent").rpartition("/")[2]]
+        place = place + spun @ numbers(above, "translation")
+        spun = spun @ turned(numbers(above, "orientation"))
+        found[below.findtext("socket_parent").rpartition("/")[2]] = spun @ turn, place + spun @ shift
+    return found
+
+
+def read_table(path: Path) -> tuple[list[str], list[str], np.ndarray]:
+    """Header lines, column names and rows of a `.mot`."""
+    lines = path.read_text().splitlines()
+    end = lines.index("endheader")
+    return lines[:end], lines[end + 1].split("\t"), np.array([[float(cell) for cell in line.split("\t")] for line in lines[end + 2 :]])
+
+
+@pytest.mark.parametrize("body", ["tubes", "female"])
+def test_the_model_moves_as_skel_does(tmp_path, body):
+    made = synthetic.random_take(frames=12, people=1, seed=7, first=3) if body == "tubes" else open_take(body)
+    opensim.write(made, 0, tmp_path / "shot.osim")
+    _, columns, rows = read_table(tmp_path / "shot.mot")
+    person = made.people[0]
+    transforms, joints = person.transforms(), ground(person.transforms()[..., :3, 3])
+    for number, row in enumerate(rows):
+        at = {name: value if name.startswith("pelvis_t") and name != "pelvis_tilt" else np.radians(value)
+              for name, value in zip(columns, row)}  # fmt: skip
+        found = placed(tmp_path / "shot.osim", at)
+        for joint, name in enumerate(JOINT_NAMES):
+            axes, place = found[name]
+            assert np.linalg.norm(place - joints[number, joint]) < 1e-6
+            assert axes == pytest.approx(ground((transforms[number, joint, :3, :3] @ person.body.frames[joint]).T).T, abs=1e-6)
+
+
+def test_the_polynomials_hold_beyond_the_limits():
+    joints = synthetic.rest_body().joints
+    poses = np.random.default_rng(0).uniform(-np.pi / 2, np.pi / 2, (200, len(DOFS)))
+    wanted = kinematics.couplings(poses, joints)
+    names = [dof.name for dof in DOFS]
+    for joint, components in couplings.shifts(joints).items():
+        found = []
+        for shift in components:
+            values = [poses[:, names.index(name)] for name in shift.coordinates]
+            found.append((np.polynomial.polynomial.polyval if len(values) == 1 else np.polynomial.polynomial.polyval2d)(
+                *values, shift.coefficients))  # fmt: skip
+        assert np.abs(np.stack(found, axis=1) - ground(wanted[joint])).max() < 1e-4
+
+
+def test_coordinates_have_the_limits_and_names_of_the_anatomy(tmp_path):
+    made = synthetic.random_take(frames=2, people=1)
+    limits = made.people[0].body.limits
+    opensim.write(made, 0, tmp_path / "shot.osim")
+    root = ElementTree.parse(tmp_path / "shot.osim").getroot()
+    assert root.get("Version") == "40000"
+    found = {c.get("name"): c for c in root.iter("Coordinate")}
+    assert set(found) == {dof.name for dof in DOFS} | {"pelvis_tx", "pelvis_ty", "pelvis_tz"}
+    for dof in DOFS:
+        low, up = numbers(found[dof.name], "range")
+        if np.isfinite(limits[dof.index]).all():
+            assert (low, up) == pytest.approx(limits[dof.index])
+        assert low < up and found[dof.name].findtext("clamped") == "false"
+    joints = {joint.findtext("socket_child_frame"): joint for joint in root.iter("CustomJoint")}
+    assert [c.get("name") for c in joints["humerus_l_offset"].find("coordinates")] == ["shoulder_l_x", "shoulder_l_y", "shoulder_l_z"]
+    parents = {name: joint.findtext("socket_parent_frame") for name, joint in joints.items()}
+    assert [parents[f"{name}_offset"] for name in JOINT_NAMES[1:]] == [f"{JOINT_NAMES[p]}_offset" for p in PARENTS[1:]]
+
+
+def test_the_motion_is_in_degrees_and_seconds(tmp_path):
+    made = synthetic.random_take(frames=5, people=2, seed=2, first=4)
+    assert opensim.write(made, 1, tmp_path / "shot.mot") == [tmp_path / "shot.mot"]
+    assert [path.name for path in tmp_path.iterdir()] == ["shot.mot"]
+    head, columns, rows = read_table(tmp_path / "shot.mot")
+    assert head == ["person_2", "version=1", "nRows=5", "nColumns=50", "inDegrees=yes"]
+    assert columns == ["time", *(dof.name for dof in DOFS), "pelvis_tx", "pelvis_ty", "pelvis_tz"]
+    person = made.people[1]
+    assert rows[:, 0] == pytest.approx(person.frames * 1.001 / 30)
+    turns = rows[:, 1:47] - np.degrees(person.poses)
+    assert turns == pytest.approx(360.0 * np.round(turns / 360.0), abs=1e-7)  # whole turns, of the pelvis only
+    assert not np.round(turns[:, 3:]).any() and np.abs(np.diff(rows[:, 1:4], axis=0)).max() <= 180.0
+    world = person.joints()[:, 0]  # z up: OpenSim's x is the world's -y, its y is z, its z is -x
+    assert rows[:, 47:] == pytest.approx(np.stack([-world[:, 1], world[:, 2], -world[:, 0]], axis=1), abs=1e-8)
+
+
+def test_markers_are_in_millimetres_and_ride_their_bodies(tmp_path):
+    made = open_take("male", 4)
+    person = made.people[0]
+    opensim.write(made, 0, tmp_path / "shot.trc")
+    lines = [line.split("\t") for line in (tmp_path / "shot.trc").read_text().splitlines()]
+    assert lines[0] == ["PathFileType", "4", "(X/Y/Z)", "shot.trc"]
+    head = dict(zip(lines[1], lines[2]))
+    assert head["Units"] == "mm" and head["NumFrames"] == "4" and head["OrigDataStartFrame"] == "4" and float(head["DataRate"]) == 29.97003
+    names = lines[3][2::3]
+    assert len(names) == len(set(names)) == int(head["NumMarkers"]) and lines[4][2:5] == ["X1", "Y1", "Z1"] and lines[5] == [""]
+    rows = np.array([[float(cell) for cell in line] for line in lines[6:]])
+    assert rows[:, 0].tolist() == [4, 5, 6, 7] and rows[:, 1] == pytest.approx(person.frames * 1.001 / 30)
+    places = rows[:, 2:].reshape(4, -1, 3) / 1000
+    assert places[:, : len(JOINT_NAMES)] == pytest.approx(ground(person.transforms()[..., :3, 3]), abs=1e-8)
+    heel, toe = (places[:, names.index(name)] for name in ("RHEE", "RMT1"))
+    assert np.ptp(np.linalg.norm(heel - toe, axis=1)) < 1e-7 < 0.1 < np.linalg.norm(heel - toe, axis=1)[0]
+
+
+@pytest.mark.parametrize("sex", ["female", "male"])
+def test_surface_markers_lie_where_their_names_say(sex):
+    body = synthetic.open_body(DATA / f"open_{sex}.npz")
+    still = kinematics.forward(np.zeros(46), body.joints, body.frames)
+    points = markers.markers_of(body)
+    at = dict(zip((p.name for p in points), markers.places(points, body, still[None])[0]))
+    assert np.linalg.norm(at["RASI"] - at["LASI"]) == pytest.approx(0.24, abs=0.06)
+    assert at["RLFE"][0] < at["RMFE"][0] < 0 < at["LMFE"][0] < at["LLFE"][0]
+    assert at["RLMA"][0] < at["RMMA"][0] < 0 and at["RLMA"][1] == pytest.approx(body.joints[3, 1], abs=0.04)
+    assert at["RHEE"][2] < body.joints[3, 2] < at["RMT5"][2] < at["RTOE"][2]
+    assert at["SACR"][2] < at["RASI"][2] and at["C7"][2] < body.joints[12, 2] and at["STRN"][2] > 0
+    assert at["VERT"][1] > 0.99 * body.skin_verts[:, 1].max() and abs(at["RFIN"][0]) > abs(at["RPNK"][0]) > abs(at["RRST"][0])
+    for name, place in at.items():
+        if not name.endswith(markers.CENTRE):
+            assert np.linalg.norm(body.skin_verts - place, axis=1).min() < 1e-6
+        if name[0] == "R" and f"L{name[1:]}" in at:
+            assert at[f"L{name[1:]}"] * [-1, 1, 1] == pytest.approx(place, abs=0.02)
+
+
+@pytest.mark.parametrize("sex,mass", [("female", None), ("male", 75.0)])
+def test_masses_are_a_persons(sex, mass):
+    body = synthetic.open_body(DATA / f"open_{sex}.npz")
+    found = dict(zip(JOINT_NAMES, segments.inertias(body, sex, mass)))
+    total = sum(part.mass for part in found.values())
+    assert total == pytest.approx(mass or segments.DENSITY * segments.volume(body), rel=2e-3)  # the table's shares sum to 0.999 or 1.001
+    for part in found.values():
+        low, middle, high = np.sort(np.linalg.eigvalsh(part.inertia))
+        assert part.mass > 0 < low and high <= low + middle + 1e-12
+    assert found["femur_r"].mass == pytest.approx(found["femur_l"].mass)
+    still = {name: body.joints[k] + body.frames[k] @ found[name].centre for k, name in enumerate(JOINT_NAMES)}
+    whole = sum(found[name].mass * still[name] for name in JOINT_NAMES) / total
+    height = np.ptp(body.skin_verts[:, 1])
+    assert 0.53 < (whole[1] - body.skin_verts[:, 1].min()) / height < 0.62  # with the arms out, above the 0.55 of standing
+    assert body.joints[6, 1] < still["pelvis"][1] < still["lumbar_body"][1] < still["thorax"][1] < still["head"][1]
+
+
+def test_the_volume_is_that_of_the_skin():
+    body = synthetic.rest_body()
+    corners = np.array([[x, y, z] for x in (0.0, 2.0) for y in (0.0, 3.0) for z in (0.0, 0.5)])
+    body.skin_verts = corners
+    body.skin_faces = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, -1], [1, 7, 3, -1]])
+    assert segments.volume(body) == pytest.approx(3.0)
+
+
+def test_bones_lie_in_their_bodies_frames(tmp_path):
+    made = open_take("male", 2)
+    body = made.people[0].body
+    opensim.write(made, 0, tmp_path / "my shot.osim")
+    root = ElementTree.parse(tmp_path / "my shot.osim").getroot()
+    for part in root.iter("Body"):
+        text = (tmp_path / "Geometry" / part.find("attached_geometry/Mesh").findtext("mesh_file")).read_text().splitlines()
+        points = np.array([[float(word) for word in line.split()[1:]] for line in text if line.startswith("v ")])
+        faces = np.array([[int(word) for word in line.split()[1:]] for line in text if line.startswith("f ")])
+        joint = JOINT_NAMES.index(part.get("name"))
+        wanted = body.bone_verts[body.bone_joint == joint]
+        rest = points @ body.frames[joint].T + body.joints[joint]
+        assert len(points) == len(wanted) and rest == pytest.approx(wanted, abs=1e-6)
+        assert faces.min() == 1 and faces.max() == len(points)
+
+
+def test_orientations_are_read_back():
+    rng = np.random.default_rng(3)
+    for angles in [*rng.uniform(-1.5, 1.5, (20, 3)), np.array([0.4, np.pi / 2, 0.0]), np.array([0.3, -np.pi / 2, 0.7])]:
+        matrix = turned(angles)
+        assert turned(body_fixed_angles(matrix)) == pytest.approx(matrix, abs=1e-7)
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "skel_blender.opensim", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_the_command_writes_everybody_and_overwrites_nobody(tmp_path):
+    take.save(synthetic.random_take(frames=3, people=2), tmp_path / "shot.npz")
+    done = command(tmp_path / "shot.npz", tmp_path / "out.osim")
+    assert done.returncode == 0, done.stderr
+    there = {path.name for path in tmp_path.iterdir()}
+    assert there == {"shot.npz", "Geometry", *(f"out{number}.{kind}" for number in ("", "_2") for kind in ("osim", "mot", "trc"))}
+    again = command(tmp_path / "shot.npz", tmp_path / "out.osim")
+    assert again.returncode == 1 and "exists already" in again.stderr and len(again.stderr.splitlines()) == 1
+    assert command(tmp_path / "shot.npz", tmp_path / "out.osim", "--overwrite").returncode == 0
+    second = command(tmp_path / "shot.npz", tmp_path / "b.mot", "--person", 2)
+    assert second.returncode == 0 and (tmp_path / "b.mot").read_text() == (tmp_path / "out_2.mot").read_text()
+
+
+@pytest.mark.parametrize("arguments,sentence", [
+    (("shot.npz", "out.osim", "--person", "3"), "no number 3"),
+    (("shot.npz", "out.c3d"), "must end in"),
+    (("nothing.npz", "out.mot"), "There is no file"),
+    (("shot.npz", "nowhere/out.mot"), "no folder"),
+    (("shot.npz", "out.osim", "--mass", "-3"), "not a mass"),
+])  # fmt: skip
+def test_what_cannot_be_written_is_said_in_a_sentence(tmp_path, arguments, sentence):
+    take.save(synthetic.random_take(frames=2, people=2), tmp_path / "shot.npz")
+    source, out, *options = arguments
+    done = command(tmp_path / source, tmp_path / out, *options)
+    assert done.returncode == 1 and sentence in done.stderr and len(done.stderr.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["shot.npz"]
+
+
+def test_a_folder_that_takes_no_files_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SkelError, match="could not be written"):
+        opensim.write(synthetic.random_take(frames=2, people=1), 0, tmp_path / "file" / "shot.osim")
