@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Retarget: the motion of a SKEL rig on the animator's own armature, as a new action of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+
+from ...messages import SkelError
+from . import body, rigify, sample, skeleton
+from .bake import bake
+from .body import Options
+from .slots import BY_NAME, SLOTS, Mapping
+
+
+@dataclass(frozen=True)
+class Result:
+    """What retargeting made: the target's new action, how far its legs' length is from the source's, and how far bones still are
+    from where they should be (zero for armatures without constraints)."""
+
+    action: bpy.types.Action
+    frames: int
+    ratio: float
+    off_rad: float
+    off_m: float
+
+
+def retarget(
+    scene: bpy.types.Scene, source: bpy.types.Object, target: bpy.types.Object, mapping: Mapping, options: Options | None = None
+) -> Result:
+    """Put the action of the SKEL rig `source` on the armature `target`, whose bones `mapping` names.
+
+    The target gets a new action and keeps its place, rest pose and rotation modes; nothing else changes. Raises SkelError if that
+    can't be done, before anything is changed.
+    """
+    options = options or Options()
+    mapping = checked(target, mapping, options)
+    bones = skeleton.read(target)
+    motion, rest = sample.sample(scene, source)
+    goals = body.goals(motion, rest, bones, mapping, options)
+    switches = rigify.switches(target, set(mapping.values()))
+    name = f"{target.name} {source.animation_data.action.name}"
+    baked = bake(target, bones, mapping, goals, motion.frames, switches, name)
+    return Result(baked.action, len(motion.frames), goals.ratio, baked.off_rad, baked.off_m)
+
+
+def check_target(target: bpy.types.Object | None, source: bpy.types.Object | None = None) -> None:
+    """Raise SkelError if the motion of `source` can't be put on `target`."""
+    if target is None or target.type != "ARMATURE":
+        raise SkelError("no_target", "No target is chosen.", "Choose your character's armature.")
+    if target == source:
+        raise SkelError("same_rig", "The target is the source itself.", "Choose your character's armature as the target.")
+    if target.library is not None:
+        raise SkelError("linked", f"{target.name} is linked from another file.",
+                        "Make a library override of it (Object > Library Override > Make).")  # fmt: skip
+    data = target.animation_data
+    if data is not None and data.use_tweak_mode:
+        raise SkelError("tweaking", f"A strip of {target.name} is in tweak mode.", "Leave tweak mode in the NLA editor.")
+
+
+def checked(target: bpy.types.Object, mapping: Mapping, options: Options) -> Mapping:
+    """The mapping without empty slots. Raises SkelError if the target can't be animated or a needed bone is missing or named twice."""
+    check_target(target)
+    mapping = {slot: bone for slot, bone in mapping.items() if bone}
+    for slot, bone in mapping.items():
+        if bone not in target.data.bones:
+            raise SkelError("no_bone", f"{target.name} has no bone {bone}.", f"Choose another one for {BY_NAME[slot].title}.")
+    for slot in SLOTS:
+        if slot.needed and slot.name not in mapping:
+            raise SkelError("unmapped", f"{slot.title} has no bone.", "Choose one in the list, or press Guess.")
+    if options.root_travels and "root" not in mapping:
+        raise SkelError("unmapped", "Root has no bone.", "Choose one in the list, or let the hips travel.")
+    names = list(mapping.values())
+    twice = next((bone for bone in names if names.count(bone) > 1), None)
+    if twice is not None:
+        titles = " and ".join(BY_NAME[slot].title for slot, bone in mapping.items() if bone == twice)
+        raise SkelError("twice", f"{twice} stands for {titles}.", "Give each part a bone of its own.")
+    return mapping

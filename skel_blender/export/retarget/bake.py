@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The target's new action. Plain armatures need no evaluation; where constraints or drivers stand between bones, what Blender makes
+of the keys is looked at and the keys are put right by it, until the bones are where they shall be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ...rig import compat, keyframes
+from . import channels, rotations, stage
+from .body import Goals
+from .channels import Goal
+from .rigify import Switch
+from .skeleton import Skeleton
+from .slots import Mapping
+
+_PASSES, _NEAR_RAD, _NEAR_M = 8, np.radians(0.05), 5e-4
+Matrices = dict[str, np.ndarray]
+"""Bone -> (T,4,4)."""
+
+
+@dataclass(frozen=True)
+class Baked:
+    """What came of it: the action, and how far bones are at most from where they should be (0, 0 for plain armatures)."""
+
+    action: bpy.types.Action
+    off_rad: float
+    off_m: float
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is keyed: `holder` has the F-curves, `still` (B,4,4) is what the bones' channels said before."""
+
+    target: bpy.types.Object
+    holder: bpy.types.Action | bpy.types.ActionChannelbag
+    skeleton: Skeleton
+    still: np.ndarray
+    frames: np.ndarray  # (T,) scene frames
+
+    def key(self, given: Matrices, wanted: dict[str, Goal]) -> Matrices:
+        """Key the bones so that they reach what is wanted from the frames X that are given; returns their bases."""
+        result = {}
+        for name, goal in wanted.items():
+            result[name] = channels.bases(self.skeleton, given[name], self.still[self.skeleton.index[name]], goal)
+            mode = self.target.pose.bones[name].rotation_mode
+            for curve in channels.curves(name, mode, result[name], self.frames, goal.head is not None):
+                keyframes.write(self.holder, curve)
+        return result
+
+
+def bake(
+    target: bpy.types.Object, skeleton: Skeleton, mapping: Mapping, goals: Goals, frames: np.ndarray, switches: list[Switch], name: str
+) -> Baked:
+    """Give the target a new action of that name with keys on the scene frames (T,); the one it had stays in the file."""
+    still = np.array([bone.matrix_basis for bone in map(target.pose.bones.__getitem__, skeleton.names)])
+    data = target.animation_data or target.animation_data_create()
+    if data.action is not None:
+        data.action.use_fake_user = True
+    work = _Work(target, compat.new_action(target, name), skeleton, still, frames)
+    data.action.use_fake_user = True
+    for switch in switches:
+        keyframes.write(work.holder, keyframes.Curve(switch.path, 0, "FK", frames[:1], np.array([switch.value])), "CONSTANT")
+        target.pose.bones[switch.bone][switch.prop] = switch.like(switch.value)
+    bases = work.key(channels.frames_from_parents(skeleton, still, goals.bones), goals.bones)
+    off = _correct(work, mapping, goals, bases) if moved_otherwise(target, skeleton, goals.bones) else (0.0, 0.0)
+    target.update_tag()
+    return Baked(data.action, *off)
+
+
+def moved_otherwise(target: bpy.types.Object, skeleton: Skeleton, goals: dict[str, Goal]) -> bool:
+    """Whether a constraint or a driver moves a bone of `goals` or an ancestor of one."""
+    names = {skeleton.names[number] for name in goals for number in skeleton.path(skeleton.index[name])}
+    if any(target.pose.bones[name].constraints for name in names):
+        return True
+    drivers = target.animation_data.drivers if target.animation_data else ()
+    bones = {curve.data_path.split('"')[1] for curve in drivers if curve.data_path.startswith('pose.bones["')}
+    return bool(bones & names)
+
+
+def _correct(work: _Work, mapping: Mapping, goals: Goals, bases: Matrices) -> tuple[float, float]:
+    """Look, take X from what is seen, key again; returns the greatest angle (rad) and distance of the hips (m) that are left."""
+    wanted, hips = dict(goals.bones), mapping["hips"]
+    names, thighs = list(wanted), [mapping["thigh_l"], mapping["thigh_r"]]
+    back = np.linalg.inv(work.skeleton.object_matrix)
+    for step in range(_PASSES):
+        seen = dict(zip(names, np.moveaxis(stage.look(work.target, work.frames, names), 1, 0)))
+        miss = goals.middle - np.mean([seen[name][:, :3, 3] for name in thighs], axis=0)
+        off = max(_angle(seen[name], wanted[name]) for name in names), float(np.linalg.norm(miss, axis=-1).max())
+        if off[0] < _NEAR_RAD and off[1] < _NEAR_M or step == _PASSES - 1:
+            break
+        wanted[hips] = Goal(wanted[hips].turned, wanted[hips].head + miss)
+        given = _carried(work, {name: back @ matrices for name, matrices in seen.items()}, bases, wanted)
+        bases = work.key(given, wanted)
+    return off
+
+
+def _angle(seen: np.ndarray, goal: Goal) -> float:
+    """The greatest angle (rad) between matrices (T,4,4) that are seen and a goal."""
+    turned = rotations.orthonormal(seen[:, :3, :3])
+    return float(np.linalg.norm(rotations.rotvec(turned @ rotations.transpose(goal.turned)), axis=-1).max())
+
+
+def _carried(work: _Work, seen: Matrices, bases: Matrices, wanted: dict[str, Goal]) -> Matrices:
+    """Bone -> X as seen, moved along with the nearest ancestor of `wanted` from where that is seen to where it will be."""
+    skeleton, result, will = work.skeleton, {}, {}
+    for bone in sorted(wanted, key=skeleton.index.__getitem__):
+        number = skeleton.index[bone]
+        frame = seen[bone] @ np.linalg.inv(bases[bone])
+        above = [skeleton.names[k] for k in skeleton.path(number)[:-1] if skeleton.names[k] in wanted]
+        result[bone] = will[above[-1]] @ np.linalg.inv(seen[above[-1]]) @ frame if above else frame
+        will[bone] = result[bone] @ channels.bases(skeleton, result[bone], work.still[number], wanted[bone])
+    return result

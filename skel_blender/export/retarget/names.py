@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which part a bone stands for, by its name: prefixes and sides are cut off, what is left is looked up. Tables and strings only."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from . import slots
+from .skeleton import Skeleton
+from .slots import Mapping
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_SIDES = {"l": "l", "left": "l", "lft": "l", "lf": "l", "r": "r", "right": "r", "rgt": "r", "rt": "r"}
+# Words that say whose bone it is or what for, not which part.
+_PREFIXES = {"mixamorig", "bip", "biped", "cc", "base", "valve", "j", "jnt", "joint", "b", "c", "bn", "bone", "character", "rig",
+             "armature", "sk", "def", "org", "fk", "ctrl", "con", "x", "sec"}  # fmt: skip
+_LATER = {"def", "org"}  # copies: the bone without this word is meant
+_NEVER = {"ik", "pole", "target", "tgt", "end", "nub", "tip", "helper", "mch", "vis", "tweak", "master", "socket", "goal", "twist", "roll",
+          "parent", "heel", "corrective", "muscle", "physics"}  # fmt: skip
+# Part -> what it is called, best name first. Where a name may mean two parts, that of the outer one is looked for first: 'leg' is the
+# shin beside an 'upleg', and the thigh above a 'knee'.
+_CALLED = {
+    "toe": ("toe", "toes", "toebase", "ball"),
+    "foot": ("foot", "ankle"),
+    "shin": ("shin", "calf", "lowerleg", "lowleg", "leglower", "knee", "tibia", "leg"),
+    "thigh": ("thigh", "upleg", "upperleg", "legupper", "femur", "leg", "hip"),
+    "hand": ("hand", "wrist"),
+    "forearm": ("forearm", "lowerarm", "lowarm", "armlower", "elbow"),
+    "upper_arm": ("upperarm", "uparm", "armupper", "humerus", "bicep", "shldr", "arm"),
+    "shoulder": ("clavicle", "collar", "collarbone", "clav", "shoulder"),
+}
+_MIDDLE = {"hips": ("hips", "hip", "pelvis"), "head": ("head",), "root": ("root", "reference", "origin")}
+_TWISTED = ("forearm", "lowerarm", "lowarm")
+
+
+@dataclass(frozen=True)
+class Name:
+    """A bone's name, read."""
+
+    key: str  # the words that say which part, joined, lower case
+    side: str | None  # 'l', 'r' or None
+    words: frozenset[str]  # all of them
+
+
+def read(name: str) -> Name:
+    """Read a name such as 'mixamorig:LeftUpLeg', 'upperarm_l', 'DEF-thigh.R' or 'Bip01 L Calf'."""
+    words = [word.lower() for word in _WORDS.findall(re.split(r"[:|]", name)[-1])]
+    sides = [_SIDES[word] for word in words if word in _SIDES]
+    key = "".join(word for word in words if word not in _SIDES and word not in _PREFIXES and not word.isdigit())
+    return Name(key, sides[-1] if sides else None, frozenset(words))
+
+
+def guess(skeleton: Skeleton) -> Mapping:
+    """The parts outside the spine that names tell."""
+    read_names = {bone: read(bone) for bone in skeleton.names}
+    found: Mapping = {}
+    for part, called in _MIDDLE.items():
+        _find(skeleton, read_names, found, part, None, called)
+    if "root" in found and "hips" in found and not _is_above(skeleton, found["root"], found["hips"]):
+        del found["root"]
+    for side in slots.SIDES:
+        for part, called in _CALLED.items():
+            _find(skeleton, read_names, found, f"{part}_{side}", side, called)
+        _whole_arm(skeleton, found, side)
+        twisted = [bone for bone, name in read_names.items() if name.side == side and name.words & {"twist", "roll"}
+                   and name.key.replace("twist", "").replace("roll", "") in _TWISTED]  # fmt: skip
+        found |= dict(zip(slots.twists(side), twisted))
+    _separate_pelvis(skeleton, read_names, found)
+    return found
+
+
+def knuckles(skeleton: Skeleton, side: str) -> tuple[str, str] | None:
+    """The bones of a side at which index and little finger begin; None if names don't tell."""
+    found = []
+    for called in ({"index"}, {"pinky", "little", "pinkie"}):
+        bones = [bone for bone, name in ((bone, read(bone)) for bone in skeleton.names)
+                 if name.side == side and name.words & called and not name.words & (_NEVER | {"palm", "metacarpal", "toe"})]  # fmt: skip
+        if not bones:
+            return None
+        found.append(min(bones, key=lambda bone: (len(skeleton.path(skeleton.index[bone])), bone)))
+    return found[0], found[1]
+
+
+def _find(skeleton: Skeleton, names: dict[str, Name], found: Mapping, slot: str, side: str | None, called: tuple[str, ...]) -> None:
+    fits = [bone for bone, name in names.items() if name.side == side and name.key in called and not name.words & _NEVER
+            and bone not in found.values()]  # fmt: skip
+    if fits:
+        found[slot] = min(fits, key=lambda bone: (bool(names[bone].words & _LATER), "fk" not in names[bone].words,
+                                                  called.index(names[bone].key), len(skeleton.path(skeleton.index[bone]))))  # fmt: skip
+
+
+def _whole_arm(skeleton: Skeleton, found: Mapping, side: str) -> None:
+    """'Shoulder, Elbow, Wrist': there the shoulder is the upper arm."""
+    shoulder, fore = found.get(f"shoulder_{side}"), found.get(f"forearm_{side}")
+    if shoulder and fore and f"upper_arm_{side}" not in found and skeleton.parents[skeleton.index[fore]] == skeleton.index[shoulder]:
+        found[f"upper_arm_{side}"] = found.pop(f"shoulder_{side}")
+
+
+def _separate_pelvis(skeleton: Skeleton, names: dict[str, Name], found: Mapping) -> None:
+    """Hips that carry a pelvis of its own, which carries the legs."""
+    if "hips" not in found or "thigh_l" not in found:
+        return
+    between = [skeleton.names[bone] for bone in skeleton.path(skeleton.index[found["thigh_l"]])[:-1]]
+    own = [bone for bone in between if names[bone].key == "pelvis" and bone != found["hips"] and _is_above(skeleton, found["hips"], bone)]
+    if own:
+        found["pelvis"] = own[0]
+
+
+def _is_above(skeleton: Skeleton, one: str, other: str) -> bool:
+    return skeleton.index[one] in skeleton.path(skeleton.index[other])[:-1]

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Retarget panel of the SKEL tab: source, target, the bone map and the button. Drawing computes nothing."""
+
+import bpy
+
+from ..export.retarget import presets
+from ..export.retarget.slots import BY_NAME
+from .gather import active_rig, user_folder
+from .panel import Sidebar
+from .retarget_operators import FOLDER
+
+
+class SKEL_UL_slots(bpy.types.UIList):
+    """A row per part of the body, with a search for the target's bone."""
+
+    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0) -> None:
+        slot, target = BY_NAME[item.name], data.target
+        split = layout.split(factor=0.42)
+        split.label(text=slot.title, icon="ERROR" if slot.needed and not item.bone else "NONE")
+        field = split.row(align=True)
+        field.alert = bool(item.bone) and item.bone not in target.data.bones
+        field.prop_search(item, "bone", target.data, "bones", text="")
+
+
+class SKEL_MT_bone_maps(bpy.types.Menu):
+    """The saved bone maps."""
+
+    bl_label = "Bone Maps"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, saved = self.layout, presets.listed(user_folder(FOLDER))
+        for name in saved:
+            row = layout.row()
+            row.operator("skel.load_bone_map", text=name).name = name
+            row.operator("skel.delete_bone_map", text="", icon="X", emboss=False).name = name
+        if not saved:
+            layout.label(text="None is saved yet")
+
+
+class SKEL_PT_retarget(Sidebar, bpy.types.Panel):
+    """The motion on a character of your own."""
+
+    bl_label, bl_options = "Retarget", {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.skel_retarget
+        column = layout.column()
+        column.use_property_split, column.use_property_decorate = True, False
+        column.prop(settings, "source", icon="ARMATURE_DATA")
+        if settings.source is None and active_rig(context) is not None:
+            column.label(text=f"Takes the active {active_rig(context).name}", icon="BLANK1")
+        column.prop(settings, "target", icon="OUTLINER_OB_ARMATURE")
+        if settings.target is None:
+            return
+        row = layout.row(align=True)
+        row.operator("skel.guess_bones", icon="VIEWZOOM")
+        row.menu("SKEL_MT_bone_maps", text="Load", icon="PRESET")
+        save = row.row(align=True)
+        save.operator_context = "INVOKE_DEFAULT"
+        save.operator("skel.save_bone_map", text="Save", icon="ADD")
+        row.operator("skel.clear_bones", text="", icon="X")
+        if len(settings.rows):
+            layout.template_list("SKEL_UL_slots", "", settings, "rows", settings, "active", rows=8)
+        layout.prop(settings, "hold_feet")
+        layout.prop(settings, "root_travels")
+        row = layout.row()
+        row.scale_y = 1.4
+        row.operator("skel.retarget", icon="ARMATURE_DATA")
+
+
+CLASSES = (SKEL_UL_slots, SKEL_MT_bone_maps, SKEL_PT_retarget)
