@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A person's box in a frame to the 256 x 256 patch that HSMR looks at, pixel for pixel as HSMR cuts it.
+
+Corners are truncated to whole pixels toward zero and the image is black outside, so neighbouring boxes can give the same patch; the
+square's unrounded centre and side are what the camera (cameras.py) is worked out from. Source: HSMR (Xia et al., CVPR 2025; MIT).
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+
+SIDE = 256  # px of a patch
+SEEN = slice(32, 224)  # the columns of it that the backbone sees
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_TALL = 256 / 192  # least height of a box by its width
+
+
+def squares(boxes: np.ndarray) -> np.ndarray:
+    """Boxes (...,4) left, top, right, bottom px -> (...,3) centre x, y and side px of the squares that are cut out."""
+    boxes = np.asarray(boxes, float)
+    low, high = boxes[..., :2], boxes[..., 2:]
+    width, height = np.moveaxis(high - low, -1, 0)
+    return np.concatenate([0.5 * (low + high), np.maximum(height, width * _TALL)[..., None]], -1)
+
+
+def cut(image: np.ndarray, square: np.ndarray) -> np.ndarray:
+    """The patch (256,256,3) uint8 of an image (H,W,3) uint8 RGB and a square (3,): centre x, y and side px."""
+    low = np.trunc(square[:2] - 0.5 * square[2]).astype(int)
+    high = np.trunc(square[:2] + 0.5 * square[2]).astype(int)
+    width, height = np.maximum(high - low, 1)
+    window = np.zeros((height, width, 3), np.uint8)
+    first, last = np.clip(low, 0, image.shape[1::-1]), np.clip(high, 0, image.shape[1::-1])
+    if (last > first).all():
+        (x, y), (right, bottom) = first - low, last - low
+        window[y:bottom, x:right] = image[first[1] : last[1], first[0] : last[0]]
+    return cv2.resize(window, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+
+
+def normalised(pixels: torch.Tensor) -> torch.Tensor:
+    """Pixels (...,H,W,3) uint8 RGB -> (...,3,H,W) float32, less the mean and by the deviation of ImageNet's colours."""
+    values = pixels.to(torch.float32).movedim(-1, -3) / 255
+    mean, std = (values.new_tensor(part)[:, None, None] for part in (_MEAN, _STD))
+    return (values - mean) / std

@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HSMR over a clip: batches, memory, who is in which patch, and from the patches' cameras to the footage's."""
+
+import contextlib
+import os
+import threading
+import time
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from skel_blender.engine.body import load_body  # noqa: E402
+from skel_blender.engine.camera import R_CAM_LEVEL  # noqa: E402
+from skel_blender.engine.regress import load_hsmr  # noqa: E402
+from skel_blender.engine.regress.hsmr import HsmrRegressor, Prediction, batches, cameras, regressor  # noqa: E402
+from skel_blender.engine.regress.hsmr.ahead import ahead  # noqa: E402
+from skel_blender.engine.regress.hsmr.batches import Batches  # noqa: E402
+from skel_blender.engine.regress.hsmr.boxes import person_boxes  # noqa: E402
+from skel_blender.engine.regress.hsmr.branches import continuous  # noqa: E402
+from skel_blender.engine.regress.hsmr.patches import squares  # noqa: E402
+from skel_blender.engine.regress.hsmr.rotations import EULER_TRIPLES, ball_rotations  # noqa: E402
+from skel_blender.engine.tracks import Track  # noqa: E402
+from skel_blender.kinematics import axis_rotation, joint_rotations  # noqa: E402
+from skel_blender.messages import SkelError  # noqa: E402
+from tests import skel_file  # noqa: E402
+from tests.engine import hsmr_file  # noqa: E402
+
+SIZE = (640, 480)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    return hsmr_file.write(tmp_path_factory.mktemp("hsmr") / "small.ckpt")
+
+
+@pytest.fixture(scope="module")
+def body(tmp_path_factory):
+    return load_body(skel_file.write(tmp_path_factory.mktemp("skel") / "skel_male.pkl", "male"))
+
+
+class Small:
+    """A network whose card holds `most` patches; what it says of a patch is its first byte."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, most):
+        self.most, self.sizes = most, []
+
+    def taken(self, pixels):
+        if len(pixels) > self.most:
+            raise torch.OutOfMemoryError("no room")
+        self.sizes.append(len(pixels))
+
+    def of_pixels(self, pixels):
+        self.taken(pixels)
+        first = pixels[:, 0, 0, :1].float()
+        return Prediction(first.expand(-1, 46), first.expand(-1, 10), first.expand(-1, 3), first[..., None].expand(-1, 24, 6))
+
+
+def _marked(count):
+    return [np.full((256, 192, 3), number, np.uint8) for number in range(count)]
+
+
+def test_patches_keep_their_order_in_batches():
+    network = Small(100)
+    assert Batches(network, 8)(_marked(21)).cam[:, 0].tolist() == list(range(21))
+    assert network.sizes == [8, 8, 5]
+
+
+def test_a_batch_without_room_is_halved_and_so_are_the_next():
+    network = Small(3)
+    run = Batches(network, 16)
+    assert run(_marked(37)).poses[:, 5].tolist() == list(range(37))
+    assert run.size == 2 and max(network.sizes) == 2
+    assert network.sizes == [2] * 18 + [1]
+
+
+def test_a_card_without_room_for_one_patch_is_an_error_of_one_sentence():
+    with pytest.raises(SkelError) as caught:
+        Batches(Small(0), 4)(_marked(2))
+    assert caught.value.code == "no_memory"
+
+
+def test_a_place_on_the_card_is_filled_only_when_it_was_read(monkeypatch):
+    """The order of what is put on the two streams, which are written down instead of run."""
+    told, real = [], torch.empty
+
+    class Stream:
+        def wait_event(self, event):
+            told.append(("wait", self.name, event.number))
+
+    class Event:
+        count = 0
+
+        def __init__(self):
+            self.number, Event.count = Event.count, Event.count + 1
+
+        def record(self, stream):
+            told.append(("record", stream.name, self.number))
+
+        def synchronize(self):
+            told.append(("synchronize", "", self.number))
+
+    own, main = Stream(), Stream()
+    own.name, main.name = "copy", "main"
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: own)
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: main)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
+    monkeypatch.setattr(torch, "empty", lambda *size, pin_memory=False, **named: real(*size, **named))
+    run = Batches(Small(100), 4)
+    run._slots = batches._Slots(4, torch.device("cpu"))
+    assert run(_marked(10)).cam[:, 0].tolist() == list(range(10))
+    copied, used = {1: 1, 0: 0}, {1: 3, 0: 2}  # the numbers of the two places' events
+    wanted = []
+    for place in (1, 0, 1):
+        wanted += [("synchronize", "", copied[place]), ("wait", "copy", used[place]), ("record", "copy", copied[place]),
+                   ("wait", "main", copied[place]), ("record", "main", used[place])]  # fmt: skip
+    assert told == wanted
+
+
+def test_no_patches_give_empty_predictions():
+    assert [part.shape for part in Batches(Small(1), 4)([])] == [(0, 46), (0, 10), (0, 3), (0, 24, 6)]
+
+
+def test_items_are_made_ahead_but_not_further_than_asked():
+    made = []
+    items = ahead((made.append(n) or n for n in range(100)), 3)
+    assert next(items) == 0
+    _until(lambda: len(made) >= 5)
+    time.sleep(0.05)
+    assert len(made) == 5  # one is used, three wait, one is at the door
+    assert list(items) == list(range(1, 100))
+
+
+def test_an_error_ahead_is_raised_where_the_items_are_used():
+    def items():
+        yield 1
+        raise SkelError("gone", "It is gone.", "Find it.")
+
+    with pytest.raises(SkelError, match="gone"):
+        list(ahead(items(), 2))
+
+
+def test_who_leaves_early_ends_the_thread():
+    before = threading.active_count()
+    for _ in ahead(iter(range(10**9)), 2):
+        break
+    _until(lambda: threading.active_count() == before)
+
+
+def _until(true):
+    end = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_angles_go_on_through_both_branches_and_full_turns():
+    """A smooth motion, cut to the ranges that the representation gives back."""
+    t = np.linspace(0, 1, 60)[:, None]
+    random = np.random.default_rng(0)
+    smooth = random.normal(0, 0.4, (1, 46)) + random.normal(0, 0.6, (1, 46)) * np.sin(3 * t + random.normal(0, 1, (1, 46)))
+    smooth[:, 41] += 4.5 * t[:, 0]  # an arm that turns on
+    smooth[:, 30] = 2.4 * np.sin(4 * t[:, 0])  # and one that passes a right angle in its middle angle
+    broken = smooth.copy()
+    beyond = np.abs(broken[:, EULER_TRIPLES[:, 1]]) > np.pi / 2
+    for joint, triple in enumerate(EULER_TRIPLES):
+        rows = beyond[:, joint]
+        broken[np.ix_(rows, triple)] = np.array([np.pi, np.pi, np.pi]) + np.array([1, -1, 1]) * broken[np.ix_(rows, triple)]
+    broken = (broken + np.pi) % (2 * np.pi) - np.pi
+    assert np.abs(np.diff(broken, axis=0)).max() > 2
+    found = continuous(broken, np.tile([-np.inf, np.inf], (46, 1)))
+    assert np.abs(np.diff(found, axis=0)).max() < 0.3
+    same = ball_rotations(torch.from_numpy(found)) - ball_rotations(torch.from_numpy(smooth))
+    assert float(same.abs().max()) < 1e-12
+
+
+def test_of_two_branches_the_one_within_the_limits_is_taken():
+    limits = np.tile([-2.0, 2.0], (46, 1))
+    poses = np.zeros((5, 46))
+    poses[:, EULER_TRIPLES[8]] = [np.pi - 0.2, np.pi - 0.3, np.pi - 0.1]
+    assert continuous(poses, limits)[:, EULER_TRIPLES[8]] == pytest.approx(np.tile([-0.2, 0.3, -0.1], (5, 1)))
+
+
+def _in_front(body, K, away):
+    """Poses, betas and places (F,3), camera axes, of a few people at `away` m, off the axis, and the squares around them."""
+    random = np.random.default_rng(3)
+    poses = random.normal(0, 0.3, (5, 46))
+    poses[:, 0] += np.pi
+    across = np.array([[-0.35, 0.1], [0.3, -0.1], [0.0, 0.0], [0.25, 0.15], [-0.2, -0.2]])
+    where = np.concatenate([across * np.array(SIZE) / K[0, 0], np.ones((5, 1))], 1) * away
+    betas = random.normal(0, 1, 10)
+    joints = _joints(body, poses, betas) + where[:, None]
+    px = joints[..., :2] / joints[..., 2:] * K[0, 0] + K[:2, 2]
+    margin = 0.1 * np.ptp(px[..., 1], axis=1)[:, None]
+    return poses, betas, where, squares(np.concatenate([px.min(1) - margin, px.max(1) + margin], 1))
+
+
+def _joints(body, poses, betas):
+    poses, betas = torch.as_tensor(poses), torch.as_tensor(betas)
+    return body.joints(poses, betas, torch.zeros(len(poses), 3, dtype=torch.float64)).numpy()
+
+
+@pytest.mark.parametrize(("focal", "away", "tolerance"), [(40000.0, 200.0, 0.01), (900.0, 6.0, 0.05)])
+def test_a_person_is_put_where_the_footages_camera_sees_him(body, focal, away, tolerance):
+    """What a perfect HSMR says: the pose as seen along the line of sight, the pelvis at its pixel, at its size. The longer the lens, the
+    nearer it is to a patch's; with a short one a body's perspective is not that of its patch."""
+    K = np.array([[focal, 0, SIZE[0] / 2], [0, focal, SIZE[1] / 2], [0, 0, 1]])
+    poses, betas, where, cuts = _in_front(body, K, away)
+    line, frame = cameras.toward(cuts, K), body.rest_frames[0].numpy()
+    seen = poses.copy()
+    seen[:, :3] = regressor.pelvis_angles(frame.T @ line.swapaxes(1, 2) @ frame @ joint_rotations(poses)[:, 0])
+    pelvis = _joints(body, poses, betas)[:, 0]
+    px = (pelvis + where)[:, :2] / (pelvis + where)[:, 2:] * focal + K[:2, 2]
+    far = (pelvis + where)[:, 2] / focal * cuts[:, 2] / 256 * cameras.FOCAL
+    shift = (px - cuts[:, :2]) / cuts[:, 2:] * 256 / cameras.FOCAL * far[:, None] - pelvis[:, :2]
+    cam = np.concatenate([2 * cameras.FOCAL / (256 * (far - pelvis[:, 2]))[:, None], shift], 1)
+    given = Prediction(*map(torch.from_numpy, (seen, np.tile(betas, (5, 1)), cam)), torch.zeros(5, 24, 6))
+    found, trans = regressor.in_camera(given, cuts, torch.from_numpy(betas), body, K)
+    level = _joints(body, found, betas) + trans[:, None]
+    truth = _joints(body, poses, betas) + where[:, None]
+    off = level @ R_CAM_LEVEL.T - truth
+    assert np.linalg.norm((off - off[:, :1]), axis=-1).max() < 1e-6  # the body's pose and heading, exactly
+    assert (np.linalg.norm(off[:, 0], axis=-1) / away).max() < tolerance
+    again = (level @ R_CAM_LEVEL.T)[..., :2] / (level @ R_CAM_LEVEL.T)[..., 2:] * focal + K[:2, 2]
+    wanted = truth[..., :2] / truth[..., 2:] * focal + K[:2, 2]
+    assert np.abs(again - wanted).mean() < 0.015 * cuts[:, 2].mean()
+
+
+def test_the_line_of_sight_is_where_the_square_is():
+    K = np.array([[500.0, 0, 300], [0, 510.0, 250], [0, 0, 1]])
+    lines = cameras.toward(np.array([[300.0, 250, 10], [800, 250, 10], [10, 500, 10]]), K)
+    assert lines[0] == pytest.approx(np.eye(3)) and lines[1] == pytest.approx(axis_rotation(np.array([0.0, 1, 0]), np.array(np.pi / 4)))
+    ray = np.array([(10 - 300) / 500, (500 - 250) / 510, 1])
+    assert lines[2][:, 2] == pytest.approx(ray / np.linalg.norm(ray)) and np.linalg.det(lines[2]) == pytest.approx(1)
+
+
+def test_boxes_hold_the_person_and_stay_in_the_image():
+    points = np.zeros((2, 33, 3))
+    points[..., 0], points[..., 1] = 300, np.linspace(100, 400, 33)
+    points[:, [7, 8], 1], points[:, [11, 12], 1] = 100, 150
+    points[1, :, 0] = 900
+    boxes = person_boxes(points, SIZE)
+    assert boxes[0, 1] < 80 and boxes[0, 3] > 400 and (boxes[:, 2:] - boxes[:, :2] >= 8).all()
+    assert (boxes >= 0).all() and (boxes[:, [0, 2]] <= SIZE[0]).all()
+
+
+class Clip:
+    """Frames 10 to 29 of noise in which two people are squares of one brightness each, which changes with the frame."""
+
+    size, first, last, fps = SIZE, 10, 29, Fraction(25)
+
+    def __iter__(self):
+        for number in range(self.first, self.last + 1):
+            image = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+            image[50:350, 50:250], image[50:350, 350:550] = number, 100 + number
+            yield number, image
+
+
+def _tracks():
+    tracks = []
+    for left, first, last in ((60, 10, 30), (360, 14, 26)):
+        count = last - first
+        points = np.zeros((count, 33, 3), np.float32)
+        points[..., 0], points[..., 1], points[..., 2] = left + np.linspace(0, 150, 33), np.linspace(100, 300, 33), 1
+        observed = np.ones(count, bool)
+        observed[5:8] = False
+        tracks.append(Track(np.arange(first, last), points, np.zeros((count, 33, 3), np.float32), observed))
+    return tracks
+
+
+def test_every_patch_shows_the_right_person_and_frame(checkpoint, body):
+    """The network is replaced by one that reads a patch's brightness, as its first shape coefficient and scale."""
+    logs, told = [], []
+    run = HsmrRegressor(checkpoint, "cpu", logs.append)
+
+    class Reading(Small):
+        def of_pixels(self, pixels):
+            self.taken(pixels)
+            bright = pixels[:, 128, 96, :1].float()
+            poses = torch.zeros(len(pixels), 46)
+            poses[:, 0], poses[:, 6:7] = torch.pi, bright / 100
+            cam = torch.tensor([[0.9, 0, 0]]).expand(len(pixels), -1)
+            return Prediction(poses, bright.expand(-1, 10) / 100, cam, torch.zeros(len(pixels), 24, 6))
+
+    network = Reading(8)
+    run._batches = Batches(network, 16)
+    K = np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]])
+    guesses = run(Clip(), _tracks(), body, K, lambda done, total: told.append((done, total)))
+    assert network.sizes == [8, 8, 8, 2]  # both people's frames in the same batches
+    assert [log.level for log in logs] == ["info"] and "8 people" in logs[0].text
+    assert told[-1] == (20, 20) and told == sorted(told)
+    for guess, track, offset in zip(guesses, _tracks(), (0, 100)):
+        assert guess.poses[:, 6] == pytest.approx((track.frames + offset) / 100)  # in between for who was not seen
+        assert guess.betas == pytest.approx(np.full(10, np.median(track.frames[track.observed] + offset) / 100), abs=0.011)
+        assert np.isinf(guess.sigma[~track.observed]).all() and (guess.sigma[track.observed] < 1).all()
+        assert guess.trans.shape == (len(track.frames), 3) and (guess.trans[:, 2] < -1).all()  # in front of the level camera
+
+
+def test_the_open_body_is_refused(checkpoint):
+    with pytest.raises(SkelError) as caught:
+        HsmrRegressor(checkpoint)(Clip(), _tracks(), load_body("male"), np.eye(3), lambda done, total: None)
+    assert caught.value.code == "needs_skel"
+
+
+def test_a_clip_runs_with_the_network(checkpoint, body):
+    K = np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]])
+    guesses = HsmrRegressor(checkpoint)(Clip(), _tracks(), body, K, lambda done, total: None)
+    assert [len(guess.poses) for guess in guesses] == [20, 12]
+    assert all(np.isfinite(part).all() for guess in guesses for part in (guess.poses, guess.betas, guess.trans))
+
+
+@pytest.mark.skipif(not os.environ.get("SKEL_BLENDER_ALL"), reason="loading torch's compiler takes longer than the other tests")
+def test_one_compiled_graph_serves_all_blocks(checkpoint):
+    """Captured but not turned into code, which takes minutes."""
+    graphs, network = [], load_hsmr(checkpoint)
+    pixels = torch.from_numpy(hsmr_file.patches())
+    plain = network.of_pixels(pixels).rep
+    compiled = network.compiled(lambda graph, _inputs: graphs.append(graph) or graph.forward)
+    assert torch.allclose(compiled.of_pixels(pixels).rep, plain, atol=1e-6)
+    assert len(graphs) == 1 and len(network.backbone.blocks) == 2
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card")
+def test_a_card_says_the_same(checkpoint):
+    patches = [np.random.default_rng(n).integers(0, 256, (256, 192, 3), np.uint8) for n in range(37)]
+    here = Batches(load_hsmr(checkpoint))(patches)
+    there = Batches(load_hsmr(checkpoint, "cuda", torch.float32), 8)(patches)
+    assert all(torch.allclose(one, other, atol=1e-3) for one, other in zip(here, there))
