@@ -26,15 +26,20 @@ JOINT_INDEX = {name: index for index, name in enumerate(JOINT_NAMES)}
 
 @dataclass(frozen=True)
 class Dof:
-    """One pose parameter: a rotation about `axis` (joint frame) of joint `joint`.
+    """One pose parameter: a rotation about `axis` (joint frame) of joint `joint`, and where the rig keys it.
 
-    `mirror` is the index of the DoF that takes this one's value, times `mirror_sign`, when a pose is mirrored left to right.
+    In Blender it is rotation_euler[`channel`] of the bone named `bone`, times `sign`. `limits` are the anatomical ones, rad, infinite
+    where free. `mirror` is the index of the DoF that takes this one's value, times `mirror_sign`, when a pose is mirrored left to right.
     """
 
     index: int
     name: str
     joint: int
     axis: tuple[float, float, float]
+    bone: str
+    channel: int
+    sign: int
+    limits: tuple[float, float]
     mirror: int
     mirror_sign: int
 
@@ -54,99 +59,71 @@ _TOES_R, _TOES_L = _pin(-3.141589999, 0.6199010), _pin(-3.141589999, -0.6199010)
 _ELBOW_R, _ELBOW_L = (0.0494, 0.0366, 0.99810825), (-0.0494, -0.0366, 0.99810825)
 _PRO_R, _PRO_L = (-0.01716099, 0.99266564, -0.11966796), (0.01716099, -0.99266564, -0.11966796)
 
-# name, joint, axis, name of the mirror partner, sign under mirroring
+# name, joint, axis, the rig's channel with its sign, name of the mirror partner, sign under mirroring
 _DOF_TABLE = (
-    ("pelvis_tilt", 0, _Z, "pelvis_tilt", 1),
-    ("pelvis_list", 0, _X, "pelvis_list", -1),
-    ("pelvis_rotation", 0, _Y, "pelvis_rotation", -1),
-    ("hip_flexion_r", 1, _Z, "hip_flexion_l", 1),
-    ("hip_adduction_r", 1, _X, "hip_adduction_l", 1),
-    ("hip_rotation_r", 1, _Y, "hip_rotation_l", 1),
-    ("knee_angle_r", 2, _NZ, "knee_angle_l", 1),
-    ("ankle_angle_r", 3, _TALUS, "ankle_angle_l", 1),
-    ("subtalar_angle_r", 4, _CALCN_R, "subtalar_angle_l", 1),
-    ("mtp_angle_r", 5, _TOES_R, "mtp_angle_l", 1),
-    ("hip_flexion_l", 6, _Z, "hip_flexion_r", 1),
-    ("hip_adduction_l", 6, _NX, "hip_adduction_r", 1),
-    ("hip_rotation_l", 6, _NY, "hip_rotation_r", 1),
-    ("knee_angle_l", 7, _NZ, "knee_angle_r", 1),
-    ("ankle_angle_l", 8, _TALUS, "ankle_angle_r", 1),
-    ("subtalar_angle_l", 9, _CALCN_L, "subtalar_angle_r", 1),
-    ("mtp_angle_l", 10, _TOES_L, "mtp_angle_r", 1),
-    ("lumbar_bending", 11, _X, "lumbar_bending", -1),
-    ("lumbar_extension", 11, _Z, "lumbar_extension", 1),
-    ("lumbar_twist", 11, _Y, "lumbar_twist", -1),
-    ("thorax_bending", 12, _X, "thorax_bending", -1),
-    ("thorax_extension", 12, _Z, "thorax_extension", 1),
-    ("thorax_twist", 12, _Y, "thorax_twist", -1),
-    ("head_bending", 13, _X, "head_bending", -1),
-    ("head_extension", 13, _Z, "head_extension", 1),
-    ("head_twist", 13, _Y, "head_twist", -1),
-    ("scapula_abduction_r", 14, _Y, "scapula_abduction_l", -1),
-    ("scapula_elevation_r", 14, _NZ, "scapula_elevation_l", -1),
-    ("scapula_upward_rot_r", 14, _NX, "scapula_upward_rot_l", 1),
-    ("shoulder_r_x", 15, _X, "shoulder_l_x", -1),
-    ("shoulder_r_y", 15, _Y, "shoulder_l_y", -1),
-    ("shoulder_r_z", 15, _Z, "shoulder_l_z", 1),
-    ("elbow_flexion_r", 16, _ELBOW_R, "elbow_flexion_l", 1),
-    ("pro_sup_r", 17, _PRO_R, "pro_sup_l", 1),
-    ("wrist_flexion_r", 18, _X, "wrist_flexion_l", 1),
-    ("wrist_deviation_r", 18, _NZ, "wrist_deviation_l", 1),
-    ("scapula_abduction_l", 19, _Y, "scapula_abduction_r", -1),
-    ("scapula_elevation_l", 19, _Z, "scapula_elevation_r", -1),
-    ("scapula_upward_rot_l", 19, _X, "scapula_upward_rot_r", 1),
-    ("shoulder_l_x", 20, _X, "shoulder_r_x", -1),
-    ("shoulder_l_y", 20, _Y, "shoulder_r_y", -1),
-    ("shoulder_l_z", 20, _Z, "shoulder_r_z", 1),
-    ("elbow_flexion_l", 21, _ELBOW_L, "elbow_flexion_r", 1),
-    ("pro_sup_l", 22, _PRO_L, "pro_sup_r", 1),
-    ("wrist_flexion_l", 23, _NX, "wrist_flexion_r", 1),
-    ("wrist_deviation_l", 23, _NZ, "wrist_deviation_r", 1),
+    ("pelvis_tilt", 0, _Z, "+X", "pelvis_tilt", 1),
+    ("pelvis_list", 0, _X, "-Z", "pelvis_list", -1),
+    ("pelvis_rotation", 0, _Y, "+Y", "pelvis_rotation", -1),
+    ("hip_flexion_r", 1, _Z, "+X", "hip_flexion_l", 1),
+    ("hip_adduction_r", 1, _X, "+Z", "hip_adduction_l", 1),
+    ("hip_rotation_r", 1, _Y, "-Y", "hip_rotation_l", 1),
+    ("knee_angle_r", 2, _NZ, "+X", "knee_angle_l", 1),
+    ("ankle_angle_r", 3, _TALUS, "+X", "ankle_angle_l", 1),
+    ("subtalar_angle_r", 4, _CALCN_R, "+X", "subtalar_angle_l", 1),
+    ("mtp_angle_r", 5, _TOES_R, "+X", "mtp_angle_l", 1),
+    ("hip_flexion_l", 6, _Z, "+X", "hip_flexion_r", 1),
+    ("hip_adduction_l", 6, _NX, "-Z", "hip_adduction_r", 1),
+    ("hip_rotation_l", 6, _NY, "+Y", "hip_rotation_r", 1),
+    ("knee_angle_l", 7, _NZ, "+X", "knee_angle_r", 1),
+    ("ankle_angle_l", 8, _TALUS, "+X", "ankle_angle_r", 1),
+    ("subtalar_angle_l", 9, _CALCN_L, "+X", "subtalar_angle_r", 1),
+    ("mtp_angle_l", 10, _TOES_L, "+X", "mtp_angle_r", 1),
+    ("lumbar_bending", 11, _X, "-Z", "lumbar_bending", -1),
+    ("lumbar_extension", 11, _Z, "+X", "lumbar_extension", 1),
+    ("lumbar_twist", 11, _Y, "+Y", "lumbar_twist", -1),
+    ("thorax_bending", 12, _X, "-Z", "thorax_bending", -1),
+    ("thorax_extension", 12, _Z, "+X", "thorax_extension", 1),
+    ("thorax_twist", 12, _Y, "+Y", "thorax_twist", -1),
+    ("head_bending", 13, _X, "-Z", "head_bending", -1),
+    ("head_extension", 13, _Z, "+X", "head_extension", 1),
+    ("head_twist", 13, _Y, "+Y", "head_twist", -1),
+    ("scapula_abduction_r", 14, _Y, "-Z", "scapula_abduction_l", -1),
+    ("scapula_elevation_r", 14, _NZ, "-Y", "scapula_elevation_l", -1),
+    ("scapula_upward_rot_r", 14, _NX, "-X", "scapula_upward_rot_l", 1),
+    ("shoulder_r_x", 15, _X, "+Z", "shoulder_l_x", -1),
+    ("shoulder_r_y", 15, _Y, "-Y", "shoulder_l_y", -1),
+    ("shoulder_r_z", 15, _Z, "+X", "shoulder_l_z", 1),
+    ("elbow_flexion_r", 16, _ELBOW_R, "+X", "elbow_flexion_l", 1),
+    ("pro_sup_r", 17, _PRO_R, "-Y", "pro_sup_l", 1),
+    ("wrist_flexion_r", 18, _X, "+X", "wrist_flexion_l", 1),
+    ("wrist_deviation_r", 18, _NZ, "+Z", "wrist_deviation_l", 1),
+    ("scapula_abduction_l", 19, _Y, "-Z", "scapula_abduction_r", -1),
+    ("scapula_elevation_l", 19, _Z, "-Y", "scapula_elevation_r", -1),
+    ("scapula_upward_rot_l", 19, _X, "-X", "scapula_upward_rot_r", 1),
+    ("shoulder_l_x", 20, _X, "+Z", "shoulder_r_x", -1),
+    ("shoulder_l_y", 20, _Y, "-Y", "shoulder_r_y", -1),
+    ("shoulder_l_z", 20, _Z, "+X", "shoulder_r_z", 1),
+    ("elbow_flexion_l", 21, _ELBOW_L, "+X", "elbow_flexion_r", 1),
+    ("pro_sup_l", 22, _PRO_L, "+Y", "pro_sup_r", 1),
+    ("wrist_flexion_l", 23, _NX, "+X", "wrist_flexion_r", 1),
+    ("wrist_deviation_l", 23, _NZ, "-Z", "wrist_deviation_r", 1),
 )
 _DOF_NAMES = [row[0] for row in _DOF_TABLE]
-DOFS = tuple(
-    Dof(index, name, joint, axis, _DOF_NAMES.index(partner), sign)
-    for index, (name, joint, axis, partner, sign) in enumerate(_DOF_TABLE)
-)
-DOF_INDEX = {dof.name: dof.index for dof in DOFS}
-DOFS_OF_JOINT = tuple(tuple(dof for dof in DOFS if dof.joint == joint) for joint in range(J))
-
-# Bone axes: local X is the main bending axis, Y runs along the bone toward its child; both in the joint frame, Z completes them.
-# Left is the mirror image of right (Blender's X-mirror: X keeps its angle, Y and Z change sign). A joint with one DoF is not
-# listed: its axis is local X and Y is the direction to the child made perpendicular to it; where the axis runs along the bone, as the
-# forearm's does, it is local Y.
-_TRUNK = (_Z, _Y)
-BONE_AXES = {
-    0: _TRUNK, 11: _TRUNK, 12: _TRUNK, 13: _TRUNK,
-    1: (_Z, _NY), 6: (_Z, _NY),
-    14: (_X, _Z), 19: (_NX, _NZ),
-    15: (_Z, _NY), 20: (_Z, _NY),
-    18: (_X, _NY), 23: (_NX, _NY),
-}  # fmt: skip
-
-# Translations that SKEL couples to angles (kinematics.py evaluates them): arcs of constant curvature, joint -> (bottom, top),
-# their vertical distance is the arc's length; and the ellipsoid that a shoulder blade slides on, joint -> side sign.
-ARCS = {11: (0, 11), 12: (11, 12), 13: (12, 13)}
-ELLIPSOIDS = {14: -1, 19: 1}
-
+_MIRRORS = [(_DOF_NAMES.index(partner), sign) for *_, partner, sign in _DOF_TABLE]
 _D = math.radians
 FREE = (-math.inf, math.inf)
 
 
-def _both(right: dict[str, tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """All 46 limits from those of the right side and the trunk; the left side is their mirror image."""
-    table = [FREE] * Q
-    for name, (low, up) in right.items():
-        dof = DOFS[DOF_INDEX[name]]
-        table[dof.index] = (low, up)
-        table[dof.mirror] = (low, up) if dof.mirror_sign > 0 else (-up, -low)
-    return tuple(table)
-
-
 def mirror_limits(table: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
     """The limits (46 pairs, radians) of the left-right mirrored person."""
-    partners = [(table[dof.mirror], dof.mirror_sign) for dof in DOFS]
+    partners = [(table[mirror], sign) for mirror, sign in _MIRRORS]
     return tuple((low, up) if sign > 0 else (-up, -low) for (low, up), sign in partners)
+
+
+def _both(right: dict[str, tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """All 46 limits from those of the right side and the trunk; the left side is their mirror image."""
+    table = tuple(right.get(name, FREE) for name in _DOF_NAMES)
+    return tuple(own if own != FREE else other for own, other in zip(table, mirror_limits(table)))
 
 
 # Symmetric anatomical ranges (radians), for all bodies and the rig's default: the norms in limit_sources.NORMS, widened to what athletes
@@ -164,6 +141,37 @@ LIMITS_ANATOMICAL = _both({
     "elbow_flexion_r": (_D(0), _D(150)), "pro_sup_r": (_D(-90), _D(90)),
     "wrist_flexion_r": (_D(-85), _D(85)), "wrist_deviation_r": (_D(-30), _D(45)),
 })  # fmt: skip
+
+DOFS = tuple(
+    Dof(index, name, joint, axis, JOINT_NAMES[joint], "XYZ".index(channel[1]), 1 if channel[0] == "+" else -1,
+        LIMITS_ANATOMICAL[index], *_MIRRORS[index])
+    for index, (name, joint, axis, channel, _, _) in enumerate(_DOF_TABLE)
+)  # fmt: skip
+DOF_INDEX = {dof.name: dof.index for dof in DOFS}
+DOFS_OF_JOINT = tuple(tuple(dof for dof in DOFS if dof.joint == joint) for joint in range(J))
+
+# Bone axes: local X is the main bending axis, Y runs along the bone toward its child; both in the joint frame, Z completes them.
+# Left is the mirror image of right (Blender's X-mirror: X keeps its angle, Y and Z change sign). A joint with one DoF is not
+# listed: its axis is local X and Y is the direction to the child made perpendicular to it; where the axis runs along the bone, as the
+# forearm's does, it is local Y.
+_TRUNK = (_Z, _Y)
+BONE_AXES = {
+    0: _TRUNK, 11: _TRUNK, 12: _TRUNK, 13: _TRUNK,
+    1: (_Z, _NY), 6: (_Z, _NY),
+    14: (_X, _Z), 19: (_NX, _NZ),
+    15: (_Z, _NY), 20: (_Z, _NY),
+    18: (_X, _NY), 23: (_NX, _NY),
+}  # fmt: skip
+
+# The joints whose rotations bend the skin's shape, in the order in which SMPL's joints 1 to 23 take part in the model's pose blend
+# shapes: nine numbers each, the rotation less the identity, row by row. SMPL's 9, 12, 22 and 23 have no joint and no part.
+FEATURE_JOINTS = (6, 1, 11, 7, 2, 12, 9, 4, 10, 5, 19, 14, 13, 20, 15, 21, 16, 23, 18)
+FEATURES = 9 * len(FEATURE_JOINTS)
+
+# Translations that SKEL couples to angles (kinematics.py evaluates them): arcs of constant curvature, joint -> (bottom, top),
+# their vertical distance is the arc's length; and the ellipsoid that a shoulder blade slides on, joint -> side sign.
+ARCS = {11: (0, 11), 12: (11, 12), 13: (12, 13)}
+ELLIPSOIDS = {14: -1, 19: 1}
 
 # The table that HSMR and SKELify use (HSMR repository, MIT), its oddities kept: unlike sides in pronation and in the upward
 # rotation of the shoulder blade, and one sign of elevation on both sides although mirroring flips it (limit_sources.LIMIT_FAULTS).

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .anatomy import ARCS, DOFS, DOFS_OF_JOINT, ELLIPSOIDS, PARENTS, J, Q
+from .anatomy import ARCS, DOFS, DOFS_OF_JOINT, ELLIPSOIDS, FEATURE_JOINTS, PARENTS, J, Q
 
 _MIRROR = np.array([dof.mirror for dof in DOFS])
 _MIRROR_SIGN = np.array([dof.mirror_sign for dof in DOFS], dtype=float)
@@ -118,6 +118,16 @@ def skin(transforms: np.ndarray, rest_joints: np.ndarray, verts: np.ndarray, ind
     local = verts[:, None] - rest_joints[index]
     moved = np.einsum("vkij,vkj->vki", transforms[index, :3, :3], local) + transforms[index, :3, 3]
     return np.einsum("vk,vki->vi", weight, moved)
+
+
+def pose_features(poses: np.ndarray, rest_frames: np.ndarray) -> np.ndarray:
+    """(...,171) what moves a SKEL skin beside its joints: the rotations of anatomy.FEATURE_JOINTS, model axes, less the identity.
+
+    The T pose's vertices (V,3) become verts + posedirs @ features before `skin`.
+    """
+    joints = list(FEATURE_JOINTS)
+    rotations = rest_frames[joints] @ joint_rotations(poses)[..., joints, :, :] @ np.swapaxes(rest_frames[joints], -1, -2)
+    return (rotations - np.eye(3)).reshape(*rotations.shape[:-3], -1)
 
 
 def mirror_poses(poses: np.ndarray) -> np.ndarray:

@@ -9,21 +9,25 @@ of the source from 0. In the file a field of person k is named `people/k/field`,
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 import zipfile
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from . import kinematics
-from .anatomy import J, Q
 from .messages import SkelError
+from .take_checks import CONTACT_NAMES as CONTACT_NAMES
+from .take_checks import TRIANGLE as TRIANGLE
+from .take_checks import validate
 
-FORMAT, VERSION = "skel_blender take", 1
-TRIANGLE = -1  # fourth index of a face that has three corners
+FORMAT, VERSION = "skel_blender take", 2
+_READABLE = (1, 2)
 
 
 @dataclass
@@ -41,6 +45,7 @@ class RestBody:
     bone_faces: np.ndarray  # (Fs,3) int
     bone_joint: np.ndarray  # (Vs,) the joint whose bone a vertex belongs to
     limits: np.ndarray  # (46,2) rad, infinite where free
+    posedirs: np.ndarray | None = None  # (V,3,171) m, the skin's pose blend shapes, for `kinematics.pose_features`; None: it has none
 
 
 @dataclass
@@ -74,9 +79,6 @@ class Person:
         return np.maximum(0.0, np.maximum(low - self.poses, self.poses - up))
 
 
-CONTACT_NAMES = ("heel_r", "ball_r", "toe_r", "heel_l", "ball_l", "toe_l")
-
-
 @dataclass
 class Camera:
     """A pinhole camera in OpenCV's axes (x right, y down, z away)."""
@@ -99,7 +101,8 @@ class Take:
     settings: str = "{}"  # JSON of the options that made it
 
 
-_BODY = tuple(f.name for f in fields(RestBody))
+_BODY = tuple(f.name for f in fields(RestBody) if f.name != "posedirs")
+_STEPS = 32767  # of a pose blend shape's greatest number: 16 bits hold it to half a step
 _PERSON_STRINGS = ("name", "body_name")
 _PERSON_ARRAYS = tuple(f.name for f in fields(Person) if f.name not in (*_PERSON_STRINGS, "body"))
 _FLOAT32 = {"skin_verts", "skin_uv", "weight_value", "bone_verts", "keypoints_2d", "landmarks_3d"}
@@ -107,23 +110,7 @@ _FLOAT32 = {"skin_verts", "skin_uv", "weight_value", "bone_verts", "keypoints_2d
 
 def save(take: Take, path: Path | str) -> None:
     """Write a Take, whole or not at all. Raises SkelError if the Take is not valid or the place can't be written."""
-    validate(take)
-    path = Path(path)
-    arrays = {
-        "format": np.array(FORMAT), "version": np.array(VERSION), "producer": np.array(take.producer),
-        "source": np.array(take.source), "settings": np.array(take.settings),
-        "fps": np.array([take.fps.numerator, take.fps.denominator]), "frames": take.frames,
-        "image_size": np.array(take.image_size), "people": np.array(len(take.people)),
-        "camera/K": take.camera.K, "camera/world_to_cam": take.camera.world_to_cam,
-    }  # fmt: skip
-    for k, person in enumerate(take.people):
-        for name in (*_PERSON_STRINGS, *_PERSON_ARRAYS):
-            arrays[f"people/{k}/{name}"] = np.asarray(getattr(person, name))
-        for name in _BODY:
-            arrays[f"people/{k}/body/{name}"] = np.asarray(getattr(person.body, name))
-    for name, array in arrays.items():
-        if name.rpartition("/")[2] in _FLOAT32:
-            arrays[name] = array.astype(np.float32)
+    arrays, path = _pack(take), Path(path)
     temporary = None
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
@@ -142,25 +129,70 @@ def save(take: Take, path: Path | str) -> None:
             os.unlink(temporary)
 
 
+def dumps(take: Take) -> bytes:
+    """What `save` writes to a file. Raises SkelError if the Take is not valid."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **_pack(take))
+    return stream.getvalue()
+
+
+def _pack(take: Take) -> dict[str, np.ndarray]:
+    validate(take)
+    shaped = any(person.body.posedirs is not None for person in take.people)
+    arrays = {
+        "format": np.array(FORMAT), "version": np.array(VERSION if shaped else 1), "producer": np.array(take.producer),
+        "source": np.array(take.source), "settings": np.array(take.settings),
+        "fps": np.array([take.fps.numerator, take.fps.denominator]), "frames": take.frames,
+        "image_size": np.array(take.image_size), "people": np.array(len(take.people)),
+        "camera/K": take.camera.K, "camera/world_to_cam": take.camera.world_to_cam,
+    }  # fmt: skip
+    for k, person in enumerate(take.people):
+        for name in (*_PERSON_STRINGS, *_PERSON_ARRAYS):
+            arrays[f"people/{k}/{name}"] = np.asarray(getattr(person, name))
+        for name in _BODY:
+            arrays[f"people/{k}/body/{name}"] = np.asarray(getattr(person.body, name))
+        if person.body.posedirs is not None:
+            scale = np.abs(person.body.posedirs).max(axis=(0, 1)).astype(np.float32) / _STEPS
+            steps = np.round(person.body.posedirs / np.where(scale > 0.0, scale, 1.0)).clip(-_STEPS, _STEPS)
+            arrays[f"people/{k}/body/posedirs"], arrays[f"people/{k}/body/posedirs_scale"] = steps.astype(np.int16), scale
+    for name, array in arrays.items():
+        if name.rpartition("/")[2] in _FLOAT32:
+            arrays[name] = array.astype(np.float32)
+    return arrays
+
+
 def load(path: Path | str) -> Take:
     """Read and validate a Take. Raises SkelError with one sentence if the file is missing, damaged or of another kind."""
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with open(path, "rb") as stream:
+            return _read(stream, str(path))
     except FileNotFoundError as error:
         raise SkelError("no_file", f"There is no file {path}.", "Check its name.") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except OSError as error:
         raise SkelError("bad_take", f"{path} is not a Take or is damaged.", "Reconstruct the clip again.") from error
+
+
+def loads(data: bytes, name: str) -> Take:
+    """A Take from what `dumps` gave, or a file's bytes; `name` is for errors, as of `load`."""
+    return _read(io.BytesIO(data), name)
+
+
+def _read(stream: IO[bytes], name: str) -> Take:
+    try:
+        with np.load(stream, allow_pickle=False) as file:
+            arrays = {entry: file[entry] for entry in file.files}
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise SkelError("bad_take", f"{name} is not a Take or is damaged.", "Reconstruct the clip again.") from error
     if str(arrays.get("format")) != FORMAT:
-        raise SkelError("bad_take", f"{path} is not a Take.", "Choose a .npz that Reconstruct wrote.")
-    if int(arrays.get("version", -1)) != VERSION:
-        raise SkelError("bad_take", f"{path} is a Take of version {arrays.get('version')}, this program reads {VERSION}.",
+        raise SkelError("bad_take", f"{name} is not a Take.", "Choose a .npz that Reconstruct wrote.")
+    if int(arrays.get("version", -1)) not in _READABLE:
+        raise SkelError("bad_take", f"{name} is a Take of version {arrays.get('version')}, this program reads up to {VERSION}.",
                         "Use the matching version of skel_blender or reconstruct the clip again.")  # fmt: skip
     try:
         take = _unpack(arrays)
     except KeyError as error:
-        raise SkelError("bad_take", f"{path} lacks the entry {error}.", "Reconstruct the clip again.") from error
+        raise SkelError("bad_take", f"{name} lacks the entry {error}.", "Reconstruct the clip again.") from error
     validate(take)
     return take
 
@@ -168,7 +200,7 @@ def load(path: Path | str) -> Take:
 def _unpack(arrays: dict[str, np.ndarray]) -> Take:
     people = []
     for k in range(int(arrays["people"])):
-        body = RestBody(**{name: arrays[f"people/{k}/body/{name}"] for name in _BODY})
+        body = RestBody(**{name: arrays[f"people/{k}/body/{name}"] for name in _BODY}, posedirs=_posedirs(arrays, f"people/{k}/body/"))
         values = {name: arrays[f"people/{k}/{name}"] for name in _PERSON_ARRAYS}
         strings = {name: str(arrays[f"people/{k}/{name}"]) for name in _PERSON_STRINGS}
         people.append(Person(**strings, **values, body=body))
@@ -180,58 +212,10 @@ def _unpack(arrays: dict[str, np.ndarray]) -> Take:
     )  # fmt: skip
 
 
-def validate(take: Take) -> None:
-    """Raise SkelError naming the first field whose shape, range or finiteness is not as documented."""
-    frames = len(take.frames)
-    _shape("frames", take.frames, (frames,))
-    _require(frames > 0 and bool(np.all(np.diff(take.frames) == 1)), "frames", "one or more consecutive numbers")
-    _require(take.fps > 0, "fps", "a positive fraction")
-    _shape("camera/K", take.camera.K, (3, 3))
-    _shape("camera/world_to_cam", take.camera.world_to_cam, (frames, 4, 4))
-    _rotations("camera/world_to_cam", take.camera.world_to_cam[:, :3, :3])
-    for k, person in enumerate(take.people):
-        _validate_person(f"people/{k}/", person, take.frames)
-
-
-def _validate_person(prefix: str, person: Person, frames: np.ndarray) -> None:
-    t, body = len(person.frames), person.body
-    _require(t > 0 and bool(np.all(np.diff(person.frames) == 1)), prefix + "frames", "one or more consecutive numbers")
-    _require(frames[0] <= person.frames[0] and person.frames[-1] <= frames[-1], prefix + "frames", "inside the Take's frames")
-    shapes = {"poses": (t, Q), "betas": (10,), "trans": (t, 3), "confidence": (t,), "keypoints_2d": (t, 33, 3),
-              "landmarks_3d": (t, 33, 3), "contacts": (t, len(CONTACT_NAMES))}  # fmt: skip
-    for name, shape in shapes.items():
-        _shape(prefix + name, getattr(person, name), shape)
-    _require(person.reprojection_error.shape == (t,), prefix + "reprojection_error", f"of shape {(t,)}")
-    verts, faces, bones = len(body.skin_verts), len(body.skin_faces), len(body.bone_verts)
-    shapes = {"skin_verts": (verts, 3), "skin_faces": (faces, 4), "skin_uv": (faces, 4, 2), "joints": (J, 3), "frames": (J, 3, 3),
-              "weight_index": (verts, None), "weight_value": body.weight_index.shape, "bone_verts": (bones, 3),
-              "bone_faces": (len(body.bone_faces), 3), "bone_joint": (bones,)}  # fmt: skip
-    for name, shape in shapes.items():
-        _shape(f"{prefix}body/{name}", getattr(body, name), shape)
-    _require(body.limits.shape == (Q, 2) and bool(np.all(body.limits[:, 0] <= body.limits[:, 1])),
-             prefix + "body/limits", "46 rows of low <= up")  # fmt: skip
-    _rotations(prefix + "body/frames", body.frames)
-    _within(prefix + "body/skin_faces", body.skin_faces, TRIANGLE, verts)
-    _within(prefix + "body/bone_faces", body.bone_faces, 0, bones)
-    _within(prefix + "body/weight_index", body.weight_index, 0, J)
-    _within(prefix + "body/bone_joint", body.bone_joint, 0, J)
-
-
-def _shape(name: str, array: np.ndarray, shape: tuple[int | None, ...]) -> None:
-    fits = array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape))
-    _require(fits, name, f"of shape {shape}, not {array.shape}")
-    _require(array.dtype.kind in "fiub" and bool(np.all(np.isfinite(array))), name, "finite numbers")
-
-
-def _rotations(name: str, matrices: np.ndarray) -> None:
-    error = np.abs(matrices @ np.swapaxes(matrices, -1, -2) - np.eye(3)).max()
-    _require(error < 1e-4 and bool(np.all(np.linalg.det(matrices) > 0)), name, "rotations")
-
-
-def _within(name: str, array: np.ndarray, low: int, end: int) -> None:
-    _require(array.size == 0 or (int(array.min()) >= low and int(array.max()) < end), name, f"from {low} to {end - 1}")
-
-
-def _require(holds: bool, name: str, what: str) -> None:
-    if not holds:
-        raise SkelError("bad_take", f"In the Take, {name} must be {what}.", "Reconstruct the clip again.")
+def _posedirs(arrays: dict[str, np.ndarray], prefix: str) -> np.ndarray | None:
+    if f"{prefix}posedirs" not in arrays:
+        return None
+    steps, scale = arrays[f"{prefix}posedirs"], arrays[f"{prefix}posedirs_scale"]
+    if steps.ndim != 3 or scale.shape != steps.shape[2:]:
+        raise SkelError("bad_take", f"In the Take, {prefix}posedirs_scale must be one number a direction.", "Reconstruct the clip again.")
+    return steps.astype(np.float32) * scale

@@ -31,11 +31,15 @@ def main(arguments: list[str]) -> int:
     from skel_blender import messages, take
     from tests import synthetic
 
-    assert arguments[:3] == ["-m", "skel_blender.engine", "reconstruct"], arguments
+    assert arguments[:2] == ["-m", "skel_blender.engine"] and arguments[2] in ("reconstruct", "import"), arguments
     parser = argparse.ArgumentParser()
     parser.add_argument("inputs", nargs="+")
-    for name in ("out", "frames", "people", "body", "device", "fov", "focal-length", "seed", "model"):
+    for name in ("out", "frames", "people", "body", "device", "fov", "focal-length", "seed", "model", "regressor", "hsmr", "memory"):
         parser.add_argument(f"--{name}")
+    if arguments[2] == "import":
+        parser.add_argument("--up", choices=("y", "z", "-y"))
+        parser.add_argument("--fps", type=float)
+        parser.add_argument("--limits", action="store_true")
     parser.add_argument("--events", action="store_true", required=True)
     given = parser.parse_args(arguments[3:])
     end = os.environ.get("FAKE_ENGINE", "done")

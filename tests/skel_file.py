@@ -7,7 +7,6 @@ import pickle
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse
 
 SKIN_VERTS = 6890
 _DATA = Path(__file__).resolve().parent / "data"
@@ -24,6 +23,8 @@ def numbers(sex: str) -> dict[str, np.ndarray]:
 
 def contents(sex: str) -> dict:
     """The dict of the pickle: skin vertices that the reduced model lacks are zero and ride the pelvis."""
+    import scipy.sparse  # which Blender's Python, that wants the numbers only, has not
+
     data, kept = numbers(sex), {}
     rows = data["vertices"].astype(int)
     for key in ("skin_template_v", "shapedirs", "posedirs"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m skel_blender.rig take.npz --out shot.blend|.fbx|.glb [--clip PATH]`: build a Take in an empty scene and write it."""
+"""`python -m skel_blender.rig take.npz --out shot.blend|.fbx|.glb ... [--clip PATH]`: build a Take in an empty scene and write it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import bpy
 from mathutils import Euler
 
 from .. import take as takes
-from ..export import fbx, gltf, whole_file
+from ..export import presets
+from ..export.writing import chosen, rigs_of, whole_file, write
 from ..messages import SkelError
 from . import compat
 from .assemble import build_take
 
-_ENDINGS = (".blend", ".fbx", ".glb")
+_ENDINGS = (".blend", *presets.ENDINGS)
 
 
 def main() -> None:
@@ -25,18 +26,18 @@ def main() -> None:
     parser.add_argument("take", type=Path, help="the .npz that the engine wrote")
     parser.add_argument("--out", type=Path, required=True, help="what to write: " + ", ".join(_ENDINGS))
     parser.add_argument("--clip", type=Path, help="the footage, if it no longer lies where it was reconstructed from")
+    parser.add_argument("--person", type=int, help="write one person, counted from 1 (default: everybody)")
+    presets.add_arguments(parser)
     arguments = parser.parse_args()
-    out = _checked(arguments.out.absolute())
+    out, preset = _checked(arguments.out.absolute()), presets.given(arguments)
     take = takes.load(arguments.take)
     bpy.ops.wm.read_factory_settings(use_empty=True)
     collection = build_take(bpy.context, take, arguments.clip, out.stem)
-    if out.suffix == ".fbx":
-        fbx.write(bpy.context, collection, out)
-    elif out.suffix == ".glb":
-        gltf.write(bpy.context, collection, out)
-    else:
+    if out.suffix == ".blend":
         _make_presentable(bpy.context, collection)
         _save(out)
+    else:
+        write(bpy.context.scene, chosen(rigs_of(collection.all_objects), arguments.person), out, preset)
 
 
 def _checked(out: Path) -> Path:

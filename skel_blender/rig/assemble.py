@@ -9,7 +9,7 @@ from pathlib import Path
 import bpy
 
 from ..take import Person, Take
-from . import armature, bones, camera, coupling, ik, keyframes, limits, record, shapes, skin
+from . import armature, bones, camera, correctives, coupling, embedded, ik, keyframes, limits, presence, record, shapes, skin
 
 _IVORY = (0.80, 0.74, 0.60)
 
@@ -24,20 +24,33 @@ class Handle:
     action: bpy.types.Action
 
 
+@dataclass(frozen=True)
+class Options:
+    """How rigs are built: `horizontal` leaves the height to the pelvis, so that the root moves over the floor only; `correct` gives the
+    skin of a SKEL body its pose blend shapes; `hide` takes people out of sight before they come and after they go."""
+
+    horizontal: bool = False
+    correct: bool = False
+    hide: bool = False
+
+
 def build_take(
     context: bpy.types.Context,
     take: Take,
     clip_path: Path | str | None = None,
     collection_name: str | None = None,
     horizontal: bool = False,
+    correct: bool = False,
+    hide: bool = False,
+    embed: bool = True,
 ) -> bpy.types.Collection:
     """Build a valid Take in the context's scene and return its new collection.
 
     Other contents of the scene stay as they are; only its clock, frame range, picture size and active camera become the Take's.
     All hangs on an empty, so that the whole take can be moved.
     Building again makes a second version, named apart by Blender's suffix. `clip_path` is the footage (None: the Take's source, if
-    it still lies there); `horizontal` leaves the height to the pelvis, so that the root moves over the floor only. Raises SkelError
-    if the footage can't be shown, before anything is built.
+    it still lies there); the rest are `Options`, and whether the .blend file shall hold the Take itself. Raises SkelError if the footage
+    can't be shown, before anything is built.
     """
     footage = camera.load_footage(take, clip_path)
     name = collection_name or Path(take.source).stem or "take"
@@ -52,21 +65,23 @@ def build_take(
     if footage is not None:
         camera.show_footage(eye, footage)
     for index, person in enumerate(take.people):
-        add_person(context, person, index, collection, horizontal)
+        add_person(context, person, index, collection, Options(horizontal, correct, hide))
+    if embed:
+        embedded.embed(collection, take)
     collection["skel_source"], collection["skel_producer"], collection["skel_settings"] = take.source, take.producer, take.settings
     context.view_layer.update()
     return collection
 
 
 def add_person(
-    context: bpy.types.Context, person: Person, index: int, collection: bpy.types.Collection, horizontal: bool = False
+    context: bpy.types.Context, person: Person, index: int, collection: bpy.types.Collection, options: Options
 ) -> bpy.types.Object:
     """One person's rig in a take's collection, in the colour of that index."""
     name = f"{collection.name}_bone"
     used = (material for thing in collection.objects if thing.get(record.PART) == "bone" for material in thing.data.materials)
     ivory = next(used, None) or skin.plain_material(name, _IVORY, 0.5)
     colour = skin.plain_material(f"{person.name}_skin", skin.COLOURS[index % len(skin.COLOURS)], 0.6)
-    return build_person(context, person, collection, colour, ivory, horizontal)
+    return build_person(context, person, collection, colour, ivory, options)
 
 
 def build_person(
@@ -75,13 +90,14 @@ def build_person(
     collection: bpy.types.Collection,
     colour: bpy.types.Material | None,
     ivory: bpy.types.Material | None,
-    horizontal: bool,
+    options: Options,
 ) -> bpy.types.Object:
     """One person's rig, skin, bones and raw action, in a collection of the context's view layer."""
     rig = armature.build(context, person.name, person.body, collection)
     rig.parent = place_of(collection)
-    record.keep(rig, person, horizontal)
-    skin.build(f"{person.name}_skin", person.body, rig, colour, collection)[record.PART] = "skin"
+    record.keep(rig, person, options.horizontal)
+    surface = skin.build(f"{person.name}_skin", person.body, rig, colour, collection)
+    surface[record.PART] = "skin"
     for bone in bones.build(person.name, person.body, rig, ivory, collection):
         bone[record.PART] = "bone"
     coupling.build(rig, person.body.joints)
@@ -89,7 +105,12 @@ def build_person(
     ik.build(rig)  # its constraints come last
     limits.apply(rig, person.body.limits, "body")
     shapes.build(rig, person.body)
-    key_raw(rig, person, horizontal)
+    if options.correct:
+        correctives.build(surface, rig, person.body)
+    presence.keep(rig, keyframes.scene_frames(person.frames))
+    if options.hide:
+        presence.apply(rig, True)
+    key_raw(rig, person, options.horizontal)
     return rig
 
 

@@ -15,7 +15,7 @@ from mathutils import Matrix
 
 from ..messages import SkelError
 from ..take import Camera, Take
-from . import compat, keyframes
+from . import compat, keyframes, record
 
 _SENSOR = 36.0  # mm, width
 _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # Blender's cameras have y up and look along -z
@@ -41,7 +41,8 @@ def aim(camera: bpy.types.Object, take: Take) -> None:
     data.shift_y = (float(K[1, 2]) - height / 2) / width * float(K[0, 0] / K[1, 1])
     data.clip_start, data.clip_end = 0.05, 1000.0
     camera.animation_data_clear()
-    _place(camera, take.camera, keyframes.scene_frames(take.frames))
+    camera[record.FOLLOWS] = False
+    key_path(camera, keyframes.scene_frames(take.frames), camera_to_world(take.camera))
 
 
 def camera_to_world(camera: Camera) -> np.ndarray:
@@ -49,8 +50,8 @@ def camera_to_world(camera: Camera) -> np.ndarray:
     return np.linalg.inv(camera.world_to_cam) @ _FLIP
 
 
-def _place(camera: bpy.types.Object, model: Camera, frames: np.ndarray) -> None:
-    matrices = camera_to_world(model)
+def key_path(camera: bpy.types.Object, frames: np.ndarray, matrices: np.ndarray) -> None:
+    """Put a camera object where rigid matrices (T,4,4) say, keyed on the scene frames (T,) if they are not all the same."""
     camera.rotation_mode = "QUATERNION"
     camera.matrix_basis = Matrix(matrices[0])
     if np.allclose(matrices, matrices[0], rtol=0.0, atol=1e-6):

@@ -3,7 +3,7 @@
 
 Each hand and foot has a control, a target that hangs on it, and a chain of bones that are solved: the joints of the limb again, a joint
 of several DoFs as one bone per DoF, so that every bone turns about one axis and Blender's solver can hold every DoF's own limits.
-The limb's bones copy the chain's when IK is on. The head has a control for where it looks, and one bone that holds its limits.
+The limb's bones copy the chain's when IK is on. Head and chest have a control for where they turn, and one bone that holds its limits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from . import layout
 
 @dataclass(frozen=True)
 class Limb:
-    """A limb that a control can lead; `joints` from the trunk outward, none of the head's chain is solved."""
+    """A limb that a control can lead; `joints` from the trunk outward. The last bone of those in TURNING only turns with it."""
 
     title: str
     control: str  # bone that the animator moves; its location and rotation_quaternion are keyed
@@ -57,11 +57,11 @@ LIMBS = (
     _limb("Right Foot", "foot_ik_r", "talus_r", "femur_r", "tibia_r", "talus_r", "calcn_r"),
     _limb("Left Foot", "foot_ik_l", "talus_l", "femur_l", "tibia_l", "talus_l", "calcn_l"),
     _limb("Head", "head_ik", "head", "head"),
+    _limb("Chest", "chest_ik", "thorax", "thorax"),
 )
-HEAD = LIMBS[-1]
+REACHING, TURNING = LIMBS[:4], LIMBS[4:]
 COLLECTION = "Controls"  # of bones, out of sight until a limb is handed to its control
-HEAD_SOLVED, HEAD_SHIFT = "ik_head", "ik_head_shift"
-_LENGTHS = {"hand": 0.12, "foot": 0.2, "head": 0.25}
+_LENGTHS = {"hand": 0.12, "foot": 0.2, "head": 0.25, "chest": 0.25}
 _SOLVED_LENGTH = 0.03
 
 
@@ -86,13 +86,19 @@ def segments(limb: Limb) -> tuple[tuple[Segment, ...], ...]:
 
 def solved_name(limb: Limb, joint: int) -> str:
     """The solved bone that a joint's own bone copies."""
-    return HEAD_SOLVED if limb is HEAD else segments(limb)[limb.joints.index(joint)][-1].name
+    return f"ik_{JOINT_NAMES[joint]}" if limb in TURNING else segments(limb)[limb.joints.index(joint)][-1].name
+
+
+def shift_name(limb: Limb) -> str:
+    """The bone that carries the translation which the angles cause that a limb of TURNING has by its control."""
+    return f"ik_{JOINT_NAMES[limb.tip]}_shift"
 
 
 def names() -> dict[str, tuple[str, ...]]:
     """COLLECTION and 'Solved': the bones of this module."""
-    solved = [segment.name for limb in LIMBS[:-1] for joint in segments(limb) for segment in joint]
-    solved += [HEAD_SOLVED, HEAD_SHIFT, *(limb.target for limb in LIMBS), *(limb.base for limb in LIMBS[:-1])]
+    solved = [segment.name for limb in REACHING for joint in segments(limb) for segment in joint]
+    solved += [name for limb in TURNING for name in (solved_name(limb, limb.tip), shift_name(limb))]
+    solved += [*(limb.target for limb in LIMBS), *(limb.base for limb in REACHING)]
     return {COLLECTION: tuple(limb.control for limb in LIMBS), "Solved": tuple(solved)}
 
 
@@ -104,12 +110,12 @@ def rest_bones(body: RestBody, own: dict[str, layout.RestBone]) -> list[layout.R
         tip = own[JOINT_NAMES[limb.tip]]
         length = _LENGTHS[limb.control.split("_")[0]]
         result.append(layout.RestBone(limb.control, None, heads[limb.pivot], np.eye(3), length, None))
-        end = tip.head if limb is HEAD else tip.head + tip.length * tip.basis[:, 1]
+        end = tip.head if limb in TURNING else tip.head + tip.length * tip.basis[:, 1]
         result.append(layout.RestBone(limb.target, limb.control, end, tip.basis, _SOLVED_LENGTH, None))
-        if limb is HEAD:  # beside the driven bone that shifts the head, which follows it
+        if limb in TURNING:  # beside the driven bone that shifts head or chest, which follows it
             parent = JOINT_NAMES[PARENTS[limb.tip]]
-            result.append(layout.RestBone(HEAD_SOLVED, parent, tip.head, tip.basis, _SOLVED_LENGTH, None))
-            result.append(layout.RestBone(HEAD_SHIFT, parent, tip.head, np.eye(3), _SOLVED_LENGTH, None))
+            result.append(layout.RestBone(solved_name(limb, limb.tip), parent, tip.head, tip.basis, _SOLVED_LENGTH, None))
+            result.append(layout.RestBone(shift_name(limb), parent, tip.head, np.eye(3), _SOLVED_LENGTH, None))
             continue
         parent = JOINT_NAMES[PARENTS[limb.joints[0]]]
         result.append(layout.RestBone(limb.base, parent, heads[limb.joints[0]], np.eye(3), _SOLVED_LENGTH, None))

@@ -20,16 +20,16 @@ from . import controls, drivers, layout
 def build(armature: bpy.types.Object, rest_joints: np.ndarray) -> None:
     """Drive the helper bones of `armature` by the raw angles of the joints below them; rest_joints (24,3) m, model frame.
 
-    The head's helper has a twin that follows the angles which its control leaves it with (see `ik`).
+    The helpers of head and chest have twins that follow the angles which their controls leave them with (see `ik`).
     """
     for joint, expressions in _expressions(rest_joints).items():
         dofs = DOFS_OF_JOINT[joint][:2]
         _drive(armature, layout.SHIFTS[joint], expressions, [drivers.prop(armature, _path(dof.index)) for dof in dofs])
-        if joint == controls.HEAD.tip:
+        for limb in (limb for limb in controls.TURNING if limb.tip == joint):
             turns = [layout.channel(dof.index).index for dof in dofs]
             order = layout.euler_order(joint)
-            sources = [drivers.turn(armature, controls.HEAD_SOLVED, index, order) for index in turns]
-            _drive(armature, controls.HEAD_SHIFT, expressions, sources)
+            sources = [drivers.turn(armature, controls.solved_name(limb, joint), index, order) for index in turns]
+            _drive(armature, controls.shift_name(limb), expressions, sources)
 
 
 def _drive(armature: bpy.types.Object, name: str, expressions: tuple[str, str, str], angles: list[drivers.Source]) -> None:

@@ -26,13 +26,13 @@ def build(armature: bpy.types.Object) -> None:
         _add_switch(armature, limb.switch, limb.title)
         armature.pose.bones[limb.control].rotation_mode = "QUATERNION"
         armature.pose.bones[limb.control].lock_scale = (True, True, True)
-        if limb is controls.HEAD:
+        if limb in controls.TURNING:
             armature.pose.bones[limb.control].lock_location = (True, True, True)
             _look(armature, limb)
         else:
             _solve(armature, limb)
         for joint in limb.joints:
-            kind = "COPY_ROTATION" if limb is controls.HEAD else "COPY_TRANSFORMS"
+            kind = "COPY_ROTATION" if limb in controls.TURNING else "COPY_TRANSFORMS"
             copy = armature.pose.bones[JOINT_NAMES[joint]].constraints.new(kind)
             copy.name, copy.target, copy.subtarget = COPY, armature, controls.solved_name(limb, joint)
             copy.owner_space = copy.target_space = "POSE"
@@ -45,7 +45,7 @@ def build(armature: bpy.types.Object) -> None:
 
 def measure(armature: bpy.types.Object) -> None:
     """Fit the solved knees and elbows to the length of the armature's limbs."""
-    for limb in controls.LIMBS[:-1]:
+    for limb in controls.REACHING:
         (hinge,) = controls.segments(limb)[1]
         channel = layout.channel(hinge.dof)
         drivers.add(armature.pose.bones[hinge.name], "rotation_euler", channel.index, _bent(armature, limb, channel.sign),
@@ -54,17 +54,18 @@ def measure(armature: bpy.types.Object) -> None:
 
 def limit(armature: bpy.types.Object, ranges: list[dict[int, tuple[float, float]]], enabled: bool) -> None:
     """Hold the solved bones to `ranges`: per joint Euler index -> (low, up) rad (`limits.channel_limits`), or to none."""
-    for limb in controls.LIMBS[:-1]:
+    for limb in controls.REACHING:
         for joint, bones in zip(limb.joints, controls.segments(limb)):
             for segment in bones:
                 _limit_segment(armature.pose.bones[segment.name], segment.dof, ranges[joint] if enabled else {})
-    constraint = armature.pose.bones[controls.HEAD_SOLVED].constraints[LIMIT]
-    constraint.mute = not enabled
-    for index, axis in enumerate(_AXES):
-        low, up = ranges[controls.HEAD.tip].get(index, (-math.pi, math.pi))
-        setattr(constraint, f"use_limit_{axis}", True)
-        setattr(constraint, f"min_{axis}", low)
-        setattr(constraint, f"max_{axis}", up)
+    for limb in controls.TURNING:
+        constraint = armature.pose.bones[controls.solved_name(limb, limb.tip)].constraints[LIMIT]
+        constraint.mute = not enabled
+        for index, axis in enumerate(_AXES):
+            low, up = ranges[limb.tip].get(index, (-math.pi, math.pi))
+            setattr(constraint, f"use_limit_{axis}", True)
+            setattr(constraint, f"min_{axis}", low)
+            setattr(constraint, f"max_{axis}", up)
 
 
 def is_on(armature: bpy.types.Object, limb: controls.Limb) -> bool:
@@ -114,8 +115,8 @@ def _bent(armature: bpy.types.Object, limb: controls.Limb, sign: int) -> str:
 
 
 def _look(armature: bpy.types.Object, limb: controls.Limb) -> None:
-    """The head's solved bone turns as the control does, within limits; the arc of the neck follows what comes of it."""
-    bone, order = armature.pose.bones[controls.HEAD_SOLVED], layout.euler_order(limb.tip)
+    """The solved bone turns as the control does, within limits; the arc of the spine below follows what comes of it."""
+    bone, order = armature.pose.bones[controls.solved_name(limb, limb.tip)], layout.euler_order(limb.tip)
     bone.rotation_mode = order
     look = bone.constraints.new("COPY_ROTATION")
     look.name, look.target, look.subtarget = LOOK, armature, limb.target
@@ -123,7 +124,7 @@ def _look(armature: bpy.types.Object, limb: controls.Limb) -> None:
     hold = bone.constraints.new("LIMIT_ROTATION")
     hold.name, hold.owner_space, hold.euler_order = LIMIT, "LOCAL", order
     shift = armature.pose.bones[layout.SHIFTS[limb.tip]].constraints.new("COPY_TRANSFORMS")
-    shift.name, shift.target, shift.subtarget = COPY, armature, controls.HEAD_SHIFT
+    shift.name, shift.target, shift.subtarget = COPY, armature, controls.shift_name(limb)
     shift.owner_space = shift.target_space = "POSE"
     _switched(armature, shift, limb)
 

@@ -10,21 +10,21 @@ import bpy
 import numpy as np
 
 from ..take import Person
-from . import compat, continuity, hermite, layout, tracks
+from . import bezier, compat, continuity, layout, tracks
 
 FIRST_FRAME = 1  # scene frame that shows frame 0 of the source
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Keys of one F-curve; with slopes (per frame) they are Bezier keys whose handles lie a third of the way to the next keys."""
+    """Keys of one F-curve; with handles, left and right (K,2) frames and value from their keys, they are Bezier keys."""
 
     path: str
     index: int
     group: str
     frames: np.ndarray  # (K,)
     values: np.ndarray  # (K,)
-    slopes: np.ndarray | None = None  # (K,)
+    handles: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def scene_frames(frames: np.ndarray) -> np.ndarray:
@@ -50,13 +50,13 @@ def every_frame(table: Sequence[tracks.Track], frames: np.ndarray, values: np.nd
     return [Curve(t.path, t.index, t.bone, frames, t.offset + t.factor * values[t.source]) for t in table]
 
 
-def thinned(table: Sequence[tracks.Track], first: int, spline: hermite.Spline) -> list[Curve]:
+def thinned(table: Sequence[tracks.Track], first: int, spline: bezier.Spline) -> list[Curve]:
     """Curves with the keys of a spline of 49 channels whose first frame is the scene frame `first`."""
     result = []
     for track in table:
-        frames, values, slopes = spline.of(track.source)
-        values = track.offset + track.factor * values
-        result.append(Curve(track.path, track.index, track.bone, frames + first, values, track.factor * slopes))
+        frames, values, *handles = spline.of(track.source)
+        handles = tuple(handle * [1.0, track.factor] for handle in handles)
+        result.append(Curve(track.path, track.index, track.bone, frames + first, track.offset + track.factor * values, handles))
     return result
 
 
@@ -69,14 +69,11 @@ def write(holder: bpy.types.Action | bpy.types.ActionChannelbag, curve: Curve, i
     points.clear()
     points.add(count)
     points.foreach_set("co", _pairs(curve.frames, curve.values))
-    smooth = curve.slopes is not None
-    _fill(points, "interpolation", "BEZIER" if smooth else interpolation)
-    for side in ("left", "right"):
-        _fill(points, f"handle_{side}_type", "ALIGNED" if smooth else "AUTO_CLAMPED")
-    if smooth:
-        gaps = np.diff(curve.frames, prepend=curve.frames[0] - 3, append=curve.frames[-1] + 3) / 3.0
-        for side, reach in (("left", -gaps[:-1]), ("right", gaps[1:])):
-            points.foreach_set(f"handle_{side}", _pairs(curve.frames + reach, curve.values + reach * curve.slopes))
+    _fill(points, "interpolation", "BEZIER" if curve.handles else interpolation)
+    for side, handles in zip(("left", "right"), curve.handles or (None, None)):
+        _fill(points, f"handle_{side}_type", "AUTO_CLAMPED" if handles is None else "FREE")
+        if handles is not None:
+            points.foreach_set(f"handle_{side}", _pairs(curve.frames + handles[:, 0], curve.values + handles[:, 1]))
     made.update()
     return made
 

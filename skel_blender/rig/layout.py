@@ -80,20 +80,17 @@ def _perpendicular(vector: np.ndarray, axis: np.ndarray) -> np.ndarray:
     raise ValueError("no direction is perpendicular to a zero axis")
 
 
-@lru_cache(maxsize=1)
+_CHANNELS = tuple(Channel(dof.bone, dof.channel, dof.sign) for dof in DOFS)
+
+
 def channels() -> tuple[Channel, ...]:
-    """The 46 channels in the order of the DoFs."""
-    table = []
-    for dof in DOFS:
-        along = local_axes(dof.joint, _DOWN).T @ np.array(dof.axis)
-        index = int(np.argmax(np.abs(along)))
-        table.append(Channel(JOINT_NAMES[dof.joint], index, 1 if along[index] > 0 else -1))
-    return tuple(table)
+    """The 46 channels in the order of the DoFs, as anatomy.py has them."""
+    return _CHANNELS
 
 
 def channel(dof: int) -> Channel:
     """Bone, Euler index and sign of one DoF."""
-    return channels()[dof]
+    return _CHANNELS[dof]
 
 
 @lru_cache(maxsize=J)

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Place a take where a camera that Blender has solved sees it: heading and place on the floor; floor and scale stay."""
+"""Place a take where a camera that Blender has solved sees it; floor and scale stay.
+
+Where both cameras stand still, or both move, the take is turned and shifted as a whole. Where only the solved one moves, the take's people
+were fitted as if it did not: they are carried along with it frame by frame (`following`).
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,12 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from ..anatomy import Q
 from ..messages import SkelError
-from . import assemble
+from . import assemble, camera, following, keyframes, motion, record, tracks
 
+KIND = "placed"
+_SAME = 1e-4
 _STEEP = 0.2  # of a camera's view along the floor; one that looks straight down has no heading
 
 
@@ -24,6 +31,21 @@ class Placement:
     off: float  # m, mean distance of the cameras' places on the floor
     height: float  # the solved camera's height over the take's camera's
     tilt: float  # rad, mean difference of how far they look up
+
+    def sentence(self) -> str:
+        return f"Cameras {100 * self.off:.0f} cm apart on the floor; the solved one is {self.height:.2f} times as high."
+
+
+@dataclass(frozen=True)
+class Followed:
+    """How a take's camera and people follow the solved one."""
+
+    size: float  # of the take's world over the solved one's, which stays as it is
+    slide: float  # m a frame, how much feet that rest move, median of everybody
+
+    def sentence(self) -> str:
+        scale = "" if abs(self.size - 1.0) < 0.02 else f" Scale the solved scene by {self.size:.3f} and both cameras are in one place."
+        return f"Everybody moves with the solved camera; resting feet slide {1000 * self.slide:.0f} mm a frame.{scale}"
 
 
 def solved_matrices(scene: bpy.types.Scene, clip: bpy.types.MovieClip) -> dict[int, np.ndarray]:
@@ -63,14 +85,20 @@ def place_by(take_matrices: dict[int, np.ndarray], solved: dict[int, np.ndarray]
     )  # fmt: skip
 
 
-def place(scene: bpy.types.Scene, collection: bpy.types.Collection, clip: bpy.types.MovieClip) -> Placement:
-    """Move a take's empty so that its camera lies on the clip's solved one as well as heading and floor allow."""
+def place(scene: bpy.types.Scene, collection: bpy.types.Collection, clip: bpy.types.MovieClip) -> Placement | Followed:
+    """Move a take's empty so that its camera lies on the clip's solved one as well as heading and floor allow; where only that one
+    moves, give people and camera new actions instead. Raises SkelError if there is nothing to go by."""
     empty = assemble.place_of(collection)
     eye = next((thing for thing in collection.objects if thing.type == "CAMERA"), None)
     if empty is None or eye is None:
         raise SkelError("no_take", f"{collection.name} is no take with a camera.", "Choose another rig.")
-    result = place_by(_matrices(scene, eye), solved_matrices(scene, clip))
+    ours, theirs = _matrices(scene, eye), solved_matrices(scene, clip)
     empty.rotation_mode = "XYZ"
+    alone = following.is_still(np.array(list(ours.values()))) and not following.is_still(np.array(list(theirs.values())))
+    if alone or eye.get(record.FOLLOWS):
+        empty.rotation_euler, empty.scale, empty.location = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)
+        return _follow([thing for thing in collection.objects if record.is_rig(thing)], eye, ours, theirs)
+    result = place_by(ours, theirs)
     empty.rotation_euler, empty.scale, empty.location = (0.0, 0.0, result.turn), (1.0, 1.0, 1.0), (*result.shift, 0.0)
     return result
 
@@ -84,3 +112,35 @@ def _matrices(scene: bpy.types.Scene, eye: bpy.types.Object) -> dict[int, np.nda
         result[frame] = np.array(eye.evaluated_get(layer.depsgraph).matrix_basis)
     scene.frame_set(now)
     return result
+
+
+def _follow(
+    rigs: list[bpy.types.Object], eye: bpy.types.Object, ours: dict[int, np.ndarray], theirs: dict[int, np.ndarray]
+) -> Followed:
+    if not set(ours) & set(theirs):
+        raise SkelError("no_frames", "The solved camera and the take have no frame in common.", "Solve the frames of the take.")
+    walkers = [_walker(rig) for rig in rigs]
+    size = following.world_size(walkers, ours, theirs)
+    grown = np.ones((4, 4))
+    grown[:3, 3] = size
+    theirs = {frame: grown * matrix for frame, matrix in theirs.items()}
+    frames, slides = np.array(sorted(ours)), []
+    before, after = (following.at_frames(matrices, frames) for matrices in (ours, theirs))
+    there = np.allclose(before, after, rtol=0.0, atol=_SAME)  # already
+    for rig, walker in zip(rigs, walkers):
+        poses, trans = following.carry(walker, ours, theirs)
+        slides.append(following.slide(walker, poses, trans))
+        if there:
+            continue
+        table = [track for track in record.of(rig).tracks if track.source < 3 or track.source >= Q]
+        motion.derive(rig, KIND, keyframes.every_frame(table, walker.frames, tracks.sources(poses, trans)))
+    if not there:
+        camera.key_path(eye, frames, after)
+        eye[record.FOLLOWS] = True
+    return Followed(size, float(np.median(slides)) if slides else 0.0)
+
+
+def _walker(rig: bpy.types.Object) -> following.Walker:
+    kept, frames = record.of(rig), motion.frames_of(rig)
+    contacts = record.contacts(motion.action_of(rig), frames)
+    return following.Walker(frames, *motion.read(rig, frames), kept.joints, kept.frames, kept.ground, contacts)

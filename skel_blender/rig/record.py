@@ -15,6 +15,7 @@ from ..take import Person
 from . import layout, tracks
 
 PLACE = "skel_place"  # custom property of the empty that carries a take
+FOLLOWS = "skel_follows"  # custom property of a take's camera that follows a solved one
 PART = "skel_part"  # custom property of a rig's skin and bone meshes: 'skin' or 'bone'
 ID, _BODY, _BETAS, _JOINTS, _FRAMES, _GROUND, _HORIZONTAL = (
     f"skel_{name}" for name in ("id", "body", "betas", "joints", "frames", "ground", "horizontal")

@@ -20,7 +20,7 @@ RING, BOX, SQUARE = "skel_ring", "skel_box", "skel_square"
 _LOOSE = 1.15  # of the part's own radius
 _LEAST = 0.035  # m
 _BOXES = {"hand": ((0.07, 0.07, 0.07), (0.0, 0.0, 0.0)), "foot": ((0.11, 0.28, 0.05), (0.0, -0.06, -0.06))}
-_HEAD_RING, _HEAD_UP = 0.13, 0.24
+_TURNED = {"head": (0.13, 0.24), "chest": (0.24, 0.02)}  # m, a ring's radius and height above the joint
 
 
 def build(armature: bpy.types.Object, body: RestBody) -> None:
@@ -32,8 +32,9 @@ def build(armature: bpy.types.Object, body: RestBody) -> None:
     _wear(armature.pose.bones[layout.ROOT], SQUARE, (0.4, 0.4, 0.4), (0.0, 0.0, 0.0))
     for limb in controls.LIMBS:
         bone = armature.pose.bones[limb.control]
-        if limb is controls.HEAD:
-            _wear(bone, RING, (_HEAD_RING,) * 3, (0.0, _HEAD_UP, 0.0))
+        if limb in controls.TURNING:
+            radius, up = _TURNED[limb.control.split("_")[0]]
+            _wear(bone, RING, (radius,) * 3, (0.0, up, 0.0))
             bone.custom_shape_transform = armature.pose.bones[JOINT_NAMES[limb.tip]]  # it only turns: shown where the head is
         else:
             _wear(bone, BOX, *_BOXES[limb.control.split("_")[0]])

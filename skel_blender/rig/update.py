@@ -9,14 +9,16 @@ import bpy
 import numpy as np
 
 from ..take import Person, Take
-from . import armature, assemble, camera, coupling, ik, limits, record, shapes
+from . import armature, assemble, camera, correctives, coupling, embedded, ik, keyframes, limits, presence, record, shapes
 
 
-def update_take(context: bpy.types.Context, take: Take, collection: bpy.types.Collection) -> None:
+def update_take(
+    context: bpy.types.Context, take: Take, collection: bpy.types.Collection, options: assemble.Options | None = None
+) -> None:
     """Bring a collection that `assemble.build_take` made up to date: camera, shapes and motion of the people of the same name.
 
-    Who is new in the Take is added, who is not in it any more stays. Rigs keep what was added to them, and their limits if those
-    were changed; the actions that they had stay in the file.
+    Who is new in the Take is added with `options`, who is not in it any more stays. Rigs keep what was added to them, and their limits
+    if those were changed; the actions that they had stay in the file.
     """
     rigs = {rig[record.PERSON]: rig for rig in collection.objects if record.is_rig(rig)}
     eyes = [thing for thing in collection.objects if thing.type == "CAMERA"]
@@ -28,7 +30,8 @@ def update_take(context: bpy.types.Context, take: Take, collection: bpy.types.Co
             if person.name in rigs:
                 _update(context, rigs[person.name], person, collection)
             else:
-                assemble.add_person(context, person, index, collection)
+                assemble.add_person(context, person, index, collection, options or assemble.Options())
+    embedded.embed(collection, take)
     context.view_layer.update()
 
 
@@ -58,6 +61,7 @@ def _update(context: bpy.types.Context, rig: bpy.types.Object, person: Person, c
         rig.animation_data.action.use_fake_user = True
     if not _same_body(kept, rig, person):
         _reshape(context, rig, person, collection, horizontal)
+    presence.keep(rig, keyframes.scene_frames(person.frames))
     assemble.key_raw(rig, person, horizontal)
 
 
@@ -71,7 +75,8 @@ def _same_body(kept: record.Record, rig: bpy.types.Object, person: Person) -> bo
 def _reshape(context: bpy.types.Context, rig: bpy.types.Object, person: Person, collection: bpy.types.Collection, horizontal: bool) -> None:
     """Give a rig the bones and meshes of another body. They are built as a new person's, whose objects are then thrown away."""
     table, name, enabled = record.limits(rig), rig[record.TABLE], limits.are_on(rig)
-    spare = assemble.build_person(context, person, collection, None, None, horizontal)
+    corrected = any(correctives.have(skin) for skin in record.parts(rig, "skin"))
+    spare = assemble.build_person(context, person, collection, None, None, assemble.Options(horizontal))
     actions = record.versions(spare)
     old = [rig.data]
     rig.data = spare.data
@@ -89,6 +94,8 @@ def _reshape(context: bpy.types.Context, rig: bpy.types.Object, person: Person, 
         bpy.data.objects.remove(thing)
     for action in actions:
         bpy.data.actions.remove(action)
+    for skin in record.parts(rig, "skin") if corrected else ():
+        correctives.build(skin, rig, person.body)
     _rename(rig.data, old)
     record.keep(rig, person, horizontal)
     coupling.build(rig, person.body.joints)

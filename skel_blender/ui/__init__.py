@@ -3,10 +3,27 @@
 
 import bpy
 
-from . import engine, key_operators, limit_operators, operators, panel, preferences, properties, refit_operators, rig_panel, rig_properties
+from . import (
+    engine,
+    export_operators,
+    file_operators,
+    key_operators,
+    limit_operators,
+    operators,
+    panel,
+    preferences,
+    properties,
+    refit_operators,
+    retarget_operators,
+    retarget_panel,
+    retarget_properties,
+    rig_panel,
+    rig_properties,
+)
 from .runner import runner
 
-_MODULES = (properties, rig_properties, preferences, operators, limit_operators, key_operators, refit_operators, panel, rig_panel)
+_MODULES = (properties, rig_properties, preferences, operators, limit_operators, key_operators, refit_operators, file_operators,
+            panel, rig_panel, export_operators, retarget_properties, retarget_operators, retarget_panel)  # fmt: skip
 _CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
 _keys: list[tuple[bpy.types.KeyMap, bpy.types.KeyMapItem]] = []
 
@@ -21,6 +38,7 @@ def register() -> None:
         bpy.utils.register_class(cls)
     properties.register()
     rig_properties.register()
+    retarget_properties.register()
     for handlers in _watched():
         handlers.append(limit_operators.on_change)
     keyconfig = bpy.context.window_manager.keyconfigs.addon
@@ -40,6 +58,7 @@ def unregister() -> None:
     _keys.clear()
     for handlers in _watched():
         handlers.remove(limit_operators.on_change)
+    retarget_properties.unregister()
     rig_properties.unregister()
     properties.unregister()
     for cls in reversed(_CLASSES):

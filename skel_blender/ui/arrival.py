@@ -11,7 +11,7 @@ import bpy
 from .. import take as takes
 from ..messages import SkelError
 from ..rig import placement
-from ..rig.assemble import build_take
+from ..rig.assemble import Options, build_take
 from ..rig.update import find_built, update_take
 
 PROPERTY = "skel_take"  # custom property of a take's collection: path of its .npz
@@ -38,12 +38,14 @@ def build(context: bpy.types.Context, path: str) -> str:
     """Build the Take at `path` in the context's scene and return the sentence about it."""
     take, settings = takes.load(path), context.scene.skel
     collection = find_built(context.scene, take.source) if settings.again == "UPDATE" else None
+    options = {"horizontal": settings.horizontal, "correct": settings.correct, "hide": settings.hide}
     if collection is None:
-        collection = build_take(context, take, collection_name=Path(path).stem, horizontal=settings.horizontal)
-        if settings.source == "CLIP" and settings.clip and settings.clip.tracking.reconstruction.is_valid:
-            placement.place(context.scene, collection, settings.clip)
+        collection = build_take(context, take, collection_name=Path(path).stem, **options)
     else:
-        update_take(context, take, collection)
+        update_take(context, take, collection, Options(**options))
+    clip = settings.clip if settings.source == "CLIP" else None
+    if clip is not None and shows(clip, take) and clip.tracking.reconstruction.is_valid:
+        placement.place(context.scene, collection, clip)
     collection[PROPERTY] = bpy.path.relpath(path) if bpy.data.filepath and same_drive(path) else str(path)
     return summary(take)
 
@@ -55,6 +57,12 @@ def summary(take: takes.Take) -> str:
     people = "1 person" if count == 1 else f"{count} people"
     limits = f"{beyond} poses go beyond a joint limit" if beyond else "all poses keep the joint limits"
     return f"{people} in {frames} frames; {limits}."
+
+
+def shows(clip: bpy.types.MovieClip, take: takes.Take) -> bool:
+    """Whether a movie clip is the footage of a Take."""
+    path, source = Path(bpy.path.abspath(clip.filepath, library=clip.library)), Path(take.source)
+    return source in (path, path.parent) or (clip.source == "SEQUENCE" and source.parent == path.parent)
 
 
 def same_drive(path: str) -> bool:

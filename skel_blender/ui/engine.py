@@ -10,7 +10,7 @@ from pathlib import Path
 import bpy
 
 from .. import environment
-from ..job import PACKAGE, Job, RefitRequest, Request, engine_command
+from ..job import PACKAGE, ImportRequest, Job, RefitRequest, Request, engine_command
 from ..messages import SkelError
 from .gather import preferences, user_folder
 from .runner import redraw
@@ -55,7 +55,7 @@ def python() -> Path:
     return environment.engine_python(root())
 
 
-def start(request: Request | RefitRequest) -> Job:
+def start(request: Request | ImportRequest | RefitRequest) -> Job:
     """Start the engine. Raises SkelError if it is not there."""
     return Job(engine_command(python(), request))
 

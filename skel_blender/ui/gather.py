@@ -48,10 +48,21 @@ def request(scene: bpy.types.Scene) -> Request:
         out=str(new_take_path(footage)),
         frames=frame_range(settings),
         people=0 if settings.everyone else settings.people,
-        body=settings.body,
+        body=_chosen_file(settings.body_file, "SKEL model file") if settings.body == "FILE" else settings.body,
         device=chosen.device if chosen else "",
+        regressor=settings.regressor,
+        hsmr=_chosen_file(settings.hsmr, "HSMR checkpoint") if settings.regressor == "hsmr" else "",
+        memory=str(user_folder("footage")),
         **lens(settings),
     )
+
+
+def _chosen_file(text: str, what: str) -> str:
+    """The absolute path of a file other than footage."""
+    path = Path(bpy.path.abspath(text)).resolve() if text.strip() else None
+    if path is None or not path.is_file():
+        raise SkelError("no_file", f"No {what} is chosen, or it is gone.", "Choose the file in the SKEL sidebar.")
+    return str(path)
 
 
 def clip_path(clip: bpy.types.MovieClip | None) -> Path:

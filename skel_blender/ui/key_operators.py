@@ -73,10 +73,10 @@ class SKEL_OT_match(RigOperator, bpy.types.Operator):
     range: EnumProperty(name="Frames", items=RANGES, default="ACTION")
 
     def run(self, context: bpy.types.Context) -> None:
-        chosen = [limb for limb in controls.LIMBS if limb.control in self.limbs]
+        rig = active_rig(context)
+        chosen = [limb for limb in controls.LIMBS if limb.control in self.limbs and limb.switch in rig]
         if not chosen:
             raise SkelError("no_limb", "No limb is chosen.", "Choose at least one.")
-        rig = active_rig(context)
         change = matching.to_control if self.to == "CONTROL" else matching.to_channels
         change(context.scene, rig, chosen, frames_of(context.scene, rig, self.range))
 
@@ -93,7 +93,7 @@ def frames_of(scene: bpy.types.Scene, rig: bpy.types.Object, choice: str) -> np.
 
 
 class SKEL_OT_place(RigOperator, bpy.types.Operator):
-    """Move the whole take so that its camera lies on the solved camera of the clip chosen above; floor and scale stay"""
+    """Put the take where the solved camera of the clip chosen above sees it, moving with it if it moves; floor and scale stay"""
 
     bl_idname, bl_label = "skel.place", "Place by Solved Camera"
 
@@ -104,7 +104,7 @@ class SKEL_OT_place(RigOperator, bpy.types.Operator):
         rig = active_rig(context)
         home = next(collection for collection in rig.users_collection if assemble.place_of(collection))
         found = placement.place(context.scene, home, clip)
-        self.report({"INFO"}, f"Cameras {100 * found.off:.0f} cm apart on the floor; the solved one is {found.height:.2f} times as high.")
+        self.report({"INFO"}, found.sentence())
 
 
 class SKEL_OT_add_poses(RigOperator, bpy.types.Operator):

@@ -35,6 +35,11 @@ class SKEL_PT_main(Sidebar, bpy.types.Panel):
         if not settings.everyone:
             column.prop(settings, "people")
         column.prop(settings, "body")
+        if settings.body == "FILE":
+            column.prop(settings, "body_file")
+        column.prop(settings, "regressor")
+        if settings.regressor == "hsmr":
+            column.prop(settings, "hsmr")
         column.prop(settings, "lens")
         if settings.lens == "FOV":
             column.prop(settings, "fov")
@@ -47,7 +52,9 @@ class SKEL_PT_main(Sidebar, bpy.types.Panel):
             ends.prop(settings, "frame_start")
             ends.prop(settings, "frame_end")
         column.prop(settings, "again")
-        column.prop(settings, "horizontal")
+        build = column.column(heading="Rigs")
+        for name in ("horizontal", "hide", "correct"):
+            build.prop(settings, name)
         self._draw_run(layout)
 
     def _draw_run(self, layout: bpy.types.UILayout) -> None:
@@ -66,12 +73,15 @@ class SKEL_PT_main(Sidebar, bpy.types.Panel):
 
 
 class SKEL_PT_take(Sidebar, bpy.types.Panel):
-    """Saved Takes."""
+    """Saved Takes, and motion files."""
 
-    bl_label = "Saved Takes"
+    bl_label = "Takes and Motion Files"
 
     def draw(self, context: bpy.types.Context) -> None:
-        self.layout.operator("skel.load_take", icon="FILE_FOLDER")
+        column = self.layout.column()
+        column.operator("skel.load_take", icon="FILE_FOLDER")
+        column.operator("skel.save_take", icon="FILE_TICK")
+        column.operator("skel.import_motion", icon="IMPORT")
 
 
 CLASSES = (SKEL_PT_main, SKEL_PT_take)

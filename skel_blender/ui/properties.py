@@ -13,6 +13,12 @@ SOURCES = (
 BODIES = (
     ("male", "Male", "The open body, male proportions"),
     ("female", "Female", "The open body, female proportions"),
+    ("FILE", "SKEL File", "A SKEL model file of yours"),
+)
+REGRESSORS = (
+    ("lift", "Lifting Network", "Learned from motion capture, part of the add-on"),
+    ("hsmr", "HSMR", "Looks at the pictures; needs its checkpoint and a SKEL model file as body"),
+    ("stance", "None", "The fit starts from a relaxed stance"),
 )
 LENSES = (
     ("AUTO", "Automatic", "From the footage if it says so, otherwise a common lens"),
@@ -37,6 +43,9 @@ class SKEL_PG_settings(bpy.types.PropertyGroup):
         name="Number", description="How many people to reconstruct, the most prominent ones", min=1, soft_max=8, default=1
     )
     body: EnumProperty(name="Body", description="Which body to fit to the people", items=BODIES)
+    body_file: StringProperty(name="SKEL File", description="skel_male.pkl or skel_female.pkl", subtype="FILE_PATH")
+    regressor: EnumProperty(name="First Poses", description="What tells the poses that the fit starts from", items=REGRESSORS)
+    hsmr: StringProperty(name="Checkpoint", description="HSMR's checkpoint file", subtype="FILE_PATH")
     lens: EnumProperty(name="Lens", description="How the camera's focal length is known", items=LENSES, default="AUTO")
     fov: FloatProperty(
         name="Angle", description="Angle of view across the longer side", subtype="ANGLE",
@@ -49,6 +58,13 @@ class SKEL_PG_settings(bpy.types.PropertyGroup):
     horizontal: BoolProperty(
         name="Root on the Floor",
         description="Let the root bone move over the floor only, as game engines like it, and the hips rise and sink",
+    )
+    correct: BoolProperty(
+        name="Pose Correctives",
+        description="Give the skin of a SKEL body the model's pose blend shapes, as driven shape keys; exact, but slower to play",
+    )
+    hide: BoolProperty(
+        name="Hide When Absent", description="Take people out of sight before they come into the footage and after they leave", default=True
     )
     use_range: BoolProperty(name="Frame Range", description="Reconstruct a part of the footage only")
     frame_start: IntProperty(name="First", description="First frame, the footage starts with 1", min=1, default=1)

@@ -10,7 +10,7 @@ from bpy.props import FloatProperty
 from .. import take as takes
 from ..job import RefitRequest
 from ..messages import SkelError
-from ..rig import corrections, record
+from ..rig import corrections, embedded, record
 from ..take import Person, Take
 from . import engine, gather
 from .arrival import PROPERTY
@@ -32,24 +32,35 @@ class SKEL_OT_refit(StartsJob, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         rig = gather.active_rig(context)
-        path, take = take_of(rig)
+        home, data = data_of(rig)
+        take = takes.loads(data, f"The Take of {home.name}")
         number, person = person_of(rig, take)
         found = corrections.find(rig, person)
-        given, out = gather.user_folder("refit") / "corrections.npz", gather.new_take_path(path)
+        folder, out = gather.user_folder("refit"), gather.new_take_path(Path(home.name))
+        path, given = folder / "take.npz", folder / "corrections.npz"
+        path.write_bytes(data)
         found.save(given)
         around = round(self.seconds * float(take.fps))
         frames = f"{max(found.frames[0] - around, person.frames[0])}:{min(found.frames[-1] + around, person.frames[-1]) + 1}"
-        job = engine.start(RefitRequest(str(path), str(given), str(out), number, frames))
+        body = "" if person.body_name.startswith("open ") else bpy.path.abspath(context.scene.skel.body_file)
+        job = engine.start(RefitRequest(str(path), str(given), str(out), number, frames, body))
         runner.start("Fitting again", job, functools.partial(bring_back, rig_id=rig[record.ID], count=len(found.frames)))
 
 
-def take_of(rig: bpy.types.Object) -> tuple[Path, Take]:
-    """The Take that a rig was built from, and where it lies."""
-    home = next((collection for collection in rig.users_collection if PROPERTY in collection), None)
+def data_of(rig: bpy.types.Object) -> tuple[bpy.types.Collection, bytes]:
+    """The collection of the Take that a rig was built from, and the bytes of its file: those in the .blend, else those on the disk."""
+    homes = rig.users_collection
+    for home in homes:
+        data = embedded.data_of(home)
+        if data is not None:
+            return home, data
+    home = next((home for home in homes if PROPERTY in home), None)
     if home is None:
         raise SkelError("no_take", "This rig does not know its Take.", "Reconstruct the clip again, or load the Take.")
     path = Path(bpy.path.abspath(home[PROPERTY]))
-    return path, takes.load(path)
+    if not path.is_file():
+        raise SkelError("no_file", f"There is no file {path}.", "Put the Take back there, or load it again.")
+    return home, path.read_bytes()
 
 
 def person_of(rig: bpy.types.Object, take: Take) -> tuple[int, Person]:
@@ -65,8 +76,9 @@ def bring_back(path: str, rig_id: str, count: int) -> str:
     rig = next((thing for thing in bpy.data.objects if record.is_rig(thing) and thing[record.ID] == rig_id), None)
     if rig is None:
         raise SkelError("no_rig", f"The rig is gone, the Take is saved as {path}.", "Load it with Load Take.")
-    action = corrections.bring(rig, person_of(rig, takes.load(path))[1])
-    home = next(collection for collection in rig.users_collection if PROPERTY in collection)
+    take, home = takes.load(path), data_of(rig)[0]
+    action = corrections.bring(rig, person_of(rig, take)[1])
+    embedded.embed(home, take)
     home[PROPERTY] = path
     return f"Fitted again around {count} frames; the motion is in {action.name}."
 

@@ -77,7 +77,8 @@ class SKEL_PT_ik(_RigPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         column, rig = self.layout.column(align=True), active_rig(context)
         column.prop(rig.data.collections_all[controls.COLLECTION], "is_visible", text="Show Controls")
-        for limb in controls.LIMBS:
+        led = [limb for limb in controls.LIMBS if limb.switch in rig]  # an older rig has no chest control
+        for limb in led:
             row = column.row(align=True)
             row.prop(rig, f'["{limb.switch}"]', text=limb.title, slider=True)
             for to, icon in (("CONTROL", "CON_KINEMATIC"), ("CHANNELS", "ARMATURE_DATA")):
@@ -86,7 +87,7 @@ class SKEL_PT_ik(_RigPanel, bpy.types.Panel):
         row = self.layout.row(align=True)
         for to, text in (("CONTROL", "All to Controls"), ("CHANNELS", "All to Angles")):
             match = row.operator("skel.match", text=text)
-            match.to, match.limbs, match.range = to, {limb.control for limb in controls.LIMBS}, "ACTION"
+            match.to, match.limbs, match.range = to, {limb.control for limb in led}, "ACTION"
 
 
 class SKEL_PT_keys(_RigPanel, bpy.types.Panel):
@@ -108,6 +109,7 @@ class SKEL_PT_keys(_RigPanel, bpy.types.Panel):
         for action in record.versions(rig):
             used = action == current
             column.operator("skel.use_action", text=action.name, depress=used, icon="CHECKMARK" if used else "BLANK1").name = action.name
+        layout.prop(rig.skel, "hide_absent")
         layout.operator("skel.place", icon="CON_CAMERASOLVER")
         layout.operator("skel.add_poses", icon="ASSET_MANAGER")
         layout.operator("skel.remove_person", icon="TRASH")

@@ -11,7 +11,7 @@ import numpy as np
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from ..anatomy import DOFS, LIMIT_TABLES, LIMITS_ANATOMICAL
-from ..rig import layout, limbs, limits, record
+from ..rig import layout, limbs, limits, presence, record
 
 TABLES = (
     ("body", "Body's Own", "The limits that came with the reconstruction"),
@@ -87,6 +87,10 @@ class SKEL_PG_rig(bpy.types.PropertyGroup):
     limits_on: BoolProperty(
         name="Hold Limits", description="Let joints stop at their limits, under the hand and in IK", options=set(),
         get=lambda self: limits.are_on(self.id_data), set=_set_on,
+    )  # fmt: skip
+    hide_absent: BoolProperty(
+        name="Hide When Absent", description="Out of sight before the person comes into the footage and after he leaves it", options=set(),
+        get=lambda self: presence.is_on(self.id_data), set=lambda self, value: presence.apply(self.id_data, value),
     )  # fmt: skip
 
 

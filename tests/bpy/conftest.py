@@ -26,3 +26,12 @@ def context():
 def take():
     """Two people, 30 frames, from source frame 4 on."""
     return synthetic.random_take(first=4)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The figures of exported files, as a table."""
+    import sys
+
+    deliveries = sys.modules.get("tests.bpy.deliveries")
+    if deliveries is not None and deliveries.FIGURES:
+        terminalreporter.write_line(deliveries.table())

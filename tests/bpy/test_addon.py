@@ -133,6 +133,26 @@ def test_load_take_needs_no_engine(addon, tmp_path):
     assert bpy.data.collections["saved"]["skel_take"] == "//saved.npz"
 
 
+def test_a_motion_file_becomes_rigs(addon, tmp_path):
+    (tmp_path / "dance.npz").write_bytes(b"")
+    choices = {"up": "z", "fps": 60.0, "people": 1, "limits": True, "body": "female"}
+    assert bpy.ops.skel.import_motion(filepath=str(tmp_path / "dance.npz"), **choices) == {"FINISHED"}
+    assert sum(thing.type == "ARMATURE" for thing in bpy.data.collections["dance_001"].all_objects) == 1
+    with pytest.raises(RuntimeError, match="There is no file"):
+        bpy.ops.skel.import_motion(filepath=str(tmp_path / "none.npz"))
+
+
+def test_the_take_in_the_file_is_saved_again(addon, tmp_path):
+    made = synthetic.random_take(frames=3, people=1)
+    take.save(made, tmp_path / "saved.npz")
+    bpy.ops.skel.load_take(filepath=str(tmp_path / "saved.npz"))
+    (tmp_path / "saved.npz").unlink()
+    assert not bpy.ops.skel.save_take.poll()
+    bpy.context.view_layer.objects.active = next(thing for thing in bpy.data.objects if thing.type == "ARMATURE")
+    bpy.ops.skel.save_take(filepath=str(tmp_path / "again.npz"))
+    assert (take.load(tmp_path / "again.npz").people[0].poses == made.people[0].poses).all()
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

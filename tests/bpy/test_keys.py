@@ -67,12 +67,12 @@ def test_bulk_keys_are_quick(context):
     poses = take.people[0].poses = 0.5 * np.sin(np.arange(count)[:, None] / 9 + np.arange(46))
     rig = rig_of(build_take(context, take))
     bulk = np.inf
-    for _ in range(3):  # the best of three, since others may use the machine
-        start = time.perf_counter()
+    for _ in range(3):  # the best of three, of the process's own time, since others may use the machine
+        start = time.process_time()
         keyframes.key_person(rig, take.people[0])
-        bulk = min(bulk, time.perf_counter() - start)
+        bulk = min(bulk, time.process_time() - start)
     rig.animation_data_clear()
-    start = time.perf_counter()
+    start = time.process_time()
     for frame in range(few):
         for channel, angles in zip(layout.channels(), poses[frame]):
             bone = rig.pose.bones[channel.bone]
@@ -80,7 +80,7 @@ def test_bulk_keys_are_quick(context):
             bone.keyframe_insert("rotation_euler", index=channel.index, frame=frame + 1, group=channel.bone)
         for index in range(3):
             rig.pose.bones["root"].keyframe_insert("location", index=index, frame=frame + 1, group="root")
-    single = (time.perf_counter() - start) * count / few
+    single = (time.process_time() - start) * count / few
     print(f"\n{count} frames: {bulk:.2f} s in bulk, keyframe_insert {single / bulk:.0f} times as long")
     assert bulk < 1.0 and single > 30 * bulk
 

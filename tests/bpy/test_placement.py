@@ -10,12 +10,12 @@ from mathutils import Matrix
 
 from skel_blender import kinematics
 from skel_blender.messages import SkelError
-from skel_blender.rig import assemble, placement
+from skel_blender.rig import assemble, following, layout, placement, record
 from skel_blender.rig.assemble import build_take
 from tests import clips, synthetic
 from tests.bpy.evaluated import evaluated, joint_positions, rig_of
 
-FRAMES, TURN, SHIFT = 40, 0.7, np.array([1.5, -2.0])
+FRAMES, TURN, SHIFT, SIZE = 40, 0.7, np.array([1.5, -2.0]), 1.6
 
 
 def camera(frame: int) -> np.ndarray:
@@ -106,3 +106,48 @@ def test_what_cannot_be_placed_is_said(context, take):
     with pytest.raises(SkelError, match="straight down"):
         placement.place_by({1: np.eye(4)}, {1: np.eye(4)})
     assert tuple(assemble.place_of(collection).location) == (0, 0, 0)
+
+
+def test_people_follow_a_solved_camera_that_moved(tmp_path):
+    """Fitted as if the camera stood still, then placed by the camera that Blender has solved: the people's ways come right."""
+    bpy.ops.wm.read_factory_settings(use_empty=False)
+    context, clip = bpy.context, solved_clip()
+    raw = {solved.frame: np.array(solved.matrix) for solved in clip.tracking.reconstruction.cameras}
+    holder = bpy.data.objects["Camera"]
+    holder.constraints.new("CAMERA_SOLVER").clip = clip
+    size = np.linalg.norm(camera(39)[:3, 3] - camera(0)[:3, 3]) / np.linalg.norm(raw[40][:3, 3] - raw[1][:3, 3]) / SIZE
+    start = camera(0)
+    start[:3, 3] /= SIZE
+    holder.matrix_basis = Matrix(start @ np.diag([size, size, size, 1.0]) @ np.linalg.inv(raw[1]))
+    take = synthetic.random_take(frames=FRAMES, people=1)
+    person, frames = take.people[0], np.arange(1, FRAMES + 1)
+    person.poses[:, :17] = 0.0
+    ground = layout.ground(person.body)
+    person.trans = np.stack([np.linspace(-0.5, 0.5, FRAMES), np.full(FRAMES, ground), np.zeros(FRAMES)], axis=1)
+    person.contacts[:] = True
+    true = following.Walker(frames, person.poses, person.trans, person.body.joints, person.body.frames, ground, person.contacts)
+    joints = person.joints()
+    still = {frame: camera(0) for frame in frames}
+    person.poses, person.trans = following.carry(true, {frame: camera(frame - 1) for frame in frames}, still)
+    take.camera.world_to_cam[:] = np.diag([1.0, -1.0, -1.0, 1.0]) @ np.linalg.inv(camera(0))
+    collection = build_take(context, take)
+    rig, eye = rig_of(collection), context.scene.camera
+    before = rig.animation_data.action
+    found = placement.place(context.scene, collection, clip)
+    assert found.size == pytest.approx(SIZE, rel=0.03), found
+    assert rig.animation_data.action != before and before in record.versions(rig) and found.sentence()
+    soles, view, apart = [], [], []
+    for frame in frames:
+        context.scene.frame_set(int(frame))
+        ours, theirs = (np.array(evaluated(thing).matrix_world) for thing in (eye, holder))
+        places, fitted = joint_positions(rig), kinematics.z_up(person.transforms()[frame - 1, :, :3, 3])
+        soles.append(places[4, 2] - joints[frame - 1, 4, 2])
+        seen, wanted = ((points - matrix[:3, 3]) @ matrix[:3, :3] for points, matrix in ((places, ours), (fitted, camera(0))))
+        view.append(np.abs(seen - wanted).max())
+        apart.append(np.linalg.norm(ours[:3, 3] - found.size * theirs[:3, 3]))
+    print(f"\na heel {100 * np.ptp(soles):.0f} cm up and down, as well as Blender solves; size {found.size:.3f} of {SIZE}")
+    assert max(view) < 1e-4 and max(apart) < 1e-3  # what the footage shows stays, in the solved camera
+    assert abs(np.median(soles)) < 0.03  # the floor stays
+    versions = record.versions(rig)
+    assert placement.place(context.scene, collection, clip).size == pytest.approx(found.size, rel=1e-4)
+    assert record.versions(rig) == versions and tuple(assemble.place_of(collection).location) == (0, 0, 0)

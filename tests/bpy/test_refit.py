@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import copy
 
+import bpy
 import numpy as np
 import pytest
 
+import skel_blender
 from skel_blender import rig as rigs
 from skel_blender import take as takes
 from skel_blender.anatomy import DOF_INDEX
 from skel_blender.messages import SkelError
-from skel_blender.rig import compat, corrections, keyframes, layout, limbs, motion, record
+from skel_blender.rig import compat, corrections, embedded, keyframes, layout, limbs, motion, record
 from skel_blender.ui import arrival, refit_operators
 
 KNEE = DOF_INDEX["knee_angle_r"]
@@ -58,9 +60,65 @@ def test_the_answer_is_a_new_action(rig, take, tmp_path):
     poses, _ = motion.read(rig, keyframes.scene_frames(take.people[0].frames))
     assert np.allclose(poses[:, KNEE], 0.7, atol=1e-5)
     assert home[arrival.PROPERTY] == str(path)
-    assert refit_operators.take_of(rig)[0] == path
+    path.unlink()
+    there, data = refit_operators.data_of(rig)
+    assert there == home and takes.loads(data, "it").people[0].poses[3, KNEE] == 0.7
 
 
-def test_a_rig_without_its_take_says_so(rig, take):
+def test_the_take_travels_with_the_file(context, take, tmp_path):
+    """Saved, loaded, appended and linked: the same bytes; left out of the file with the collection."""
+    rigs.build(take, collection_name="shot")
+    before = takes.loads(embedded.data_of(bpy.data.collections["shot"]), "it")
+    assert np.array_equal(before.people[1].poses, take.people[1].poses)
+    path, data = tmp_path / "shot.blend", embedded.data_of(bpy.data.collections["shot"])
+    bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=True)
+    print(f"\n.blend of {path.stat().st_size} bytes, of which {len(data)} are the Take")
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    home = bpy.data.collections["shot"]
+    assert embedded.data_of(home) == data
+    bpy.data.collections.remove(home)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "empty.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "empty.blend"))
+    assert "shot.npz" not in bpy.data.meshes
+    for link in (False, True):
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        with bpy.data.libraries.load(str(path), link=link) as (source, target):
+            target.collections = ["shot"]
+        bpy.context.scene.collection.children.link(target.collections[0])
+        rig = next(thing for thing in target.collections[0].objects if record.is_rig(thing))
+        home, found = refit_operators.data_of(rig)
+        assert found == data and home == target.collections[0]
+
+
+def test_refit_needs_no_file_but_the_blend(context, take, tmp_path, monkeypatch):
+    """What the engine is asked for: the Take as it is in the .blend, and the frames set by hand."""
+    rig = rigs.build(take, collection_name="shot")[0].armature
+    set_by_hand(rig, float(keyframes.scene_frames(take.people[0].frames)[3]), 1.0)
+    asked = []
+    monkeypatch.setattr(refit_operators.engine, "start", asked.append)
+    monkeypatch.setattr(refit_operators.runner, "start", lambda *arguments: None)
+    monkeypatch.setattr(refit_operators.gather, "user_folder", lambda name: tmp_path)
+    skel_blender.register()
+    try:
+        context.scene.skel.body_file = str(tmp_path / "skel_male.pkl")
+        context.view_layer.objects.active = rig
+        assert bpy.ops.skel.refit() == {"FINISHED"}
+    finally:
+        skel_blender.unregister()
+    (request,) = asked
+    assert np.array_equal(takes.load(request.take).people[0].poses, take.people[0].poses)
+    with np.load(request.corrections) as file:
+        assert file["frames"].tolist() == [take.people[0].frames[3]]
+    assert request.body.endswith("skel_male.pkl")  # the person's body is not the open one
+
+
+def test_a_rig_without_its_take_says_so(context, take, tmp_path):
+    handle = rigs.build(take, embed=False)[0]
     with pytest.raises(SkelError, match="does not know its Take"):
-        refit_operators.take_of(rig)
+        refit_operators.data_of(handle.armature)
+    home = handle.armature.users_collection[0]
+    home[arrival.PROPERTY] = str(tmp_path / "a.npz")
+    with pytest.raises(SkelError, match="There is no file"):
+        refit_operators.data_of(handle.armature)
+    takes.save(take, tmp_path / "a.npz")
+    assert takes.loads(refit_operators.data_of(handle.armature)[1], "it").source == take.source

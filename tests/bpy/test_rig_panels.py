@@ -14,7 +14,7 @@ from skel_blender import kinematics
 from skel_blender.anatomy import DOF_INDEX, DOFS, LIMIT_TABLES
 from skel_blender.rig import continuity, controls, layout, limits, motion, record
 from skel_blender.rig.assemble import build_take
-from tests.bpy.evaluated import rig_of
+from tests.bpy.evaluated import evaluated, rig_of
 
 KNEE = DOF_INDEX["knee_angle_r"]
 
@@ -115,7 +115,7 @@ def test_a_table_of_limits_goes_into_constraints_and_ik(rig, table):
         if math.isfinite(low):
             found = sorted(channel.sign * getattr(constraint, f"{end}_{axis}") for end in ("min", "max"))
             assert found == pytest.approx([low, up], abs=1e-5)
-    for limb in controls.LIMBS[:-1]:
+    for limb in controls.REACHING:
         for segment in (segment for joint in controls.segments(limb) for segment in joint):
             bone, channel = rig.pose.bones[segment.name], layout.channel(segment.dof)
             low, up = expected[segment.dof]
@@ -185,6 +185,14 @@ def test_versions_of_the_keys_are_made_and_chosen(rig):
     assert rig.animation_data.action == raw
     with pytest.raises(RuntimeError, match="Choose at least one"):
         bpy.ops.skel.smooth(limbs=set())
+
+
+def test_absent_people_are_hidden_by_a_tick(rig, context):
+    assert "hide_absent" in {name for _, name in draw("SKEL_PT_keys").props} and not rig.skel.hide_absent
+    for hidden in (True, False):
+        rig.skel.hide_absent = hidden
+        context.scene.frame_set(1000)
+        assert rig.skel.hide_absent is hidden and evaluated(rig).hide_viewport is hidden
 
 
 def test_limbs_are_handed_over_by_button(rig):

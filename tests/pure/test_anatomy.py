@@ -4,6 +4,7 @@
 import numpy as np
 
 from skel_blender import anatomy
+from skel_blender.rig import layout
 
 
 def test_every_dof_has_one_place_and_a_unit_axis():
@@ -32,3 +33,11 @@ def test_bone_axes_are_mirror_images():
         if name.endswith("_r") and joint in anatomy.BONE_AXES:
             (x_r, y_r), (x_l, y_l) = anatomy.BONE_AXES[joint], anatomy.BONE_AXES[anatomy.JOINT_INDEX[name[:-2] + "_l"]]
             assert np.allclose(-flip * x_r, x_l) and np.allclose(flip * y_r, y_l)
+
+
+def test_every_dof_is_one_channel_of_its_joints_bone_up_to_a_sign():
+    for dof in anatomy.DOFS:
+        along = layout.local_axes(dof.joint, np.array([0.0, -1.0, 0.0])).T @ np.array(dof.axis)
+        assert np.allclose(along, dof.sign * np.eye(3)[dof.channel], atol=1e-7), dof.name
+        assert dof.bone == anatomy.JOINT_NAMES[dof.joint] and dof.limits == anatomy.LIMITS_ANATOMICAL[dof.index]
+    assert len({(dof.bone, dof.channel) for dof in anatomy.DOFS}) == 46

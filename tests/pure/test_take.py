@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Take survives its file, and a bad one is refused in one sentence."""
 
+import io
+
 import numpy as np
 import pytest
 
@@ -74,3 +76,45 @@ def test_an_unwritable_place_leaves_nothing_behind(tmp_path):
     with pytest.raises(SkelError) as caught:
         takes.save(random_take(), tmp_path / "no" / "such" / "a.npz")
     assert caught.value.code == "unwritable" and not list(tmp_path.iterdir())
+
+
+def bending_take() -> takes.Take:
+    """A Take whose first person's skin has pose blend shapes."""
+    take = random_take()
+    body = take.people[0].body
+    body.posedirs = 0.05 * np.random.default_rng(0).standard_normal((len(body.skin_verts), 3, 171)).astype(np.float32)
+    body.posedirs[..., 5] = 0.0
+    return take
+
+
+def test_pose_blend_shapes_come_back_within_their_step(tmp_path):
+    take = bending_take()
+    takes.save(take, tmp_path / "a.npz")
+    read = takes.loads((tmp_path / "a.npz").read_bytes(), "a.npz")
+    wanted, found = take.people[0].body.posedirs, read.people[0].body.posedirs
+    assert np.abs(found - wanted).max() <= 0.51 * np.abs(wanted).max() / 32767 and not found[..., 5].any()
+    assert read.people[1].body.posedirs is None
+    with np.load(tmp_path / "a.npz") as file:
+        assert int(file["version"]) == 2 and file["people/0/body/posedirs"].dtype == np.int16
+
+
+def test_takes_of_the_first_version_are_written_and_read():
+    take = random_take()
+    data = takes.dumps(take)
+    with np.load(io.BytesIO(data)) as file:
+        assert int(file["version"]) == 1
+    assert np.array_equal(takes.loads(data, "it").people[0].poses, take.people[0].poses)
+
+
+def test_pose_blend_shapes_of_another_size_are_refused():
+    take = bending_take()
+    take.people[0].body.posedirs = take.people[0].body.posedirs[..., :170]
+    with pytest.raises(SkelError, match="people/0/body/posedirs"):
+        takes.dumps(take)
+    with np.load(io.BytesIO(takes.dumps(bending_take()))) as file:
+        arrays = {name: file[name] for name in file.files}
+    arrays["people/0/body/posedirs_scale"] = np.ones(3)
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    with pytest.raises(SkelError, match="posedirs_scale"):
+        takes.loads(stream.getvalue(), "it")

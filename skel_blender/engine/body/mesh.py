@@ -14,7 +14,7 @@ from .chain import FEATURE_JOINTS
 FEATURES = 9 * len(FEATURE_JOINTS)
 FIRST_CHILD = tuple(PARENTS.index(joint) if joint in PARENTS else 0 for joint in range(J))  # 0: none
 _MOVING = [joint for joint in FEATURE_JOINTS if joint >= 0]
-_ROWS = tuple(9 * s + k for s, joint in enumerate(FEATURE_JOINTS) if joint >= 0 for k in range(9))
+FEATURE_ROWS = tuple(9 * s + k for s, joint in enumerate(FEATURE_JOINTS) if joint >= 0 for k in range(9))
 
 
 def moving_features(local: torch.Tensor) -> torch.Tensor:
@@ -37,7 +37,7 @@ class Mesh:
         """Template (3V,), directions (10 or 181, 3V) and weights (24,V), axis by axis: betas first, then the moving features."""
         rows = [self.shapedirs.permute(2, 1, 0).flatten(1)]
         if self.posedirs is not None:
-            rows.append(self.posedirs[:, :, list(_ROWS)].permute(2, 1, 0).flatten(1))
+            rows.append(self.posedirs[:, :, list(FEATURE_ROWS)].permute(2, 1, 0).flatten(1))
         return self.template.t().flatten(), torch.cat(rows).contiguous(), self.weights.t().contiguous()
 
     def corrected(self, betas: torch.Tensor, local: torch.Tensor) -> torch.Tensor:

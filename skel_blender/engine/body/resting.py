@@ -9,13 +9,14 @@ import numpy as np
 import torch
 
 from ...take import RestBody
+from .mesh import FEATURE_ROWS
 
 if TYPE_CHECKING:
     from .model import BodyModel
 
 
 def rest_body(body: BodyModel, betas: np.ndarray) -> RestBody:
-    """One shape, betas (10,), in the T pose; pose blend shapes are zero there. Weights keep every joint that moves a vertex."""
+    """One shape, betas (10,), in the T pose. Weights keep every joint that moves a vertex, pose blend shapes those that a joint feeds."""
     shape = torch.as_tensor(np.asarray(betas)).to(body.J_template)[None]
     index, value = sparse_weights(body.skin.weights.cpu().double().numpy())
     rest = body.shape(shape)
@@ -31,6 +32,7 @@ def rest_body(body: BodyModel, betas: np.ndarray) -> RestBody:
         bone_faces=body.skel_faces.copy(),
         bone_joint=body.skel_joint.copy(),
         limits=body.limits.cpu().double().numpy().copy(),
+        posedirs=None if body.skin.posedirs is None else body.skin.posedirs[..., list(FEATURE_ROWS)].float().cpu().numpy(),
     )
 
 

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Export panel: a button for each target, and what can be chosen beside the file's name. Gathers, calls, reports."""
+
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, StringProperty
+from bpy_extras.io_utils import ExportHelper
+
+from ..export import names, presets
+from ..rig import record
+from .gather import active_rig
+from .operators import SkelOperator
+from .panel import Sidebar
+
+TARGETS = (
+    ("unreal", ".fbx", "Unreal Engine"), ("unity", ".fbx", "Unity"), ("godot", ".glb", "Godot"), ("generic", ".fbx", "FBX"),
+    ("generic", ".glb", "glTF"), ("generic", ".usdc", "USD"), ("generic", ".bvh", "BVH"), ("generic", ".abc", "Alembic"),
+    ("generic", ".osim", "OpenSim"),
+)  # fmt: skip
+"""Preset, ending and the text of a button."""
+
+_OPENSIM, _CACHE, _MOTION = ".osim", ".abc", ".bvh"
+_OPTIONS = ("names", "rest", "travel", "range", "clips", "heading", "separate", "skin", "bones")
+
+
+def _items(table: dict[str, str]) -> tuple[tuple[str, str, str], ...]:
+    return tuple((name, title, "") for name, title in table.items())
+
+
+class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
+    """Write people for another program: a clean skeleton with its skin and motion; the scene stays as it is"""
+
+    bl_idname, bl_label, bl_options = "skel.export", "Export", {"REGISTER"}
+    filename_ext: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+    filter_glob: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+    preset: EnumProperty(items=tuple((name, preset.title, "") for name, preset in presets.PRESETS.items()), options={"HIDDEN", "SKIP_SAVE"})
+    people: EnumProperty(name="People", items=(("ALL", "Everybody", "All people of the scene"),
+                                               ("ACTIVE", "Active Person", "The person whose rig is active")))  # fmt: skip
+    names: EnumProperty(name="Bone Names", items=_items(names.TITLES), options={"SKIP_SAVE"})
+    rest: EnumProperty(name="Rest Pose", items=_items(presets.RESTS), options={"SKIP_SAVE"})
+    travel: EnumProperty(name="Way Carried By", items=_items(presets.TRAVELS), options={"SKIP_SAVE"})
+    range: EnumProperty(name="Frames", items=_items(presets.RANGES), options={"SKIP_SAVE"})
+    clips: EnumProperty(name="Clips", items=_items(presets.CLIPS), options={"SKIP_SAVE"})
+    heading: BoolProperty(name="Root Turns", description="Let the root bone also turn with the hips", options={"SKIP_SAVE"})
+    separate: BoolProperty(name="File per Person", description="Write each person into a file of their own", options={"SKIP_SAVE"})
+    skin: BoolProperty(name="Skin", description="Write the skin", default=True, options={"SKIP_SAVE"})
+    bones: BoolProperty(name="Skeleton", description="Write the meshes of the bones", options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        cls.poll_message_set("There is no reconstructed person in the scene")
+        return any(record.is_rig(thing) for thing in context.scene.objects)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Begin with what the preset has, and with the name of the .blend file."""
+        chosen = presets.PRESETS[self.preset]
+        for option in _OPTIONS:
+            if not self.properties.is_property_set(option):
+                setattr(self, option, getattr(chosen, option))
+        self.filter_glob = f"*{self.filename_ext}"
+        return ExportHelper.invoke(self, context, event)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(self, "people")
+        for option in _shown(self.filename_ext):
+            layout.prop(self, option)
+
+    def run(self, context: bpy.types.Context) -> None:
+        from ..export import opensim, writing  # what they bring is needed by no other button
+
+        rigs = writing.rigs_of(context.scene.objects)
+        if self.people == "ACTIVE":
+            rigs = writing.rigs_of([rig for rig in [active_rig(context)] if rig is not None])
+        path = Path(bpy.path.abspath(self.filepath))
+        if self.filename_ext == _OPENSIM:
+            outs = [path.with_stem(f"{path.stem}_{index + 1}") if index else path for index in range(len(rigs))]
+            files = [file for rig, out in zip(rigs, outs) for file in opensim.write(rig, out)]
+        else:
+            given = {option: getattr(self, option) for option in _shown(self.filename_ext)
+                     if self.properties.is_property_set(option)}  # fmt: skip
+            files = writing.write(context.scene, rigs, path, presets.choose(self.preset, **given))
+        self.report({"INFO"}, f"Wrote {', '.join(file.name for file in files)}")
+
+
+def _shown(ending: str) -> tuple[str, ...]:
+    """The options that mean something for a format."""
+    if ending == _OPENSIM:
+        return ()
+    if ending == _CACHE:
+        return ("range", "skin", "bones")
+    if ending == _MOTION:
+        return ("names", "rest", "travel", "heading", "range", "clips")
+    return tuple(option for option in _OPTIONS if ending != ".usdc" or option != "clips")
+
+
+class SKEL_PT_export(Sidebar, bpy.types.Panel):
+    """A button for each target."""
+
+    bl_label, bl_options = "Export", {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        grid = self.layout.grid_flow(columns=2, align=True, row_major=True)
+        grid.operator_context = "INVOKE_DEFAULT"
+        for preset, ending, title in TARGETS:
+            button = grid.operator("skel.export", text=title)
+            button.preset, button.filename_ext = preset, ending
+
+
+CLASSES = (SKEL_OT_export, SKEL_PT_export)

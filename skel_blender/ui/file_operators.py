@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files in and out beside footage: a motion file of the SMPL family becomes rigs, the Take in the .blend becomes a file."""
+
+import functools
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy_extras.io_utils import ExportHelper, ImportHelper
+
+from ..export.writing import whole_file
+from ..job import ImportRequest
+from . import engine, gather
+from .arrival import build_in_scene
+from .operators import RigOperator, StartsJob
+from .refit_operators import data_of
+from .runner import runner
+
+UPS = (
+    ("AUTO", "Automatic", "As the file says, or as the people stand"),
+    ("y", "Y", "Y points up"),
+    ("z", "Z", "Z points up"),
+    ("-y", "-Y", "Y points down, as in a camera"),
+)
+BODIES = (
+    ("AUTO", "Automatic", "The sex that the file names"),
+    ("male", "Male", "The open body, male proportions"),
+    ("female", "Female", "The open body, female proportions"),
+)
+
+
+class SKEL_OT_import_motion(StartsJob, bpy.types.Operator, ImportHelper):
+    """Build rigs that move as the people in a motion file of the SMPL family do (AMASS, WHAM, 4DHumans and others)"""
+
+    bl_idname, bl_label = "skel.import_motion", "Import SMPL Motion"
+    filter_glob: StringProperty(default="*.npz;*.npy;*.pkl;*.pt;*.pth;*.json", options={"HIDDEN"})
+    model: StringProperty(name="Model", description="SMPL, SMPL-H or SMPL-X model file, or a folder of them", subtype="FILE_PATH")
+    body: EnumProperty(name="Body", items=BODIES, description="Which body the rigs have")
+    up: EnumProperty(name="Up", items=UPS, description="Which axis of the file points up")
+    fps: FloatProperty(name="Rate", description="Frames a second where the file does not say it; 0: as it says", min=0.0, soft_max=240.0)
+    people: IntProperty(name="People", description="How many people at most; 0: all", min=0, soft_max=8)
+    limits: BoolProperty(name="Keep Limits", description="Keep every angle inside its limits, even where the motion goes beyond them")
+
+    def run(self, context: bpy.types.Context) -> None:
+        motion = gather.file_path(self.filepath)
+        request = ImportRequest(
+            str(motion), str(gather.new_take_path(motion)), bpy.path.abspath(self.model) if self.model.strip() else "", self.people,
+            "" if self.body == "AUTO" else self.body, self.fps or None, "" if self.up == "AUTO" else self.up, self.limits,
+        )  # fmt: skip
+        job = engine.start(request)
+        runner.start("Starting the engine", job, functools.partial(build_in_scene, scene_uid=context.scene.session_uid))
+
+
+class SKEL_OT_save_take(RigOperator, bpy.types.Operator, ExportHelper):
+    """Write the Take that the active rig was built from, which this .blend file holds, to a file"""
+
+    bl_idname, bl_label, bl_options = "skel.save_take", "Save Take", {"REGISTER"}
+    filename_ext = ".npz"
+    filter_glob: StringProperty(default="*.npz", options={"HIDDEN"})
+
+    def run(self, context: bpy.types.Context) -> None:
+        data = data_of(gather.active_rig(context))[1]
+        with whole_file(Path(self.filepath)) as part:
+            part.write_bytes(data)
+
+
+CLASSES = (SKEL_OT_import_motion, SKEL_OT_save_take)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Export panel without a window: its buttons write what they say, and options count."""
+
+from __future__ import annotations
+
+import bpy
+import pytest
+
+import skel_blender
+from skel_blender.rig.assemble import build_take
+from skel_blender.ui import export_operators
+from tests import synthetic
+from tests.bpy.evaluated import rig_of
+
+
+@pytest.fixture
+def rig(context):
+    """The first of two people under an enabled add-on."""
+    skel_blender.register()
+    rig = rig_of(build_take(context, synthetic.random_take(frames=4, people=2)))
+    context.view_layer.objects.active = rig
+    yield rig
+    skel_blender.unregister()
+
+
+@pytest.mark.parametrize(("preset", "ending", "title"), export_operators.TARGETS)
+def test_a_button_writes_its_target(rig, tmp_path, preset, ending, title):
+    path = tmp_path / f"shot{ending}"
+    assert bpy.ops.skel.export(filepath=str(path), preset=preset, filename_ext=ending, people="ACTIVE") == {"FINISHED"}
+    assert path.is_file()
+    assert not [entry for entry in tmp_path.iterdir() if ".part" in entry.name]
+
+
+def test_an_option_goes_before_the_preset(rig, tmp_path):
+    bpy.ops.skel.export(filepath=str(tmp_path / "shot.bvh"), preset="unity", filename_ext=".bvh", people="ACTIVE", names="mixamo")
+    assert "mixamorig:LeftForeArm" in (tmp_path / "shot.bvh").read_text()
+    bpy.ops.skel.export(filepath=str(tmp_path / "own.bvh"), preset="unity", filename_ext=".bvh", people="ACTIVE")
+    assert "LeftLowerArm" in (tmp_path / "own.bvh").read_text()
+
+
+def test_a_failure_is_one_sentence(rig, tmp_path):
+    (tmp_path / "shot.bvh").mkdir()
+    with pytest.raises(RuntimeError, match="shot.bvh could not be written"):
+        bpy.ops.skel.export(filepath=str(tmp_path / "shot.bvh"), preset="generic", filename_ext=".bvh", people="ACTIVE")
+
+
+def test_there_is_no_button_without_a_person(context):
+    skel_blender.register()
+    try:
+        assert not bpy.ops.skel.export.poll()
+    finally:
+        skel_blender.unregister()

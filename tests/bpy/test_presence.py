@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""People are out of sight on frames in which they are not in the footage, if so asked."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+
+from skel_blender.rig import presence, record, update
+from skel_blender.rig.assemble import Options, build_take
+from tests import synthetic
+from tests.bpy.evaluated import evaluated, mesh_points, rig_of
+
+
+@pytest.fixture
+def shot(context):
+    """Frames 1 to 40, of which the second person is there on 11 to 20."""
+    take = synthetic.random_take(frames=40)
+    person = take.people[1]
+    for name in ("frames", "poses", "trans", "confidence", "keypoints_2d", "landmarks_3d", "reprojection_error", "contacts"):
+        setattr(person, name, getattr(person, name)[10:20])
+    return take
+
+
+def seen(scene, rig) -> list[int]:
+    """The frames on which rig, skin and bones are visible, all or none of them."""
+    things, result = [rig, *record.parts(rig, "skin"), *record.parts(rig, "bone")], []
+    for frame in (1, 10, 11, 15, 20, 21, 40):
+        scene.frame_set(frame)
+        states = {(evaluated(thing).hide_viewport, evaluated(thing).hide_render) for thing in things}
+        assert len(states) == 1 and states <= {(False, False), (True, True)}
+        if states == {(False, False)}:
+            assert all(thing.visible_get() for thing in things)
+            result.append(frame)
+    return result
+
+
+def test_hidden_before_and_after(context, shot, capfd):
+    collection = build_take(context, shot, hide=True)
+    first, second = rig_of(collection, 0), rig_of(collection, 1)
+    assert seen(context.scene, second) == [11, 15, 20]
+    assert seen(context.scene, first) == [1, 10, 11, 15, 20, 21, 40]
+    assert all(curve.driver.is_simple_expression for curve in second.animation_data.drivers)
+    context.scene.frame_set(15)
+    joints = shot.people[1].joints()[4]
+    assert np.linalg.norm(mesh_points(record.parts(second, "skin")[0]).mean(axis=0) - joints.mean(axis=0)) < 0.5
+    assert "cycle" not in "".join(capfd.readouterr()).lower()
+
+
+def test_it_can_be_switched_and_follows_an_update(context, shot):
+    collection = build_take(context, shot, hide=False)
+    rig = rig_of(collection, 1)
+    assert not presence.is_on(rig) and len(seen(context.scene, rig)) == 7
+    presence.apply(rig, True)
+    assert presence.is_on(rig) and seen(context.scene, rig) == [11, 15, 20]
+    shot.people[1].frames = shot.people[1].frames + 1
+    update.update_take(context, shot, collection, Options())
+    assert seen(context.scene, rig) == [15, 20, 21]
+    context.scene.frame_set(1)
+    presence.apply(rig, False)
+    assert not presence.is_on(rig) and len(seen(context.scene, rig)) == 7
+    assert not bpy.data.objects[rig.name].hide_viewport
