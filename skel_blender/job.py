@@ -45,13 +45,17 @@ class Request:
     focal_length: float | None = None  # px
     seed: int | None = None
     model: str = ""  # path of the landmark model
+    regressor: str = ""  # lift, hsmr or stance
+    hsmr: str = ""  # path of HSMR's checkpoint
+    memory: str = ""  # folder that remembers what was seen of footage, so that a run that was stopped goes on
 
     def arguments(self) -> list[str]:
         """The engine's command line after `-m skel_blender.engine`."""
         options = {
             "--out": self.out, "--frames": self.frames, "--people": self.people or "", "--body": self.body,
             "--device": self.device, "--fov": self.fov, "--focal-length": self.focal_length, "--seed": self.seed,
-            "--model": self.model,
+            "--model": self.model, "--regressor": self.regressor, "--hsmr": self.hsmr and os.path.abspath(self.hsmr),
+            "--memory": self.memory,
         }  # fmt: skip
         given = [f"{name}={value}" for name, value in options.items() if value not in (None, "")]
         return ["reconstruct", *(os.path.abspath(path) for path in self.inputs), *given, "--events"]

@@ -23,28 +23,35 @@ _SHAPES = 0.8  # standard deviation of the betas
 
 @dataclass(frozen=True)
 class Picture:
-    """An RGB image (S,S,3) uint8, and the landmarks in it: pixels (33,2) and camera axes (33,3) m."""
+    """An RGB image (S,S,3) uint8, and the landmarks in it: pixels (33,2) and camera axes (33,3) m. Who is seen, from where: betas
+    (10,), focal px; a model point X is at R X + t in camera axes."""
 
     image: np.ndarray
     pixels: np.ndarray
     points: np.ndarray
+    betas: np.ndarray
+    focal: float
+    R: np.ndarray
+    t: np.ndarray
 
 
-def picture(body: BodyModel, pose: np.ndarray, rng: np.random.Generator) -> Picture:
-    """A random person in a pose (46,) rad, in random clothes, from anywhere around."""
+def picture(body: BodyModel, pose: np.ndarray, rng: np.random.Generator, turn: float | None = None) -> Picture:
+    """A random person in a pose (46,) rad, in random clothes, from anywhere around, or turned by `turn` rad about the vertical."""
     betas = np.clip(_SHAPES * rng.normal(size=body.J_shapedirs.shape[-1]), -2, 2)
     like = body.J_template
     still = torch.zeros(1, 3).to(like)
     verts = body.forward(*(torch.as_tensor(part).to(like)[None] for part in (pose, betas)), still, skel=False).skin_verts[0].numpy()
     markers = posed(body, pose[None], betas, np.zeros((1, 3)))[0][0]
     focal = SIDE / (2 * np.tan(np.radians(rng.uniform(*_FOV)) / 2))
-    tilt, turn = np.radians(rng.uniform(*_PITCH)), rng.uniform(0, 2 * np.pi)
+    tilt, anywhere = np.radians(rng.uniform(*_PITCH)), rng.uniform(0, 2 * np.pi)
+    turn = anywhere if turn is None else turn
     R = axis_rotation(np.array([1.0, 0, 0]), np.array(tilt)) @ np.diag([1.0, -1, -1]) @ axis_rotation(np.array([0.0, 1, 0]), np.array(turn))
     middle = 0.5 * (verts.min(0) + verts.max(0))
     around = (verts - middle) @ R.T
     distance = (np.abs(around[:, :2]) * focal / (_FILLS * SIDE) - around[:, 2:]).max() * rng.uniform(1.0, 1.3)
     seen, points = (((values - middle) @ R.T) + [0, 0, distance] for values in (verts, markers))
-    return Picture(_drawn(body, seen, focal, rng), _pixels(points, focal), points)
+    t = np.array([0.0, 0.0, distance]) - R @ middle
+    return Picture(_drawn(body, seen, focal, rng), _pixels(points, focal), points, betas, float(focal), R, t)
 
 
 def _pixels(points: np.ndarray, focal: float) -> np.ndarray:

@@ -45,6 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--fov", type=float, default=None, metavar="DEGREES")
     command.add_argument("--focal-length", type=float, default=None, metavar="PX")
     command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--regressor", default="lift", help="what the fit starts from: lift, hsmr or stance")
+    command.add_argument("--hsmr", default="", metavar="FILE", help="HSMR's checkpoint")
+    command.add_argument("--memory", default="", metavar="FOLDER", help="keep here what was seen, so that a run that was stopped goes on")
     command.add_argument("--events", action="store_true", help="JSON lines on standard output, see messages.py")
     command = commands.add_parser("import", help="a motion file of the SMPL family to a Take")
     command.add_argument("motion", metavar="MOTION")
@@ -88,6 +91,7 @@ def _reconstruct(given: argparse.Namespace, emit: Callable[[Event], None]) -> No
     options = Options(
         inputs=tuple(given.inputs), model=given.model, frames=given.frames, people=given.people, body=given.body,
         device=given.device, fov=given.fov, focal_length=given.focal_length, seed=given.seed,
+        regressor=given.regressor, hsmr=given.hsmr, memory=given.memory,
     )  # fmt: skip
     reconstruct_to_file(options, given.out, emit)
 

@@ -22,10 +22,12 @@ from .fit.evidence import LIMB_LANDMARKS
 from .fit.observations import View
 from .fit.people import STEPS, Fit, fit_people
 from .regress.correction import corrected
+from .regress.guess import Regressor
 from .track import find_people
 from .tracks import Track
 from .video import Source, open_source
 
+REGRESSORS = ("lift", "hsmr", "stance")
 _FIT_STEP_S = 5e-4  # first guess of a fit's time per step and frame; the measured rate takes over
 
 
@@ -42,6 +44,9 @@ class Options:
     fov: float | None = None  # degrees across the width
     focal_length: float | None = None  # px
     seed: int = 0
+    regressor: str = "lift"  # of REGRESSORS: what the fit starts from; "stance" is the relaxed one
+    hsmr: str = ""  # HSMR's checkpoint
+    memory: str = ""  # folder in which what was seen of footage is kept, so that a run that was stopped goes on
 
 
 class _Clock:
@@ -66,6 +71,7 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     torch.manual_seed(options.seed)
     device = choose_device(options.device)
     body = load_body(options.body).to(device)
+    regressor = _regressor(options, body, device, emit)
     first, end = options.frames
     source = open_source([Path(path) for path in options.inputs], (first, None if end is None else end - 1), emit)
     clock = _Clock(emit)
@@ -73,18 +79,37 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     def on_frame(done: int, total: int) -> None:
         clock.tell("people", done, total, _FIT_STEP_S * STEPS * total)
 
-    tracks = find_people(source, Path(options.model), options.people, on_frame)
+    tracks = find_people(source, Path(options.model), options.people, on_frame, Path(options.memory) if options.memory else None)
     if not tracks:
         raise _nobody(source)
     tracks = [replace(track, landmarks_3d=corrected(track.landmarks_3d)) for track in tracks]
     K = _lens(source, options, emit)
-    fits, view = fit_people(tracks, body, K, float(source.fps), lambda done: clock.tell("fit", done, STEPS * len(tracks)))
+    guesses = regressor and regressor(source, tracks, body, K, lambda done, total: clock.tell("poses", done, total))
+    fits, view = fit_people(tracks, body, K, float(source.fps), lambda done: clock.tell("fit", done, STEPS * len(tracks)), guesses=guesses)
     found = [(track, fit) for track, fit in zip(tracks, fits) if fit is not None]
     if len(found) < len(tracks):
         emit(Log("warning", f"{len(tracks) - len(found)} of {len(tracks)} tracks were left out, as no body explains them."))
     if not found:
         raise _nobody(source)
     return _take(source, options, body, found, view)
+
+
+def _regressor(options: Options, body: BodyModel, device: torch.device, emit: Callable[[Event], None]) -> Regressor | None:
+    """What tells first poses; None for the relaxed stance. Raises SkelError for a choice that cannot be followed."""
+    if options.regressor == "stance":
+        return None
+    if options.regressor == "lift":
+        from .regress.lift import LiftRegressor, load_lift
+
+        return LiftRegressor(load_lift())
+    if options.regressor != "hsmr":
+        raise SkelError("usage", f"There is no regressor '{options.regressor}'.", f"Choose one of {', '.join(REGRESSORS)}.")
+    if not options.hsmr:
+        raise SkelError("usage", "HSMR's checkpoint is not named.", "Name the file with --hsmr, or choose another regressor.")
+    from .regress.hsmr import HsmrRegressor, check_body
+
+    check_body(body)
+    return HsmrRegressor(options.hsmr, device, emit)
 
 
 def _nobody(source: Source) -> SkelError:

@@ -209,3 +209,13 @@ def test_violations_of_smpl_are_of_successive_turns(joint, part, order, turns, b
 def test_neighbours_in_a_film_are_told_by_the_last_number():
     names = ["a/0001.jpg", "a/0002.jpg", "a/0003.jpg", "a/0005.jpg", "b/0006.jpg", "b/0008.jpg", "b/0010.jpg", "b/x.jpg"]
     assert running(np.array(names)).tolist() == [True, False, False, False, True, False]
+
+
+def test_rows_without_names_are_films_by_their_sequence(tmp_path, capsys):
+    rng = np.random.default_rng(8)
+    truth = rng.normal(size=(6, 24, 3))
+    films = _write(tmp_path / "truth.npz", joints24=truth, sequence=["a", "a", "a", "b", "b", "b"])
+    told, _ = _run(capsys, tmp_path, _write(tmp_path / "found.npz", joints24=1.1 * truth), films)
+    centred = truth - truth[:, :1]
+    second = np.concatenate([film[2:] - 2 * film[1:-1] + film[:-2] for film in (centred[:3], centred[3:])])
+    assert told["figures"]["acceleration error"] == pytest.approx(100 * np.linalg.norm(second, axis=-1).mean())

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from bin.evaluation.command import main
-from skel_blender import take
+from skel_blender import kinematics, take
+from skel_blender.engine.body import load_body
 from tests import synthetic
-from tests.engine.evaluated_files import hmr2_labels, moyo_labels
+from tests.engine.evaluated_files import hmr2_labels, moyo_labels, skel_with_regressors
 
 
 def _run(capsys, tmp_path, *arguments):
@@ -59,6 +61,24 @@ def test_a_take_is_scored_by_its_limbs_against_labels_that_are_picked(tmp_path, 
     assert told["figures"]["MPJPE"] == pytest.approx(0, abs=1e-3) and "12 of 14 joints" in text
     assert "8 rows" not in _refused(capsys, tmp_path / "found.npz", tmp_path / "labels.npz", "--select", "nobody/")
     assert "5 rows" in _refused(capsys, tmp_path / "found.npz", tmp_path / "labels.npz")
+
+
+def test_a_take_of_skels_own_body_has_all_44_keypoints(tmp_path, capsys):
+    file, regressors = skel_with_regressors(tmp_path)
+    body, shot = load_body(file), synthetic.random_take(4, 1)
+    person = replace(shot.people[0], body_name=body.name)
+    take.save(replace(shot, people=[person]), tmp_path / "found.npz")
+    betas, still = np.tile(person.betas, (4, 1)), np.zeros((4, 3))
+    with torch.no_grad():
+        skin = body.forward(*(torch.as_tensor(part) for part in (person.poses, betas, still))).skin_verts.numpy()
+    turns = shot.camera.world_to_cam[person.frames - shot.frames[0], :3, :3]
+    solid = np.zeros((4, 44, 3))
+    solid[:, 25:] = np.einsum("tij,tkj->tki", turns, kinematics.z_up(regressors["SMPL_to_J19.pkl"] @ skin))
+    np.savez(tmp_path / "truth.npz", joints44=solid)
+    told, text = _run(capsys, tmp_path, tmp_path / "found.npz", tmp_path / "truth.npz", "--skel", file)
+    assert told["figures"]["MPJPE"] == pytest.approx(0, abs=1e-3) and "14 of 14" in text
+    told, text = _run(capsys, tmp_path, tmp_path / "found.npz", tmp_path / "truth.npz")
+    assert told["figures"]["MPJPE"] > 10 and "12 of 14" in text
 
 
 def test_pictures_without_3d_are_left_out_and_told(tmp_path, capsys):

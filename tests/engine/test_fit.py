@@ -18,7 +18,7 @@ from skel_blender.engine.fit.evidence import gather  # noqa: E402
 from skel_blender.engine.fit.normal import S  # noqa: E402
 from skel_blender.engine.fit.people import fit_people  # noqa: E402
 from skel_blender.engine.fit.skelify import PRIOR_TERMS, SIGHT_TERMS  # noqa: E402
-from skel_blender.engine.regress.start import first_state, pelvis_angles  # noqa: E402
+from skel_blender.engine.fit.start import first_state, pelvis_angles  # noqa: E402
 from skel_blender.engine.tracks import Track  # noqa: E402
 from skel_blender.kinematics import axis_rotation  # noqa: E402
 

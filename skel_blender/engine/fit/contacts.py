@@ -18,6 +18,7 @@ _LANDMARK = (30, 32, 32, 29, 31, 31, 20, 18, 19, 17)
 _LOW_M = (0.10,) * 6 + (0.05,) * 4
 _SLOW = 0.4  # m/s at the person's depth
 _WINDOW_S = 0.12  # a contact or a gap shorter than this is noise
+_UNSEEN = 0.1  # confidence under which a landmark is a guess
 _SEEN = 0.3  # least confidence of a landmark that can tell
 
 
@@ -35,6 +36,11 @@ def contacts(seen: Observations, depth: np.ndarray, heights: np.ndarray) -> np.n
     shape = np.ones((width, 1), dtype=bool)
     longer = np.pad(touching, ((width, width), (0, 0)), mode="edge")  # what is before and after the clip goes on as it began and ended
     return binary_opening(binary_closing(longer, shape), shape)[width:-width]
+
+
+def unseen(seen: Observations, count: int) -> np.ndarray:
+    """(T,count) bool: points whose landmark nobody saw, as legs beyond the image's border: the floor must not bend those."""
+    return seen.keypoints_2d[..., 2].cpu().numpy()[:, list(_LANDMARK[:count])] < _UNSEEN
 
 
 def _speed(seen: Observations, depth: np.ndarray) -> np.ndarray:

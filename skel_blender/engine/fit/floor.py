@@ -30,6 +30,8 @@ def _height(system: NormalEquations, problem: Problem, chunk: Chunk, limb: Limb,
     weights, count = problem.config.weights, chunk.count
     height = where[:count, :, 1]
     below = (height < 0).to(height) / weights.below_floor_m
+    if problem.observations.free_of_floor is not None:
+        below = below * ~problem.observations.free_of_floor[chunk.start : chunk.start + count, limb.numbers]
     scale = torch.maximum(touching[:count] / weights.contact_height_m, below)
     by_shared = None if by_betas is None else problem.shared_rows(chunk, scale[..., None] * by_betas[:count, :, 1])
     row = scale * height

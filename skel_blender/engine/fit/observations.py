@@ -42,6 +42,7 @@ class Observations:
     prior_sigma: torch.Tensor | None = None  # (F,46) rad, and how sure it is
     contacts: torch.Tensor | None = None  # (F,C) 0..1, points that rest on the floor, y = 0
     contact_points: Points | None = None  # the body's soles where None
+    free_of_floor: torch.Tensor | None = None  # (F,C) bool, contact points that may be below it, as nobody saw them
     pins: torch.Tensor | None = None  # (F,D,3) m, world: an animator's word that a point is there; NaN elsewhere
     pin_points: Points | None = None
     fixed: torch.Tensor | None = None  # (F,) bool: frames that stay as they start

@@ -16,16 +16,17 @@ from ...take import CONTACT_NAMES
 from ..body import BodyModel
 from ..body.chain import pose_chain
 from ..camera import R_CAM_LEVEL, find_floor, level_world
-from ..regress.start import first_state, pelvis_angles
+from ..regress.guess import Guess
 from ..tracks import Track
 from .confidence import reprojection_error
 from .config import Config, Weights
-from .contacts import HANDS, contacts
+from .contacts import HANDS, contacts, unseen
 from .evidence import LIMB_LANDMARKS, gather
 from .observations import Observations, View
 from .problem import depth_of, make_problem
 from .sightings import places, sightings
 from .skelify import PRIOR_TERMS, SIGHT_TERMS, Result, skelify
+from .start import first_state, pelvis_angles
 
 # A loose fit that finds the basin, the fit, and two with the floor.
 STAGES = (Config(Weights(keypoint_m=0.05, robust=10.0), 12), Config(iterations=15), Config(iterations=12), Config(iterations=8))
@@ -34,6 +35,8 @@ _ON_FLOOR_M = 0.03
 _SOLES = len(CONTACT_NAMES)
 _ALONE = sum(stage.iterations for stage in STAGES[:2])
 STEPS = sum(stage.iterations for stage in STAGES)  # progress: steps per person at most
+# What a regressor's sigma is taken for: it saw the same landmarks that the fit sees, so its word counts less than it is sure of.
+GUESS_SPREAD = 1.4
 _EXPLAINED = 0.03  # a fit that misses by more than this part of the person's extent is none
 
 
@@ -50,19 +53,23 @@ class Fit:
 
 
 def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, on_step: Callable[[int], None] = lambda done: None,
-               stages: tuple[Config, ...] | None = None) -> tuple[list[Fit | None], View]:  # fmt: skip
+               stages: tuple[Config, ...] | None = None, guesses: list[Guess] | None = None) -> tuple[list[Fit | None], View]:  # fmt: skip
     """Fit every track by four stages (STAGES). Returns the fits and the camera in the world (model axes, floor at y = 0).
 
-    A track that no body explains (a reflection, a statue, a tangle of two people) gets None. `on_step(done)` hears of every step, of
-    STEPS * len(tracks) at most.
+    A fit starts from the track's guess, if there are `guesses`, and is drawn to it as far as the regressor is sure; it then needs no loose
+    fit to find the basin. Else it starts from the relaxed stance. A track that no body explains (a reflection, a statue, a tangle of two
+    people) gets None. `on_step(done)` hears of every step, of STEPS * len(tracks) at most.
     """
     like, stages = body.J_template, stages or STAGES
     view = View(torch.as_tensor(K).to(like), torch.as_tensor(R_CAM_LEVEL).to(like), like.new_zeros(3))
     alone = []
     for k, track in enumerate(tracks):
         seen, count = gather(track, body, view, fps), _counter(on_step, k * _ALONE)
-        state, betas = first_state(body, seen), like.new_zeros(1, body.J_shapedirs.shape[-1])
-        for stage in stages[:2]:
+        if guesses is None:
+            state, betas = first_state(body, seen), like.new_zeros(1, body.J_shapedirs.shape[-1])
+        else:
+            seen, state, betas = _told(seen, guesses[k])
+        for stage in stages[:2] if guesses is None else stages[1:2]:
             found = skelify(body, seen, (state[:, 3:], betas, state[:, :3]), stage, count)
             state, betas = found.state, found.betas
         alone.append((seen, state, betas))
@@ -83,6 +90,18 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
         fits.append(_on_floor(body, replace(seen, view=view), moved, betas, stages[2:], count))
     on_step(STEPS * len(tracks))
     return fits, view
+
+
+def _told(seen: Observations, guess: Guess) -> tuple[Observations, torch.Tensor, torch.Tensor]:
+    """A guess as what a fit is drawn to, and as the state (T,49) and betas (1,10) that it starts from.
+
+    The pelvis is not drawn: its angles are the world's, which is not yet known, and landmarks tell it well.
+    """
+    like = seen.keypoints_2d
+    poses, trans, betas, sigma = (torch.as_tensor(part).to(like) for part in (guess.poses, guess.trans, guess.betas, guess.sigma))
+    sigma = sigma * GUESS_SPREAD
+    sigma[:, :3] = torch.inf
+    return replace(seen, prior_poses=poses, prior_sigma=sigma), torch.cat([trans, poses], 1), betas[None]
 
 
 def _explains(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> bool:
@@ -107,7 +126,8 @@ def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
         above = places(body, state, betas, supports)[..., 1]
         above[:, :_SOLES] -= np.clip(above[:, :_SOLES].min(axis=1, keepdims=True), -slack, slack)
         touching = contacts(seen, depth_of(seen.view, state).cpu().numpy(), above)
-        resting = replace(seen, contacts=torch.as_tensor(touching).to(state), contact_points=supports)
+        free = torch.as_tensor(unseen(seen, touching.shape[1])).to(state.device)
+        resting = replace(seen, contacts=torch.as_tensor(touching).to(state), contact_points=supports, free_of_floor=free)
         found = skelify(body, resting, (state[:, 3:], betas, state[:, :3]), stage, on_step)
         state, betas = found.state, found.betas
     # a point that the fit could not bring to the floor does not rest on it, nor one of a foot that sank into it

@@ -16,8 +16,8 @@ from ...anatomy import Q
 from ...kinematics import axis_rotation
 from ..body import BodyModel
 from ..body.chain import pose_chain, pose_points
-from ..fit.config import relaxed_pose
-from ..fit.observations import Observations
+from .config import relaxed_pose
+from .observations import Observations
 
 _SHOULDERS, _HIPS = (11, 12), (23, 24)
 _YAWS = (0.0, 0.5 * np.pi, np.pi, 1.5 * np.pi)

@@ -14,10 +14,10 @@ from ....kinematics import joint_rotations
 from ....messages import Log, SkelError
 from ...body import BodyModel
 from ...camera import R_CAM_LEVEL
+from ...fit.start import pelvis_angles
 from ...source import Source
 from ...tracks import Track
 from ..guess import Guess
-from ..start import pelvis_angles
 from . import cameras
 from .ahead import ahead
 from .batches import Batches

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the lifting network is trained: its data, and that a run can be stopped and repeated."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+
+from bin.benchmarks.mocap import SMALL_SET
+from bin.benchmarks.noise import Noise, by_landmark
+from bin.lifting import train
+from bin.lifting.chain import Chain
+from bin.lifting.errors import landmarked
+from bin.lifting.generator import Batch, Batches
+from bin.lifting.labels import labels, mocap_files
+from bin.lifting.losses import arm_rotations, losses, total
+from bin.lifting.motions import Motions, mirror
+from skel_blender.anatomy import LIMITS_ANATOMICAL
+from skel_blender.engine.body import load_body
+from skel_blender.engine.regress import load_lift
+from skel_blender.engine.regress.lift.features import PARTNERS, features, mirror_table
+from skel_blender.engine.regress.lift.network import ANGLES, SHOULDERS, Answer, LiftNetwork, Size
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("labels")
+
+
+@pytest.fixture(scope="module")
+def motions(cache):
+    return Motions(labels(mocap_files(SMALL_SET, "test"), cache, longest=24))
+
+
+def arguments(out, cache, *more: str) -> list[str]:
+    fixed = ["--steps", "3", "--width", "32", "--batch", "4", "--frames", "12", "--longest", "24", "--workers", "0", "--log", "1"]
+    return [str(SMALL_SET), "--out", str(out), "--cache", str(cache), "--train-split", "test", "--val-split", "test", *fixed, *more]
+
+
+def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path, cache, motions):
+    for name in ("whole", "stopped"):
+        (tmp_path / name).mkdir()
+    whole, stopped = (tmp_path / name / "lift.safetensors" for name in ("whole", "stopped"))
+    train.main(arguments(whole, cache))
+    train.main(arguments(stopped, cache, "--minutes", "0"))
+    assert json.loads(stopped.with_suffix(".json").read_text())["steps"] == 1
+    train.main(arguments(stopped, cache))
+    assert whole.read_bytes()[-1000:] == stopped.read_bytes()[-1000:]
+    first, second = (load_lift(path).network.state_dict() for path in (whole, stopped))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert len(whole.with_suffix(".csv").read_text().splitlines()) == 4
+    with pytest.raises(SystemExit, match="another run"):
+        train.main(arguments(whole, cache, "--rate", "0.5"))
+
+
+def test_a_batch_is_a_function_of_seed_and_number(motions):
+    one, same, other = Batches(motions, 1, 4, 12, 9)[5], Batches(motions, 1, 4, 12, 9)[5], Batches(motions, 2, 4, 12, 9)[5]
+    assert torch.equal(one.values, same.values) and not torch.equal(one.values, other.values)
+
+
+def test_the_right_answer_costs_nothing(motions):
+    """Features' frames, labels and the differentiable chain agree with each other."""
+    batch = Batches(motions, 0, 6, 12, 1)[0]
+    wanted = torch.stack([batch.pelvis, *(arm_rotations(batch.poses[..., SHOULDERS[side]]) for side in "rl")], 2)
+    lengths = batch.lengths[:, None].expand(-1, 12, -1)
+    answer = Answer((wanted, batch.poses[..., ANGLES], batch.place, lengths, torch.zeros(6, 12, 40)))
+    terms = losses(answer, batch, Chain(load_body("open", "male").rest_frames))
+    assert float(terms["joints"]) < 1e-4  # the sexes' joint frames differ by a fifth of a degree
+    assert all(float(terms[name]) < 1e-5 for name in ("angles", "pelvis", "shoulders", "place", "lengths"))
+
+
+def test_variations_stay_inside_the_limits(motions):
+    windows = motions.varied(64, 12, torch.Generator().manual_seed(0))
+    low, up = np.array(LIMITS_ANATOMICAL, dtype=np.float32).T
+    assert (windows.poses.numpy() >= low).all() and (windows.poses.numpy() <= up).all()
+    assert len(set(windows.fps.tolist())) > 2
+
+
+def test_mirroring_twice_is_nothing():
+    poses = torch.randn(5, 46)
+    assert torch.equal(mirror(mirror(poses)), poses)
+    index, sign = mirror_table()
+    values = torch.randn(7, len(index))
+    assert torch.equal((values[:, index] * sign)[:, index] * sign, values)
+
+
+def test_features_of_a_mirrored_person_are_the_mirrored_features():
+    random, double = torch.Generator().manual_seed(1), {"dtype": torch.float64}
+    landmarks = 0.4 * torch.randn(1, 5, 33, 3, generator=random, **double)
+    keypoints = torch.cat([0.1 * landmarks[..., :2] + 0.02, torch.rand(1, 5, 33, 1, generator=random, **double)], -1)
+    rest = (torch.ones(1, 5, **double), torch.eye(3, **double), torch.tensor([25.0], **double))
+    own = features(keypoints, landmarks, *rest).values
+    flip = torch.tensor([-1.0, 1, 1])
+    other = features(keypoints[:, :, PARTNERS] * flip, landmarks[:, :, PARTNERS] * flip, *rest).values
+    index, sign = mirror_table()
+    assert torch.allclose(own[..., index] * sign, other, atol=1e-9)
+
+
+def test_errors_are_as_large_as_they_were_measured():
+    """The median window's, which neither occlusions nor swaps touch."""
+    markers = torch.randn(33, 3, generator=torch.Generator().manual_seed(0)) * 0.3
+    markers = (markers - markers[[23, 24]].mean(0) + torch.tensor([0.0, 0, 5])).expand(400, 20, 33, 3)
+    seen = landmarked(markers, torch.full((400, 2), 9.0), torch.full((400,), 30.0), torch.Generator().manual_seed(1))
+    off = (seen.keypoints[..., :2] - markers[..., :2] / markers[..., 2:]).mul(5.0).square().mean((1, 3)).sqrt().median(0).values
+    noise = Noise()
+    expected = np.hypot(by_landmark(noise.image_bias), by_landmark(noise.image_wave))
+    assert np.allclose(off, expected, rtol=0.35)
+    assert 0.9 < float(seen.observed.mean()) < 1.0
+
+
+def test_a_step_stays_on_its_device(motions):
+    """Nothing is left behind on the CPU when a network learns elsewhere; 'meta' computes shapes and devices only."""
+    batch = Batches(motions, 0, 4, 12, 9)[0]
+    batch = Batch(*(getattr(batch, field.name).to("meta") for field in fields(Batch)))
+    network = LiftNetwork(Size(32, 64)).to("meta")
+    cost = total(losses(network(batch.values), batch, Chain(load_body("open", "male").rest_frames, "meta")))
+    cost.backward()
+    assert cost.device.type == "meta" and network.symmetric(batch.values).angles.device.type == "meta"
