@@ -17,7 +17,7 @@ BLENDER = {"bpy", "bpy_extras", "bmesh", "mathutils", "gpu", "blf", "aud", "addo
 ENGINE = {"torch", "cv2", "mediapipe", "ai_edge_litert", "scipy", "smplx", "av", "PIL"}
 BLENDER_SIDE = ("rig", "ui", "export")
 STANDARD_ONLY = ("messages", "job", "environment", "install", "cli", "status", "limit_sources")
-NUMPY_AT_MOST = ("anatomy", "kinematics", "take")
+NUMPY_AT_MOST = ("anatomy", "kinematics", "take", "take_checks", "opensim")
 
 
 def imports(name: str, path: Path) -> set[str]:

@@ -135,7 +135,7 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(place, end, monkeypatch):
     (["reconstruct"], "arguments are required"),
     (["reconstruct", "nowhere.mp4", "-o", "{}/a.blend"], "There is no file nowhere.mp4"),
     (["reconstruct", "{}/empty", "-o", "{}/a.blend"], "is empty"),
-    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.obj"], "must end in one of .blend, .fbx, .glb, .npz"),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.obj"], "must end in one of .blend, .fbx, .glb"),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/nowhere/a.blend"], "There is no folder"),
     (["reconstruct", "{}/clip.npz", "-o", "{}/clip.npz", "--overwrite"], "is the footage itself"),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/folder.blend", "--overwrite"], "is a folder"),

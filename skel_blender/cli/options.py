@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of every command, and what their values may be."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+
+from ..export import presets
+from ..messages import SkelError
+
+SCENES = (".blend", *presets.ENDINGS)
+OPENSIM = (".osim", ".mot", ".trc")
+ENDINGS = (*SCENES, ".npz", *OPENSIM)
+
+
+class Parser(argparse.ArgumentParser):
+    """Whose errors are SkelErrors."""
+
+    def error(self, message: str) -> None:
+        raise SkelError("usage", f"{message[:1].upper()}{message[1:].rstrip('.')}.", f"See {self.prog} --help.")
+
+
+def parser() -> Parser:
+    """Of the whole command line; the name of the command is `command` of what it parses."""
+    result = Parser(prog="skel-blender", description="Footage of people in, a keyed anatomical rig for Blender out.")
+    commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in (_reconstruct, _import, _export, _env, _picture):
+        add(commands)
+    return result
+
+
+def _reconstruct(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("reconstruct", help="make a scene from footage", description="Make a scene from footage.")
+    command.add_argument("inputs", nargs="+", metavar="INPUT", help="a video, an image, several images or a folder of frames")
+    command.add_argument("-o", "--out", required=True, help="what to write, by its ending: " + ", ".join(ENDINGS))
+    command.add_argument("--frames", type=_frames, metavar="A:B", help="frames A to B-1, counted from 0")
+    command.add_argument("--people", type=_positive, default=0, metavar="N", help="the N people seen most (default: all)")
+    command.add_argument("--body", default="", metavar="NAME", help="male, female or a SKEL model file")
+    command.add_argument("--device", default="", choices=("auto", "cpu", "cuda"), help="where to compute")
+    lens = command.add_mutually_exclusive_group()
+    lens.add_argument("--fov", type=_angle, metavar="DEGREES", help="the camera's horizontal field of view")
+    lens.add_argument("--focal-length", type=_length, metavar="PX", help="the camera's focal length in pixels")
+    command.add_argument("--regressor", default="", choices=("lift", "hsmr", "stance"),
+                         help="what first poses come from: the lifting network (default), HSMR, or the relaxed stance")  # fmt: skip
+    command.add_argument("--hsmr", default="", metavar="FILE", help="your HSMR checkpoint, for --regressor hsmr with a SKEL file as body")
+    command.add_argument("--seed", type=int, metavar="N", help="of everything that is random")
+    command.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
+    presets.add_arguments(command)
+
+
+def _import(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("import", help="make a scene from a motion of the SMPL family",
+                                  description="Make a scene from a motion file: AMASS, SMPL, 4D-Humans, WHAM, GVHMR or TRAM.")  # fmt: skip
+    command.add_argument("inputs", nargs=1, metavar="MOTION", help="a .npz, .npy, .pkl or .pt that such a program wrote")
+    command.add_argument("-o", "--out", required=True, help="what to write, by its ending: " + ", ".join(ENDINGS))
+    command.add_argument("--model", default="", metavar="SMPL_FILE", help="your SMPL, SMPL-H or SMPL-X model file, or a folder of such")
+    command.add_argument("--body", default="", metavar="NAME", help="male, female or a SKEL model file (default: by the motion's gender)")
+    command.add_argument("--people", type=_positive, default=0, metavar="N", help="the N people seen longest (default: all)")
+    command.add_argument("--fps", type=_rate, metavar="RATE", help="frames a second, where the file does not say or is wrong")
+    command.add_argument("--up", default="", choices=("y", "z", "-y"), help="the axis of the file that points up, if not its layout's")
+    command.add_argument("--limits", action="store_true", help="keep every angle inside its limits (default: count and tell)")
+    command.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
+    presets.add_arguments(command)
+
+
+def _export(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("export", help="write a scene or a saved Take for another program",
+                                  description="Write a scene or a saved Take for another program.")  # fmt: skip
+    command.add_argument("inputs", nargs=1, metavar="INPUT", help="a .blend, or the .npz that `reconstruct` or `import` wrote")
+    command.add_argument("-o", "--out", required=True, help="what to write, by its ending: " + ", ".join((*presets.ENDINGS, *OPENSIM)))
+    command.add_argument("--person", type=_positive, metavar="N", help="one person, counted from 1 (default: everybody)")
+    command.add_argument("--mass", type=_mass, metavar="KG", help="for OpenSim: the person's mass (default: from the volume of the skin)")
+    command.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
+    presets.add_arguments(command)
+
+
+def _env(commands: argparse._SubParsersAction) -> None:
+    commands.add_parser("env", help="print the path of the engine's Python, making its environment if needed")
+
+
+def _picture(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("picture", help="render a scene through its camera over the footage, and from the side")
+    command.add_argument("blend", metavar="SHOT.blend")
+    command.add_argument("folder", nargs="?", default=os.path.join("build", "pictures"), help="where to (default: %(default)s)")
+    command.add_argument("--frames", metavar="N,N,...", help="scene frames (default: four over the range)")
+
+
+def _frames(text: str) -> str:
+    match = re.fullmatch(r"(\d*):(\d*)", text)
+    if not match or (match[1] and match[2] and int(match[1]) >= int(match[2])):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a range of frames such as 0:120, 30: or :90")
+    return text
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of people")
+    return int(text)
+
+
+def _number(text: str, low: float, up: float, what: str) -> float:
+    with contextlib.suppress(ValueError):
+        if low < float(text) < up:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"'{text}' is not {what}")
+
+
+def _angle(text: str) -> float:
+    return _number(text, 0.0, 180.0, "an angle between 0 and 180 degrees")
+
+
+def _rate(text: str) -> float:
+    return _number(text, 0.0, 10000.0, "a number of frames a second")
+
+
+def _mass(text: str) -> float:
+    return _number(text, 0.0, 1000.0, "a mass in kilograms")
+
+
+def _length(text: str) -> float:
+    return _number(text, 0.0, 1e7, "a focal length in pixels")
