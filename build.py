@@ -25,7 +25,8 @@ PACKAGE = ROOT / "skel_blender"
 MANIFEST = ROOT / "blender_manifest.toml"
 LEGAL = (ROOT / "LICENSE", ROOT / "NOTICES.md")
 MODEL_MEMBER = "engine/data/pose_landmarker_heavy.task"
-DATA_MEMBERS = ("engine/body/data/open_male.npz", "engine/body/data/open_female.npz", "engine/regress/data/landmark_correction.npz")
+DATA_MEMBERS = ("engine/body/data/open_male.npz", "engine/body/data/open_female.npz", "engine/regress/data/landmark_correction.npz",
+                "engine/regress/lift/data/lift.safetensors")  # fmt: skip
 TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 
 

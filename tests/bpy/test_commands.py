@@ -53,7 +53,7 @@ def test_saved_file_opens_ready_to_look_at(repository, saved, tmp_path):
     assert np.abs(heads - expected[[18, 10]]).max() < 1e-4
 
 
-@pytest.mark.parametrize("ending", ["fbx", "glb"])
+@pytest.mark.parametrize("ending", ["fbx", "usdc"])
 def test_exports_by_ending(repository, saved, tmp_path, ending):
     out = tmp_path / f"shot.{ending}"
     done = run(repository, saved, "--out", out)
@@ -61,12 +61,41 @@ def test_exports_by_ending(repository, saved, tmp_path, ending):
     assert out.stat().st_size > 10_000
 
 
+def test_a_scene_is_exported_by_preset(repository, saved, tmp_path):
+    assert run(repository, saved, "--out", tmp_path / "shot.blend").returncode == 0
+    done = run(repository, tmp_path / "shot.blend", "--out", tmp_path / "game.fbx", "--preset=unity", module="skel_blender.export")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in tmp_path.glob("game*")) == ["game_person_1.fbx", "game_person_2.fbx"]
+    options = "--out", tmp_path / "one.bvh", "--person=2", "--names=mixamo"
+    done = run(repository, tmp_path / "shot.blend", *options, module="skel_blender.export")
+    assert done.returncode == 0, done.stderr
+    assert "mixamorig:Hips" in (tmp_path / "one.bvh").read_text()
+
+
+@pytest.mark.parametrize(
+    ("blend", "options", "sentence"),
+    [
+        ("missing.blend", ("--out", "x.fbx"), "There is no file"),
+        ("broken.blend", ("--out", "x.fbx"), "is no scene that this Blender can open"),
+        ("empty.blend", ("--out", "x.fbx"), "no reconstructed person"),
+    ],
+)
+def test_a_scene_that_cannot_be_exported_is_one_sentence(repository, tmp_path, blend, options, sentence):
+    (tmp_path / "broken.blend").write_bytes(b"broken")
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "empty.blend"))
+    done = run(repository, tmp_path / blend, "--out", tmp_path / options[1], module="skel_blender.export")
+    assert done.returncode == 1
+    assert sentence in done.stderr and "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("x*"))
+
+
 @pytest.mark.parametrize(
     ("take", "out", "extra", "sentence"),
     [
         ("missing.npz", "shot.blend", (), "There is no file"),
         ("broken.npz", "shot.blend", (), "is not a Take"),
-        ("take.npz", "shot.abc", (), "Choose one of .blend, .fbx, .glb."),
+        ("take.npz", "shot.obj", (), "Choose one of .blend, .fbx, .glb,"),
         ("take.npz", "nowhere/shot.blend", (), "Choose another one."),
         ("take.npz", "shot.blend", ("--clip", "gone.mp4"), "gone.mp4"),
     ],

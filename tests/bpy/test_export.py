@@ -30,9 +30,12 @@ def read(path, take, preset="generic", **changes):
 
 @pytest.mark.parametrize("ending", ["fbx", "glb", "usdc", "bvh", "abc"])
 def test_an_export_changes_nothing_in_the_scene(context, tmp_path, ending):
-    """Not the pose that is not keyed either, the mode, the selection, the frame, or a name that the file takes."""
-    collection = build_take(context, synthetic.random_take(frames=4, people=1))
+    """Not the pose that is not keyed either, the mode, the selection, the frame, shape keys, or a name that the file takes."""
+    collection = build_take(context, synthetic.random_take(frames=4, people=1), hide=True)
     rig = rig_of(collection)
+    skin = next(thing for thing in collection.objects if thing.get("skel_part") == "skin")
+    for name in ("Basis", "corrective"):
+        skin.shape_key_add(name=name)
     bpy.data.objects.new("Armature", bpy.data.armatures.new("Armature"))
     motion.smooth(rig, 0.2, 29.97, {"arm_r"})
     context.scene.frame_set(3)

@@ -17,7 +17,8 @@ from tests.importers import programs
 
 pytestmark = pytest.mark.skipif("SKEL_BLENDER_ALL" not in os.environ, reason="sets up Godot (bin/test --all)")
 
-FILES = {("fbx", preset): f"{preset}.fbx" for preset in presets.PRESETS} | {("glb", preset): f"{preset}.glb" for preset in ("godot", "generic")}
+FILES = {("fbx", preset): f"{preset}.fbx" for preset in presets.PRESETS}
+FILES |= {("glb", preset): f"{preset}.glb" for preset in ("godot", "generic")}
 # Godot samples glTF clips at 30 frames a second unless told otherwise, and its optimizer leaves out keys where 1 cm is near enough.
 SETTINGS = """[remap]
 importer="scene"
@@ -29,6 +30,10 @@ source_file="res://{file}"
 
 [params]
 animation/fps=30
+animation/trimming=false
+fbx/importer=0
+fbx/naming_version=2
+gltf/naming_version=2
 _subresources={{"nodes": {{"PATH:AnimationPlayer": {{"optimizer/enabled": false}}}}}}
 """
 

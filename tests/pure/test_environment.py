@@ -53,7 +53,7 @@ def test_every_locked_package_has_one_version_and_hashes(path):
 
 
 def test_the_locks_are_those_that_are_named():
-    names = {"engine", "torch-cpu", "torch-cuda", "test", "landmark-model", *environment.BLENDERS}
+    names = {"engine", "torch-cpu", "torch-cuda", "test", "landmark-model", "importers", *environment.BLENDERS}
     assert {path.stem for path in LOCKS} == names
 
 

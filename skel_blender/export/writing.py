@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write people into a file of another program: what `write` does for every ending."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import bpy
+
+from ..messages import SkelError
+from ..rig import record
+from . import alembic, bvh, fbx, gltf, sample, skeleton, stage, usd
+from .presets import ENDINGS, Preset
+
+SCENES = {".fbx": fbx, ".glb": gltf, ".usd": usd, ".usdc": usd, ".usda": usd}
+_BUILT = {ending: lambda: bpy.app.build_options.usd for ending in (".usd", ".usdc", ".usda")} | {
+    ".abc": lambda: bpy.app.build_options.alembic}  # fmt: skip
+_CLIPS = (".fbx", ".glb", ".bvh")  # formats that hold several clips, or a file for each
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to, which takes its place when all went well. Raises SkelError if Blender could not write."""
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield part
+        os.replace(part, path)
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]
+        raise SkelError("unwritable", f"{path} could not be written ({reason}).",
+                        "Choose another folder or make room on the disk.") from error  # fmt: skip
+    finally:
+        for leftover in (part, part.with_name(part.name + "@")):
+            leftover.unlink(missing_ok=True)
+
+
+def rigs_of(things: Iterable[bpy.types.Object]) -> list[bpy.types.Object]:
+    """The rigs among objects, in the order of their names. Raises SkelError if there is none."""
+    rigs = sorted((thing for thing in things if record.is_rig(thing)), key=lambda rig: rig.name)
+    if not rigs:
+        raise SkelError("no_rig", "There is no reconstructed person to export.", "Load a Take or reconstruct a clip first.")
+    return rigs
+
+
+def chosen(rigs: Sequence[bpy.types.Object], person: int | None) -> Sequence[bpy.types.Object]:
+    """The rigs, or the one of that number. Raises SkelError if there are not as many."""
+    if person is None:
+        return rigs
+    if not 1 <= person <= len(rigs):
+        raise SkelError("no_person", f"There is no person {person} in the scene, which has {len(rigs)}.", "Give a smaller number.")
+    return rigs[person - 1 : person]
+
+
+def write(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, preset: Preset) -> list[Path]:
+    """Write the rigs of `scene` as the preset and the ending of `path` say; gives the files, several where a file holds one person.
+
+    Raises SkelError for an unknown ending or one that this Blender lacks, a rig without motion or with a scaled bone, and a file that
+    can't be written.
+    """
+    ending = path.suffix.lower()
+    if ending not in ENDINGS:
+        raise SkelError("ending", f"{path.name} is no file that can be exported.", f"Choose one of {', '.join(ENDINGS)}.")
+    if not _BUILT.get(ending, lambda: True)():
+        raise SkelError("build", f"This Blender was built without {ending}.", "Use Blender from blender.org, or another format.")
+    if preset.clips == "all" and ending not in _CLIPS:
+        raise SkelError("clips", f"{ending} holds one motion.", f"Export the current motion, or choose one of {', '.join(_CLIPS)}.")
+    with stage.kept_values():
+        return _write(scene, rigs, path, preset, ending)
+
+
+def _write(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, preset: Preset, ending: str) -> list[Path]:
+    """What `write` does, once it is known to make sense."""
+    if ending == ".abc":
+        return _cache(scene, rigs, path, preset)
+    people = sample.people(scene, rigs, preset.clips, preset.range)
+    if ending == ".bvh":
+        return _bvh(scene, people, path, preset)
+    groups = [[person] for person in people] if preset.separate else [people]
+    files = [path if len(groups) == 1 else path.with_name(f"{path.stem}_{_plain(group[0].name)}{path.suffix}") for group in groups]
+    for group, file in zip(groups, files):
+        with whole_file(file) as part:
+            _scene(scene, group, part, SCENES[ending], preset, path.stem)
+    return files
+
+
+def _scene(scene: bpy.types.Scene, people: list[sample.Person], path: Path, module, preset: Preset, title: str) -> None:
+    """Build people in a scene of their own and let Blender write it."""
+    space = module.space(preset)
+    plans = [skeleton.plan(person, preset, space) for person in people]
+    several = any(len(plan.clips) > 1 for plan in plans)
+    wanted: dict[str, set[str]] = {"scenes": {title}}
+    for plan in plans:
+        for kind, names in skeleton.names(plan, preset).items():
+            wanted.setdefault(kind, set()).update(names)
+    with stage.free_names(wanted), stage.empty_scene(scene, title) as place, stage.in_scene(place) as context:
+        for plan in plans:
+            skeleton.build(context, plan, preset, space, several)
+        clips = [clip for plan in plans for clip in plan.clips.values()]
+        place.frame_start, place.frame_end = 0, max(len(frames) for frames, _ in clips) - 1
+        place.frame_set(skeleton.REST_FRAME)
+        module.write(context, path, preset, several)
+
+
+def _bvh(scene: bpy.types.Scene, people: list[sample.Person], path: Path, preset: Preset) -> list[Path]:
+    """A file for each person and clip."""
+    space, files = bvh.space(preset), []
+    fps = scene.render.fps / scene.render.fps_base
+    for person in people:
+        plan = skeleton.plan(person, preset, space)
+        for name, (_, bones) in plan.clips.items():
+            parts = [path.stem, *([_plain(person.name)] if len(people) > 1 else []), *([_plain(name)] if len(plan.clips) > 1 else [])]
+            file = path.with_name("_".join(parts) + path.suffix)
+            with whole_file(file) as part:
+                bvh.write(part, plan.skeleton, bones, space.unit, fps)
+            files.append(file)
+    return files
+
+
+def _cache(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, preset: Preset) -> list[Path]:
+    """The rigs' own meshes, evaluated in a scene that holds nothing else."""
+    kinds = [kind for kind, on in (("skin", preset.skin), ("bone", preset.bones)) if on]
+    things = [thing for rig in rigs for kind in kinds for thing in record.parts(rig, kind)]
+    if not things:
+        raise SkelError("no_mesh", "There is no mesh to export.", "Choose the skin or the skeleton.")
+    frames = sample.frames(scene, rigs, preset.range)
+    with whole_file(path) as part, stage.empty_scene(scene, "skel cache") as place, stage.in_scene(place) as context:
+        for thing in things:
+            place.collection.objects.link(thing)
+        alembic.write(context, part, int(frames[0]), int(frames[-1]))
+    return [path]
+
+
+def _plain(name: str) -> str:
+    """A name as a part of a file's name."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
