@@ -39,7 +39,7 @@ from skel_blender.messages import SkelError
 
 FRAMES = 60
 CLIPS = (0, 4, 8)  # of the small set
-BETTER = 0.6  # the network's error is at most this part of the start without it
+BETTER = 0.4  # the network's error is at most this part of the start's without it
 HIPS = (LIMBS.index(23), LIMBS.index(24))
 
 

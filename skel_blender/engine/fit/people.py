@@ -56,9 +56,10 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
                stages: tuple[Config, ...] | None = None, guesses: list[Guess] | None = None) -> tuple[list[Fit | None], View]:  # fmt: skip
     """Fit every track by four stages (STAGES). Returns the fits and the camera in the world (model axes, floor at y = 0).
 
-    A fit starts from the track's guess, if there are `guesses`, and is drawn to it as far as the regressor is sure; it then needs no loose
-    fit to find the basin. Else it starts from the relaxed stance. A track that no body explains (a reflection, a statue, a tangle of two
-    people) gets None. `on_step(done)` hears of every step, of STEPS * len(tracks) at most.
+    A fit starts from the track's guess, if there are `guesses`; it then needs no loose fit to find the basin. Alone it is drawn to the
+    relaxed stance all the same, as a camera's tilt is read from bodies that stand straight; on the floor it is drawn to the guess, as far
+    as the regressor is sure. A track that no body explains (a reflection, a statue, a tangle of two people) gets None. `on_step(done)`
+    hears of every step, of STEPS * len(tracks) at most.
     """
     like, stages = body.J_template, stages or STAGES
     view = View(torch.as_tensor(K).to(like), torch.as_tensor(R_CAM_LEVEL).to(like), like.new_zeros(3))
@@ -66,13 +67,13 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
     for k, track in enumerate(tracks):
         seen, count = gather(track, body, view, fps), _counter(on_step, k * _ALONE)
         if guesses is None:
-            state, betas = first_state(body, seen), like.new_zeros(1, body.J_shapedirs.shape[-1])
+            told, state, betas = seen, first_state(body, seen), like.new_zeros(1, body.J_shapedirs.shape[-1])
         else:
-            seen, state, betas = _told(seen, guesses[k])
+            told, state, betas = _told(seen, guesses[k])
         for stage in stages[:2] if guesses is None else stages[1:2]:
             found = skelify(body, seen, (state[:, 3:], betas, state[:, :3]), stage, count)
             state, betas = found.state, found.betas
-        alone.append((seen, state, betas))
+        alone.append((told, state, betas))
     believed = [_explains(body, *person) for person in alone]
     if not any(believed):
         return [None] * len(tracks), view
