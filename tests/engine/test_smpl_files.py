@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Motion files of the SMPL family as they are read: every layout, and what is refused."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import sys
+import types
+import zlib
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from skel_blender.engine.imports import motion as motions  # noqa: E402
+from skel_blender.engine.imports.containers import read_tree  # noqa: E402
+from skel_blender.engine.imports.formats import read_motions  # noqa: E402
+from skel_blender.engine.imports.source_body import chain, load_model  # noqa: E402
+from skel_blender.messages import SkelError  # noqa: E402
+from tests import synthetic_smpl  # noqa: E402
+from tests.engine.smpl_layouts import BETAS, JOINTS, LAYOUTS, JoblibPickler, write_aist, write_gvhmr_npz, write_tram  # noqa: E402
+
+
+@pytest.mark.parametrize("name, write, layout, kind, fps, up, knows_rate", LAYOUTS, ids=[row[0] for row in LAYOUTS])
+def test_every_layout_gives_the_motion_that_was_written(tmp_path, walk, name, write, layout, kind, fps, up, knows_rate):
+    path = tmp_path / name
+    write(path, walk)
+    found = read_motions(path)
+    motion = found[0]
+    assert (motion.layout, motion.model, motion.fps, motion.up, motion.knows_rate) == (layout, kind, fps, up, knows_rate)
+    assert motion.gender == ("female" if layout == "AMASS" else "neutral")
+    poses, trans, joints = walk
+    assert len(motion.frames) == len(poses) and np.all(np.diff(motion.frames) == 1)
+    truth = motions.rotation_matrices(poses.reshape(-1, 24, 3))[:, :JOINTS]
+    _, centres = chain(motion, joints[:JOINTS])
+    wanted = _chained(truth, joints) + trans[:, None]
+    gap = slice(30, 33) if layout == "4D-Humans" else slice(0, 0)
+    moved = centres - wanted
+    moved -= moved[:1, :1]  # a camera's height and distance
+    assert np.abs(np.delete(moved, gap, axis=0)).max() < 1e-4
+    assert np.abs(moved).max() < 0.02  # bridged frames lie between their neighbours
+    assert list(np.nonzero(~motion.seen)[0]) == list(range(30, 33)) * (layout == "4D-Humans")
+    if layout != "SMPL":  # AIST++ has no shapes
+        assert np.allclose(motion.betas[:10], BETAS, atol=1e-6)
+    assert (motion.lens is not None) == (layout == "4D-Humans")
+    assert len(found) == (2 if layout == "WHAM" else 1)
+
+
+def _chained(turns: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    places, above = [np.tile(joints[0], (len(turns), 1))], [turns[:, 0]]
+    for joint in range(1, JOINTS):
+        parent = synthetic_smpl.PARENTS[joint]
+        places.append(places[parent] + np.einsum("tij,j->ti", above[parent], joints[joint] - joints[parent]))
+        above.append(above[parent] @ turns[:, joint])
+    return np.stack(places, axis=1)
+
+
+def test_trams_moving_camera_puts_people_into_its_world(tmp_path, walk):
+    (tmp_path / "hps").mkdir()
+    path = tmp_path / "hps" / "hps_track_0.npy"
+    write_tram(path, walk)
+    count = len(walk[0])
+    turns = motions.rotation_matrices(np.linspace([0, 0, 0], [0, 0.8, 0], count))
+    places = np.linspace([0, 0, 0], [1.0, 0, 0.5], count)
+    np.save(tmp_path / "camera.npy", np.array({"pred_cam_R": turns, "pred_cam_T": places, "img_focal": np.float32(900), "img_center":
+                                               np.array([640.0, 360.0])}, dtype=object), allow_pickle=True)  # fmt: skip
+    motion = read_motions(path)[0]
+    still = replace(motion, lens=None)
+    _, there = chain(motion, walk[2][:JOINTS])
+    _, here = chain(still, walk[2][:JOINTS])
+    flip = motions.UP_AXES["-y"]
+    wanted = np.einsum("tij,tkj->tki", turns, here @ flip) + places[:, None]
+    assert np.allclose(there @ flip, wanted)
+    assert motion.lens.size == (1280, 720) and motion.lens.K[0, 0] == 900
+
+
+def test_a_file_with_another_up_axis_is_noticed(tmp_path, walk):
+    poses, trans, _ = walk
+    np.savez(tmp_path / "y.npz", poses=poses, trans=trans, betas=BETAS, mocap_framerate=60)
+    assert read_motions(tmp_path / "y.npz")[0].up == "y"
+    assert read_motions(tmp_path / "y.npz", fps=25, up="z")[0].up == "z"
+    assert read_motions(tmp_path / "y.npz", fps=23.976)[0].fps == Fraction(24000, 1001)
+
+
+class Hostile:
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple:
+        return os.system, (f"touch {self.mark}",)
+
+
+def test_nothing_that_a_file_says_is_run(tmp_path):
+    mark = tmp_path / "run"
+    evil = Hostile(mark)
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"poses": evil}))
+    (tmp_path / "z.pkl").write_bytes(zlib.compress(pickle.dumps([evil])))
+    np.save(tmp_path / "a.npy", np.array({"pred_rotmat": evil}, dtype=object), allow_pickle=True)
+    np.savez(tmp_path / "a.npz", poses=np.array([evil, None], dtype=object))
+    torch.save({"smpl_params_global": evil}, tmp_path / "a.pt")
+    stream = io.BytesIO()
+    pickler = JoblibPickler(stream, protocol=3)
+    pickler.dump({"pose_world": np.zeros(3), "more": evil})
+    (tmp_path / "j.pkl").write_bytes(stream.getvalue())
+    for name in ("a.pkl", "z.pkl", "a.npy", "a.npz", "a.pt", "j.pkl"):
+        with pytest.raises(SkelError) as caught:
+            read_tree(tmp_path / name)
+        assert caught.value.code == "hostile_file" and name in caught.value.what, name
+    assert not mark.exists()
+
+
+def test_towers_of_tuples_are_refused(tmp_path):
+    (tmp_path / "t.pkl").write_bytes(b"\x80\x03}" + b")" + b"\x85" * 100_000 + b"K\x01s.")
+    with pytest.raises(SkelError) as caught:
+        read_tree(tmp_path / "t.pkl")
+    assert caught.value.code == "hostile_file"
+
+
+def test_wrong_files_are_told_in_one_sentence(tmp_path, walk):
+    poses, trans, _ = walk
+
+    def refused(name: str, **entries: object) -> str:
+        np.savez(tmp_path / name, **entries)
+        with pytest.raises(SkelError) as caught:
+            read_motions(tmp_path / name)
+        assert name in caught.value.what and caught.value.what.endswith(".") and "\n" not in str(caught.value)
+        return caught.value.what
+
+    assert "none of the layouts" in refused("other.npz", weights=np.zeros(3))
+    assert "no trans" in refused("placeless.npz", poses=poses)
+    assert "frame" in refused("narrow.npz", poses=poses[:, :60], trans=trans)
+    assert "instead of" in refused("short.npz", poses=poses, trans=trans[:-1])
+    assert "no numbers" in refused("holes.npz", poses=np.where(poses > 0.1, np.nan, poses), trans=trans)
+    assert "no rotations" in refused("flat.npz", pred_rotmat=np.ones((4, 24, 3, 3)), pred_trans=np.zeros((4, 3)))
+    (tmp_path / "text.npz").write_text("hello")
+    for name in ("text.npz", "absent.npz"):
+        with pytest.raises(SkelError, match=name):
+            read_motions(tmp_path / name)
+
+
+def test_model_files_of_another_kind_are_refused(tmp_path, model, walk):
+    write_gvhmr_npz(tmp_path / "x.npz", walk)
+    motion = read_motions(tmp_path / "x.npz")[0]
+    with pytest.raises(SkelError, match="smplx"):
+        load_model(model[0], motion)
+    with pytest.raises(SkelError, match="SMPLX_NEUTRAL"):
+        load_model(tmp_path, motion)
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps({"v_template": np.zeros((5, 3))}))
+    with pytest.raises(SkelError, match="weights"):
+        load_model(tmp_path / "m.pkl", motion)
+
+
+def test_the_first_releases_chumpy_arrays_are_read_without_chumpy(model, walk, tmp_path, monkeypatch):
+    path, entries = model
+    module = types.ModuleType("chumpy.ch")
+    module.Ch = type("Ch", (), {"__module__": "chumpy.ch", "__qualname__": "Ch"})
+    monkeypatch.setitem(sys.modules, "chumpy", types.ModuleType("chumpy"))
+    monkeypatch.setitem(sys.modules, "chumpy.ch", module)
+    wrapped = dict(entries)
+    for name in ("v_template", "shapedirs", "posedirs", "weights"):
+        wrapped[name] = module.Ch()
+        wrapped[name].__dict__ = {"x": entries[name], "_dirty_vars": True}
+    (tmp_path / "old.pkl").write_bytes(pickle.dumps(wrapped, protocol=2))
+    monkeypatch.undo()
+    write_aist(tmp_path / "m.pkl", walk)
+    motion = read_motions(tmp_path / "m.pkl")[0]
+    old, new = load_model(tmp_path / "old.pkl", motion), load_model(path, motion)
+    assert np.array_equal(old.verts, new.verts) and np.array_equal(old.weights, new.weights)
