@@ -141,3 +141,16 @@ def open_body(path: Path) -> RestBody:
             bone_verts=data["skel_v_template"] * scale, bone_faces=data["skel_faces"].astype(int),
             bone_joint=data["skel_joint"].astype(int), limits=np.array(anatomy.LIMITS_ANATOMICAL),
         )  # fmt: skip
+
+
+def carried_camera(frame: int) -> np.ndarray:
+    """(4,4) world matrix of a Blender camera that is carried round the origin and looks at it."""
+    angle = -0.5 + 0.03 * frame
+    place = np.array([5 * np.sin(angle), -5 * np.cos(angle), 1.5 + 0.02 * frame])
+    back = place - [0.0, 0.0, 1.0]
+    back /= np.linalg.norm(back)
+    right = np.cross([0.0, 0.0, 1.0], back)
+    right /= np.linalg.norm(right)
+    result = np.eye(4)
+    result[:3, :3], result[:3, 3] = np.stack([right, np.cross(back, right), back], axis=1), place
+    return result

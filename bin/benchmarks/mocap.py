@@ -24,6 +24,7 @@ from skel_blender.engine.body.points import joints_as_points
 from skel_blender.engine.fit import Config, Observations, Weights, skelify
 from skel_blender.engine.fit.config import prior_spread, relaxed_pose
 from skel_blender.engine.fit.start import pelvis_angles
+from skel_blender.engine.regress.lift.arms import both_triples
 
 SMALL_SET = Path(__file__).resolve().parents[2] / "tests" / "data" / "mocap_test.npz"
 # Which of SKEL's joints lies where a mocap joint does, and how much its place is worth: the trunk's joints are drawn by other rules.
@@ -36,7 +37,6 @@ _WEIGHTS = Weights(angle_rate=np.inf, angle_acceleration=250.0, angle_leap=np.in
                    travel_acceleration=np.inf, shape=0.7, target_m=0.01)  # fmt: skip
 _SPREAD = {"pro_sup": 0.2, "wrist": 0.1, "subtalar": 0.1, "mtp": 0.1, "head": 0.2}  # rad, what mocap's joint centres do not tell
 _STEPS = 60
-_EXCESS = 10.0  # how much an angle beyond its limit weighs against one that leaps
 
 
 @dataclass(frozen=True)
@@ -174,17 +174,12 @@ def _start(clip: MocapClip, body: BodyModel, world: np.ndarray, places: np.ndarr
 def arm_angles(rotations: np.ndarray, limits: np.ndarray) -> np.ndarray:
     """(T,3) rad x, y, z of rotations (T,3,3) = Rz Ry Rx: of the two triples that each has, the one that fits the limits (3,2) and the
     frame before."""
-    x = np.arctan2(rotations[:, 2, 1], rotations[:, 2, 2])
-    y = np.arcsin(np.clip(-rotations[:, 2, 0], -1.0, 1.0))
-    z = np.arctan2(rotations[:, 1, 0], rotations[:, 0, 0])
-    both = np.stack([np.stack([x, y, z], -1), np.stack([x + np.pi, np.pi - y, z + np.pi], -1)], 1)  # (T,2,3)
+    both, beyond = both_triples(rotations, limits)
     middle = limits.mean(1)
-    both = middle + np.angle(np.exp(1j * (both - middle)))
-    beyond = np.maximum(0.0, np.maximum(limits[:, 0] - both, both - limits[:, 1])).sum(-1)
     chosen = np.empty((len(both), 3))
     for t, (triples, excess) in enumerate(zip(both, beyond)):
         leap = np.abs(triples - chosen[t - 1]).sum(-1) if t else np.abs(triples - middle).sum(-1)
-        chosen[t] = triples[np.argmin(_EXCESS * excess + leap)]
+        chosen[t] = triples[np.argmin(excess + leap)]
     return chosen
 
 

@@ -35,7 +35,6 @@ def parser() -> Parser:
 def _reconstruct(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("reconstruct", help="make a scene from footage", description="Make a scene from footage.")
     command.add_argument("inputs", nargs="+", metavar="INPUT", help="a video, an image, several images or a folder of frames")
-    command.add_argument("-o", "--out", required=True, help="what to write, by its ending: " + ", ".join(ENDINGS))
     command.add_argument("--frames", type=_frames, metavar="A:B", help="frames A to B-1, counted from 0")
     command.add_argument("--people", type=_positive, default=0, metavar="N", help="the N people seen most (default: all)")
     command.add_argument("--body", default="", metavar="NAME", help="male, female or a SKEL model file")
@@ -47,34 +46,29 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
                          help="what first poses come from: the lifting network (default), HSMR, or the relaxed stance")  # fmt: skip
     command.add_argument("--hsmr", default="", metavar="FILE", help="your HSMR checkpoint, for --regressor hsmr with a SKEL file as body")
     command.add_argument("--seed", type=int, metavar="N", help="of everything that is random")
-    command.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
-    presets.add_arguments(command)
+    _add_out(command, ENDINGS)
 
 
 def _import(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("import", help="make a scene from a motion of the SMPL family",
                                   description="Make a scene from a motion file: AMASS, SMPL, 4D-Humans, WHAM, GVHMR or TRAM.")  # fmt: skip
     command.add_argument("inputs", nargs=1, metavar="MOTION", help="a .npz, .npy, .pkl or .pt that such a program wrote")
-    command.add_argument("-o", "--out", required=True, help="what to write, by its ending: " + ", ".join(ENDINGS))
     command.add_argument("--model", default="", metavar="SMPL_FILE", help="your SMPL, SMPL-H or SMPL-X model file, or a folder of such")
     command.add_argument("--body", default="", metavar="NAME", help="male, female or a SKEL model file (default: by the motion's gender)")
     command.add_argument("--people", type=_positive, default=0, metavar="N", help="the N people seen longest (default: all)")
     command.add_argument("--fps", type=_rate, metavar="RATE", help="frames a second, where the file does not say or is wrong")
     command.add_argument("--up", default="", choices=("y", "z", "-y"), help="the axis of the file that points up, if not its layout's")
     command.add_argument("--limits", action="store_true", help="keep every angle inside its limits (default: count and tell)")
-    command.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
-    presets.add_arguments(command)
+    _add_out(command, ENDINGS)
 
 
 def _export(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("export", help="write a scene or a saved Take for another program",
                                   description="Write a scene or a saved Take for another program.")  # fmt: skip
     command.add_argument("inputs", nargs=1, metavar="INPUT", help="a .blend, or the .npz that `reconstruct` or `import` wrote")
-    command.add_argument("-o", "--out", required=True, help="what to write, by its ending: " + ", ".join((*presets.ENDINGS, *OPENSIM)))
     command.add_argument("--person", type=_positive, metavar="N", help="one person, counted from 1 (default: everybody)")
     command.add_argument("--mass", type=_mass, metavar="KG", help="for OpenSim: the person's mass (default: from the volume of the skin)")
-    command.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
-    presets.add_arguments(command)
+    _add_out(command, (*presets.ENDINGS, *OPENSIM))
 
 
 def _env(commands: argparse._SubParsersAction) -> None:
@@ -86,6 +80,13 @@ def _picture(commands: argparse._SubParsersAction) -> None:
     command.add_argument("blend", metavar="SHOT.blend")
     command.add_argument("folder", nargs="?", default=os.path.join("build", "pictures"), help="where to (default: %(default)s)")
     command.add_argument("--frames", metavar="N,N,...", help="scene frames (default: four over the range)")
+
+
+def _add_out(command: argparse.ArgumentParser, endings: tuple[str, ...]) -> None:
+    """Where a command writes, and how."""
+    command.add_argument("-o", "--out", required=True, help="what to write, by its ending: " + ", ".join(endings))
+    command.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
+    presets.add_arguments(command)
 
 
 def _frames(text: str) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import bpy
 
-from ..messages import SkelError
 from ..rig import compat
+from ..rig.scenes import open_scene
 from . import opensim, presets
 from .writing import chosen, rigs_of, write
 
@@ -36,16 +36,6 @@ def main() -> None:
         files = write(bpy.context.scene, rigs, out, presets.given(given))
     for file in files:
         print(f"Wrote {file}")
-
-
-def open_scene(path: Path) -> None:
-    """Open a .blend without running what lies in it. Raises SkelError if it can't be read."""
-    if not path.is_file():
-        raise SkelError("no_file", f"There is no file {path}.", "Check its name.")
-    try:
-        bpy.ops.wm.open_mainfile(filepath=str(path.absolute()), load_ui=False, use_scripts=False)
-    except RuntimeError as error:
-        raise SkelError("bad_scene", f"{path} is no scene that this Blender can open.", "Choose a .blend file.") from error
 
 
 def write_opensim(rigs: Sequence[bpy.types.Object], out: Path, mass: float | None) -> list[Path]:

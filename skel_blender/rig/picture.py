@@ -20,6 +20,7 @@ from mathutils import Matrix, Vector
 
 from ..messages import SkelError
 from . import compat
+from .scenes import open_scene
 
 _COUNT, _SKIN_ALPHA, _SQUARE, _MARGIN = 4, 0.4, 0.5, 0.25  # pictures by default, -, m, m
 _OVERLAP = 0.1
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=64)
     parser.add_argument("--percent", type=int, default=50, help="size, in per cent of the footage's")
     arguments = parser.parse_args()
-    _open(arguments.blend)
+    open_scene(arguments.blend)
     scene = bpy.context.scene
     if scene.camera is None:
         raise SkelError("no_take", f"{arguments.blend} has no camera.", "Give a file that `skel_blender.rig` saved.")
@@ -53,15 +54,6 @@ def main() -> None:
 
 def _numbers(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
-
-
-def _open(path: Path) -> None:
-    if not path.is_file():
-        raise SkelError("no_file", f"There is no file {path}.", "Check its name.")
-    try:
-        bpy.ops.wm.open_mainfile(filepath=str(path.resolve()), load_ui=False, use_scripts=False)
-    except RuntimeError as error:
-        raise SkelError("bad_file", f"{path} is no file that this Blender reads.", "Build it again.") from error
 
 
 def _set_render(scene: bpy.types.Scene, samples: int, percent: int) -> None:

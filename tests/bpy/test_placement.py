@@ -14,21 +14,9 @@ from skel_blender.rig import assemble, following, layout, placement, record
 from skel_blender.rig.assemble import build_take
 from tests import clips, synthetic
 from tests.bpy.evaluated import evaluated, joint_positions, rig_of
+from tests.synthetic import carried_camera
 
 FRAMES, TURN, SHIFT, SIZE = 40, 0.7, np.array([1.5, -2.0]), 1.6
-
-
-def camera(frame: int) -> np.ndarray:
-    """(4,4) world matrix of a Blender camera that goes round the origin."""
-    angle = -0.5 + 0.03 * frame
-    place = np.array([5 * np.sin(angle), -5 * np.cos(angle), 1.5 + 0.02 * frame])
-    back = place - [0.0, 0.0, 1.0]
-    back /= np.linalg.norm(back)
-    right = np.cross([0.0, 0.0, 1.0], back)
-    right /= np.linalg.norm(right)
-    result = np.eye(4)
-    result[:3, :3], result[:3, 3] = np.stack([right, np.cross(back, right), back], axis=1), place
-    return result
 
 
 def moved(matrix: np.ndarray, sign: int = 1) -> np.ndarray:
@@ -48,7 +36,7 @@ def solved_clip() -> bpy.types.MovieClip:
     for number, point in enumerate(np.random.default_rng(0).uniform([-2, -2, 0], [2, 2, 2], (30, 3))):
         track = tracking.tracks.new(name=f"point {number}", frame=1)
         for frame in range(FRAMES):
-            x, y, z = (np.linalg.inv(camera(frame)) @ [*point, 1.0])[:3]
+            x, y, z = (np.linalg.inv(carried_camera(frame)) @ [*point, 1.0])[:3]
             track.markers.insert_frame(frame + 1, co=(0.5 - focal * x / z / width, 0.5 - focal * y / z / height))
     tracking.objects[0].keyframe_b = 30
     window = bpy.context.window_manager.windows[0]
@@ -67,11 +55,11 @@ def test_a_take_is_placed_by_a_camera_that_blender_solved(tmp_path):
     raw = {solved.frame: np.array(solved.matrix) for solved in clip.tracking.reconstruction.cameras}
     holder = bpy.data.objects["Camera"]
     holder.constraints.new("CAMERA_SOLVER").clip = clip
-    size = np.linalg.norm(camera(39)[:3, 3] - camera(0)[:3, 3]) / np.linalg.norm(raw[40][:3, 3] - raw[1][:3, 3])
-    holder.matrix_basis = Matrix(camera(0) @ np.diag([size, size, size, 1.0]) @ np.linalg.inv(raw[1]))
+    size = np.linalg.norm(carried_camera(39)[:3, 3] - carried_camera(0)[:3, 3]) / np.linalg.norm(raw[40][:3, 3] - raw[1][:3, 3])
+    holder.matrix_basis = Matrix(carried_camera(0) @ np.diag([size, size, size, 1.0]) @ np.linalg.inv(raw[1]))
     take = synthetic.random_take(frames=FRAMES, people=1)
     flip = np.diag([1.0, -1.0, -1.0, 1.0])
-    take.camera.world_to_cam = np.array([flip @ np.linalg.inv(moved(camera(frame), -1)) for frame in range(FRAMES)])
+    take.camera.world_to_cam = np.array([flip @ np.linalg.inv(moved(carried_camera(frame), -1)) for frame in range(FRAMES)])
     collection = build_take(context, take)
     context.scene.frame_set(5)
     before = joint_positions(rig_of(collection))
@@ -90,8 +78,8 @@ def test_a_take_is_placed_by_a_camera_that_blender_solved(tmp_path):
 
 
 def test_heading_and_place_are_found_exactly():
-    ours = {frame: camera(frame) for frame in range(10)}
-    found = placement.place_by(ours, {frame: moved(camera(frame)) for frame in range(5, 20)})
+    ours = {frame: carried_camera(frame) for frame in range(10)}
+    found = placement.place_by(ours, {frame: moved(carried_camera(frame)) for frame in range(5, 20)})
     assert found.turn == pytest.approx(TURN) and found.shift == pytest.approx(SHIFT)
     assert found.off < 1e-9 and found.height == pytest.approx(1.0) and found.tilt < 1e-9
 
@@ -115,8 +103,8 @@ def test_people_follow_a_solved_camera_that_moved(tmp_path):
     raw = {solved.frame: np.array(solved.matrix) for solved in clip.tracking.reconstruction.cameras}
     holder = bpy.data.objects["Camera"]
     holder.constraints.new("CAMERA_SOLVER").clip = clip
-    size = np.linalg.norm(camera(39)[:3, 3] - camera(0)[:3, 3]) / np.linalg.norm(raw[40][:3, 3] - raw[1][:3, 3]) / SIZE
-    start = camera(0)
+    size = np.linalg.norm(carried_camera(39)[:3, 3] - carried_camera(0)[:3, 3]) / np.linalg.norm(raw[40][:3, 3] - raw[1][:3, 3]) / SIZE
+    start = carried_camera(0)
     start[:3, 3] /= SIZE
     holder.matrix_basis = Matrix(start @ np.diag([size, size, size, 1.0]) @ np.linalg.inv(raw[1]))
     take = synthetic.random_take(frames=FRAMES, people=1)
@@ -127,9 +115,9 @@ def test_people_follow_a_solved_camera_that_moved(tmp_path):
     person.contacts[:] = True
     true = following.Walker(frames, person.poses, person.trans, person.body.joints, person.body.frames, ground, person.contacts)
     joints = person.joints()
-    still = {frame: camera(0) for frame in frames}
-    person.poses, person.trans = following.carry(true, {frame: camera(frame - 1) for frame in frames}, still)
-    take.camera.world_to_cam[:] = np.diag([1.0, -1.0, -1.0, 1.0]) @ np.linalg.inv(camera(0))
+    still = {frame: carried_camera(0) for frame in frames}
+    person.poses, person.trans = following.carry(true, {frame: carried_camera(frame - 1) for frame in frames}, still)
+    take.camera.world_to_cam[:] = np.diag([1.0, -1.0, -1.0, 1.0]) @ np.linalg.inv(carried_camera(0))
     collection = build_take(context, take)
     rig, eye = rig_of(collection), context.scene.camera
     before = rig.animation_data.action
@@ -142,7 +130,7 @@ def test_people_follow_a_solved_camera_that_moved(tmp_path):
         ours, theirs = (np.array(evaluated(thing).matrix_world) for thing in (eye, holder))
         places, fitted = joint_positions(rig), kinematics.z_up(person.transforms()[frame - 1, :, :3, 3])
         soles.append(places[4, 2] - joints[frame - 1, 4, 2])
-        seen, wanted = ((points - matrix[:3, 3]) @ matrix[:3, :3] for points, matrix in ((places, ours), (fitted, camera(0))))
+        seen, wanted = ((points - matrix[:3, 3]) @ matrix[:3, :3] for points, matrix in ((places, ours), (fitted, carried_camera(0))))
         view.append(np.abs(seen - wanted).max())
         apart.append(np.linalg.norm(ours[:3, 3] - found.size * theirs[:3, 3]))
     print(f"\na heel {100 * np.ptp(soles):.0f} cm up and down, as well as Blender solves; size {found.size:.3f} of {SIZE}")

@@ -11,22 +11,10 @@ import pytest
 from skel_blender import kinematics
 from skel_blender.rig import following, layout
 from tests import synthetic
+from tests.synthetic import carried_camera
 
 COUNT, SIZE = 30, 2.5
 BODY = synthetic.rest_body()
-
-
-def camera(frame: int) -> np.ndarray:
-    """(4,4) world matrix of a Blender camera that is carried round the origin and looks at it."""
-    angle = -0.5 + 0.03 * frame
-    place = np.array([5 * np.sin(angle), -5 * np.cos(angle), 1.5 + 0.02 * frame])
-    back = place - [0.0, 0.0, 1.0]
-    back /= np.linalg.norm(back)
-    right = np.cross([0.0, 0.0, 1.0], back)
-    right /= np.linalg.norm(right)
-    result = np.eye(4)
-    result[:3, :3], result[:3, 3] = np.stack([right, np.cross(back, right), back], axis=1), place
-    return result
 
 
 def small(matrix: np.ndarray) -> np.ndarray:
@@ -58,8 +46,8 @@ def seen(of: following.Walker, poses: np.ndarray, trans: np.ndarray, matrices: n
 
 def test_what_the_camera_sees_stays_and_the_world_comes_right():
     true = walker(np.arange(1, COUNT + 1))
-    moving = {frame: camera(frame) for frame in range(1, COUNT + 1)}
-    still = {frame: camera(7) for frame in range(1, COUNT + 1)}
+    moving = {frame: carried_camera(frame) for frame in range(1, COUNT + 1)}
+    still = {frame: carried_camera(7) for frame in range(1, COUNT + 1)}
     fitted = following.carry(true, moving, still)
     views = [following.at_frames(cameras, true.frames) for cameras in (moving, still)]
     wanted = seen(true, true.poses, true.trans, views[0])
@@ -75,17 +63,18 @@ def test_what_the_camera_sees_stays_and_the_world_comes_right():
 
 
 def test_frames_that_were_not_solved_take_the_nearest_and_scale_is_no_rotation():
-    matrices = {frame: camera(frame) @ np.diag([3.0, 3.0, 3.0, 1.0]) for frame in range(5, 11)}
+    matrices = {frame: carried_camera(frame) @ np.diag([3.0, 3.0, 3.0, 1.0]) for frame in range(5, 11)}
     found = following.at_frames(matrices, np.arange(1, 15))
-    assert np.allclose(found[0], camera(5)) and np.allclose(found[-1], camera(10)) and np.allclose(found[6], camera(7))
+    assert all(np.allclose(found[k], carried_camera(frame)) for k, frame in ((0, 5), (-1, 10), (6, 7)))
 
 
 def test_without_feet_on_the_floor_the_size_is_as_given():
     person = walker(np.arange(1, COUNT + 1))
-    moving = {frame: camera(frame) for frame in range(1, COUNT + 1)}
+    moving = {frame: carried_camera(frame) for frame in range(1, COUNT + 1)}
     for contacts in (None, np.zeros((COUNT, 6), dtype=bool)):
         assert following.world_size([replace(person, contacts=contacts)], moving, moving) == 1.0
 
 
 def test_a_camera_on_a_tripod_is_still():
-    assert following.is_still(np.array([camera(3)] * 5)) and not following.is_still(np.array([camera(3), camera(4)]))
+    assert following.is_still(np.array([carried_camera(3)] * 5))
+    assert not following.is_still(np.array([carried_camera(3), carried_camera(4)]))

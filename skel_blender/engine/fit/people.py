@@ -69,7 +69,7 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
         if guesses is None:
             told, state, betas = seen, first_state(body, seen), like.new_zeros(1, body.J_shapedirs.shape[-1])
         else:
-            told, state, betas = _told(seen, guesses[k])
+            told, state, betas = told_by(seen, guesses[k])
         for stage in stages[:2] if guesses is None else stages[1:2]:
             found = skelify(body, seen, (state[:, 3:], betas, state[:, :3]), stage, count)
             state, betas = found.state, found.betas
@@ -93,7 +93,7 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
     return fits, view
 
 
-def _told(seen: Observations, guess: Guess) -> tuple[Observations, torch.Tensor, torch.Tensor]:
+def told_by(seen: Observations, guess: Guess) -> tuple[Observations, torch.Tensor, torch.Tensor]:
     """A guess as what a fit is drawn to, and as the state (T,49) and betas (1,10) that it starts from.
 
     The pelvis is not drawn: its angles are the world's, which is not yet known, and landmarks tell it well.
