@@ -130,6 +130,25 @@ def pose_features(poses: np.ndarray, rest_frames: np.ndarray) -> np.ndarray:
     return (rotations - np.eye(3)).reshape(*rotations.shape[:-3], -1)
 
 
+def pelvis_angles(rotations: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:
+    """(T,3) tilt, list, rotation of the pelvis' rotations (T,3,3) = Ry Rx Rz in its own frame, continuous in time.
+
+    Each rotation has two triples, and every angle its full turns: taken is what is nearest to the frame before, and in the first frame
+    to `near` (3,), or the triple whose list lies within a right angle.
+    """
+    tilt = np.arctan2(rotations[:, 1, 0], rotations[:, 1, 1])
+    lean = np.arcsin(np.clip(-rotations[:, 1, 2], -1.0, 1.0))
+    turn = np.arctan2(rotations[:, 0, 2], rotations[:, 2, 2])
+    result = np.stack([tilt, lean, turn], axis=-1)
+    both = np.stack([result, np.pi + result * [1.0, -1.0, 1.0]], axis=1)
+    before = result[:1] if near is None else np.asarray(near, dtype=float)[None]
+    for t, pair in enumerate(both):
+        pair = pair - 2.0 * np.pi * np.round((pair - before) / (2.0 * np.pi))
+        result[t] = pair[np.abs(pair - before).sum(axis=1).argmin()]
+        before = result[t : t + 1]
+    return result
+
+
 def mirror_poses(poses: np.ndarray) -> np.ndarray:
     """(...,46) poses of the left-right mirrored person."""
     return _checked(poses)[..., _MIRROR] * _MIRROR_SIGN

@@ -26,8 +26,9 @@ from .take_checks import CONTACT_NAMES as CONTACT_NAMES
 from .take_checks import TRIANGLE as TRIANGLE
 from .take_checks import validate
 
-FORMAT, VERSION = "skel_blender take", 2
-_READABLE = (1, 2)
+FORMAT, VERSION = "skel_blender take", 3
+_READABLE = (1, 2, 3)
+_MOST_BYTES = 4 << 30
 
 
 @dataclass
@@ -46,6 +47,10 @@ class RestBody:
     bone_joint: np.ndarray  # (Vs,) the joint whose bone a vertex belongs to
     limits: np.ndarray  # (46,2) rad, infinite where free
     posedirs: np.ndarray | None = None  # (V,3,171) m, the skin's pose blend shapes, for `kinematics.pose_features`; None: it has none
+
+    def owners(self) -> np.ndarray:
+        """(V,) the joint that moves a skin vertex most."""
+        return self.weight_index[np.arange(len(self.weight_index)), self.weight_value.argmax(axis=1)]
 
 
 @dataclass
@@ -85,6 +90,14 @@ class Camera:
 
     K: np.ndarray  # (3,3) px
     world_to_cam: np.ndarray  # (T,4,4), from the Take's world, one for each of the Take's frames
+    zoom: np.ndarray | None = None  # (T,) focal length of each frame over K's; None: the lens stays as it is
+
+    def lenses(self) -> np.ndarray:
+        """(T,3,3) px, K of each frame."""
+        K = np.tile(self.K, (len(self.world_to_cam), 1, 1))
+        if self.zoom is not None:
+            K[:, [0, 1], [0, 1]] *= self.zoom[:, None]
+        return K
 
 
 @dataclass
@@ -138,14 +151,15 @@ def dumps(take: Take) -> bytes:
 
 def _pack(take: Take) -> dict[str, np.ndarray]:
     validate(take)
-    shaped = any(person.body.posedirs is not None for person in take.people)
     arrays = {
-        "format": np.array(FORMAT), "version": np.array(VERSION if shaped else 1), "producer": np.array(take.producer),
+        "format": np.array(FORMAT), "version": np.array(_version(take)), "producer": np.array(take.producer),
         "source": np.array(take.source), "settings": np.array(take.settings),
         "fps": np.array([take.fps.numerator, take.fps.denominator]), "frames": take.frames,
         "image_size": np.array(take.image_size), "people": np.array(len(take.people)),
         "camera/K": take.camera.K, "camera/world_to_cam": take.camera.world_to_cam,
     }  # fmt: skip
+    if take.camera.zoom is not None:
+        arrays["camera/zoom"] = take.camera.zoom
     for k, person in enumerate(take.people):
         for name in (*_PERSON_STRINGS, *_PERSON_ARRAYS):
             arrays[f"people/{k}/{name}"] = np.asarray(getattr(person, name))
@@ -159,6 +173,13 @@ def _pack(take: Take) -> dict[str, np.ndarray]:
         if name.rpartition("/")[2] in _FLOAT32:
             arrays[name] = array.astype(np.float32)
     return arrays
+
+
+def _version(take: Take) -> int:
+    """The least that a reader must know of."""
+    if take.camera.zoom is not None:
+        return 3
+    return 2 if any(person.body.posedirs is not None for person in take.people) else 1
 
 
 def load(path: Path | str) -> Take:
@@ -180,24 +201,33 @@ def loads(data: bytes, name: str) -> Take:
 
 def _read(stream: IO[bytes], name: str) -> Take:
     try:
-        with np.load(stream, allow_pickle=False) as file:
-            arrays = {entry: file[entry] for entry in file.files}
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise SkelError("bad_take", f"{name} is not a Take or is damaged.", "Reconstruct the clip again.") from error
-    if str(arrays.get("format")) != FORMAT:
-        raise SkelError("bad_take", f"{name} is not a Take.", "Choose a .npz that Reconstruct wrote.")
-    if int(arrays.get("version", -1)) not in _READABLE:
-        raise SkelError("bad_take", f"{name} is a Take of version {arrays.get('version')}, this program reads up to {VERSION}.",
-                        "Use the matching version of skel_blender or reconstruct the clip again.")  # fmt: skip
-    try:
-        take = _unpack(arrays)
+        take = _unpack(_arrays(stream), name)
+        validate(take)
+    except SkelError:
+        raise
     except KeyError as error:
         raise SkelError("bad_take", f"{name} lacks the entry {error}.", "Reconstruct the clip again.") from error
-    validate(take)
+    except Exception as error:  # zip, deflate, headers and numbers of a damaged file can fail in any way
+        raise SkelError("bad_take", f"{name} is not a Take or is damaged.", "Reconstruct the clip again.") from error
     return take
 
 
-def _unpack(arrays: dict[str, np.ndarray]) -> Take:
+def _arrays(stream: IO[bytes]) -> dict[str, np.ndarray]:
+    """What is in the zip. Raises ValueError where it would unpack to more than any Take holds."""
+    with zipfile.ZipFile(stream) as packed:
+        if sum(entry.file_size for entry in packed.infolist()) > _MOST_BYTES:
+            raise ValueError("too large")
+    stream.seek(0)
+    with np.load(stream, allow_pickle=False) as file:
+        return {entry: file[entry] for entry in file.files}
+
+
+def _unpack(arrays: dict[str, np.ndarray], name: str) -> Take:
+    if str(arrays.get("format")) != FORMAT:
+        raise SkelError("bad_take", f"{name} is not a Take.", "Choose a .npz that Reconstruct wrote.")
+    if int(arrays["version"]) not in _READABLE:
+        raise SkelError("bad_take", f"{name} is a Take of version {arrays['version']}, this program reads up to {VERSION}.",
+                        "Use the matching version of skel_blender or reconstruct the clip again.")  # fmt: skip
     people = []
     for k in range(int(arrays["people"])):
         body = RestBody(**{name: arrays[f"people/{k}/body/{name}"] for name in _BODY}, posedirs=_posedirs(arrays, f"people/{k}/body/"))
@@ -207,7 +237,7 @@ def _unpack(arrays: dict[str, np.ndarray]) -> Take:
     width, height = (int(v) for v in arrays["image_size"])
     return Take(
         source=str(arrays["source"]), fps=Fraction(*(int(v) for v in arrays["fps"])), frames=arrays["frames"],
-        image_size=(width, height), camera=Camera(arrays["camera/K"], arrays["camera/world_to_cam"]),
+        image_size=(width, height), camera=Camera(arrays["camera/K"], arrays["camera/world_to_cam"], arrays.get("camera/zoom")),
         people=people, producer=str(arrays["producer"]), settings=str(arrays["settings"]),
     )  # fmt: skip
 

@@ -50,7 +50,7 @@ class Marker:
 
 def markers_of(body: RestBody) -> list[Marker]:
     """Joint centres in the order of the joints, then surface markers: those of the middle, then R and L of each pair."""
-    main = body.weight_index[np.arange(len(body.weight_index)), body.weight_value.argmax(axis=1)]
+    main = body.owners()
     found = [Marker(f"{name}{CENTRE}", joint, np.zeros(3)) for joint, name in enumerate(JOINT_NAMES)]
     for name, part, where, felt in _MIDDLE:
         joint = JOINT_INDEX[part]

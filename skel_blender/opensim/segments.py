@@ -156,7 +156,7 @@ def _made(body: RestBody, joint: int, mass: float, centre: np.ndarray, radii: tu
 
 def _cloud(body: RestBody, joint: int, bone_first: bool = False) -> np.ndarray:
     """(N,3) the skin that a joint moves most, its bone where it moves none; or the other way round."""
-    main = body.weight_index[np.arange(len(body.weight_index)), body.weight_value.argmax(axis=1)]
+    main = body.owners()
     clouds = body.skin_verts[main == joint], body.bone_verts[body.bone_joint == joint]
     for cloud in clouds[::-1] if bone_first else clouds:
         if len(cloud):

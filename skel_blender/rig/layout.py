@@ -148,7 +148,7 @@ def _length(joint: int, body: RestBody, aim: np.ndarray, y: np.ndarray) -> float
         return max(_SHORTEST, float(aim @ y), 0.5 * float(np.linalg.norm(aim)))
     points = body.bone_verts[body.bone_joint == joint]
     if not len(points):
-        points = body.skin_verts[body.weight_index[np.arange(len(body.skin_verts)), body.weight_value.argmax(axis=1)] == joint]
+        points = body.skin_verts[body.owners() == joint]
     reach = (points - body.joints[joint]) @ body.frames[joint] @ y
     return max(_SHORTEST, float(reach.max(initial=0.0)))
 

@@ -51,7 +51,7 @@ def _wear(bone: bpy.types.PoseBone, shape: str, scale: tuple[float, float, float
 
 def _radii(body: RestBody) -> np.ndarray:
     """(24,) m: how thick the body is around each joint's bone."""
-    owner = body.weight_index[np.arange(len(body.skin_verts)), body.weight_value.argmax(axis=1)]
+    owner = body.owners()
     result = np.full(len(JOINT_NAMES), _LEAST)
     for bone in layout.rest_bones(body):
         points = layout.rest_points(body.skin_verts[owner == bone.joint], body) if bone.joint is not None else ()

@@ -72,3 +72,14 @@ def test_arc_is_smooth_through_zero():
 def test_wrong_pose_size_is_refused():
     with pytest.raises(ValueError, match="46"):
         kinematics.joint_rotations(np.zeros(45))
+
+
+def test_the_pelvis_turns_over_without_a_leap():
+    """Cartwheels and somersaults pass where two triples of angles meet."""
+    poses = np.zeros((90, 46))
+    poses[:, 1] = np.linspace(0.0, 4.0 * np.pi, 90)
+    poses[:, 0], poses[:, 2] = np.linspace(0.3, 5.0, 90), np.linspace(-0.2, -3.0, 90)
+    rotations = kinematics.joint_rotations(poses)[:, 0]
+    assert np.abs(kinematics.pelvis_angles(rotations) - poses[:, :3]).max() < 1e-9
+    turned = poses[40, :3] + [2.0 * np.pi, 0.0, -4.0 * np.pi]
+    assert np.abs(kinematics.pelvis_angles(rotations[40:], turned)[0] - turned).max() < 1e-9

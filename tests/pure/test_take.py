@@ -23,6 +23,20 @@ def test_a_take_reads_back_as_it_was_written(tmp_path):
         assert np.abs(mine.body.skin_verts - theirs.body.skin_verts).max() < 1e-6
 
 
+def test_a_camera_that_zooms_keeps_its_lens_in_every_frame(tmp_path):
+    take = random_take()
+    assert np.array_equal(take.camera.lenses()[7], take.camera.K)
+    take.camera.zoom = np.linspace(1.0, 2.0, len(take.frames))
+    takes.save(take, tmp_path / "a.npz")
+    read = takes.load(tmp_path / "a.npz").camera
+    assert np.array_equal(read.zoom, take.camera.zoom)
+    assert np.array_equal(read.lenses()[-1], take.camera.K * [[2.0, 1, 1], [1, 2, 1], [1, 1, 1]])
+    for wrong in (np.ones(3), np.zeros(len(take.frames))):
+        take.camera.zoom = wrong
+        with pytest.raises(SkelError, match="camera/zoom"):
+            takes.save(take, tmp_path / "b.npz")
+
+
 def test_joints_are_in_the_z_up_world():
     person = random_take().people[0]
     person.poses[:], person.trans[:] = 0, [0.1, 0.2, 0.3]
@@ -118,3 +132,35 @@ def test_pose_blend_shapes_of_another_size_are_refused():
     np.savez(stream, **arrays)
     with pytest.raises(SkelError, match="posedirs_scale"):
         takes.loads(stream.getvalue(), "it")
+
+
+def test_whatever_is_wrong_with_a_file_it_is_refused_in_one_sentence():
+    """Bytes changed at random, the file cut, an entry left out or replaced by something else: a Take, or SkelError."""
+    data, rng = takes.dumps(random_take(frames=2, people=1)), np.random.default_rng(0)
+    refused = 0
+    for number in range(60):
+        broken = np.frombuffer(data, np.uint8).copy()
+        broken[rng.integers(len(broken), size=4)] = rng.integers(256, size=4)
+        refused += _refused(broken[: rng.integers(len(broken)) if number % 5 == 0 else None].tobytes())
+    assert refused > 50
+    arrays = dict(np.load(io.BytesIO(data)))
+    strings = {name for name, array in arrays.items() if array.dtype.kind == "U"} - {"format"}
+    for name in sorted(set(arrays) - strings):
+        for other in (None, np.array("text"), np.zeros(0), np.array([np.nan]), np.zeros((2, 2, 2, 2))):
+            stream = io.BytesIO()
+            np.savez(stream, **{key: other if key == name else array for key, array in arrays.items() if key != name or other is not None})
+            assert _refused(stream.getvalue()), (name, other)
+
+
+def _refused(data: bytes) -> bool:
+    try:
+        takes.loads(data, "a.npz")
+    except SkelError:
+        return True
+    return False
+
+
+def test_a_file_that_would_unpack_to_more_than_any_take_holds_is_refused(monkeypatch):
+    data = takes.dumps(random_take(frames=2, people=1))
+    monkeypatch.setattr(takes, "_MOST_BYTES", 10_000)
+    assert _refused(data)
