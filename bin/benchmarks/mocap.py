@@ -23,8 +23,8 @@ from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.body.points import joints_as_points
 from skel_blender.engine.fit import Config, Observations, Weights, skelify
 from skel_blender.engine.fit.config import prior_spread, relaxed_pose
-from skel_blender.engine.fit.start import pelvis_angles
 from skel_blender.engine.regress.lift.arms import both_triples
+from skel_blender.kinematics import pelvis_angles
 
 SMALL_SET = Path(__file__).resolve().parents[2] / "tests" / "data" / "mocap_test.npz"
 # Which of SKEL's joints lies where a mocap joint does, and how much its place is worth: the trunk's joints are drawn by other rules.

@@ -112,7 +112,7 @@ def ways(track: Track, body: BodyModel, K: np.ndarray, fps: float, guess: Guess,
     view = level_view(K, body)
     seen = gather(track, body, view, fps)
     begun = first_state(body, seen)
-    told, state, betas = people.told_by(seen, guess)
+    told, state, betas = people.told_by(body, seen, guess)
     objective = told if drawn else seen
     none = torch.zeros_like(betas)
     return {start: _way(body, objective, *((begun, none) if start.startswith("stance") else (state, betas)), begun,

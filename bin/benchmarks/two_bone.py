@@ -16,7 +16,8 @@ from bin.benchmarks.mocap import arm_angles
 from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX
 from skel_blender.engine.body import BodyModel
 from skel_blender.engine.fit.config import relaxed_pose
-from skel_blender.engine.fit.start import pelvis_angles, pelvis_rotation
+from skel_blender.engine.fit.start import pelvis_rotation
+from skel_blender.kinematics import pelvis_angles
 
 _HIPS, _SHOULDERS = [23, 24], [11, 12]
 _LEGS, _ARMS = {"l": (23, 25, 27), "r": (24, 26, 28)}, {"l": (11, 13, 15), "r": (12, 14, 16)}

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from bin.benchmarks.noise import HIPS, Mishaps, Noise, by_landmark
-from skel_blender.engine.regress.lift.features import PARTNERS, toward
+from skel_blender.engine.camera import toward
+from skel_blender.engine.regress.lift.features import PARTNERS
 
 _TOGETHER = ((tuple(range(11)), 0.7), ((15, 17, 19, 21), 0.8), ((16, 18, 20, 22), 0.8), ((27, 29, 31), 0.7), ((28, 30, 32), 0.7))
 _LIMBS = ((13, 15, 17, 19, 21), (14, 16, 18, 20, 22), (25, 27, 29, 31), (26, 28, 30, 32))

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from scipy.optimize import least_squares
 
 DEFAULT_FOV_DEGREES = 60.0  # across the longer side, where nothing is known: a phone's or a camcorder's middle setting
@@ -31,6 +32,38 @@ def intrinsics(size: tuple[int, int], fov_degrees: float | None = None, focal_le
         across = max(size) if fov_degrees is None else size[0]
         focal_length = 0.5 * across / math.tan(0.5 * math.radians(fov_degrees or DEFAULT_FOV_DEGREES))
     return np.array([[focal_length, 0.0, size[0] / 2], [0.0, focal_length, size[1] / 2], [0.0, 0.0, 1.0]])
+
+
+def toward(rays: torch.Tensor) -> torch.Tensor:
+    """(...,3,3) the smallest rotations that take the optical axis to rays (...,3)."""
+    x, y, z = torch.nn.functional.normalize(rays, dim=-1).unbind(-1)
+    share = 1.0 / (1.0 + z)
+    rows = [1 - x * x * share, -x * y * share, x, -x * y * share, 1 - y * y * share, y, -x, -y, z]
+    return torch.stack(rows, -1).unflatten(-1, (3, 3))
+
+
+@dataclass(frozen=True)
+class CameraMotion:
+    """How a camera turns and zooms about its place, over T consecutive frames of a clip from frame `first` on.
+
+    turns (T,3,3): x_frame = turns x_view takes axes of the view, about the middle of all directions, to those of a frame's camera; both
+    OpenCV's. zoom (T,): a frame's focal length over that of K (3,3) px, the view's lens.
+    """
+
+    first: int
+    K: np.ndarray
+    turns: np.ndarray
+    zoom: np.ndarray
+
+    def lenses(self, frames: np.ndarray) -> np.ndarray:
+        """(n,3,3) px, K of the clip's frames (n,)."""
+        K = np.tile(self.K, (len(frames), 1, 1))
+        K[:, [0, 1], [0, 1]] *= self.zoom[np.asarray(frames) - self.first, None]
+        return K
+
+    def turned(self, frames: np.ndarray) -> np.ndarray:
+        """(n,3,3) turns of the clip's frames (n,)."""
+        return self.turns[np.asarray(frames) - self.first]
 
 
 @dataclass(frozen=True)

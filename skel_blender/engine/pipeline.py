@@ -17,7 +17,7 @@ from ..kinematics import R_ZUP_YUP
 from ..messages import Event, Log, Progress, SkelError
 from ..take import Camera, Person, Take
 from .body import BodyModel, load_body
-from .camera import DEFAULT_FOV_DEGREES, intrinsics
+from .camera import DEFAULT_FOV_DEGREES, CameraMotion, intrinsics
 from .fit.evidence import LIMB_LANDMARKS
 from .fit.observations import View
 from .fit.people import STEPS, Fit, fit_people
@@ -28,6 +28,7 @@ from .tracks import Track
 from .video import Source, open_source
 
 REGRESSORS = ("lift", "hsmr", "stance")
+CAMERAS = ("auto", "still")  # "auto" looks at the background for turns and zooms
 _FIT_STEP_S = 5e-4  # first guess of a fit's time per step and frame; the measured rate takes over
 
 
@@ -46,6 +47,7 @@ class Options:
     seed: int = 0
     regressor: str = "lift"  # of REGRESSORS: what the fit starts from; "stance" is the relaxed one
     hsmr: str = ""  # HSMR's checkpoint
+    camera: str = "auto"  # of CAMERAS
     memory: str = ""  # folder in which what was seen of footage is kept, so that a run that was stopped goes on
 
 
@@ -79,19 +81,26 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     def on_frame(done: int, total: int) -> None:
         clock.tell("people", done, total, _FIT_STEP_S * STEPS * total)
 
-    tracks = find_people(source, Path(options.model), options.people, on_frame, Path(options.memory) if options.memory else None)
+    background = None
+    memory = Path(options.memory) if options.memory else None
+    tracks = find_people(source, Path(options.model), options.people, on_frame, memory)
     if not tracks:
         raise _nobody(source)
     tracks = [replace(track, landmarks_3d=corrected(track.landmarks_3d)) for track in tracks]
     K = _lens(source, options, emit)
-    guesses = regressor and regressor(source, tracks, body, K, lambda done, total: clock.tell("poses", done, total))
-    fits, view = fit_people(tracks, body, K, float(source.fps), lambda done: clock.tell("fit", done, STEPS * len(tracks)), guesses=guesses)
+    motion = background and _motion(background, K, options, emit)
+    if motion is not None:
+        K = motion.K
+    lenses = [np.tile(K, (len(track.frames), 1, 1)) if motion is None else motion.lenses(track.frames) for track in tracks]
+    guesses = regressor and regressor(source, tracks, body, lenses, lambda done, total: clock.tell("poses", done, total))
+    fits, view = fit_people(tracks, body, K, float(source.fps), lambda done: clock.tell("fit", done, STEPS * len(tracks)),
+                            guesses=guesses, motion=motion)  # fmt: skip
     found = [(track, fit) for track, fit in zip(tracks, fits) if fit is not None]
     if len(found) < len(tracks):
         emit(Log("warning", f"{len(tracks) - len(found)} of {len(tracks)} tracks were left out, as no body explains them."))
     if not found:
         raise _nobody(source)
-    return _take(source, options, body, found, view)
+    return _take(source, options, body, found, view, motion)
 
 
 def _regressor(options: Options, body: BodyModel, device: torch.device, emit: Callable[[Event], None]) -> Regressor | None:
@@ -135,15 +144,33 @@ def _lens(source: Source, options: Options, emit: Callable[[Event], None]) -> np
     return intrinsics(source.size, options.fov, focal_length)
 
 
-def _take(source: Source, options: Options, body: BodyModel, found: list[tuple[Track, Fit]], view: View) -> Take:
+def _motion(background, K: np.ndarray, options: Options, emit: Callable[[Event], None]) -> CameraMotion | None:
+    """How the camera turned and zoomed; None if it stood still."""
+    motion = background.motion(K, lens_known=options.fov is not None or options.focal_length is not None)
+    if motion is not None:
+        degrees = np.degrees(np.arccos(np.clip(0.5 * (np.trace(motion.turns, axis1=1, axis2=2) - 1), -1, 1))).max()
+        zoom = motion.zoom.max() / motion.zoom.min()
+        text = f"The camera turns by up to {degrees:.0f} degrees" + (f" and zooms {zoom:.2f} times" if zoom > 1 else "")
+        emit(Log("info", text + "; that is taken out of the people's motion."))
+    return motion
+
+
+def _take(source: Source, options: Options, body: BodyModel, found: list[tuple[Track, Fit]], view: View,
+          motion: CameraMotion | None) -> Take:  # fmt: skip
     frames = np.array(source.frame_numbers)
     world_to_cam = np.eye(4)
     world_to_cam[:3, :3] = view.R.cpu().numpy() @ R_ZUP_YUP.T
     world_to_cam[:3, 3] = view.t.cpu().numpy()
+    world_to_cam = np.tile(world_to_cam, (len(frames), 1, 1))
+    zoom = None
+    if motion is not None:
+        turns = motion.turned(frames)
+        world_to_cam[:, :3] = turns @ world_to_cam[:, :3]
+        zoom = motion.zoom if np.ptp(motion.zoom) > 0 else None
     people = [_person(f"Person {k + 1}", body, track, fit) for k, (track, fit) in enumerate(found)]
     return Take(
         source=str(source.path.resolve()), fps=source.fps, frames=frames, image_size=source.size,
-        camera=Camera(view.K.cpu().numpy(), np.tile(world_to_cam, (len(frames), 1, 1))), people=people,
+        camera=Camera(view.K.cpu().numpy(), world_to_cam, zoom), people=people,
         producer="skel_blender engine", settings=json.dumps(asdict(options)),
     )  # fmt: skip
 

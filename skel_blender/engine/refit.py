@@ -149,15 +149,15 @@ def _corrected(person: Person, corrections: Corrections, rows: slice) -> tuple[n
 
 def _observations(take: Take, person: Person, body: BodyModel) -> Observations:
     """The Take's evidence in its world, model axes."""
-    cameras = take.camera.world_to_cam[person.frames - take.frames[0]]
-    if np.ptp(cameras, axis=0).max() > 1e-6:
-        raise SkelError("moving_camera", "The Take's camera moves.", "Re-fitting needs a still camera.")
-    like = body.J_template
-    view = View(*(torch.as_tensor(part).to(like) for part in (take.camera.K, cameras[0, :3, :3] @ R_ZUP_YUP, cameras[0, :3, 3])))
+    like, rows = body.J_template, person.frames - take.frames[0]
+    camera = take.camera.world_to_cam[rows]
+    parts = take.camera.lenses()[rows], camera[:, :3, :3] @ R_ZUP_YUP, camera[:, :3, 3]
+    view = View(*(torch.as_tensor(part).to(like) for part in parts))
     track = Track(person.frames, person.keypoints_2d, person.landmarks_3d, person.keypoints_2d[:, list(LIMB_LANDMARKS), 2].max(1) > 0)
     return replace(gather(track, body, view, float(take.fps)), contacts=torch.as_tensor(person.contacts).to(like))
 
 
 def _part(seen: Observations, rows: slice) -> Observations:
     names = ("keypoints_2d", "landmarks_3d", "landmark_weight", "contacts", "fixed")
-    return replace(seen, lengths=(rows.stop - rows.start,), **{name: getattr(seen, name)[rows] for name in names})
+    parts = {name: getattr(seen, name)[rows] for name in names}
+    return replace(seen, lengths=(rows.stop - rows.start,), view=seen.view.at(rows), **parts)

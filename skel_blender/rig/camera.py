@@ -23,7 +23,7 @@ _GREATEST_FPS = 32767
 
 
 def build(name: str, take: Take, collection: bpy.types.Collection) -> bpy.types.Object:
-    """A new camera object: still where the Take's is, keyed on every frame where it moves."""
+    """A new camera object: still where the Take's is, keyed on every frame where it moves or zooms."""
     camera = bpy.data.objects.new(name, bpy.data.cameras.new(name))
     collection.objects.link(camera)
     aim(camera, take)
@@ -36,13 +36,18 @@ def aim(camera: bpy.types.Object, take: Take) -> None:
     width, height = take.image_size
     K = take.camera.K
     data.sensor_fit, data.sensor_width = "HORIZONTAL", _SENSOR
-    data.lens = float(K[0, 0]) * _SENSOR / width
+    lens = float(K[0, 0]) * _SENSOR / width
+    data.animation_data_clear()
+    data.lens = lens
     data.shift_x = (width / 2 - float(K[0, 2])) / width
     data.shift_y = (float(K[1, 2]) - height / 2) / width * float(K[0, 0] / K[1, 1])
     data.clip_start, data.clip_end = 0.05, 1000.0
     camera.animation_data_clear()
     camera[record.FOLLOWS] = False
-    key_path(camera, keyframes.scene_frames(take.frames), camera_to_world(take.camera))
+    frames = keyframes.scene_frames(take.frames)
+    key_path(camera, frames, camera_to_world(take.camera))
+    if take.camera.zoom is not None:
+        keyframes.write(compat.new_action(data, camera.name), keyframes.Curve("lens", 0, "Lens", frames, lens * take.camera.zoom))
 
 
 def camera_to_world(camera: Camera) -> np.ndarray:

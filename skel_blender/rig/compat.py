@@ -15,7 +15,7 @@ import bpy
 from ..messages import SkelError
 
 
-def new_action(owner: bpy.types.Object, name: str) -> bpy.types.Action | bpy.types.ActionChannelbag:
+def new_action(owner: bpy.types.ID, name: str) -> bpy.types.Action | bpy.types.ActionChannelbag:
     """Give `owner` a new action; returns what holds its `fcurves` and `groups` (the action itself before slots came in 4.4)."""
     data = owner.animation_data or owner.animation_data_create()
     action = bpy.data.actions.new(name)

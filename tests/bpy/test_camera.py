@@ -27,7 +27,7 @@ def pixels_seen(scene, points):
 
 def pixels_projected(take, points, frame):
     cam = points @ take.camera.world_to_cam[frame, :3, :3].T + take.camera.world_to_cam[frame, :3, 3]
-    image = cam @ take.camera.K.T
+    image = cam @ take.camera.lenses()[frame].T
     return image[:, :2] / image[:, 2:]
 
 
@@ -46,6 +46,20 @@ def test_camera_sees_joints_where_the_take_does(context, take, moving, shape):
         context.scene.frame_set(int(take.frames[frame]) + 1)
         points = take.people[0].joints()[frame]
         assert np.abs(pixels_seen(context.scene, points) - pixels_projected(take, points, frame)).max() < 0.1
+
+
+def test_a_lens_that_zooms_is_keyed_and_one_that_no_longer_does_is_not(context, take):
+    take.camera.zoom = np.linspace(1.0, 1.8, len(take.frames))
+    build_take(context, take)
+    eye = context.scene.camera
+    for frame in (0, 13, 29):
+        context.scene.frame_set(int(take.frames[frame]) + 1)
+        points = take.people[0].joints()[frame]
+        assert np.abs(pixels_seen(context.scene, points) - pixels_projected(take, points, frame)).max() < 0.1
+    wide, take.camera.zoom = eye.data.lens / 1.8, None
+    camera.aim(eye, take)
+    context.scene.frame_set(20)
+    assert eye.data.lens == pytest.approx(wide, rel=1e-6) and not eye.data.animation_data
 
 
 @pytest.mark.parametrize(

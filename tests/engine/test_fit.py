@@ -8,72 +8,30 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from skel_blender.anatomy import DOF_INDEX  # noqa: E402
-from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
-from skel_blender.engine.camera import R_CAM_LEVEL, Sightings, find_floor, intrinsics, level_world  # noqa: E402
+from skel_blender.engine.camera import R_CAM_LEVEL, Sightings, find_floor, level_world  # noqa: E402
 from skel_blender.engine.fit import Config, View, Weights, problem  # noqa: E402
-from skel_blender.engine.fit.config import relaxed_pose  # noqa: E402
 from skel_blender.engine.fit.evidence import gather  # noqa: E402
 from skel_blender.engine.fit.normal import S  # noqa: E402
 from skel_blender.engine.fit.people import fit_people  # noqa: E402
 from skel_blender.engine.fit.skelify import PRIOR_TERMS, SIGHT_TERMS  # noqa: E402
-from skel_blender.engine.fit.start import first_state, pelvis_angles  # noqa: E402
-from skel_blender.engine.tracks import Track  # noqa: E402
+from skel_blender.engine.fit.start import first_state  # noqa: E402
 from skel_blender.kinematics import axis_rotation  # noqa: E402
+from tests.engine import squatting  # noqa: E402
+from tests.engine.squatting import FPS, FRAMES, HIDDEN  # noqa: E402
 
-SIZE, FPS, FRAMES = (1280, 720), 30.0, 60
 ONE = torch.zeros(FRAMES, dtype=torch.long)
-HIDDEN = slice(25, 31)
 
 
 @pytest.fixture(scope="module")
 def squat():
-    """A body squatting twice in front of a camera that looks down by 10 degrees: true joints in camera axes, and its track."""
-    body = load_body("male")
-    bend = 0.5 - 0.5 * np.cos(np.linspace(0, 4 * np.pi, FRAMES))
-    poses = np.tile(relaxed_pose(), (FRAMES, 1))
-    for side in "rl":
-        poses[:, DOF_INDEX[f"hip_flexion_{side}"]] = 1.4 * bend
-        poses[:, DOF_INDEX[f"knee_angle_{side}"]] = 0.1 + 1.7 * bend
-        poses[:, DOF_INDEX[f"ankle_angle_{side}"]] = 0.1 + 0.4 * bend
-        poses[:, DOF_INDEX[f"elbow_flexion_{side}"]] = 0.3 + bend
-    poses[:, DOF_INDEX["pelvis_tilt"]] = -0.1 * bend
-    poses[:, DOF_INDEX["pelvis_rotation"]] = 0.4
-    poses, shape = torch.as_tensor(poses), body.shape(torch.zeros(1, 10, dtype=torch.float64))
-    soles, _ = pose_points(shape, ONE, pose_chain(shape, ONE, poses, torch.zeros(FRAMES, 3, dtype=torch.float64)), body.soles)
-    trans = -soles[:, [0, 3]].mean(1)
-    trans[:, 1] = -soles[:, :, 1].amin(1)
-    posed = pose_chain(shape, ONE, poses, trans)
-    R = torch.as_tensor(axis_rotation(np.array([1.0, 0, 0]), np.array(np.radians(10))) @ R_CAM_LEVEL)
-    t = -R @ torch.tensor([0.3, 1.7, 4.0], dtype=torch.float64)
-    K = intrinsics(SIZE)
-    markers = pose_points(shape, ONE, posed, body.markers)[0] @ R.T + t
-    rng = np.random.default_rng(0)
-    pixels = (markers[..., :2] / markers[..., 2:] * K[0, 0]).numpy() + K[:2, 2] + rng.normal(0, 2.0, (FRAMES, 33, 2))
-    keypoints = np.concatenate([pixels, np.full((FRAMES, 33, 1), 0.95)], axis=-1)
-    ray = torch.nn.functional.normalize(markers[:, [23, 24]].mean(1), dim=-1)
-    local = (markers - markers[:, [23, 24]].mean(1, keepdim=True)).numpy() + rng.normal(0, 0.02, (FRAMES, 33, 3))
-    observed = np.ones(FRAMES, dtype=bool)
-    observed[HIDDEN] = False
-    keypoints[HIDDEN, :, 2] = 0
-    track = Track(np.arange(FRAMES), keypoints, 0.93 * _facing_crop(local, ray.numpy()), observed)
-    return body, K, track, (posed.positions @ R.T + t).numpy(), R.numpy()
-
-
-def _facing_crop(points: np.ndarray, rays: np.ndarray) -> np.ndarray:
-    """What a landmarker says that looks along the ray to the person."""
-    turned = np.empty_like(points)
-    for i, ray in enumerate(rays):
-        axis = np.cross(ray, [0, 0, 1.0])
-        angle = np.arcsin(np.linalg.norm(axis))
-        turned[i] = points[i] @ axis_rotation(axis / np.linalg.norm(axis), angle).T
-    return turned
+    """Two squats before a still camera."""
+    return squatting.imaged()
 
 
 @pytest.fixture(scope="module")
 def found(squat):
-    body, K, track, _, _ = squat
+    body, K, track = squat.body, squat.K, squat.track
     fits, view = fit_people([track], body, K, FPS)
     return fits[0], view
 
@@ -84,7 +42,7 @@ def _posed(body, fit):
 
 
 def test_joints_are_found(squat, found):
-    body, _, track, true, _ = squat
+    body, true = squat.body, squat.joints
     fit, view = found
     joints = (_posed(body, fit)[1].positions @ view.R.T + view.t).numpy()
     error = np.linalg.norm(joints - true, axis=-1)
@@ -96,13 +54,13 @@ def test_joints_are_found(squat, found):
 
 
 def test_no_angle_leaves_its_limits(squat, found):
-    low, up = squat[0].limits.T.numpy()
+    low, up = squat.body.limits.T.numpy()
     poses = found[0].state[:, 3:]
     assert np.all(poses >= low) and np.all(poses <= up)
 
 
 def test_feet_rest_on_the_floor_and_stay(squat, found):
-    body, fit = squat[0], found[0]
+    body, fit = squat.body, found[0]
     shape, posed = _posed(body, fit)
     soles = pose_points(shape, ONE, posed, body.soles)[0].numpy()
     assert fit.contacts.mean() > 0.5
@@ -113,7 +71,7 @@ def test_feet_rest_on_the_floor_and_stay(squat, found):
 
 def test_world_is_upright(squat, found):
     up = found[1].R.numpy() @ [0, 1, 0]
-    true = squat[4] @ [0, 1, 0]
+    true = squat.R @ [0, 1, 0]
     assert np.degrees(np.arccos(np.clip(up @ true, -1, 1))) < 6
 
 
@@ -143,19 +101,10 @@ def test_someone_on_a_wall_does_not_tilt_the_floor():
     assert found.nearer(0) == 1.0
 
 
-def test_pelvis_angles_are_continuous_and_exact():
-    tilt, lean, turn = np.linspace(0, 9, 50), np.linspace(-1.3, 1.3, 50), np.linspace(0, -12, 50)
-    rotations = np.stack([
-        axis_rotation(np.array([0, 1.0, 0]), np.array(c)) @ axis_rotation(np.array([1.0, 0, 0]), np.array(b))
-        @ axis_rotation(np.array([0, 0, 1.0]), np.array(a)) for a, b, c in zip(tilt, lean, turn)
-    ])  # fmt: skip
-    assert np.allclose(pelvis_angles(rotations), np.stack([tilt, lean, turn], axis=1), atol=1e-9)
-
-
 @pytest.fixture(scope="module")
 def first(squat):
     """Observations of the squat in a level camera, with contacts, targets and pins, and a first state."""
-    body, K, track, _, _ = squat
+    body, K, track = squat.body, squat.K, squat.track
     view = View(torch.as_tensor(K), torch.as_tensor(R_CAM_LEVEL), torch.zeros(3, dtype=torch.float64))
     seen = gather(track, body, view, FPS)
     rng = np.random.default_rng(4)

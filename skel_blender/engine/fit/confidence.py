@@ -33,8 +33,8 @@ def _agreements(problem: Problem, state: torch.Tensor, shared: torch.Tensor) -> 
     if seen.keypoints_2d is not None:
         view = problem.view(shared)
         where, _ = pose_points(shape, problem.owner, posed, seen.keypoint_points)
-        pixels, _ = project(view.K, where @ view.R.T + view.t)
-        metres = problem.depth / (0.5 * (view.K[0, 0] + view.K[1, 1]))
+        pixels, _ = project(view.K, view.see(where))
+        metres = problem.depth / view.focal
         off = (pixels - seen.keypoints_2d[..., :2]) * (metres / weights.keypoint_m)[:, None, None]
         parts.append((seen.keypoints_2d[..., 2], robust(off, weights.robust)[0] ** 2))
     if seen.targets is not None:
@@ -51,6 +51,6 @@ def reprojection_error(problem: Problem, state: torch.Tensor, shared: torch.Tens
     chosen = list(keypoints)
     points = seen.keypoint_points.select(chosen)
     where, _ = pose_points(shape, problem.owner, pose_chain(shape, problem.owner, state[:, 3:], state[:, :3]), points)
-    pixels, _ = project(view.K, where @ view.R.T + view.t)
+    pixels, _ = project(view.K, view.see(where))
     error = (pixels - seen.keypoints_2d[:, chosen, :2]).norm(dim=-1)
     return torch.nanmedian(torch.where(seen.keypoints_2d[:, chosen, 2] > 0, error, torch.nan), dim=1).values

@@ -44,10 +44,25 @@ def unseen(seen: Observations, count: int) -> np.ndarray:
 
 
 def _speed(seen: Observations, depth: np.ndarray) -> np.ndarray:
-    """(T,10) m/s across the view."""
+    """(T,10) m/s across the view; that the camera turns is taken out."""
     pixels = seen.keypoints_2d[..., :2].cpu().numpy()[:, list(_LANDMARK)]
     if len(pixels) < 2:
         return np.zeros(pixels.shape[:2])
-    velocity = np.gradient(pixels, axis=0) * seen.fps * (depth / float(seen.view.K[1, 1]))[:, None, None]
+    K, R = (part.cpu().numpy() for part in (seen.view.K, seen.view.R))
+    rays = np.ones((*pixels.shape[:2], 3))
+    rays[..., :2] = (pixels - K[..., None, :2, 2]) / np.stack([K[..., 0, 0], K[..., 1, 1]], -1)[..., None, :]
+    velocity = _shifts(rays, np.broadcast_to(R, (len(rays), 3, 3))) * seen.fps * depth[:, None, None]
     window = max(1, round(_WINDOW_S * seen.fps))
     return np.linalg.norm(uniform_filter1d(velocity, window, axis=0, mode="nearest"), axis=-1)
+
+
+def _shifts(rays: np.ndarray, R: np.ndarray) -> np.ndarray:
+    """(T,N,2) by how much rays (T,N,3) move in a frame at depth 1, as the camera R (T,3,3) of that frame would see it if it stood still."""
+    turns = R[1:] @ R[:-1].swapaxes(-1, -2)
+    ahead = _flat(rays[1:] @ turns) - _flat(rays[:-1])
+    behind = _flat(rays[1:]) - _flat(rays[:-1] @ turns.swapaxes(-1, -2))
+    return np.concatenate([ahead[:1], 0.5 * (ahead[1:] + behind[:-1]), behind[-1:]])
+
+
+def _flat(rays: np.ndarray) -> np.ndarray:
+    return rays[..., :2] / rays[..., 2:]

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from ..body import BodyModel
+from ..camera import toward
 from ..tracks import Track
 from .observations import Observations, View
 
@@ -33,11 +34,11 @@ def gather(track: Track, body: BodyModel, view: View, fps: float) -> Observation
     trust = torch.as_tensor(_TRUST, **like)
     confidence = keypoints[..., 2].clamp(0, 1) * seen
     landmarks = _resized(torch.as_tensor(track.landmarks_3d, **like), body)
-    turned = _toward_ray(landmarks, keypoints[:, list(HIPS), :2].mean(1), view.K)
+    turn = toward(_rays(view.K, keypoints[:, list(HIPS), :2].mean(1)))
     return Observations(
         fps=fps, lengths=(len(keypoints),), view=view,
         keypoints_2d=torch.cat([keypoints[..., :2], (confidence * trust)[..., None]], -1), keypoint_points=body.markers,
-        landmarks_3d=turned, landmark_weight=(0.2 * seen + 0.8 * confidence) * trust, landmark_points=body.markers,
+        landmarks_3d=landmarks @ turn.mT, landmark_weight=(0.2 * seen + 0.8 * confidence) * trust, landmark_points=body.markers,
     )  # fmt: skip
 
 
@@ -53,12 +54,7 @@ def _resized(landmarks: torch.Tensor, body: BodyModel) -> torch.Tensor:
     return landmarks * (wanted / lengths).sqrt()
 
 
-def _toward_ray(landmarks: torch.Tensor, center: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
-    """Turn landmarks (T,33,3) by the smallest rotation that takes the optical axis to the ray through `center` (T,2) px."""
-    rays = torch.stack([(center[:, 0] - K[0, 2]) / K[0, 0], (center[:, 1] - K[1, 2]) / K[1, 1], torch.ones_like(center[:, 0])], -1)
-    rays = torch.nn.functional.normalize(rays, dim=-1)
-    x, y, z = rays.unbind(-1)
-    none = torch.zeros_like(x)
-    cross = torch.stack([none, none, x, none, none, y, -x, -y, none], -1).reshape(-1, 3, 3)
-    turn = torch.eye(3).to(landmarks) + cross + cross @ cross / (1 + z)[:, None, None]
-    return torch.einsum("tij,tkj->tki", turn, landmarks)
+def _rays(K: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+    """(T,3) the rays on which pixels (T,2) lie, of a lens K (3,3) or (T,3,3)."""
+    u, v = ((pixels[:, axis] - K[..., axis, 2]) / K[..., axis, axis] for axis in (0, 1))
+    return torch.stack([u, v, torch.ones_like(u)], -1)

@@ -16,11 +16,27 @@ from ..body.points import Points
 
 @dataclass(frozen=True)
 class View:
-    """A static pinhole camera: K (3,3) px; a world point X is at R X + t in camera axes (OpenCV: x right, y down, z away)."""
+    """A pinhole camera: a world point X is at R X + t in camera axes (OpenCV: x right, y down, z away).
+
+    Each part is either the same in all frames, K (3,3) px, R (3,3), t (3,) m, or one for each of F frames: (F,3,3), (F,3,3), (F,3).
+    """
 
     K: torch.Tensor
     R: torch.Tensor
     t: torch.Tensor
+
+    def see(self, points: torch.Tensor) -> torch.Tensor:
+        """World points (F,N,3) of the view's frames, or (1,N,3), in camera axes."""
+        return points @ self.R.mT + self.t[..., None, :]
+
+    @property
+    def focal(self) -> torch.Tensor:
+        """() or (F,) px, the mean of both axes."""
+        return 0.5 * (self.K[..., 0, 0] + self.K[..., 1, 1])
+
+    def at(self, frames: slice) -> View:
+        """The view in some of its frames."""
+        return View(*(part if part.dim() == least else part[frames] for part, least in ((self.K, 2), (self.R, 2), (self.t, 1))))
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from ...kinematics import pelvis_angles
 from ...take import CONTACT_NAMES
 from ..body import BodyModel
 from ..body.chain import pose_chain
-from ..camera import R_CAM_LEVEL, find_floor, level_world
+from ..camera import R_CAM_LEVEL, CameraMotion, find_floor, level_world
 from ..regress.guess import Guess
 from ..tracks import Track
 from .confidence import reprojection_error
@@ -26,7 +27,7 @@ from .observations import Observations, View
 from .problem import depth_of, make_problem
 from .sightings import places, sightings
 from .skelify import PRIOR_TERMS, SIGHT_TERMS, Result, skelify
-from .start import first_state, pelvis_angles
+from .start import first_state
 
 # A loose fit that finds the basin, the fit, and two with the floor.
 STAGES = (Config(Weights(keypoint_m=0.05, robust=10.0), 12), Config(iterations=15), Config(iterations=12), Config(iterations=8))
@@ -53,8 +54,10 @@ class Fit:
 
 
 def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, on_step: Callable[[int], None] = lambda done: None,
-               stages: tuple[Config, ...] | None = None, guesses: list[Guess] | None = None) -> tuple[list[Fit | None], View]:  # fmt: skip
-    """Fit every track by four stages (STAGES). Returns the fits and the camera in the world (model axes, floor at y = 0).
+               stages: tuple[Config, ...] | None = None, guesses: list[Guess] | None = None,
+               motion: CameraMotion | None = None) -> tuple[list[Fit | None], View]:  # fmt: skip
+    """Fit every track by four stages (STAGES). Returns the fits and the camera in the world (model axes, floor at y = 0); where that turns
+    (`motion`), the one that its turns are counted from.
 
     A fit starts from the track's guess, if there are `guesses`; it then needs no loose fit to find the basin. Alone it is drawn to the
     relaxed stance all the same, as a camera's tilt is read from bodies that stand straight; on the floor it is drawn to the guess, as far
@@ -65,11 +68,12 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
     view = View(torch.as_tensor(K).to(like), torch.as_tensor(R_CAM_LEVEL).to(like), like.new_zeros(3))
     alone = []
     for k, track in enumerate(tracks):
-        seen, count = gather(track, body, view, fps), _counter(on_step, k * _ALONE)
+        own = view if motion is None else _following(view, motion, track.frames)
+        seen, count = gather(track, body, own, fps), _counter(on_step, k * _ALONE)
         if guesses is None:
             told, state, betas = seen, first_state(body, seen), like.new_zeros(1, body.J_shapedirs.shape[-1])
         else:
-            told, state, betas = told_by(seen, guesses[k])
+            told, state, betas = told_by(body, seen, guesses[k])
         for stage in stages[:2] if guesses is None else stages[1:2]:
             found = skelify(body, seen, (state[:, 3:], betas, state[:, :3]), stage, count)
             state, betas = found.state, found.betas
@@ -80,7 +84,7 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
     floor = find_floor([sightings(body, *alone[k], tracks[k].observed) for k, good in enumerate(believed) if good])
     first = alone[believed.index(True)][1]
     R, t = (torch.as_tensor(part).to(like) for part in level_world(floor, first[0, :3].cpu().numpy()))
-    view = View(view.K, view.R @ R.T, -(view.R @ R.T @ t))
+    view = _over_floor(view, R, t)
     fits: list[Fit | None] = []
     for k, (seen, state, betas) in enumerate(alone):
         if not believed[k]:
@@ -88,12 +92,23 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
             continue
         count = _counter(on_step, len(tracks) * _ALONE + k * (STEPS - _ALONE))
         moved = _moved(body, state, betas, R, t, floor.nearer(sum(believed[:k])))
-        fits.append(_on_floor(body, replace(seen, view=view), moved, betas, stages[2:], count))
+        fits.append(_on_floor(body, replace(seen, view=_over_floor(seen.view, R, t)), moved, betas, stages[2:], count))
     on_step(STEPS * len(tracks))
     return fits, view
 
 
-def told_by(seen: Observations, guess: Guess) -> tuple[Observations, torch.Tensor, torch.Tensor]:
+def _following(view: View, motion: CameraMotion, frames: np.ndarray) -> View:
+    """The camera in the frames (T,), each with its own lens and turn."""
+    K, turns = (torch.as_tensor(part).to(view.R) for part in (motion.lenses(frames), motion.turned(frames)))
+    return replace(view, K=K, R=turns @ view.R)
+
+
+def _over_floor(view: View, R: torch.Tensor, t: torch.Tensor) -> View:
+    """A camera at the origin after the world turned by R and shifted by t."""
+    return View(view.K, view.R @ R.T, -(view.R @ R.T @ t))
+
+
+def told_by(body: BodyModel, seen: Observations, guess: Guess) -> tuple[Observations, torch.Tensor, torch.Tensor]:
     """A guess as what a fit is drawn to, and as the state (T,49) and betas (1,10) that it starts from.
 
     The pelvis is not drawn: its angles are the world's, which is not yet known, and landmarks tell it well.
@@ -102,7 +117,11 @@ def told_by(seen: Observations, guess: Guess) -> tuple[Observations, torch.Tenso
     poses, trans, betas, sigma = (torch.as_tensor(part).to(like) for part in (guess.poses, guess.trans, guess.betas, guess.sigma))
     sigma = sigma * GUESS_SPREAD
     sigma[:, :3] = torch.inf
-    return replace(seen, prior_poses=poses, prior_sigma=sigma), torch.cat([trans, poses], 1), betas[None]
+    state = torch.cat([trans, poses], 1)
+    if seen.view.R.dim() > 2:  # a guess knows nothing of the frames before
+        level = torch.as_tensor(R_CAM_LEVEL).to(like)
+        state = _moved(body, state, betas[None], seen.view.R.mT @ level, like.new_zeros(3), 1.0)
+    return replace(seen, prior_poses=poses, prior_sigma=sigma), state, betas[None]
 
 
 def _explains(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> bool:
@@ -151,11 +170,12 @@ def _counter(on_step: Callable[[int], None], start: int) -> Callable[[], None]:
 
 
 def _moved(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, R: torch.Tensor, t: torch.Tensor, nearer: float) -> torch.Tensor:
-    """The same motion, its distance from the camera (the origin) times `nearer`, after the world turned by R and shifted by t."""
+    """The same motion, its distance from the camera (the origin) times `nearer`, after the world turned by R, (3,3) or (T,3,3), and
+    shifted by t (3,)."""
     shape = body.shape(betas)
     posed = pose_chain(shape, torch.zeros(len(state), dtype=torch.long, device=state.device), state[:, 3:], state[:, :3])
     frame, pelvis = shape.frames[0, 0], posed.positions[:, 0]
     moved = state.clone()
-    moved[:, :3] = nearer * pelvis @ R.T + t - (pelvis - state[:, :3])
+    moved[:, :3] = nearer * (R @ pelvis[..., None])[..., 0] + t - (pelvis - state[:, :3])
     moved[:, 3:6] = torch.as_tensor(pelvis_angles((frame.T @ R @ posed.rotations[:, 0] @ frame).cpu().numpy())).to(moved)
     return moved

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -146,8 +146,8 @@ class Problem:
         if view is None or not self.config.estimate_focal:
             return view
         K = view.K.clone()
-        K[[0, 1], [0, 1]] *= torch.exp(shared[0, -1])
-        return View(K, view.R, view.t)
+        K[..., [0, 1], [0, 1]] *= torch.exp(shared[0, -1])
+        return replace(view, K=K)
 
     def assemble(self, state: torch.Tensor, shared: torch.Tensor) -> NormalEquations:
         """Normal equations at states (F,49) = (trans, poses) and shared unknowns (N,n)."""
@@ -158,8 +158,9 @@ class Problem:
             reach = slice(start, min(start + CHUNK + _REACH, len(state)))
             posed = pose_chain(shape, self.owner[reach], state[reach, 3:], state[reach, :3])
             chunk = Chunk(start, min(CHUNK, len(state) - start), self.owner[reach], shape, posed)
+            seen = None if view is None else view.at(chunk.own)
             for term in self.sight:
-                term(system, self, chunk, view)
+                term(system, self, chunk, seen)
         for term in self.priors:
             term(system, self, state, shared)
         return system
@@ -177,4 +178,4 @@ def make_problem(body: BodyModel, observations: Observations, config: Config, st
 
 def depth_of(view: View, state: torch.Tensor) -> torch.Tensor:
     """(F,) m, about how far a person is along the view."""
-    return (state[:, :3] @ view.R[2] + view.t[2]).clamp(min=_NEAREST_M)
+    return view.see(state[:, None, :3])[:, 0, 2].clamp(min=_NEAREST_M)

@@ -24,13 +24,13 @@ def robust(residual: torch.Tensor, scale: float) -> tuple[torch.Tensor, torch.Te
 
 
 def project(K: torch.Tensor, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Camera points (...,3) m -> pixels (...,2) and the derivative (...,2,3); K (3,3) without skew."""
+    """Camera points (F,N,3) m -> pixels (F,N,2) and the derivative (F,N,2,3); K (3,3) or (F,3,3), without skew."""
     z = points[..., 2].clamp(min=_NEAR)
-    fx, fy = K[0, 0], K[1, 1]
+    fx, fy = K[..., 0, 0, None], K[..., 1, 1, None]
     x, y = points[..., 0] / z, points[..., 1] / z
     none = torch.zeros_like(z)
     by_point = torch.stack([torch.stack([fx / z, none, -fx * x / z], -1), torch.stack([none, fy / z, -fy * y / z], -1)], -2)
-    return torch.stack([fx * x + K[0, 2], fy * y + K[1, 2]], -1), by_point
+    return torch.stack([fx * x + K[..., 0, 2, None], fy * y + K[..., 1, 2, None]], -1), by_point
 
 
 def add_points(system: NormalEquations, problem: Problem, chunk: Chunk, limb: Limb, residual: torch.Tensor,
@@ -62,13 +62,13 @@ def keypoints(system: NormalEquations, problem: Problem, chunk: Chunk, view: Vie
     seen, weights = problem.observations.keypoints_2d, problem.config.weights
     if seen is None or weights.keypoint_m == inf:
         return
-    metres = problem.depth[chunk.own] / (0.5 * (problem.observations.view.K[0, 0] + problem.observations.view.K[1, 1]))
+    metres = problem.depth[chunk.own] / problem.observations.view.at(chunk.own).focal
     scale = (metres / weights.keypoint_m)[:, None, None]
     for limb in problem.limbs(problem.observations.keypoint_points):
         own = seen[chunk.own, limb.numbers]
-        pixels, by_point = project(view.K, chunk.place(limb)[: chunk.count] @ view.R.T + view.t)
-        by_focal = scale * (pixels - view.K[:2, 2]) if problem.config.estimate_focal else None
-        add_points(system, problem, chunk, limb, scale * (pixels - own[..., :2]), scale[..., None] * (by_point @ view.R),
+        pixels, by_point = project(view.K, view.see(chunk.place(limb)[: chunk.count]))
+        by_focal = scale * (pixels - view.K[..., None, :2, 2]) if problem.config.estimate_focal else None
+        add_points(system, problem, chunk, limb, scale * (pixels - own[..., :2]), scale[..., None] * (by_point @ view.R[..., None, :, :]),
                    own[..., 2], weights.robust, by_focal)  # fmt: skip
 
 
@@ -82,10 +82,10 @@ def landmarks(system: NormalEquations, problem: Problem, chunk: Chunk, view: Vie
     hips = problem.hips
     for limb in problem.limbs(seen.landmark_points):
         apart = (chunk.place(limb) - chunk.place(hips))[: chunk.count]
-        residual = apart @ turn.T - seen.landmarks_3d[chunk.own, limb.numbers] / deviation
+        residual = apart @ turn.mT - seen.landmarks_3d[chunk.own, limb.numbers] / deviation
         factor, rho = robust(residual, weights.robust)
         weight = seen.landmark_weight[chunk.own, limb.numbers]
-        rows, row = (weight.sqrt() * factor)[..., None, None] * turn, (weight.sqrt() * factor)[..., None] * residual
+        rows, row = (weight.sqrt() * factor)[..., None, None] * turn[..., None, :, :], (weight.sqrt() * factor)[..., None] * residual
         by_state = chunk.by_state(limb)[: chunk.count].clone()
         by_state[..., : len(hips.columns)] -= chunk.by_state(hips)[: chunk.count]  # every limb's columns begin with the root's
         by_state = rows @ by_state

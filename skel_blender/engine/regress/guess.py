@@ -20,7 +20,7 @@ N_BETAS = 10
 @dataclass(frozen=True)
 class Guess:
     """A first pose of T frames of one person: numpy float64, in model axes (x left, y up, z forward) as the level camera of
-    `fit.people` sees them: a point X is at R_CAM_LEVEL X in camera axes."""
+    `fit.people` sees them: a point X is at R_CAM_LEVEL X in camera axes, in those of each frame where the camera turns."""
 
     poses: np.ndarray  # (T,46) rad, of the body that the regressor was given
     betas: np.ndarray  # (10,)
@@ -38,10 +38,10 @@ class Guess:
 class Regressor(Protocol):
     """First poses of everybody in a clip.
 
-    `tracks` are people of `source`, their metric landmarks corrected (correction.py); K (3,3) px is the camera's lens. `on_frame(done,
-    total)` hears of the frames that were read, if the footage is read again. One Guess for each track.
+    `tracks` are people of `source`, their metric landmarks corrected (correction.py); `lenses` the camera's K (T,3,3) px in each frame of
+    each track. `on_frame(done, total)` hears of the frames that were read, if the footage is read again. One Guess for each track.
     """
 
     def __call__(
-        self, source: Source, tracks: list[Track], body: BodyModel, K: np.ndarray, on_frame: Callable[[int, int], None]
+        self, source: Source, tracks: list[Track], body: BodyModel, lenses: list[np.ndarray], on_frame: Callable[[int, int], None]
     ) -> list[Guess]: ...

@@ -9,7 +9,9 @@ from there. Camera axes: x right, y down, z away. Source of the patch's and the 
 from __future__ import annotations
 
 import numpy as np
+import torch
 
+from ... import camera
 from .patches import SIDE
 
 FOCAL = 5000.0  # px, of the patch and of HSMR's full image
@@ -36,19 +38,17 @@ def pixels(points: np.ndarray, cam_t: np.ndarray, squares: np.ndarray) -> np.nda
 
 
 def toward(squares: np.ndarray, K: np.ndarray) -> np.ndarray:
-    """(...,3,3) the smallest rotations that turn the optical axis of a camera K (3,3) px to the lines of sight of squares (...,3)."""
-    ray = np.concatenate([(squares[..., :2] - K[:2, 2]) / np.diag(K)[:2], np.ones_like(squares[..., :1])], -1)
-    x, y, z = np.moveaxis(ray / np.linalg.norm(ray, axis=-1, keepdims=True), -1, 0)
-    rows = [1 - x * x / (1 + z), -x * y / (1 + z), x, -x * y / (1 + z), 1 - y * y / (1 + z), y, -x, -y, z]
-    return np.stack(rows, -1).reshape(*ray.shape[:-1], 3, 3)
+    """(...,3,3) the smallest rotations that turn the optical axis of a camera K (...,3,3) px to the lines of sight of squares (...,3)."""
+    ray = np.concatenate([(squares[..., :2] - K[..., :2, 2]) / _focal(K), np.ones_like(squares[..., :1])], -1)
+    return camera.toward(torch.from_numpy(ray)).numpy()
 
 
 def placed(points: np.ndarray, seen: np.ndarray, K: np.ndarray) -> np.ndarray:
-    """(...,3) m by which to move points (...,N,3) m, camera axes, so that a camera K (3,3) px sees them at `seen` (...,N,2) px.
+    """(...,3) m by which to move points (...,N,3) m, camera axes, so that a camera K (...,3,3) px sees them at `seen` (...,N,2) px.
 
     Least squares of u (Z + z) = X + x, as many points as there are; exact where they can be seen so.
     """
-    u = (seen - K[:2, 2]) / np.diag(K)[:2]
+    u = (seen - K[..., None, :2, 2]) / _focal(K)[..., None, :]
     rows = np.zeros((*u.shape, 3))
     rows[..., 0, 0] = rows[..., 1, 1] = 1.0
     rows[..., 2] = -u
@@ -57,3 +57,8 @@ def placed(points: np.ndarray, seen: np.ndarray, K: np.ndarray) -> np.ndarray:
     found = np.linalg.solve(normal, right[..., None])[..., 0]
     found[..., 2] = np.maximum(found[..., 2], _NEAREST)
     return found
+
+
+def _focal(K: np.ndarray) -> np.ndarray:
+    """(...,2) px, across and down."""
+    return np.stack([K[..., 0, 0], K[..., 1, 1]], -1)

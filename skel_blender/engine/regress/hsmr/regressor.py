@@ -10,11 +10,10 @@ import numpy as np
 import torch
 
 from ....anatomy import DOFS, Q
-from ....kinematics import joint_rotations
+from ....kinematics import joint_rotations, pelvis_angles
 from ....messages import Log, SkelError
 from ...body import BodyModel
 from ...camera import R_CAM_LEVEL
-from ...fit.start import pelvis_angles
 from ...source import Source
 from ...tracks import Track
 from ..guess import Guess
@@ -45,7 +44,7 @@ class HsmrRegressor:
         self._batches, self._log = Batches(load_hsmr(path, device)), on_log
 
     def __call__(
-        self, source: Source, tracks: list[Track], body: BodyModel, K: np.ndarray, on_frame: Callable[[int, int], None]
+        self, source: Source, tracks: list[Track], body: BodyModel, lenses: list[np.ndarray], on_frame: Callable[[int, int], None]
     ) -> list[Guess]:
         """One Guess for each track, whose frames in which the person was not seen get poses in between, of infinite sigma.
 
@@ -66,7 +65,7 @@ class HsmrRegressor:
             if not len(own):
                 raise SkelError("no_frames", f"{source.path.name} can't be read a second time.", "Copy the file and try again.")
             prediction = Prediction(*(part[torch.from_numpy(own)].double() for part in found))
-            guesses.append(_guess(prediction, rows[own], cuts[k][rows[own]], len(track.frames), body, K))
+            guesses.append(_guess(prediction, rows[own], cuts[k][rows[own]], len(track.frames), body, lenses[k][rows[own]]))
         return guesses
 
 
@@ -98,7 +97,7 @@ def _told(patches: Iterator[tuple[int, int, int, np.ndarray]], done: list[tuple[
 
 
 def _guess(seen: Prediction, rows: np.ndarray, cuts: np.ndarray, count: int, body: BodyModel, K: np.ndarray) -> Guess:
-    """The guess of a track of `count` frames, of what was predicted in its frames `rows` (F,) from squares (F,3)."""
+    """The guess of a track of `count` frames, of what was predicted in its frames `rows` (F,) from squares (F,3) by lenses K (F,3,3)."""
     betas = seen.betas.median(0).values
     poses, trans = in_camera(seen, cuts, betas, body, K)
     poses[:, 3:] = continuous(poses, body.limits.cpu().numpy())[:, 3:]
@@ -108,11 +107,11 @@ def _guess(seen: Prediction, rows: np.ndarray, cuts: np.ndarray, count: int, bod
 
 
 def in_camera(seen: Prediction, cuts: np.ndarray, betas: torch.Tensor, body: BodyModel, K: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Poses (F,46) and trans (F,3) of a body of betas (10,) that the level camera K (3,3) sees as the patches' cameras saw HSMR's.
+    """Poses (F,46) and trans (F,3) of a body of betas (10,) that a level camera sees as the patches' cameras saw HSMR's.
 
-    Predictions are of the patches that were cut at squares (F,3). The pelvis is turned with the line of sight, the body goes where its
-    joints are seen at the same pixels, in least squares: lenses of 5000 px and K see no body quite alike. The pelvis' angles go on from
-    row to row.
+    K is (3,3) or (F,3,3). Predictions are of the patches that were cut at squares (F,3). The pelvis is turned with the line of sight, the
+    body goes where its joints are seen at the same pixels, in least squares: lenses of 5000 px and K see no body quite alike. The pelvis'
+    angles go on from row to row.
     """
     like = body.J_template
     given = [part.to(like) for part in (seen.poses, seen.betas, betas)]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from ...camera import R_CAM_LEVEL
+from ...camera import R_CAM_LEVEL, toward
 
 LANDMARKS = 33
 _HIPS, _SHOULDERS = [23, 24], [11, 12]
@@ -42,9 +42,10 @@ class Features(NamedTuple):
 
 def features(keypoints: torch.Tensor, landmarks: torch.Tensor, observed: torch.Tensor, K: torch.Tensor, fps: torch.Tensor) -> Features:
     """Of tracks (...,T): keypoints_2d (...,T,33,3) px px confidence, landmarks_3d (...,T,33,3) m in the axes of a camera that points at the
-    person, relative to mid-hip; observed (...,T) 0 or 1; K (3,3) px; fps (...)."""
+    person, relative to mid-hip; observed (...,T) 0 or 1; K (3,3) or (...,T,3,3) px; fps (...)."""
     flip = torch.as_tensor(R_CAM_LEVEL).to(landmarks)
-    rays = torch.cat([(keypoints[..., :2] - K[:2, 2]) / torch.stack([K[0, 0], K[1, 1]]), torch.ones_like(keypoints[..., :1])], -1)
+    focal = torch.stack([K[..., 0, 0], K[..., 1, 1]], -1)
+    rays = torch.cat([(keypoints[..., :2] - K[..., None, :2, 2]) / focal[..., None, :], torch.ones_like(keypoints[..., :1])], -1)
     aimed = toward(rays[..., _HIPS, :].mean(-2))
     turned = rays @ aimed
     seen = (turned[..., :2] / turned[..., 2:].clamp(min=0.1)).clamp(-_WIDEST, _WIDEST)
@@ -57,14 +58,6 @@ def features(keypoints: torch.Tensor, landmarks: torch.Tensor, observed: torch.T
     scalars = torch.stack([observed, depth.log(), 1.0 / depth, (fps[..., None] / _USUAL_FPS).log().expand_as(depth)], -1)
     parts = (points, points @ facing, points[..., :2] - metric[..., :2], confidence, facing, scalars)
     return Features(torch.cat([part.flatten(observed.dim()) for part in parts], -1), Local(aimed @ flip, depth, facing))
-
-
-def toward(rays: torch.Tensor) -> torch.Tensor:
-    """(...,3,3) the smallest rotations that take the optical axis to rays (...,3)."""
-    x, y, z = torch.nn.functional.normalize(rays, dim=-1).unbind(-1)
-    share = 1.0 / (1.0 + z)
-    rows = [1 - x * x * share, -x * y * share, x, -x * y * share, 1 - y * y * share, y, -x, -y, z]
-    return torch.stack(rows, -1).unflatten(-1, (3, 3))
 
 
 def mirror_table() -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from ....anatomy import JOINT_INDEX, Q
+from ....kinematics import pelvis_angles
 from ...body import BodyModel, load_body
 from ...body.chain import pose_chain, pose_points
 from ...camera import R_CAM_LEVEL
-from ...fit.start import pelvis_angles
 from ...source import Source
 from ...tracks import Track
 from ..guess import N_BETAS, Guess
@@ -34,8 +34,8 @@ class Lift:
 
     @torch.inference_mode()
     def __call__(self, track: Track, body: BodyModel, K: np.ndarray, fps: float) -> Guess:
-        """A first pose of every frame. Values that are not finite count as unseen; where nothing was seen within the network's reach,
-        sigma is infinite."""
+        """A first pose of every frame. K is (3,3) px or (T,3,3). Values that are not finite count as unseen; where nothing was seen within
+        the network's reach, sigma is infinite."""
         keypoints, landmarks, observed = whole(track)
         like = next(self.network.parameters())
         given = features(*(torch.as_tensor(part).to(like) for part in (keypoints, landmarks, observed, K)), like.new_tensor(fps))
@@ -59,10 +59,10 @@ class LiftRegressor:
         self.lift = lift
 
     def __call__(
-        self, source: Source, tracks: list[Track], body: BodyModel, K: np.ndarray, on_frame: Callable[[int, int], None]
+        self, source: Source, tracks: list[Track], body: BodyModel, lenses: list[np.ndarray], on_frame: Callable[[int, int], None]
     ) -> list[Guess]:
         """One Guess for each track; `source` tells the frame rate."""
-        return [self.lift(track, body, K, float(source.fps)) for track in tracks]
+        return [self.lift(track, body, K, float(source.fps)) for track, K in zip(tracks, lenses)]
 
 
 def whole(track: Track) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
