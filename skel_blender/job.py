@@ -43,6 +43,7 @@ class Request:
     device: str = ""
     fov: float | None = None  # degrees
     focal_length: float | None = None  # px
+    camera: str = ""  # auto or still
     seed: int | None = None
     model: str = ""  # path of the landmark model
     regressor: str = ""  # lift, hsmr or stance
@@ -53,8 +54,8 @@ class Request:
         """The engine's command line after `-m skel_blender.engine`."""
         options = {
             "--out": self.out, "--frames": self.frames, "--people": self.people or "", "--body": self.body,
-            "--device": self.device, "--fov": self.fov, "--focal-length": self.focal_length, "--seed": self.seed,
-            "--model": self.model, "--regressor": self.regressor, "--hsmr": self.hsmr and os.path.abspath(self.hsmr),
+            "--device": self.device, "--fov": self.fov, "--focal-length": self.focal_length, "--camera": self.camera,
+            "--seed": self.seed, "--model": self.model, "--regressor": self.regressor, "--hsmr": self.hsmr and os.path.abspath(self.hsmr),
             "--memory": self.memory,
         }  # fmt: skip
         given = [f"{name}={value}" for name, value in options.items() if value not in (None, "")]

@@ -42,6 +42,8 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
     lens = command.add_mutually_exclusive_group()
     lens.add_argument("--fov", type=_angle, metavar="DEGREES", help="the camera's horizontal field of view")
     lens.add_argument("--focal-length", type=_length, metavar="PX", help="the camera's focal length in pixels")
+    command.add_argument("--camera", default="", choices=("auto", "still"),
+                         help="read the camera's turns and zooms from the background (default), or take it for still")  # fmt: skip
     command.add_argument("--regressor", default="", choices=("lift", "hsmr", "stance"),
                          help="what first poses come from: the lifting network (default), HSMR, or the relaxed stance")  # fmt: skip
     command.add_argument("--hsmr", default="", metavar="FILE", help="your HSMR checkpoint, for --regressor hsmr with a SKEL file as body")

@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--device", default="auto")
     command.add_argument("--fov", type=float, default=None, metavar="DEGREES")
     command.add_argument("--focal-length", type=float, default=None, metavar="PX")
+    command.add_argument("--camera", default="auto", help="auto reads its turns and zooms from the background, still takes it for still")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--regressor", default="lift", help="what the fit starts from: lift, hsmr or stance")
     command.add_argument("--hsmr", default="", metavar="FILE", help="HSMR's checkpoint")
@@ -90,7 +91,7 @@ def _reconstruct(given: argparse.Namespace, emit: Callable[[Event], None]) -> No
 
     options = Options(
         inputs=tuple(given.inputs), model=given.model, frames=given.frames, people=given.people, body=given.body,
-        device=given.device, fov=given.fov, focal_length=given.focal_length, seed=given.seed,
+        device=given.device, fov=given.fov, focal_length=given.focal_length, camera=given.camera, seed=given.seed,
         regressor=given.regressor, hsmr=given.hsmr, memory=given.memory,
     )  # fmt: skip
     reconstruct_to_file(options, given.out, emit)

@@ -50,6 +50,7 @@ def request(scene: bpy.types.Scene) -> Request:
         people=0 if settings.everyone else settings.people,
         body=_chosen_file(settings.body_file, "SKEL model file") if settings.body == "FILE" else settings.body,
         device=chosen.device if chosen else "",
+        camera=settings.camera,
         regressor=settings.regressor,
         hsmr=_chosen_file(settings.hsmr, "HSMR checkpoint") if settings.regressor == "hsmr" else "",
         memory=str(user_folder("footage")),

@@ -45,6 +45,7 @@ class SKEL_PT_main(Sidebar, bpy.types.Panel):
             column.prop(settings, "fov")
         elif settings.lens == "PIXELS":
             column.prop(settings, "focal_length")
+        column.prop(settings, "camera")
         heading = column.column(heading="Range")
         heading.prop(settings, "use_range", text="Part of the footage")
         if settings.use_range:

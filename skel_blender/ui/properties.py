@@ -26,6 +26,10 @@ LENSES = (
     ("PIXELS", "Pixels", "The focal length in pixels of the footage"),
     ("CLIP", "From Clip", "The lens that is set for the movie clip, as in the Movie Clip Editor"),
 )
+CAMERAS = (
+    ("auto", "Automatic", "Where the camera turns or zooms, that is read from the background and taken out of the motion"),
+    ("still", "Still", "The camera stands still, whatever the background does"),
+)
 AGAIN = (
     ("VERSION", "Add Version", "Leave them as they are and build new ones beside them"),
     ("UPDATE", "Update Rigs", "Give them the new shape and, as an action of its own, the new motion; their actions stay in the file"),
@@ -54,6 +58,7 @@ class SKEL_PG_settings(bpy.types.PropertyGroup):
     focal_length: FloatProperty(
         name="Focal Length", description="Focal length in pixels of the footage", min=50.0, soft_max=10000.0, default=1500.0
     )
+    camera: EnumProperty(name="Camera", description="Whether the camera may have turned and zoomed", items=CAMERAS)
     again: EnumProperty(name="If Built Before", description="What becomes of rigs from the same footage", items=AGAIN)
     horizontal: BoolProperty(
         name="Root on the Floor",

@@ -181,10 +181,10 @@ def test_the_command_line_holds_what_was_asked_and_no_more(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     plain = job.engine_command("py", job.Request(("clip.mp4",), "t.npz"))
     assert plain == ["py", "-m", "skel_blender.engine", "reconstruct", str(tmp_path / "clip.mp4"), "--out=t.npz", "--events"]
-    full = job.Request(("a", "b"), "t", "3:9", 2, "open_male", "cpu", 50.0, 900.0, 0, "m.task")
+    full = job.Request(("a", "b"), "t", "3:9", 2, "open_male", "cpu", 50.0, 900.0, "still", 0, "m.task")
     assert job.engine_command("py", full)[6:] == [
         "--out=t", "--frames=3:9", "--people=2", "--body=open_male", "--device=cpu", "--fov=50.0", "--focal-length=900.0",
-        "--seed=0", "--model=m.task", "--events",
+        "--camera=still", "--seed=0", "--model=m.task", "--events",
     ]  # fmt: skip
 
 

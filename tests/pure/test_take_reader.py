@@ -18,9 +18,11 @@ from tests import synthetic
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "take.md").read_text(encoding="utf-8")
 
 
-def test_the_reader_in_the_docs_reads_a_take(tmp_path):
+@pytest.mark.parametrize("zoom", [None, np.array([1.0, 1.2, 1.5, 1.1])])
+def test_the_reader_in_the_docs_reads_a_take(tmp_path, zoom):
     made = synthetic.random_take(frames=4, people=2, first=6)
     synthetic.moving_camera(made)
+    made.camera.zoom = zoom
     take.save(made, tmp_path / "shot.npz")
     code = next(block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "import numpy" in block)
     assert "skel_blender." not in code and 15 <= len(code.splitlines()) <= 25
@@ -31,7 +33,7 @@ def test_the_reader_in_the_docs_reads_a_take(tmp_path):
     found = np.array([[float(word) for word in words[1:]] for words in said])
     world = np.concatenate([person.joints()[:, 0] for person in made.people])
     camera = np.concatenate([made.camera.world_to_cam] * 2)
-    pixels = np.einsum("ij,tj->ti", made.camera.K, np.einsum("tij,tj->ti", camera, np.c_[world, np.ones(len(world))])[:, :3])
+    pixels = np.einsum("tij,tj->ti", np.tile(made.camera.lenses(), (2, 1, 1)), np.einsum("tij,tj->ti", camera, np.c_[world, np.ones(len(world))])[:, :3])
     assert found[:, 0] == pytest.approx(np.tile(made.frames, 2) * 1.001 / 30, abs=1e-4)
     assert found[:, 1:4] == pytest.approx(world, abs=1e-4)
     assert found[:, 4:6] == pytest.approx(pixels[:, :2] / pixels[:, 2:], abs=1e-4)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the panel's choice of first poses and of a body file asks of the engine."""
+"""What the panel's choices of camera, first poses and body file ask of the engine."""
 
 from __future__ import annotations
 
@@ -31,6 +31,14 @@ def test_first_poses_come_from_the_lifting_network_unless_chosen_otherwise(setti
     assert "--regressor=lift" in gather.request(bpy.context.scene).arguments()
     settings.regressor = "stance"
     assert "--regressor=stance" in gather.request(bpy.context.scene).arguments()
+
+
+def test_a_camera_may_be_told_to_stand_still(settings):
+    from skel_blender.ui import gather
+
+    assert "--camera=auto" in gather.request(bpy.context.scene).arguments()
+    settings.camera = "still"
+    assert "--camera=still" in gather.request(bpy.context.scene).arguments()
 
 
 def test_hsmr_needs_its_files(settings, tmp_path):
