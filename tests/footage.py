@@ -57,13 +57,13 @@ def height_px(take: Take, person: Person) -> np.ndarray:
     world_to_cam = take.camera.world_to_cam[person.frames - take.frames[0]]
     pelvis = person.joints()[:, 0]
     depth = np.einsum("tj,tj->t", world_to_cam[:, 2, :3], pelvis) + world_to_cam[:, 2, 3]
-    return take.camera.K[1, 1] * stature / depth
+    return take.camera.lenses()[person.frames - take.frames[0], 1, 1] * stature / depth
 
 
 def _contact_height(person: Person) -> float:
     """The farthest (m) that the lowest skin vertex of a foot in contact is from the floor."""
     worst, body = 0.0, person.body
-    main = np.take_along_axis(body.weight_index, body.weight_value.argmax(axis=1)[:, None], axis=1)[:, 0]
+    main = body.owners()
     transforms = person.transforms()
     for side, joints in FOOT.items():
         own = np.isin(main, joints)
@@ -81,7 +81,7 @@ def reprojection_by_hand(take: Take, person: Person) -> np.ndarray:
     joints = person.joints()[:, list(pairs.values())]
     world_to_cam = take.camera.world_to_cam[person.frames - take.frames[0]]
     seen = np.einsum("tij,tkj->tki", world_to_cam[:, :3, :3], joints) + world_to_cam[:, None, :3, 3]
-    pixels = seen @ take.camera.K.T
+    pixels = seen @ take.camera.lenses()[person.frames - take.frames[0]].swapaxes(-1, -2)
     keypoints = person.keypoints_2d[:, list(pairs)]
     error = np.linalg.norm(pixels[..., :2] / pixels[..., 2:] - keypoints[..., :2], axis=-1)
     return np.nanmedian(np.where(keypoints[..., 2] > CLEAR, error, np.nan), axis=1)

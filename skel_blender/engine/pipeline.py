@@ -16,6 +16,7 @@ from .. import take as takes
 from ..kinematics import R_ZUP_YUP
 from ..messages import Event, Log, Progress, SkelError
 from ..take import Camera, Person, Take
+from .background import Background, logs
 from .body import BodyModel, load_body
 from .camera import DEFAULT_FOV_DEGREES, CameraMotion, intrinsics
 from .fit.evidence import LIMB_LANDMARKS
@@ -81,14 +82,14 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     def on_frame(done: int, total: int) -> None:
         clock.tell("people", done, total, _FIT_STEP_S * STEPS * total)
 
-    background = None
+    background = Background(source.size) if options.camera == "auto" else None
     memory = Path(options.memory) if options.memory else None
-    tracks = find_people(source, Path(options.model), options.people, on_frame, memory)
+    tracks = find_people(source, Path(options.model), options.people, on_frame, memory, background and background.see)
     if not tracks:
         raise _nobody(source)
     tracks = [replace(track, landmarks_3d=corrected(track.landmarks_3d)) for track in tracks]
-    K = _lens(source, options, emit)
-    motion = background and _motion(background, K, options, emit)
+    K, lens_known = _lens(source, options, emit)
+    motion = background and _motion(background, K, lens_known, emit)
     if motion is not None:
         K = motion.K
     lenses = [np.tile(K, (len(track.frames), 1, 1)) if motion is None else motion.lenses(track.frames) for track in tracks]
@@ -135,23 +136,22 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def _lens(source: Source, options: Options, emit: Callable[[Event], None]) -> np.ndarray:
+def _lens(source: Source, options: Options, emit: Callable[[Event], None]) -> tuple[np.ndarray, bool]:
+    """K (3,3) px, and whether somebody knew it."""
     focal_length = options.focal_length
     if focal_length is None and options.fov is None:
         focal_length = source.focal_hint_px
         if focal_length is None:
             emit(Log("info", f"The lens is not known; {DEFAULT_FOV_DEGREES:g} degrees across the longer side are assumed."))
-    return intrinsics(source.size, options.fov, focal_length)
+    known = focal_length is not None or options.fov is not None
+    return intrinsics(source.size, options.fov, focal_length), known
 
 
-def _motion(background, K: np.ndarray, options: Options, emit: Callable[[Event], None]) -> CameraMotion | None:
+def _motion(background: Background, K: np.ndarray, lens_known: bool, emit: Callable[[Event], None]) -> CameraMotion | None:
     """How the camera turned and zoomed; None if it stood still."""
-    motion = background.motion(K, lens_known=options.fov is not None or options.focal_length is not None)
-    if motion is not None:
-        degrees = np.degrees(np.arccos(np.clip(0.5 * (np.trace(motion.turns, axis1=1, axis2=2) - 1), -1, 1))).max()
-        zoom = motion.zoom.max() / motion.zoom.min()
-        text = f"The camera turns by up to {degrees:.0f} degrees" + (f" and zooms {zoom:.2f} times" if zoom > 1 else "")
-        emit(Log("info", text + "; that is taken out of the people's motion."))
+    motion = background.motion(K, lens_known)
+    for log in [] if motion is None else logs(motion, background.findings):
+        emit(log)
     return motion
 
 

@@ -124,11 +124,12 @@ class Tracker:
 
 def find_people(
     source: Source, model_path: Path, max_people: int | None, on_progress: Callable[[int, int], None] = lambda done, total: None,
-    memory: Path | None = None,
+    memory: Path | None = None, watch: Callable[[int, np.ndarray, list[np.ndarray]], None] | None = None,
 ) -> list[Track]:
     """Tracks of the people of a clip, the most prominent first, at most `max_people` of them (None: all).
 
-    on_progress(frames done, frames in all). What the networks see is remembered in the folder `memory`: a run that was stopped goes
+    on_progress(frames done, frames in all). watch(frame number, RGB (H,W,3), keypoints_2d (33,3) of each who is seen there) is called for
+    every frame in order. What the networks see is remembered in the folder `memory`: a run that was stopped goes
     on where it was. Raises SkelError for a bad model file or footage.
     """
     networks = Landmarker(model_path)
@@ -139,5 +140,7 @@ def find_people(
         tracker = Tracker(PeopleFinder(networks), float(source.fps))
         for done, (number, image) in enumerate(source):
             tracker.add(number, image)
+            if watch is not None:
+                watch(number, image, [person.pose(number).keypoints_2d for person in tracker.people if number in person.readings])
             on_progress(done + 1, source.count)
     return finished(tracker.people, float(source.fps), source.first, source.frame_numbers[-1], source.size)[:max_people]

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Watches the background of a clip, frame by frame, and tells how the camera turned and zoomed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..camera import CameraMotion, intrinsics
+from .bundle import Cameras
+from .corners import SIDE, Matches, beside, find_corners, match, moved, reduced
+from .keyframes import Keyframe, Keyframes, Stance, chained
+from .links import Link, gather, link
+from .motion import Findings, about_middle, moves, solve
+
+_STRONG = 0.5  # share of the most corners that a keyframe has ever shared with another frame, with which it still serves
+_LEAST_CORNERS = 25  # of a keyframe
+_TRIED = 3  # keyframes to look for at a time
+_AGAIN = 10  # frames between looks for another keyframe than the one in use
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A frame's number, its grey image (h,w), and the mask (h,w) of its background."""
+
+    number: int
+    grey: np.ndarray
+    mask: np.ndarray
+
+
+class Background:
+    """Corners of the background of a clip whose frames come in order, and what they tell of the camera.
+
+    size (w,h) px of the frames. After `motion`, `findings` says how far to trust it. Every frame is linked to the one before and to a
+    keyframe, an earlier frame that shows the same place: so nothing adds up over many frames, and who pans back arrives where he was.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.findings = Findings()
+        scale = min(1.0, SIDE / max(size))
+        self._size, self._reduced = np.array(size), (round(size[0] * scale), round(size[1] * scale))
+        self._lens = intrinsics(self._reduced)  # assumed: it tells where to look for a keyframe
+        self._keyframes = Keyframes(self._lens)
+        self._active: Keyframe | None = None
+        self._H = np.eye(3)  # from the active keyframe to the latest frame
+        self._latest: _Frame | None = None
+        self._corners = np.zeros((0, 2), np.float32)  # of the latest frame
+        self._links: list[Link] = []
+        self._stances: list[Stance] = []  # of all frames
+        self._first = 0
+
+    def see(self, number: int, image: np.ndarray, people: list[np.ndarray]) -> None:
+        """Take the next frame, RGB (H,W,3), and the keypoints_2d (33,2 or 3) px of those who are in it."""
+        grey = reduced(image, self._reduced)
+        shown = [points[:, :2] * (self._reduced / self._size) for points in people]
+        frame = _Frame(number, grey, beside(shown, grey.shape))
+        if self._latest is None:
+            self._first = number
+        else:
+            step = match(self._latest.grey, grey, self._corners, frame.mask)
+            if step is not None:
+                self._links.append(link(self._latest.number, number, step, self._reduced))
+                self._H = step.H @ self._H
+        held = None if self._active is None else self._look(self._active, frame, self._H)
+        if held is None or not self._serves(self._active, held):
+            self._change(frame, held)
+        else:
+            self._use(self._active, held)
+            if number % _AGAIN == 0:
+                self._look_elsewhere(frame)
+        self._latest = frame
+        self._stances += [self._stance()] * (number - self._first + 1 - len(self._stances))
+
+    def motion(self, K: np.ndarray, lens_known: bool) -> CameraMotion | None:
+        """How the camera turned and zoomed; None if it stood still or nothing tells.
+
+        K (3,3) px of the frames; where `lens_known` is False and the turns tell the focal length, the motion's K has that one.
+        """
+        self.findings = Findings()
+        if not moves(self._links, len(self._stances)):
+            return None
+        scale = self._reduced[0] / self._size[0]
+        links = gather(self._links, self._first, scale * self._size / self._reduced, scale * K[:2, 2])
+        focal = scale * float(K[0, 0])
+        turns = chained(self._stances, self._lens[0, 0] / focal)
+        start = Cameras(turns, focal, np.zeros(len(turns)))
+        cameras, self.findings = solve(links, start, max(self._reduced), lens_known)
+        lens = K.astype(float)
+        lens[:2, :2] *= cameras.focal / focal
+        return CameraMotion(self._first, lens, about_middle(cameras.turns), np.exp(cameras.zoom))
+
+    def _look(self, keyframe: Keyframe, frame: _Frame, H: np.ndarray) -> Matches | None:
+        """The link of a frame to a keyframe that H (3,3) takes about there."""
+        found = match(keyframe.grey, frame.grey, keyframe.corners, frame.mask, moved(H, keyframe.corners))
+        if found is not None:
+            self._links.append(link(keyframe.number, frame.number, found, self._reduced))
+            keyframe.most = max(keyframe.most, len(found.after))
+            keyframe.uses += 1
+        return found
+
+    @staticmethod
+    def _serves(keyframe: Keyframe, found: Matches) -> bool:
+        return len(found.after) >= _STRONG * keyframe.most
+
+    def _use(self, keyframe: Keyframe, found: Matches) -> None:
+        self._active, self._H, self._corners = keyframe, found.H, found.after
+
+    def _stance(self) -> Stance:
+        return Stance(np.eye(3), 1.0) if self._active is None else self._keyframes.stance(self._active, self._H)
+
+    def _change(self, frame: _Frame, held: Matches | None) -> None:
+        """Go on from another keyframe that shows what is seen now, or make the frame one."""
+        if held is not None:
+            self._use(self._active, held)
+        stance = self._stance()
+        for keyframe in self._others(stance)[:_TRIED]:
+            found = self._look(keyframe, frame, self._keyframes.homography(keyframe, stance))
+            if found is not None and self._serves(keyframe, found):
+                self._use(keyframe, found)
+                return
+        corners = find_corners(frame.grey, frame.mask)
+        if len(corners) >= _LEAST_CORNERS:
+            self._active, self._H, self._corners = Keyframe(frame.number, frame.grey, corners, stance), np.eye(3), corners
+            self._keyframes.add(self._active)
+        elif held is None:
+            self._corners = np.zeros((0, 2), np.float32)
+
+    def _look_elsewhere(self, frame: _Frame) -> None:
+        """Link a frame to one more keyframe, another each time: it closes loops."""
+        stance = self._stance()
+        others = self._others(stance)
+        if others:
+            keyframe = others[frame.number // _AGAIN % len(others)]
+            self._look(keyframe, frame, self._keyframes.homography(keyframe, stance))
+
+    def _others(self, stance: Stance) -> list[Keyframe]:
+        """Keyframes besides the active one that show about the same, the nearest first."""
+        return [keyframe for keyframe in self._keyframes.near(stance) if keyframe is not self._active]

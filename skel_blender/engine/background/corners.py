@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Corners of the background: found beside the people, spread over the image, and followed from one image to another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+SIDE = 640  # px, the longer side of the reduced image: enough for a tenth of a pixel in a thousand
+CORNERS = 160
+_CELLS = (8, 6)  # over the longer and the shorter side
+_STRONGEST, _QUALITY, _APART = 600, 1e-5, 8  # how many corners compete, the least against the best one, px between them
+_WINDOW, _LEVELS, _LEVELS_GUESSED = (15, 15), 4, 2
+_STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 15, 0.02)
+_BACK_PX = 0.5  # a corner that is followed there and back ends this near to where it began
+_AGREE_PX = 1.5
+_LEAST, _LEAST_SHARE = 15, 0.3  # corners that agree on one motion, of those that were followed
+_MARGIN = 0.1  # of a person's size, around his landmarks
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Corners in one image and in another: before, after (N,2) px of the reduced image; agree (N,) bool: on the homography H (3,3)."""
+
+    before: np.ndarray
+    after: np.ndarray
+    agree: np.ndarray
+    H: np.ndarray
+
+
+def reduced(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Grey (h,w) uint8 of an RGB image (H,W,3), `size` (w,h) px."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return grey if image.shape[1::-1] == size else cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+
+
+def beside(people: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """Mask (h,w) uint8 of a reduced image: 255 in the background, 0 where people are; their landmarks (33,2) in its px."""
+    mask = np.full(shape, 255, np.uint8)
+    for points in people:
+        margin = max(2, round(_MARGIN * float(np.ptp(points, axis=0).max())))
+        hull = cv2.convexHull(np.clip(points, -2 * SIDE, 2 * SIDE).astype(np.int32))
+        cv2.fillConvexPoly(mask, hull, 0)
+        cv2.polylines(mask, [hull], True, 0, 2 * margin)
+    return mask
+
+
+def find_corners(grey: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """At most CORNERS corners (N,2) px float32 where the mask is not 0, as many from each part of the image."""
+    found = cv2.goodFeaturesToTrack(grey, _STRONGEST, _QUALITY, _APART, mask=mask, useHarrisDetector=True, k=0.04)
+    if found is None:
+        return np.zeros((0, 2), np.float32)
+    found = found.reshape(-1, 2)
+    h, w = grey.shape
+    cells = _CELLS if w >= h else _CELLS[::-1]
+    cell = (found * cells / (w, h)).astype(int) @ (1, cells[0])
+    order = np.argsort(cell, kind="stable")  # keeps the strongest of a cell first
+    rank = np.arange(len(order)) - np.searchsorted(cell[order], cell[order])
+    best = order[np.argsort(rank, kind="stable")][:CORNERS]
+    return found[best[np.argsort(cell[best], kind="stable")]]
+
+
+def match(before: np.ndarray, after: np.ndarray, corners: np.ndarray, mask: np.ndarray, guess: np.ndarray | None = None) -> Matches | None:
+    """Corners (N,2) px of the grey image `before` in `after`, where its mask is not 0; None where too few agree on a motion.
+
+    guess (N,2) px: about where they are in `after`.
+    """
+    if len(corners) < _LEAST:
+        return None
+    levels = _LEVELS if guess is None else _LEVELS_GUESSED
+    there, ok = _follow(before, after, corners, guess, levels)
+    back, ok_back = _follow(after, before, there, None if guess is None else corners + there - guess, levels)
+    h, w = after.shape
+    inside = ((there >= 0) & (there <= (w - 1, h - 1))).all(1)
+    x, y = np.clip(np.rint(np.nan_to_num(there)), 0, (w - 1, h - 1)).astype(int).T
+    ok &= ok_back & inside & (mask[y, x] > 0) & (np.linalg.norm(back - corners, axis=1) < _BACK_PX)
+    if ok.sum() < _LEAST:
+        return None
+    p, q = corners[ok], there[ok]
+    H, agree = cv2.findHomography(p, q, cv2.USAC_MAGSAC, _AGREE_PX, maxIters=500)
+    if H is None or agree.sum() < max(_LEAST, _LEAST_SHARE * len(p)) or np.linalg.det(H) <= 0:
+        return None
+    return Matches(p, q, agree.reshape(-1) > 0, H)
+
+
+def _follow(before: np.ndarray, after: np.ndarray, points: np.ndarray, guess: np.ndarray | None, levels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where points (N,2) are in `after`, and (N,) whether they were found there."""
+    flags = 0 if guess is None else cv2.OPTFLOW_USE_INITIAL_FLOW
+    start = None if guess is None else np.ascontiguousarray(guess, np.float32)
+    there, found, _ = cv2.calcOpticalFlowPyrLK(
+        before, after, points, start, winSize=_WINDOW, maxLevel=levels, criteria=_STOP, flags=flags
+    )
+    return there.reshape(-1, 2), found.reshape(-1) > 0
+
+
+def moved(H: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points (N,2) through a homography; (N,2) float32."""
+    return cv2.perspectiveTransform(points.reshape(-1, 1, 2).astype(np.float64), H).reshape(-1, 2).astype(np.float32)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What two frames tell about the turn between them: corners of the background that both show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .corners import Matches
+
+KEPT = 48  # corners of a link: they bound the memory of a long clip
+STILL_PX = 0.4  # of the reduced image: less than this is the noise of compressed footage
+
+
+@dataclass(frozen=True)
+class Link:
+    """Corners p (n,2) px in frame i and q (n,2) in frame j, of the reduced image; agree (n,): on the motion that most follow.
+
+    still: share of all corners that stay in place; shift: median px by which those that agree do not; share: how many agree;
+    spread: the part of the image between these.
+    """
+
+    i: int
+    j: int
+    p: np.ndarray
+    q: np.ndarray
+    agree: np.ndarray
+    still: float
+    shift: float
+    share: float
+    spread: float
+
+
+def link(i: int, j: int, matches: Matches, size: tuple[int, int]) -> Link:
+    """The link of two frames, of `size` px, by what matches in them."""
+    p, q, agree = matches.before, matches.after, matches.agree
+    moved = np.linalg.norm(q - p, axis=1)
+    spread = cv2.contourArea(cv2.convexHull(q[agree])) / (size[0] * size[1])
+    few = np.unique(np.linspace(0, len(p) - 1, KEPT).round().astype(int))
+    still, shift = float((moved < STILL_PX).mean()), float(np.median(moved[agree]))
+    return Link(i, j, p[few], q[few], agree[few], still, shift, float(agree.mean()), spread)
+
+
+@dataclass(frozen=True)
+class Links:
+    """P links as arrays: i, j (P,) rows of frames, p, q (P,KEPT,2) px from the principal point, known (P,KEPT) False where there is no
+    corner, agree (P,KEPT)."""
+
+    i: np.ndarray
+    j: np.ndarray
+    p: np.ndarray
+    q: np.ndarray
+    known: np.ndarray
+    agree: np.ndarray
+
+    def part(self, rows: slice) -> Links:
+        """Some of them."""
+        return Links(self.i[rows], self.j[rows], self.p[rows], self.q[rows], self.known[rows], self.agree[rows])
+
+
+def gather(links: list[Link], first: int, stretch: np.ndarray, principal: np.ndarray) -> Links:
+    """Links as arrays; frames count from `first`. The pixels are stretched (2,) to make them square, and count from `principal` (2,)."""
+    p, q = np.zeros((2, len(links), KEPT, 2))
+    known, agree = np.zeros((2, len(links), KEPT), bool)
+    for row, one in enumerate(links):
+        n = len(one.p)
+        p[row, :n], q[row, :n] = (one.p + 0.5) * stretch - principal, (one.q + 0.5) * stretch - principal
+        known[row, :n], agree[row, :n] = True, one.agree
+    return Links(np.array([one.i - first for one in links]), np.array([one.j - first for one in links]), p, q, known, agree)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the links between frames to the camera's motion: whether it moves at all, whether it zooms, and what lens it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial.transform import Rotation
+
+from .bundle import Cameras, Fitted, bundle, residuals
+from .links import Link, Links
+
+# A link shows that the camera moves where most corners, all over the image, moved together, and next to none stayed in place.
+_MOVED_PX, _MOST, _SPREAD, _STAY = 1.0, 0.5, 0.15, 0.15
+_FRAMES, _PART = 3, 0.02  # so many frames, at least, and such a part of them, must show it
+_EXPLAINED_PX = 3.0  # of the reduced image
+_ZOOM, _BETTER = 0.02, 0.6  # least range of the zoom, and what it must leave of the residual
+_TOLD = 0.01  # deviation of the focal length's log with which the turns tell it
+_LENSES = (0.4, 8.0)  # focal lengths over the image's longer side
+
+
+@dataclass(frozen=True)
+class Findings:
+    """How far to trust a motion.
+
+    unexplained: share of the background's corners that no turn explains; high where the camera walks past things that are near.
+    cuts: frames that share nothing with those before them: the camera is taken to go on as it stood. blind: how many frames show too
+    little background: the camera is taken to turn evenly through them. lens_told: whether the turns told the focal length.
+    """
+
+    unexplained: float = 0.0
+    cuts: tuple[int, ...] = ()
+    blind: int = 0
+    lens_told: bool = False
+
+
+def moves(links: list[Link], count: int) -> bool:
+    """Whether the links of `count` frames show that the camera moves. What moves before a camera that stands leaves something in place."""
+    shown = {
+        link.j for link in links if link.shift > _MOVED_PX and link.share > _MOST and link.spread >= _SPREAD and link.still < _STAY
+    }
+    return len(shown) >= max(_FRAMES, _PART * count)
+
+
+def solve(links: Links, start: Cameras, side: float, lens_known: bool) -> tuple[Cameras, Findings]:
+    """The cameras of all frames by the links, from where to start; `side` px is the image's longer one.
+
+    The zoom is exactly 1 and the focal length the start's unless the links tell otherwise.
+    """
+    fitted = bundle(links, start, not lens_known, False)
+    zoomed = bundle(links, start, not lens_known, True)
+    zooms = _zooms(links, fitted.cameras, zoomed.cameras)
+    fitted = zoomed if zooms else fitted
+    told = fitted.deviation < _TOLD and _LENSES[0] < fitted.cameras.focal / side < _LENSES[1]
+    if zooms:
+        fitted = _about_middle(links, fitted, start.focal, told)
+    elif not told and not lens_known:
+        fitted = bundle(links, start, False, False)
+    cuts, blind = _holes(links, len(start.zoom))
+    off = residuals(links, fitted.cameras)[links.known]
+    return fitted.cameras, Findings(float((off > _EXPLAINED_PX).mean()), cuts, blind, told)
+
+
+def _zooms(links: Links, still: Cameras, zoomed: Cameras) -> bool:
+    """Whether a zoom is there and needed."""
+    low, high = np.quantile(zoomed.zoom, [0.02, 0.98])
+    without, with_it = (
+        float(np.sqrt((np.minimum(residuals(links, cameras), _EXPLAINED_PX)[links.known] ** 2).mean())) for cameras in (still, zoomed)
+    )
+    return bool(high - low > _ZOOM and with_it < _BETTER * without)
+
+
+def _about_middle(links: Links, fitted: Fitted, focal: float, told: bool) -> Fitted:
+    """With the zoom counted from its median, where the focal length is `focal` unless the links tell another."""
+    cameras = fitted.cameras
+    middle = float(np.median(cameras.zoom))
+    if told:
+        return replace(fitted, cameras=Cameras(cameras.turns, cameras.focal * float(np.exp(middle)), cameras.zoom - middle))
+    anchor = int(np.abs(cameras.zoom - middle).argmin())
+    return bundle(links, Cameras(cameras.turns, focal, cameras.zoom - cameras.zoom[anchor]), False, True, anchor)
+
+
+def _holes(links: Links, count: int) -> tuple[tuple[int, ...], int]:
+    """Rows of the frames that share nothing with those before, and how many have no link at all."""
+    graph = coo_array((np.ones(len(links.i)), (links.i, links.j)), shape=(count, count))
+    _, label = connected_components(graph, directed=False)
+    linked = np.isin(np.arange(count), np.concatenate([links.i, links.j]))
+    seen = np.flatnonzero(linked)
+    cuts = seen[1:][np.diff(label[seen]) != 0]
+    return tuple(int(row) for row in cuts), int((~linked).sum())
+
+
+def about_middle(turns: np.ndarray) -> np.ndarray:
+    """Turns (T,3,3) from any axes as turns from axes about the middle of all (their chordal mean)."""
+    return turns @ Rotation.from_matrix(turns).mean().as_matrix().T
