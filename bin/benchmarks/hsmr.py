@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HSMR's network against a plain float32 one: `./bin/benchmark hsmr [--full] [--checkpoint FILE] [--batch 4] [--rounds 3]`.
+"""HSMR's network against a plain float32 one: `./bin/benchmark hsmr [--full] [--checkpoint FILE] [--batch 4] [--rounds 3] [--write FILE]`.
 
 Without a checkpoint, weights are drawn at random with the released network's widths; by default 6 of its 32 blocks, with --full all of
 them. The plain network is written below as the formulas stand; both sides read the same weights, get the same patches and take turns.
 Speeds are patches a second of processor time, so that other programs count little; agreement is how far the open body's joints, posed by
-what comes out, are apart. With a CUDA card the comparison runs there too, against the plain network at its best batch.
+what comes out, are apart. With a CUDA card `hsmr_card.py` measures there too; --write puts its tables between their marks in a page.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,9 +19,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from bin.benchmarks import report
 from skel_blender.engine.body import load_body
 from skel_blender.engine.regress.hsmr import Hsmr, Prediction, load_hsmr
-from skel_blender.engine.regress.hsmr.batches import Batches
 from skel_blender.engine.regress.hsmr.checkpoint import GRID, Size, Weights, read_weights
 from skel_blender.engine.regress.hsmr.patches import normalised
 from skel_blender.engine.regress.hsmr.rotations import rep_to_poses
@@ -31,8 +29,9 @@ from skel_blender.engine.regress.hsmr.vit import heads_of
 
 RELEASED = Size(1280, 32, 5120, 1024, 6, 1024, 512)
 SHORT = 6  # blocks
-_CARD_BATCHES = (1, 4, 16, 64)
-_CARD_PATCHES = 512
+# Of the decoders' weights, so that the joints' rotations spread about the mean by 0.3 in their entries, as people's in all kinds of poses
+# do; without it by ten times that, and rounding would be told as many times too large.
+_DECODERS = 0.09
 
 
 def draw(path: Path, size: Size) -> Path:
@@ -41,6 +40,7 @@ def draw(path: Path, size: Size) -> Path:
     for name, shape in size.entries().items():
         drawn = torch.randn(shape, generator=random)
         spread = 0.1 if "norm" in name else 0.05 if name.endswith("bias") else 0.2 if "embed" in name else np.prod(shape[1:]) ** -0.5
+        spread *= _DECODERS if "_decoder.weight" in name else 1.0
         state[name] = drawn * spread + float(name.endswith("norm.weight") or ".norm" in name and name.endswith("weight"))
     state["head.init_poses"] = torch.eye(3)[:2].reshape(1, 1, 6).repeat(1, 24, 1).reshape(1, 144)
     state["head.init_betas"], state["head.init_cam"] = torch.zeros(1, 10), torch.tensor([[0.9, 0.0, 0.0]])
@@ -123,82 +123,52 @@ def processor_seconds(runs: list[Callable[[], object]], rounds: int) -> list[flo
     return [min(times) for times in taken]
 
 
-def card_seconds(run: Callable[[], object], rounds: int) -> float:
-    """The median; the first run, which may compile and reserve memory, does not count."""
-    times = []
-    for _ in range(rounds + 1):
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        run()
-        torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[1:])
-
-
 def operations(size: Size) -> float:
     """Multiplications and additions of a patch in the backbone's blocks, which is all but a hundredth."""
     tokens = GRID[0] * GRID[1]
     return size.depth * (2.0 * tokens * (4 * size.dim**2 + 2 * size.dim * size.mlp) + 4.0 * tokens**2 * size.dim)
 
 
-def _row(*cells: object) -> None:
-    print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
+def row(*cells: object) -> str:
+    """A row of a table, printed."""
+    return _said(report.row(cells))
+
+
+def head(*columns: str) -> list[str]:
+    """The beginning of a table, printed."""
+    return [_said(report.head(columns))]
+
+
+def _said(text: str) -> str:
+    print(text, flush=True)
+    return text
 
 
 def on_processor(path: Path, batch: int, rounds: int) -> None:
     """The table of a processor."""
-    exact, chosen = load_hsmr(path, dtype=torch.float32), load_hsmr(path)
-    plain = Plain(read_weights(path), exact)
+    exact, chosen, weights = load_hsmr(path, dtype=torch.float32), load_hsmr(path), read_weights(path)
+    plain = Plain(weights, exact)
     pixels = torch.from_numpy(images(batch))
     wanted = plain(normalised(pixels))
-    runs = [lambda: plain(normalised(pixels)), lambda: exact.of_pixels(pixels)]
+    left, right = torch.ones(batch * GRID[0] * GRID[1], weights.size.dim), torch.ones(weights.size.mlp, weights.size.dim)
+    runs = [lambda: F.linear(left, right), lambda: plain(normalised(pixels)), lambda: exact.of_pixels(pixels)]
     rows = [("plain", torch.float32, wanted), ("engine", torch.float32, exact.of_pixels(pixels))]
     if chosen.dtype != torch.float32:
         runs.append(lambda: chosen.of_pixels(pixels))
         rows.append(("engine, its choice here", chosen.dtype, chosen.of_pixels(pixels)))
-    times = processor_seconds(runs, rounds)
-    _row("network", "precision", "patches/s of one core", "ratio", "joints off, mean mm", "most mm")
-    _row(*["---"] * 6)
+    product, *times = processor_seconds(runs, rounds)
+    rate = 2.0 * left.numel() * len(right) / product
+    head("network", "precision", "patches/s of one core", "ratio", "of a float32 product's rate", "joints off, mean mm", "most mm")
     for (name, dtype, found), taken in zip(rows, times):
-        mean, most = apart(found, wanted)
-        _row(name, str(dtype).removeprefix("torch."), f"{batch / taken:.3f}", f"{times[0] / taken:.2f}", f"{mean:.4f}", f"{most:.4f}")
+        speed, (mean, most) = batch / taken, apart(found, wanted)
+        share = speed * operations(weights.size) / rate
+        row(name, named(dtype), f"{speed:.3f}", f"{times[0] / taken:.2f}", f"{share:.2f}", f"{mean:.4f}", f"{most:.4f}")
+    print(f"\nThe representation spreads about the mean's by {float((wanted.rep.flatten(1) - weights.read('head.init_poses')).std()):.2f}.")
 
 
-def on_card(path: Path, rounds: int) -> None:
-    """The table of a CUDA card: the plain network by batch; the engine from patches in the processor's memory to numbers there."""
-    card, pixels, size = torch.device("cuda"), images(_CARD_PATCHES), read_weights(path).size
-    product = _product(card, rounds)
-    _row("network", "batch", "patches/s", "to the best plain", "share of a bfloat16 product's rate", "joints off, mean mm", "most mm")
-    _row(*["---"] * 7)
-    wanted, best = _plain_on_card(path, pixels, rounds)
-    for name, dtype, compiled in (("engine", None, False), ("engine, compiled", None, True), ("engine", torch.float16, False)):
-        network = load_hsmr(path, card, dtype)
-        run = Batches(network.compiled() if compiled else network)
-        found = run(pixels)
-        taken = card_seconds(lambda run=run: run(pixels), rounds)
-        speed, (mean, most) = len(pixels) / taken, apart(found, wanted)
-        kind, share = f"{name}, {str(network.dtype).removeprefix('torch.')}", speed * operations(size) / product
-        _row(kind, run.size, f"{speed:.1f}", f"{speed / best:.2f}", f"{share:.2f}", f"{mean:.3f}", f"{most:.3f}")
-
-
-def _plain_on_card(path: Path, pixels: np.ndarray, rounds: int) -> tuple[Prediction, float]:
-    """What the engine's float32 says, and the plain network's most patches a second; the card's memory is free again afterwards."""
-    card, best = torch.device("cuda"), 0.0
-    exact = load_hsmr(path, card, torch.float32)
-    plain = Plain(read_weights(path), exact)
-    for batch in _CARD_BATCHES:
-        some = torch.from_numpy(pixels[:batch]).to(card)
-        taken = card_seconds(lambda some=some: plain(normalised(some)), rounds)
-        best = max(best, batch / taken)
-        _row("plain float32", batch, f"{batch / taken:.1f}", "", "", "", "")
-    return Batches(exact, 16)(pixels), best
-
-
-def _product(card: torch.device, rounds: int) -> float:
-    """Operations a second of one large bfloat16 matrix product: what the card reaches at its best."""
-    side = 8192
-    left, right = (torch.randn(side, side, device=card, dtype=torch.bfloat16) for _ in range(2))
-    return 2.0 * side**3 / card_seconds(lambda: left @ right, 5 * rounds)
+def named(dtype: torch.dtype) -> str:
+    """As people write it."""
+    return str(dtype).removeprefix("torch.")
 
 
 @contextlib.contextmanager
@@ -213,19 +183,23 @@ def _checkpoint(given: Path | None, full: bool) -> Iterator[Path]:
 
 def main(argv: list[str]) -> int:
     """Print the tables; exit status."""
-    parser = argparse.ArgumentParser(prog="./bin/benchmark hsmr", description=(__doc__ or "").split("\n")[0])
+    parser = report.parser("hsmr", __doc__)
     parser.add_argument("--full", action="store_true", help="all 32 blocks; takes 7 GB of memory")
     parser.add_argument("--checkpoint", type=Path, help="HSMR's released checkpoint, or one like it")
     parser.add_argument("--batch", type=int, default=4, help="patches at once, on the processor")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put a card's tables between their marks in this page")
     options = parser.parse_args(argv)
     with _checkpoint(options.checkpoint, options.full) as path:
         size = read_weights(path).size
         print(f"torch {torch.__version__}, {size.depth} blocks of width {size.dim}, {torch.get_num_threads()} thread(s)\n", flush=True)
         on_processor(path, options.batch, options.rounds)
-        if torch.cuda.is_available():
-            print(f"\n{torch.cuda.get_device_name()}\n")
-            on_card(path, options.rounds)
-        else:
+        if not torch.cuda.is_available():
             print("\nNo CUDA card: not measured.")
+            return 0
+        from bin.benchmarks.hsmr_card import on_card
+
+        text = on_card(path, options.rounds)
+        if options.write:
+            report.write(options.write, "card", text)
     return 0

@@ -8,7 +8,8 @@ torch = pytest.importorskip("torch")
 
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
 from skel_blender.engine.regress import load_hsmr  # noqa: E402
-from skel_blender.engine.regress.hsmr import cameras  # noqa: E402
+from skel_blender.engine.regress.hsmr import cameras, rotations  # noqa: E402
+from skel_blender.engine.regress.hsmr.network import multiplies_bfloat16  # noqa: E402
 from skel_blender.engine.regress.hsmr.patches import SEEN, cut, normalised, squares  # noqa: E402
 from skel_blender.engine.regress.hsmr.rotations import poses_to_rep, rep_to_poses  # noqa: E402
 from skel_blender.kinematics import mirror_poses  # noqa: E402
@@ -62,6 +63,15 @@ def test_bfloat16_stays_near(tmp_path, network, given):
     assert 1e-5 < _apart(rough(given).rep, network(given).rep) < 0.02
 
 
+@pytest.mark.parametrize(("able", "wanted"), [({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({"avx512_f": True}, False),
+                                               ({"bf16": True}, False)])  # fmt: skip
+def test_a_processor_is_asked_for_units_of_bfloat16(monkeypatch, able, wanted):
+    """Not timed, so that one machine always chooses alike; those of ARM are not relied on."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    assert multiplies_bfloat16(torch.device("cpu")) is wanted
+
+
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float64, 2e-5)])
 def test_representation_to_angles_and_back(dtype, tolerance):
     """In float64 the original's own rounding shows."""
@@ -71,6 +81,17 @@ def test_representation_to_angles_and_back(dtype, tolerance):
     for function, given, wanted in pairs:
         assert _apart(function(stored[given]), stored[wanted]) < tolerance
     assert torch.equal(rep_to_poses(stored["rep_in"].flatten(1)), rep_to_poses(stored["rep_in"]))
+
+
+def test_who_differentiates_may_come_after_who_infers():
+    """Constants that are made once serve both."""
+    rotations._tables.cache_clear()
+    rep = poses_to_rep(torch.linspace(-0.5, 0.5, 46)[None])
+    with torch.inference_mode():
+        rep_to_poses(rep)
+    rep.requires_grad_()
+    rep_to_poses(rep).sum().backward()
+    assert bool(torch.isfinite(rep.grad).all()) and float(rep.grad.abs().max()) > 0
 
 
 def test_a_right_angle_in_the_middle_gives_numbers():

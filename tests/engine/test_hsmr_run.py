@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.camera import R_CAM_LEVEL  # noqa: E402
 from skel_blender.engine.regress import load_hsmr  # noqa: E402
-from skel_blender.engine.regress.hsmr import HsmrRegressor, Prediction, batches, cameras, regressor  # noqa: E402
+from skel_blender.engine.regress.hsmr import HsmrRegressor, Prediction, batches, cameras, network, regressor  # noqa: E402
 from skel_blender.engine.regress.hsmr.ahead import ahead  # noqa: E402
 from skel_blender.engine.regress.hsmr.batches import Batches  # noqa: E402
 from skel_blender.engine.regress.hsmr.boxes import person_boxes  # noqa: E402
@@ -44,14 +44,14 @@ def body(tmp_path_factory):
 class Small:
     """A network whose card holds `most` patches; what it says of a patch is its first byte."""
 
-    device = torch.device("cpu")
+    device, large = torch.device("cpu"), False
 
-    def __init__(self, most):
-        self.most, self.sizes = most, []
+    def __init__(self, most, error=None):
+        self.most, self.sizes, self.error = most, [], error or torch.OutOfMemoryError("no room")
 
     def taken(self, pixels):
         if len(pixels) > self.most:
-            raise torch.OutOfMemoryError("no room")
+            raise self.error
         self.sizes.append(len(pixels))
 
     def of_pixels(self, pixels):
@@ -65,17 +65,44 @@ def _marked(count):
 
 
 def test_patches_keep_their_order_in_batches():
-    network = Small(100)
-    assert Batches(network, 8)(_marked(21)).cam[:, 0].tolist() == list(range(21))
-    assert network.sizes == [8, 8, 5]
+    small = Small(100)
+    assert Batches(small, 8)(_marked(21)).cam[:, 0].tolist() == list(range(21))
+    assert small.sizes == [8, 8, 5]
 
 
-def test_a_batch_without_room_is_halved_and_so_are_the_next():
-    network = Small(3)
-    run = Batches(network, 16)
+def test_every_idle_core_works_on_a_batch_of_a_large_network(monkeypatch):
+    """Three at once: each waits until the others have come."""
+    monkeypatch.setattr(batches, "_idle_cores", lambda: 3)
+    large, together = Small(4), threading.Barrier(3, timeout=10)
+    large.large = True
+    taken = large.taken
+    monkeypatch.setattr(large, "taken", lambda pixels: (together.wait(), taken(pixels)))
+    assert Batches(large, 4)(_marked(24)).cam[:, 0].tolist() == list(range(24))
+    assert large.sizes == [4] * 6
+
+
+def test_cores_that_torch_uses_are_not_idle(monkeypatch):
+    monkeypatch.setattr(batches.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"num_physical_cores": 6})
+    found = []
+    for threads in (1, 2, 6, 12):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        found.append(batches._idle_cores())
+    assert found == [6, 3, 1, 1]
+
+
+@pytest.mark.parametrize("said", [None, "CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"])
+def test_a_batch_without_room_is_halved_and_so_are_the_next(said):
+    small = Small(3, said and RuntimeError(said))
+    run = Batches(small, 16)
     assert run(_marked(37)).poses[:, 5].tolist() == list(range(37))
-    assert run.size == 2 and max(network.sizes) == 2
-    assert network.sizes == [2] * 18 + [1]
+    assert run.size == 2 and max(small.sizes) == 2
+    assert small.sizes == [2] * 18 + [1]
+
+
+def test_another_error_is_not_taken_for_a_lack_of_room():
+    with pytest.raises(RuntimeError, match="mat1"):
+        Batches(Small(0, RuntimeError("mat1 and mat2 shapes cannot be multiplied")), 4)(_marked(2))
 
 
 def test_a_card_without_room_for_one_patch_is_an_error_of_one_sentence():
@@ -91,6 +118,9 @@ def test_a_place_on_the_card_is_filled_only_when_it_was_read(monkeypatch):
     class Stream:
         def wait_event(self, event):
             told.append(("wait", self.name, event.number))
+
+        def wait_stream(self, other):
+            told.append(("wait", self.name, other.name))
 
     class Event:
         count = 0
@@ -115,11 +145,21 @@ def test_a_place_on_the_card_is_filled_only_when_it_was_read(monkeypatch):
     run._slots = batches._Slots(4, torch.device("cpu"))
     assert run(_marked(10)).cam[:, 0].tolist() == list(range(10))
     copied, used = {1: 1, 0: 0}, {1: 3, 0: 2}  # the numbers of the two places' events
-    wanted = []
+    wanted = [("wait", "copy", "main")]  # the places' memory may have been somebody else's
     for place in (1, 0, 1):
         wanted += [("synchronize", "", copied[place]), ("wait", "copy", used[place]), ("record", "copy", copied[place]),
                    ("wait", "main", copied[place]), ("record", "main", used[place])]  # fmt: skip
     assert told == wanted
+
+
+def test_a_card_without_room_for_the_network_is_an_error_of_one_sentence(checkpoint, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(network, "load_backbone", full)
+    with pytest.raises(SkelError) as caught:
+        load_hsmr(checkpoint)
+    assert caught.value.code == "no_memory"
 
 
 def test_no_patches_give_empty_predictions():
@@ -291,11 +331,11 @@ def test_every_patch_shows_the_right_person_and_frame(checkpoint, body):
             cam = torch.tensor([[0.9, 0, 0]]).expand(len(pixels), -1)
             return Prediction(poses, bright.expand(-1, 10) / 100, cam, torch.zeros(len(pixels), 24, 6))
 
-    network = Reading(8)
-    run._batches = Batches(network, 16)
+    reading = Reading(8)
+    run._batches = Batches(reading, 16)
     K = np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]])
     guesses = run(Clip(), _tracks(), body, _lenses(K), lambda done, total: told.append((done, total)))
-    assert network.sizes == [8, 8, 8, 2]  # both people's frames in the same batches
+    assert reading.sizes == [8, 8, 8, 2]  # both people's frames in the same batches
     assert [log.level for log in logs] == ["info"] and "8 people" in logs[0].text
     assert told[-1] == (20, 20) and told == sorted(told)
     for guess, track, offset in zip(guesses, _tracks(), (0, 100)):
@@ -321,17 +361,23 @@ def test_a_clip_runs_with_the_network(checkpoint, body):
 @pytest.mark.skipif(not os.environ.get("SKEL_BLENDER_ALL"), reason="loading torch's compiler takes longer than the other tests")
 def test_one_compiled_graph_serves_all_blocks(checkpoint):
     """Captured but not turned into code, which takes minutes."""
-    graphs, network = [], load_hsmr(checkpoint)
+    graphs, whole = [], load_hsmr(checkpoint)
     pixels = torch.from_numpy(hsmr_file.patches())
-    plain = network.of_pixels(pixels).rep
-    compiled = network.compiled(lambda graph, _inputs: graphs.append(graph) or graph.forward)
+    plain = whole.of_pixels(pixels).rep
+    compiled = whole.compiled(lambda graph, _inputs: graphs.append(graph) or graph.forward)
     assert torch.allclose(compiled.of_pixels(pixels).rep, plain, atol=1e-6)
-    assert len(graphs) == 1 and len(network.backbone.blocks) == 2
+    assert len(graphs) == 1 and len(whole.backbone.blocks) == 2
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card")
 def test_a_card_says_the_same(checkpoint):
     patches = [np.random.default_rng(n).integers(0, 256, (256, 192, 3), np.uint8) for n in range(37)]
-    here = Batches(load_hsmr(checkpoint))(patches)
-    there = Batches(load_hsmr(checkpoint, "cuda", torch.float32), 8)(patches)
+    here, whole = Batches(load_hsmr(checkpoint))(patches), load_hsmr(checkpoint, "cuda", torch.float32)
+    there = Batches(whole, 8)(patches)
     assert all(torch.allclose(one, other, atol=1e-3) for one, other in zip(here, there))
+    pixels = torch.from_numpy(np.stack(patches)).to("cuda")
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        whole.of_pixels(pixels)  # lets nobody wait
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

@@ -24,7 +24,7 @@ from bin.lifting.losses import arm_rotations
 from bin.lifting.motions import mirror
 from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX
 from skel_blender.engine import metrics
-from skel_blender.engine.body import load_body
+from skel_blender.engine.body import articulate, load_body
 from skel_blender.engine.camera import R_CAM_LEVEL
 from skel_blender.engine.fit.evidence import gather
 from skel_blender.engine.fit.observations import View
@@ -195,10 +195,20 @@ def test_weights_come_back_in_half_precision_and_other_files_are_refused(tmp_pat
     assert all(torch.equal(found[name], tensor.half().float()) for name, tensor in tensors.items())
     for content in (b"", b"\x80\x04pickle", (10**6).to_bytes(8, "little") + b"{}", (2).to_bytes(8, "little") + b"[]"):
         (tmp_path / "bad").write_bytes(content)
-        with pytest.raises(SkelError, match="bad"):
+        with pytest.raises(SkelError, match="bad is no safetensors file"):
             load_lift(tmp_path / "bad")
+    with pytest.raises(SkelError, match="none could not be read"):
+        load_lift(tmp_path / "none")
     with pytest.raises(SkelError, match="does not hold a lifting network"):
         load_lift(tmp_path / "x.safetensors")
+
+
+def test_a_guess_leaves_the_body_to_those_who_differentiate(lift, quiet):
+    articulate.tables.cache_clear()
+    own, poses = load_body("open", "female"), torch.zeros(2, 46, dtype=torch.float64, requires_grad=True)
+    lift(quiet.track, own, quiet.K, quiet.fps)
+    own.joints(poses, torch.zeros(10, dtype=torch.float64), torch.zeros(2, 3, dtype=torch.float64)).square().sum().backward()
+    assert float(poses.grad.abs().max()) > 0
 
 
 def test_a_photograph_is_a_track_of_one_frame(lift, body, quiet):

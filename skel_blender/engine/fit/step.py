@@ -57,12 +57,21 @@ def _solve(system: NormalEquations, diagonal: torch.Tensor, sides: torch.Tensor)
     if system.width == 1:
         blocks = system.blocks(0)
         torch.diagonal(blocks, dim1=-2, dim2=-1).copy_(diagonal)
-        factor, bad = torch.linalg.cholesky_ex(blocks)
-        solved = torch.cholesky_solve(sides, factor)
-        return torch.where((bad > 0)[:, None, None], torch.nan, solved)
+        return _solve_blocks(blocks, sides)
     if sides.device.type == "cpu" and sides.dtype == torch.float64:
         return _banded(system, diagonal, sides)
     return _cyclic(*_paired(system, diagonal, sides)).reshape(-1, S, sides.shape[-1])[: len(sides)]
+
+
+def _solve_blocks(blocks: torch.Tensor, sides: torch.Tensor) -> torch.Tensor:
+    """Of symmetric blocks (B,n,n) and right sides (B,n,m): (B,n,m), NaN where a block is not positive definite.
+
+    By triangles, which a card does all at once: with more than one right side its `cholesky_solve` is a loop over the blocks.
+    """
+    factor, bad = torch.linalg.cholesky_ex(blocks)
+    down = torch.linalg.solve_triangular(factor, sides, upper=False)
+    solved = torch.linalg.solve_triangular(factor.mT, down, upper=True)
+    return torch.where((bad > 0)[:, None, None], torch.nan, solved)
 
 
 def _banded(system: NormalEquations, diagonal: torch.Tensor, sides: torch.Tensor) -> torch.Tensor:
@@ -98,14 +107,11 @@ def _cyclic(main: torch.Tensor, under: torch.Tensor, sides: torch.Tensor) -> tor
     """Block-tridiagonal, symmetric and positive definite: eliminate the odd blocks, solve the even ones, substitute back."""
     count = len(main)
     if count == 1:
-        factor, bad = torch.linalg.cholesky_ex(main)
-        return torch.where((bad > 0)[:, None, None], torch.nan, torch.cholesky_solve(sides, factor))
-    factor, bad = torch.linalg.cholesky_ex(main[1::2])
+        return _solve_blocks(main, sides)
     size = main.shape[-1]
     left, pairs = under[0::2], count // 2  # rows of odd block 2k+1, columns of even block 2k
     right = torch.cat([under[1::2].mT, main.new_zeros(pairs - len(under[1::2]), size, size)])  # columns of even block 2k+2
-    inner = torch.cholesky_solve(torch.cat([left, right, sides[1::2]], -1), factor)
-    inner = torch.where((bad > 0)[:, None, None], torch.nan, inner)
+    inner = _solve_blocks(main[1::2], torch.cat([left, right, sides[1::2]], -1))
     by_left, by_right, own = inner.split([size, size, sides.shape[-1]], -1)
     even, even_sides = main[0::2].clone(), sides[0::2].clone()
     even[:pairs] -= left.mT @ by_left

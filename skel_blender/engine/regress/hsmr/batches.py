@@ -2,19 +2,21 @@
 """Many patches through the network: as large a batch as the card holds, the next one on its way while one is worked on.
 
 On a CUDA card patches travel as bytes from pinned memory on a stream of their own, two batches in turn; a batch that does not fit into
-the card's memory is halved, and so are all that follow. Nothing here waits for the card but the two slots and the end.
+the card's memory is halved, and so are all that follow. Nothing here waits for the card but the two slots and the end. On a processor
+every idle core works on a batch of its own, which shares nothing but the weights.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice
 
 import numpy as np
 import torch
 
-from ....messages import SkelError
-from .network import Hsmr, Prediction
+from .network import Hsmr, Prediction, no_memory, short_of_memory
 from .patches import SEEN, SIDE
 
 MOST = 64  # patches; 12,000 rows fill the matrix units of any card
@@ -39,8 +41,9 @@ class Batches:
 
     def __init__(self, network: Hsmr, size: int | None = None) -> None:
         self.network, self.size = network, size or batch_size(network)
-        cuda = getattr(network, "device", torch.device("cpu")).type == "cuda"
+        cuda = network.device.type == "cuda"
         self._slots = _Slots(self.size, network.device) if cuda else None
+        self._workers = _idle_cores() if network.large and not cuda else 1
 
     def __call__(self, patches: Iterable[np.ndarray]) -> Prediction:
         """Predictions, on the processor, of patches (256,192,3) uint8 RGB (`patches.cut`, its columns `SEEN`), in their order.
@@ -48,13 +51,15 @@ class Batches:
         Raises SkelError if not even one fits into the card's memory.
         """
         waiting, answers = iter(patches), []
-        while chunk := list(islice(waiting, self.size)):
-            if self._slots is None:
-                answers += self._answers(torch.from_numpy(np.stack(chunk)))
-            else:
-                pixels = self._slots.send(chunk)
-                answers += self._answers(pixels)
-                self._slots.used()
+        with ThreadPoolExecutor(self._workers) as pool:
+            while chunk := list(islice(waiting, self._workers * self.size)):
+                if self._slots is None:
+                    parts = torch.from_numpy(np.stack(chunk)).split(self.size)
+                    answers += chain.from_iterable(pool.map(self._answers, parts))
+                else:
+                    pixels = self._slots.send(chunk)
+                    answers += self._answers(pixels)
+                    self._slots.used()
         if not answers:
             return Prediction(*(torch.zeros(0, *shape) for shape in ((46,), (10,), (3,), (24, 6))))
         return Prediction(*(torch.cat(parts).float().cpu() for parts in zip(*answers)))
@@ -64,12 +69,12 @@ class Batches:
         for size in self._sizes():
             try:
                 return [self.network.of_pixels(part) for part in pixels.split(size)]
-            except torch.OutOfMemoryError:
-                pass  # the parts that were done are freed with the exception, before the cache is emptied
+            except RuntimeError as error:  # the parts that were done are freed with it, before the cache is emptied
+                if not short_of_memory(error):
+                    raise
             if pixels.is_cuda:
                 torch.cuda.empty_cache()
-        raise SkelError("no_memory", "The graphics card has too little free memory for HSMR.",
-                        "Close what else uses the card, or choose the processor as the device.")  # fmt: skip
+        raise no_memory()
 
     def _sizes(self) -> Iterator[int]:
         while True:
@@ -77,6 +82,12 @@ class Batches:
             if self.size == 1:
                 return
             self.size //= 2
+
+
+def _idle_cores() -> int:
+    """How many batches a processor can work on at once: the engine runs on one core, as its other products are small."""
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(min(own, torch.cpu.get_capabilities().get("num_physical_cores", own)) // torch.get_num_threads(), 1)
 
 
 class _Slots:
@@ -87,6 +98,7 @@ class _Slots:
         self._host = [torch.empty(size, *_PATCH, dtype=torch.uint8, pin_memory=True) for _ in range(2)]
         self._card = [torch.empty(size, *_PATCH, dtype=torch.uint8, device=device) for _ in range(2)]
         self._copied, self._used = ([torch.cuda.Event() for _ in range(2)] for _ in range(2))
+        self._stream.wait_stream(torch.cuda.current_stream(device))  # what was in this memory before may still be read
 
     def send(self, chunk: list[np.ndarray]) -> torch.Tensor:
         """The chunk on the card, for the current stream; waits till this place's last chunk has left the pinned memory."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,15 +11,14 @@ import torch
 from torch import nn
 
 from ....anatomy import J
+from ....messages import SkelError
 from .checkpoint import read_weights
 from .head import Head
 from .patches import SEEN, SIDE, normalised
 from .rotations import REP, rep_to_poses
 from .vit import Backbone, load_backbone
 
-_WIDE = 1024  # a narrower backbone is quick in any precision
-_PAYS = 1.2  # what another precision must gain before its rounding is accepted
-_PROBE = (192, 1280, 1280)  # rows, columns and products of the matrix that is timed
+_LARGE = 1024  # a narrower backbone is quick in any precision and on one core
 
 
 class Prediction(NamedTuple):
@@ -48,6 +46,11 @@ class Hsmr(nn.Module):
         """Where it runs."""
         return self.head.token.device
 
+    @property
+    def large(self) -> bool:
+        """Whether it is a ViT-L or larger."""
+        return self.backbone.pos_embed.shape[-1] >= _LARGE
+
     @torch.inference_mode()
     def forward(self, patches: torch.Tensor) -> Prediction:
         """Normalised patches (B,3,256,256) float, or only the 192 columns that it looks at (B,3,256,192). Raises ValueError."""
@@ -62,7 +65,8 @@ class Hsmr(nn.Module):
         return self(normalised(pixels.to(self.device)))
 
     def compiled(self, backend: str | Callable = "inductor") -> Hsmr:
-        """This network, one compiled graph for all its blocks; compiling takes half a minute to minutes, when it first runs."""
+        """This network, one compiled graph for all its blocks; compiling takes half a minute to minutes, when it first runs and
+        when a batch of another size first comes."""
         for block in self.backbone.blocks:
             block.compile(backend=backend)
         return self
@@ -71,32 +75,40 @@ class Hsmr(nn.Module):
 def load_hsmr(path: Path | str, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> Hsmr:
     """HSMR from its checkpoint. Callable on normalised patches (B,3,256,256); see `Hsmr` and `Prediction`.
 
-    The backbone multiplies in `dtype`; None takes bfloat16 for a ViT-L or larger where the device is quicker in it, else float32.
-    Raises SkelError for a file that is missing, hostile, damaged, or not HSMR's in every name and shape.
+    The backbone multiplies in `dtype`; None takes bfloat16 for a ViT-L or larger where the device has units for it, else float32.
+    Raises SkelError for a file that is missing, hostile, damaged, or not HSMR's in every name and shape, and where memory is short.
     """
     weights, device = read_weights(path), torch.device(device)
     if dtype is None:
-        dtype = torch.bfloat16 if weights.size.dim >= _WIDE and _quick_in_bfloat16(device) else torch.float32
-    backbone = load_backbone(weights, device, dtype)
-    with torch.no_grad():
-        head = Head(weights).to(device)
+        dtype = torch.bfloat16 if weights.size.dim >= _LARGE and multiplies_bfloat16(device) else torch.float32
+    try:
+        backbone = load_backbone(weights, device, dtype)
+        with torch.no_grad():
+            head = Head(weights).to(device)
+    except RuntimeError as error:
+        if not short_of_memory(error):
+            raise
+        raise no_memory() from error
     return Hsmr(backbone, head).requires_grad_(False).eval()
 
 
-def _quick_in_bfloat16(device: torch.device) -> bool:
-    """A card says whether it has such units; a processor is timed, as emulation is slower than float32."""
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether a device has units for products of bfloat16, which then are about twice as quick as float32's or more.
+
+    Asked, not timed: one machine always chooses alike. ARM processors stay with float32, as not all builds of torch use their units.
+    """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return _PAYS * _seconds(torch.bfloat16, device) < _seconds(torch.float32, device)
+    able = torch.cpu.get_capabilities()
+    return torch.backends.mkldnn.is_available() and bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
-def _seconds(dtype: torch.dtype, device: torch.device) -> float:
-    """The least time of six of one matrix product."""
-    rows, columns, products = _PROBE
-    left, right = torch.ones(rows, columns, dtype=dtype, device=device), torch.ones(products, columns, dtype=dtype, device=device)
-    times = []
-    for _ in range(7):  # the first one prepares
-        start = time.perf_counter()
-        nn.functional.linear(left, right)
-        times.append(time.perf_counter() - start)
-    return min(times[1:])
+def short_of_memory(error: RuntimeError) -> bool:
+    """Whether a card's memory was short: torch's allocator says so by type, NVIDIA's libraries and the driver in words only."""
+    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in ("out of memory", "ALLOC_FAILED"))
+
+
+def no_memory() -> SkelError:
+    """What the user is told then."""
+    return SkelError("no_memory", "The graphics card has too little free memory for HSMR.",
+                     "Close what else uses the card, or choose the processor as the device.")  # fmt: skip

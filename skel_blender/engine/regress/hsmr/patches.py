@@ -7,6 +7,8 @@ square's unrounded centre and side are what the camera (cameras.py) is worked ou
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 import torch
@@ -40,6 +42,13 @@ def cut(image: np.ndarray, square: np.ndarray) -> np.ndarray:
 
 def normalised(pixels: torch.Tensor) -> torch.Tensor:
     """Pixels (...,H,W,3) uint8 RGB -> (...,3,H,W) float32, less the mean and by the deviation of ImageNet's colours."""
-    values = pixels.to(torch.float32).movedim(-1, -3) / 255
-    mean, std = (values.new_tensor(part)[:, None, None] for part in (_MEAN, _STD))
-    return (values - mean) / std
+    mean, std = _colours(pixels.device)
+    return (pixels.to(torch.float32).movedim(-1, -3) / 255 - mean) / std
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)
+def _colours(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and deviation (3,1,1), made once: a card that is sent numbers waits for all that it has to do."""
+    mean, std = (torch.tensor(part, device=device)[:, None, None] for part in (_MEAN, _STD))
+    return mean, std

@@ -8,10 +8,13 @@ A joint of three DoFs is the first two rows of its rotation in its own frame, ma
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
-from ....anatomy import DOFS_OF_JOINT, J, Q
+from ....anatomy import DOFS_OF_JOINT, J
 
 REP = 6  # numbers of a joint
 _BALLS = tuple(j for j in range(J) if len(DOFS_OF_JOINT[j]) == 3)
@@ -32,15 +35,36 @@ _AXIS, _SIGN = np.abs(_AXES).argmax(-1), _AXES.sum(-1)
 EULER_TRIPLES = _BALL_DOFS  # (10,3): of each, (a, b, c) and (a + pi, pi - b, c + pi) are one rotation
 
 
+class _Tables(NamedTuple):
+    """What the way to the angles needs, on one device: whatever is made there for each batch would wait for the last one's end."""
+
+    balls: torch.Tensor  # (10,) joints
+    hinges: torch.Tensor
+    pairs: torch.Tensor
+    entries: torch.Tensor  # (50,) five numbers of each ball's rotation, flat
+    parity: torch.Tensor  # (10,) 1 where a ball's axes are in the order of x y z x y, else -1
+    sign: torch.Tensor  # (10,3)
+    order: torch.Tensor  # (46,) where each DoF is among those of balls, hinges and pairs
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)
+def _tables(dtype: torch.dtype, device: torch.device) -> _Tables:
+    k, j, i = _AXIS.T
+    places = 9 * np.arange(len(_BALLS)) + 3 * np.stack([i, i, i, j, k]) + np.stack([j, i, k, k, k])
+    order = np.argsort(np.concatenate([_BALL_DOFS.ravel(), _HINGE_DOFS, _PAIR_DOFS.ravel()]))
+    indices = (torch.tensor(values, device=device) for values in (_BALLS, _HINGES, _PAIRS, places.ravel()))
+    real = (torch.tensor(values, dtype=dtype, device=device) for values in (_LEVI_CIVITA[i, j, k], _SIGN))
+    return _Tables(*indices, *real, torch.tensor(order, device=device))
+
+
 def rep_to_poses(rep: torch.Tensor) -> torch.Tensor:
     """rep (...,24,6) or (...,144) -> poses (...,46) rad; the middle angle of three lies within a right angle, all within half a turn."""
     rep = rep.reshape(*rep.shape[: -1 if rep.shape[-1] == J * REP else -2], J, REP)
-    poses = rep.new_empty(*rep.shape[:-2], Q)
-    poses[..., _BALL_DOFS.ravel()] = _triples(_orthonormal(rep[..., _BALLS, :])).flatten(-2)
-    hinges = rep[..., _HINGES, :]
-    poses[..., _HINGE_DOFS] = torch.atan2(-hinges[..., 1], hinges[..., 0])
-    poses[..., _PAIR_DOFS.ravel()] = rep[..., _PAIRS, :2].flatten(-2)
-    return poses
+    table = _tables(rep.dtype, rep.device)
+    balls, hinges, pairs = (rep.index_select(-2, joints) for joints in (table.balls, table.hinges, table.pairs))
+    angles = _triples(_orthonormal(balls), table).flatten(-2), torch.atan2(-hinges[..., 1], hinges[..., 0]), pairs[..., :2].flatten(-2)
+    return torch.cat(angles, -1).index_select(-1, table.order)
 
 
 def poses_to_rep(poses: torch.Tensor) -> torch.Tensor:
@@ -70,12 +94,9 @@ def _orthonormal(rows: torch.Tensor) -> torch.Tensor:
     return torch.stack([one, two, torch.linalg.cross(one, two)], -2)
 
 
-def _triples(m: torch.Tensor) -> torch.Tensor:
+def _triples(m: torch.Tensor, table: _Tables) -> torch.Tensor:
     """Rotations (...,10,3,3) = R_i(c) R_j(b) R_k(a), i j k being x y z in any order -> (...,10,3) angles a, b, c, signed as the DoFs."""
-    row = np.arange(len(_BALLS))
-    k, j, i = _AXIS.T
-    parity, sign = m.new_tensor(_LEVI_CIVITA[i, j, k]), m.new_tensor(_SIGN)
-    first = torch.atan2(-parity * m[..., row, i, j], m[..., row, i, i])
-    middle = torch.asin((parity * m[..., row, i, k]).clamp(-1.0, 1.0))
-    last = torch.atan2(-parity * m[..., row, j, k], m[..., row, k, k])
-    return torch.stack([first, middle, last], -1) * sign
+    ij, ii, ik, jk, kk = m.flatten(-3).index_select(-1, table.entries).unflatten(-1, (5, -1)).unbind(-2)
+    first, last = (torch.atan2(-table.parity * sine, cosine) for sine, cosine in ((ij, ii), (jk, kk)))
+    middle = torch.asin((table.parity * ik).clamp(-1.0, 1.0))
+    return torch.stack([first, middle, last], -1) * table.sign

@@ -32,14 +32,14 @@ class Lift:
     def __init__(self, network: LiftNetwork, info: dict[str, str]) -> None:
         self.network, self.info = network.eval(), info
 
-    @torch.inference_mode()
     def __call__(self, track: Track, body: BodyModel, K: np.ndarray, fps: float) -> Guess:
         """A first pose of every frame. K is (3,3) px or (T,3,3). Values that are not finite count as unseen; where nothing was seen within
         the network's reach, sigma is infinite."""
         keypoints, landmarks, observed = whole(track)
         like = next(self.network.parameters())
-        given = features(*(torch.as_tensor(part).to(like) for part in (keypoints, landmarks, observed, K)), like.new_tensor(fps))
-        answer = self._answers(given.values)
+        with torch.inference_mode():  # not the body's part: what bodies keep must serve those who differentiate too
+            given = features(*(torch.as_tensor(part).to(like) for part in (keypoints, landmarks, observed, K)), like.new_tensor(fps))
+            answer = self._answers(given.values)
         return _guess(answer, given, observed, body, self.network.size.reach)
 
     def _answers(self, values: torch.Tensor) -> Answer:

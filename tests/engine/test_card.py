@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runs on a CUDA card runs on one that is pretended, to the same numbers: no tensor of the processor meets one of the card's."""
+
+import contextlib
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from bin.benchmarks import hsmr, hsmr_card  # noqa: E402
+from skel_blender.anatomy import DOF_INDEX  # noqa: E402
+from skel_blender.engine import __main__ as engine  # noqa: E402
+from skel_blender.engine.body import load_body  # noqa: E402
+from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
+from skel_blender.engine.fit import people, step  # noqa: E402
+from skel_blender.engine.fit.config import relaxed_pose  # noqa: E402
+from skel_blender.engine.fit.people import STAGES, fit_people  # noqa: E402
+from skel_blender.engine.fit.start import first_state  # noqa: E402
+from skel_blender.engine.regress import load_hsmr, load_lift  # noqa: E402
+from skel_blender.engine.regress.hsmr import Hsmr  # noqa: E402
+from skel_blender.engine.regress.hsmr.batches import Batches, batch_size  # noqa: E402
+from skel_blender.engine.tracks import Track  # noqa: E402
+from tests import skel_file  # noqa: E402
+from tests.engine import hsmr_file  # noqa: E402
+from tests.engine.pretend_card import CARD, OnCard, pretend_card  # noqa: E402
+
+FRAMES, K = 9, np.array([[1000.0, 0, 640], [0, 1000, 360], [0, 0, 1]])
+SHORT = tuple(replace(stage, iterations=2) for stage in STAGES)
+
+
+@pytest.fixture(scope="module")
+def body():
+    return load_body("open")
+
+
+@pytest.fixture(scope="module")
+def track(body):
+    """Somebody who bends a knee, 4 m away; one frame is not seen."""
+    poses = np.tile(relaxed_pose(), (FRAMES, 1))
+    poses[:, DOF_INDEX["knee_angle_r"]] = np.linspace(0.2, 1.0, FRAMES)
+    shape, owner = body.shape(torch.zeros(1, 10).double()), torch.zeros(FRAMES, dtype=torch.long)
+    posed = pose_chain(shape, owner, torch.as_tensor(poses), torch.tensor([[0.0, 1.0, 0.0]]).double().expand(FRAMES, -1))
+    seen = pose_points(shape, owner, posed, body.markers)[0].numpy() * [1, -1, -1] + [0, 1, 4]
+    imaged = seen @ K.T
+    keypoints = np.concatenate([imaged[..., :2] / imaged[..., 2:], np.full((FRAMES, 33, 1), 0.9)], -1)
+    return Track(np.arange(FRAMES), keypoints, seen - seen[:, [23, 24]].mean(1, keepdims=True), np.arange(FRAMES) != 4)
+
+
+MIXED = {
+    "sum": lambda here, card: here + card,
+    "joined": lambda here, card: torch.cat([card, here]),
+    "a number that is joined": lambda here, card: torch.stack([card[0, 0], here[0, 0]]),
+    "rows picked from the card's side": lambda here, card: here[card[:, 0].long()],
+    "rows filled from the processor": lambda here, card: card.__setitem__([0, 1], here[:2]),
+    "added in place": lambda here, card: card.index_add_(0, torch.zeros(3, dtype=torch.long), card),
+    "to numpy": lambda here, card: card.numpy(),
+    "numpy's own way": lambda here, card: np.asarray(card),
+    "a layer that was not moved": lambda here, card: torch.nn.Linear(4, 2)(card),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mixed", MIXED.values(), ids=MIXED)
+def test_the_pretended_card_refuses_what_a_card_refuses(mixed):
+    with pretend_card():
+        here, card = torch.ones(3, 4), torch.ones(3, 4, device="cuda")
+        with pytest.raises((RuntimeError, TypeError), match="same device|can't convert"):
+            mixed(here, card)
+
+
+def test_the_pretended_card_allows_what_a_card_allows():
+    with pretend_card():
+        here, card = torch.ones(3, 4), torch.zeros(3, 4, device="cuda")
+        card[1] = here[1]
+        card += torch.tensor(2.0)
+        found = torch.nn.Linear(4, 2).to("cuda")(card[torch.tensor([0, 2])]).sum(0)
+        assert isinstance(found, OnCard) and found.device == CARD and card.tolist()[1] == [3.0] * 4
+        assert all(type(one) is torch.Tensor for one in (card.cpu(), card.to(here), torch.zeros_like(card, device="cpu")))
+        assert all(isinstance(one, OnCard) for one in (here.to(card), card.new_zeros(2), *card, card.max(0).values))
+        copy = card.cpu()
+        copy += 1
+        assert float(card.max()) == 3.0  # memory of its own
+
+
+REAL = pytest.param(contextlib.nullcontext, marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card"), id="real")
+
+
+@pytest.mark.parametrize("a_card", [pytest.param(pretend_card, id="pretended"), REAL])
+def test_a_fit_on_the_card_is_the_fit(body, track, a_card):
+    """From the network's guess, on the floor: every term of the solver, whose steps are taken by cyclic reduction."""
+    guess = load_lift()(track, body, K, 30.0)
+    here = fit_people([track], body, K, 30.0, stages=SHORT, guesses=[guess])[0][0]
+    with a_card():
+        lifted = load_lift(device="cuda")(track, body.to("cuda"), K, 30.0)
+        there = fit_people([track], body.to("cuda"), K, 30.0, stages=SHORT, guesses=[guess])[0][0]
+    assert here is not None and here.contacts.any()
+    assert np.abs(lifted.poses - guess.poses).max() < 1e-3
+    assert np.abs(there.state - here.state).max() < 1e-6 and np.array_equal(there.contacts, here.contacts)
+
+
+def _start_elsewhere(monkeypatch):
+    monkeypatch.setattr(people, "first_state", lambda body, seen: first_state(body, seen).cpu())
+
+
+def _lapack_for_all(monkeypatch):
+    monkeypatch.setattr(step, "_solve", step._banded)
+
+
+@pytest.mark.parametrize("forget", [_start_elsewhere, _lapack_for_all])
+def test_a_fit_that_forgets_the_card_is_caught(body, track, monkeypatch, forget):
+    forget(monkeypatch)
+    with pretend_card(), pytest.raises((RuntimeError, TypeError), match="same device|can't convert"):
+        fit_people([track], body.to("cuda"), K, 30.0, stages=SHORT)
+
+
+def test_hsmrs_batches_on_the_card_are_hsmrs(tmp_path):
+    patches = [np.random.default_rng(n).integers(0, 256, (256, 192, 3), np.uint8) for n in range(11)]
+    checkpoint = hsmr_file.write(tmp_path / "small.ckpt")
+    here = Batches(load_hsmr(checkpoint))(patches)
+    with pretend_card() as waits:
+        network = load_hsmr(checkpoint, "cuda")
+        there = Batches(network, 4)(patches)
+        waits.clear()
+        Batches(network, 4)(patches)
+        assert waits == ["cpu"] * 4  # for the answers, after the last batch
+        assert batch_size(network) > 1
+    assert all(type(part) is torch.Tensor and torch.allclose(part, other, atol=1e-5) for part, other in zip(there, here))
+
+
+@pytest.mark.skipif(not os.environ.get("SKEL_BLENDER_ALL"), reason="six fits and all imports of the benchmarks take half a minute")
+def test_the_benchmark_fills_a_cards_tables(tmp_path, monkeypatch, capsys):
+    """As it runs with a card, on a small network: every row is written to the page."""
+    for name, value in {"BATCHES": (1, 2), "PATCHES": 3, "SIDE": 8, "FRAMES": (4, 5), "MOST": 2}.items():
+        monkeypatch.setattr(hsmr_card, name, value)
+    monkeypatch.setattr(Hsmr, "compiled", lambda self: self)
+    page, small = tmp_path / "page.md", hsmr_file.write(tmp_path / "small.ckpt")
+    with pretend_card():
+        assert hsmr.main(["--checkpoint", str(small), "--batch", "1", "--rounds", "1", "--write", str(page)]) == 0
+    rows = [line for line in page.read_text().splitlines() if line.startswith("|")]
+    assert len(rows) == 4 * 2 + 6 + 3 + 2 + 1 and all(row in capsys.readouterr().out for row in rows[:1])
+    assert [row.split(" | ")[7] for row in rows[4:5]] == ["0.000"]  # float32 on the card is float32
+
+
+def test_a_skel_body_is_posed_on_the_card(tmp_path):
+    body = load_body(skel_file.write(tmp_path / "skel_male.pkl", "male"))
+    given = [torch.linspace(-0.2, 0.2, n, dtype=torch.float64).expand(2, -1) for n in (46, 10, 3)]
+    here = body.forward(*given, skel=True)
+    with pretend_card():
+        there = body.to("cuda").forward(*(part.to("cuda") for part in given), skel=True)
+        assert there.skin_verts.device == CARD
+        assert torch.allclose(there.skin_verts.cpu(), here.skin_verts) and torch.allclose(there.skel_verts.cpu(), here.skel_verts)
+
+
+def test_a_card_without_room_is_an_error_of_one_sentence(tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setitem(engine._RUN, "reconstruct", full)
+    assert engine.main(["reconstruct", "clip.mp4", "--out", str(tmp_path / "take.npz")]) == 1
+    assert "Choose --device cpu" in capsys.readouterr().err
