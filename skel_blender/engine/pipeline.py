@@ -73,6 +73,8 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     """Reconstruct everybody in the footage. Raises SkelError with one sentence for what the user can mend."""
     torch.manual_seed(options.seed)
     device = choose_device(options.device)
+    if options.camera not in CAMERAS:
+        raise SkelError("usage", f"There is no camera '{options.camera}'.", f"Choose one of {', '.join(CAMERAS)}.")
     body = load_body(options.body).to(device)
     regressor = _regressor(options, body, device, emit)
     first, end = options.frames

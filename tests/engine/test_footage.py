@@ -6,11 +6,12 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 pytest.importorskip("torch")
 
 from skel_blender.anatomy import JOINT_INDEX  # noqa: E402
-from tests import clips, footage  # noqa: E402
+from tests import clips, footage, panning  # noqa: E402
 
 ALL = bool(os.environ.get("SKEL_BLENDER_ALL"))
 _more = pytest.mark.skipif(not ALL, reason="bin/test --all")
@@ -43,6 +44,7 @@ def _take(name: str, model, tmp_path_factory):
 def test_people_sit_on_the_footage(name, people, landmark_model, tmp_path_factory):
     take = _take(name, landmark_model, tmp_path_factory)
     assert len(take.people) >= people
+    assert np.ptp(take.camera.world_to_cam, axis=0).max() == 0 and take.camera.zoom is None  # all of these cameras stand still
     for person in take.people[:people]:
         report = footage.measure(take, person)
         assert report.reprojection < 0.03
@@ -75,6 +77,25 @@ def test_the_same_seed_gives_the_same_take(landmark_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("twice")
     first, second = (footage.reconstruct(clips.WALKER, landmark_model, folder / f"{k}.npz", frames=(0, 12), seed=3) for k in range(2))
     assert np.array_equal(first.people[0].poses, second.people[0].poses)
+
+
+def test_whom_a_camera_follows_moves_as_before_a_still_one(landmark_model, tmp_path_factory):
+    """Frames 60 to 130 of the walker in sports2d, through a small window that pans with him; nobody tells the lens."""
+    folder, frames = tmp_path_factory.mktemp("pan"), np.arange(60, 130)
+    still = _take("sports2d", landmark_model, tmp_path_factory)
+    hips = {k: person.keypoints_2d[frames - person.frames[0]][:, [23, 24], :2].mean(1) for k, person in enumerate(still.people)
+            if np.isin(frames, person.frames).all()}  # fmt: skip
+    walks = max(hips, key=lambda k: np.ptp(hips[k][:, 0]))
+    walker, rows = still.people[walks], frames - still.people[walks].frames[0]
+    turns = panning.follow(_clip("sports2d"), folder / "pan.mp4", frames, hips[walks])
+    take = footage.reconstruct(folder / "pan.mp4", landmark_model, folder / "pan.npz")
+    found = take.camera.world_to_cam[:, :3, :3]
+    off = (found @ found[0].T) @ (turns @ turns[0].T).swapaxes(1, 2)
+    assert np.degrees(Rotation.from_matrix(off).magnitude()).max() < 0.3
+    assert take.camera.K[0, 0] == pytest.approx(panning.FOCAL_PX, rel=0.03)
+    paths = [person.joints()[chosen, 0, :2] for person, chosen in ((take.people[0], slice(None)), (walker, rows))]
+    moved, wanted = (np.linalg.norm(path - path[0], axis=1) for path in paths)
+    assert wanted.max() > 1.5 and np.abs(moved - wanted * panning.FOCAL_PX / still.camera.K[0, 0]).max() < 0.3
 
 
 def test_frames_asked_for_are_the_frames_given(landmark_model, tmp_path_factory):

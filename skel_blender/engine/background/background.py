@@ -12,7 +12,7 @@ from .bundle import Cameras
 from .corners import SIDE, Matches, beside, find_corners, match, moved, reduced
 from .keyframes import Keyframe, Keyframes, Stance, chained
 from .links import Link, gather, link
-from .motion import Findings, about_middle, moves, solve
+from .motion import Findings, about_middle, confirmed, moves, solve
 
 _STRONG = 0.5  # share of the most corners that a keyframe has ever shared with another frame, with which it still serves
 _LEAST_CORNERS = 25  # of a keyframe
@@ -86,6 +86,8 @@ class Background:
         turns = chained(self._stances, self._lens[0, 0] / focal)
         start = Cameras(turns, focal, np.zeros(len(turns)))
         cameras, self.findings = solve(links, start, max(self._reduced), lens_known)
+        if not confirmed(links, cameras):
+            return None
         lens = K.astype(float)
         lens[:2, :2] *= cameras.focal / focal
         return CameraMotion(self._first, lens, about_middle(cameras.turns), np.exp(cameras.zoom))

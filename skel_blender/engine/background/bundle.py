@@ -21,6 +21,8 @@ _DONE = 1e-6  # rad, or part of the focal length: a smaller step is none
 _LOOSE_PX, _TIGHT_PX, _DULL_PX = 30.0, 0.7, 4.0  # scale of the cost at first; at last, where footage is sharp and where it is not
 _SHRINK = 0.5
 _HOLD = 1e-3  # weight of "as in the frame before", one corner's being 1: it decides only where no corners tell
+_LENS = 0.3  # deviation of the focal length's log from where it starts: it decides only where no turns tell it
+_LEAP = 0.3  # largest step of a log
 _CHUNK = 4000  # links at a time: bounds the memory
 _AHEAD = 0.05  # least depth of a ray
 
@@ -60,12 +62,15 @@ def bundle(links: Links, cameras: Cameras, focal: bool, zoom: bool, anchor: int 
     free[:, 3] = zoom
     free[anchor, 3] = False
     free = np.flatnonzero(np.append(free, focal))
-    scale, last = _LOOSE_PX, False
+    scale, last, assumed = _LOOSE_PX, False, cameras.focal
     for _ in range(_STEPS):
         matrix, right = _normal(links, cameras, scale, last)
+        matrix[-1, -1] += (_TIGHT_PX / _LENS) ** 2
+        right[-1] += (_TIGHT_PX / _LENS) ** 2 * np.log(assumed / cameras.focal)
         factor = splu(matrix[free][:, free])
         step = np.zeros(4 * count + 1)
         step[free] = factor.solve(right[free])
+        step[3::4], step[-1] = np.clip(step[3::4], -_LEAP, _LEAP), np.clip(step[-1], -_LEAP, _LEAP)
         cameras = cameras.moved(step)
         if last and np.abs(step).max() < _DONE:
             break

@@ -17,6 +17,7 @@ _STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 15, 0.02)
 _BACK_PX = 0.5  # a corner that is followed there and back ends this near to where it began
 _AGREE_PX = 1.5
 _LEAST, _LEAST_SHARE = 15, 0.3  # corners that agree on one motion, of those that were followed
+_MIDDLE, _CONTRAST, _GAIN = 128.0, 50.0, 8.0  # mean and deviation of a reduced image, and what noise is raised by at most
 _MARGIN = 0.1  # of a person's size, around his landmarks
 
 
@@ -31,9 +32,14 @@ class Matches:
 
 
 def reduced(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Grey (h,w) uint8 of an RGB image (H,W,3), `size` (w,h) px."""
+    """Grey (h,w) uint8 of an RGB image (H,W,3), `size` (w,h) px, in the same light whatever the exposure: corners are followed by their
+    brightness."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return grey if image.shape[1::-1] == size else cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    if image.shape[1::-1] != size:
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    mean, deviation = (float(value[0, 0]) for value in cv2.meanStdDev(grey))
+    gain = min(_CONTRAST / max(deviation, 1.0), _GAIN)
+    return cv2.convertScaleAbs(grey, alpha=gain, beta=_MIDDLE - gain * mean)
 
 
 def beside(people: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
@@ -69,13 +75,11 @@ def match(before: np.ndarray, after: np.ndarray, corners: np.ndarray, mask: np.n
     """
     if len(corners) < _LEAST:
         return None
-    levels = _LEVELS if guess is None else _LEVELS_GUESSED
-    there, ok = _follow(before, after, corners, guess, levels)
-    back, ok_back = _follow(after, before, there, None if guess is None else corners + there - guess, levels)
-    h, w = after.shape
-    inside = ((there >= 0) & (there <= (w - 1, h - 1))).all(1)
-    x, y = np.clip(np.rint(np.nan_to_num(there)), 0, (w - 1, h - 1)).astype(int).T
-    ok &= ok_back & inside & (mask[y, x] > 0) & (np.linalg.norm(back - corners, axis=1) < _BACK_PX)
+    there, ok = _there_and_back(before, after, corners, mask, guess)
+    if guess is not None and not ok.all():
+        # what stays in place while most moves tells that the camera does not
+        lost = np.flatnonzero(~ok)
+        there[lost], ok[lost] = _there_and_back(before, after, corners[lost], mask, corners[lost])
     if ok.sum() < _LEAST:
         return None
     p, q = corners[ok], there[ok]
@@ -85,10 +89,21 @@ def match(before: np.ndarray, after: np.ndarray, corners: np.ndarray, mask: np.n
     return Matches(p, q, agree.reshape(-1) > 0, H)
 
 
-def _follow(before: np.ndarray, after: np.ndarray, points: np.ndarray, guess: np.ndarray | None, levels: int) -> tuple[np.ndarray, np.ndarray]:
+def _there_and_back(before: np.ndarray, after: np.ndarray, corners: np.ndarray, mask: np.ndarray,
+                    guess: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Where corners (N,2) are in `after`, and (N,) whether they were found there, and from there again in `before`."""
+    there, ok = _follow(before, after, corners, guess)
+    back, ok_back = _follow(after, before, there, None if guess is None else corners + there - guess)
+    h, w = after.shape
+    x, y = np.clip(np.rint(np.nan_to_num(there)), 0, (w - 1, h - 1)).astype(int).T
+    inside = ((there >= 0) & (there <= (w - 1, h - 1))).all(1)
+    return there, ok & ok_back & inside & (mask[y, x] > 0) & (np.linalg.norm(back - corners, axis=1) < _BACK_PX)
+
+
+def _follow(before: np.ndarray, after: np.ndarray, points: np.ndarray, guess: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Where points (N,2) are in `after`, and (N,) whether they were found there."""
-    flags = 0 if guess is None else cv2.OPTFLOW_USE_INITIAL_FLOW
     start = None if guess is None else np.ascontiguousarray(guess, np.float32)
+    levels, flags = (_LEVELS, 0) if guess is None else (_LEVELS_GUESSED, cv2.OPTFLOW_USE_INITIAL_FLOW)
     there, found, _ = cv2.calcOpticalFlowPyrLK(
         before, after, points, start, winSize=_WINDOW, maxLevel=levels, criteria=_STOP, flags=flags
     )

@@ -12,13 +12,14 @@ from .corners import Matches
 
 KEPT = 48  # corners of a link: they bound the memory of a long clip
 STILL_PX = 0.4  # of the reduced image: less than this is the noise of compressed footage
+_AREA_PX = 80
 
 
 @dataclass(frozen=True)
 class Link:
     """Corners p (n,2) px in frame i and q (n,2) in frame j, of the reduced image; agree (n,): on the motion that most follow.
 
-    still: share of all corners that stay in place; shift: median px by which those that agree do not; share: how many agree;
+    still: part of the image with corners in which most stay in place; shift: median px by which those that agree do not; share: how many agree;
     spread: the part of the image between these.
     """
 
@@ -39,14 +40,20 @@ def link(i: int, j: int, matches: Matches, size: tuple[int, int]) -> Link:
     moved = np.linalg.norm(q - p, axis=1)
     spread = cv2.contourArea(cv2.convexHull(q[agree])) / (size[0] * size[1])
     few = np.unique(np.linspace(0, len(p) - 1, KEPT).round().astype(int))
-    still, shift = float((moved < STILL_PX).mean()), float(np.median(moved[agree]))
+    still, shift = _still(p, moved < STILL_PX), float(np.median(moved[agree]))
     return Link(i, j, p[few], q[few], agree[few], still, shift, float(agree.mean()), spread)
+
+
+def _still(p: np.ndarray, stay: np.ndarray) -> float:
+    """Counted by areas, not by corners: letters that are laid over the footage have many."""
+    _, area = np.unique((p // _AREA_PX) @ (1, 1000), return_inverse=True)
+    return float((np.bincount(area, stay) > 0.5 * np.bincount(area)).mean())
 
 
 @dataclass(frozen=True)
 class Links:
     """P links as arrays: i, j (P,) rows of frames, p, q (P,KEPT,2) px from the principal point, known (P,KEPT) False where there is no
-    corner, agree (P,KEPT)."""
+    corner, agree (P,KEPT), still (P,)."""
 
     i: np.ndarray
     j: np.ndarray
@@ -54,10 +61,11 @@ class Links:
     q: np.ndarray
     known: np.ndarray
     agree: np.ndarray
+    still: np.ndarray
 
     def part(self, rows: slice) -> Links:
         """Some of them."""
-        return Links(self.i[rows], self.j[rows], self.p[rows], self.q[rows], self.known[rows], self.agree[rows])
+        return Links(self.i[rows], self.j[rows], self.p[rows], self.q[rows], self.known[rows], self.agree[rows], self.still[rows])
 
 
 def gather(links: list[Link], first: int, stretch: np.ndarray, principal: np.ndarray) -> Links:
@@ -68,4 +76,5 @@ def gather(links: list[Link], first: int, stretch: np.ndarray, principal: np.nda
         n = len(one.p)
         p[row, :n], q[row, :n] = (one.p + 0.5) * stretch - principal, (one.q + 0.5) * stretch - principal
         known[row, :n], agree[row, :n] = True, one.agree
-    return Links(np.array([one.i - first for one in links]), np.array([one.j - first for one in links]), p, q, known, agree)
+    i, j, still = (np.array([getattr(one, name) for one in links]) for name in ("i", "j", "still"))
+    return Links(i - first, j - first, p, q, known, agree, still)

@@ -11,11 +11,12 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial.transform import Rotation
 
 from .bundle import Cameras, Fitted, bundle, residuals
-from .links import Link, Links
+from .links import STILL_PX, Link, Links
 
-# A link shows that the camera moves where most corners, all over the image, moved together, and next to none stayed in place.
-_MOVED_PX, _MOST, _SPREAD, _STAY = 1.0, 0.5, 0.15, 0.15
+# A link shows that the camera moves where most corners, all over the image, moved together, and little of it stayed in place.
+_MOVED_PX, _MOST, _SPREAD, _STAY = 1.0, 0.5, 0.15, 0.2
 _FRAMES, _PART = 3, 0.02  # so many frames, at least, and such a part of them, must show it
+_ALONG = 0.5  # of the way that a corner moved, what a turn may leave that is the reason
 _EXPLAINED_PX = 3.0  # of the reduced image
 _ZOOM, _BETTER = 0.02, 0.6  # least range of the zoom, and what it must leave of the residual
 _TOLD = 0.01  # deviation of the focal length's log with which the turns tell it
@@ -42,7 +43,21 @@ def moves(links: list[Link], count: int) -> bool:
     shown = {
         link.j for link in links if link.shift > _MOVED_PX and link.share > _MOST and link.spread >= _SPREAD and link.still < _STAY
     }
-    return len(shown) >= max(_FRAMES, _PART * count)
+    return len(shown) >= _enough(count)
+
+
+def _enough(count: int) -> float:
+    return max(_FRAMES, _PART * count)
+
+
+def confirmed(links: Links, cameras: Cameras) -> bool:
+    """Whether the cameras' turns are why the corners moved: a crowd, water or the noise of compression may look alike between two frames."""
+    way = np.linalg.norm(links.q - links.p, axis=-1)
+    off = residuals(links, cameras)
+    count = np.maximum(links.known.sum(1), 1)
+    along = (links.known & (way > STILL_PX) & (off < _ALONG * way)).sum(1) / count
+    far = np.nanmedian(np.where(links.known, way, np.nan), axis=1) > _MOVED_PX
+    return len(np.unique(links.j[far & (along > _MOST) & (links.still < _STAY)])) >= _enough(len(cameras.zoom))
 
 
 def solve(links: Links, start: Cameras, side: float, lens_known: bool) -> tuple[Cameras, Findings]:
@@ -51,10 +66,10 @@ def solve(links: Links, start: Cameras, side: float, lens_known: bool) -> tuple[
     The zoom is exactly 1 and the focal length the start's unless the links tell otherwise.
     """
     fitted = bundle(links, start, not lens_known, False)
-    zoomed = bundle(links, start, not lens_known, True)
+    zoomed = bundle(links, start, True, True)  # a lens that is known is so at the middle of the zoom only
     zooms = _zooms(links, fitted.cameras, zoomed.cameras)
     fitted = zoomed if zooms else fitted
-    told = fitted.deviation < _TOLD and _LENSES[0] < fitted.cameras.focal / side < _LENSES[1]
+    told = not lens_known and fitted.deviation < _TOLD and _LENSES[0] < fitted.cameras.focal / side < _LENSES[1]
     if zooms:
         fitted = _about_middle(links, fitted, start.focal, told)
     elif not told and not lens_known:

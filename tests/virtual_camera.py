@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Footage of cameras that turn and zoom exactly as told: a made-up panorama, or real footage seen through a virtual camera."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from skel_blender.engine.camera import CameraMotion, intrinsics
+
+SIZE = (640, 360)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """turns (T,3,3): x_camera = turns x_scene, OpenCV's axes; focal (T,) px, for images of `size` (w,h) px."""
+
+    turns: np.ndarray
+    focal: np.ndarray
+    size: tuple[int, int] = SIZE
+
+    def K(self, frame: int) -> np.ndarray:
+        """(3,3) px."""
+        return intrinsics(self.size, None, float(self.focal[frame]))
+
+
+def shot(pan: np.ndarray | float, tilt: np.ndarray | float = 0.0, roll: np.ndarray | float = 0.0, focal: np.ndarray | float = 600.0,
+         size: tuple[int, int] = SIZE) -> Shot:  # fmt: skip
+    """Pan to the right, tilt up and roll, degrees, and focal length px: each (T,) or the same for all frames."""
+    pan, tilt, roll, focal = np.broadcast_arrays(pan, tilt, roll, np.asarray(focal, float))
+    turns = Rotation.from_euler("ZXY", np.column_stack([roll, -tilt, -pan]), degrees=True).as_matrix()
+    return Shot(turns, focal, size)
+
+
+def shake(frames: int, fps: float, degrees: float, seed: int = 0) -> np.ndarray:
+    """(3,T) degrees of pan, tilt and roll of a camera in the hand: waves of 0.5 to 6 Hz, of that deviation."""
+    random = np.random.default_rng(seed)
+    hertz = np.linspace(0.5, 6.0, 12)
+    phase, size = random.uniform(0, 2 * np.pi, (3, 12, 1)), random.normal(0, 1, (3, 12, 1)) / hertz[:, None]
+    waves = (size * np.sin(2 * np.pi * hertz[:, None] * np.arange(frames) / fps + phase)).sum(1)
+    return degrees * waves / waves.std(axis=1, keepdims=True)
+
+
+def panorama(seed: int = 0, height: int = 1024) -> np.ndarray:
+    """A scene all around, RGB (height, 2 height, 3): clouds of all sizes, and boards with corners."""
+    random = np.random.default_rng(seed)
+    image = np.zeros((height, 2 * height))
+    for octave in range(3, 9):
+        coarse = random.normal(0, 1, (2**octave, 2 ** (octave + 1)))
+        image += cv2.resize(coarse, image.shape[::-1], interpolation=cv2.INTER_CUBIC) * 24 / octave
+    image = np.repeat(128 + image[..., None], 3, axis=2)
+    for _ in range(900):
+        middle, half = random.uniform((0, 0), image.shape[1::-1]), random.uniform(4, 26, 2)
+        corners = cv2.boxPoints((tuple(middle), tuple(2 * half), float(random.uniform(0, 90))))
+        cv2.fillConvexPoly(image, corners.astype(np.int32), random.uniform(0, 255, 3).tolist())
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def views(scene: np.ndarray, through: Shot, blur: int = 1, noise: float = 0.0) -> Iterator[np.ndarray]:
+    """RGB frames of a panorama. Each is the mean of `blur` moments of half a frame before and after its own; noise in grey levels."""
+    random = np.random.default_rng(1)
+    last = len(through.focal) - 1
+    path = Rotation.from_matrix(through.turns)
+    for frame in range(last + 1):
+        step = (path[min(frame + 1, last)] * path[frame].inv()).as_rotvec()
+        moments = [Rotation.from_rotvec(step * ((k + 0.5) / blur - 0.5)).as_matrix() @ through.turns[frame] for k in range(blur)]
+        image = np.mean([_view(scene, through.K(frame), turn, through.size) for turn in moments], axis=0)
+        yield np.clip(image + random.normal(0, noise, image.shape), 0, 255).astype(np.uint8) if noise else image.astype(np.uint8)
+
+
+def _view(scene: np.ndarray, K: np.ndarray, turn: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    u, v = np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5)
+    rays = np.stack([u, v, np.ones_like(u)], axis=-1) @ (turn.T @ np.linalg.inv(K)).T
+    east, south = np.arctan2(rays[..., 0], rays[..., 2]), np.arctan2(rays[..., 1], np.hypot(rays[..., 0], rays[..., 2]))
+    height = scene.shape[0]
+    column, row = (east / np.pi + 1) * height, (south / np.pi + 0.5) * height
+    return cv2.remap(scene, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+
+
+def seen_through(images: Iterable[np.ndarray], K: np.ndarray, through: Shot) -> Iterator[np.ndarray]:
+    """RGB frames of a still camera with lens K (3,3) px as a virtual one in its place sees them."""
+    for frame, image in enumerate(images):
+        yield cv2.warpPerspective(image, homography(K, through, frame), through.size, flags=cv2.INTER_LINEAR)
+
+
+def homography(K: np.ndarray, through: Shot, frame: int) -> np.ndarray:
+    """(3,3) from px of the still camera to those of a frame, both counted from the middle of the first pixel."""
+    half = np.array([[1.0, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+    return np.linalg.inv(half) @ through.K(frame) @ through.turns[frame] @ np.linalg.inv(K) @ half
+
+
+def compare(found: CameraMotion, truth: Shot) -> tuple[np.ndarray, np.ndarray]:
+    """(T,) degrees by which the turns are off, after the best alignment of both references, and (T,) found over true focal length."""
+    frames = np.arange(found.first, found.first + len(found.turns))
+    off = Rotation.from_matrix(found.turns.transpose(0, 2, 1) @ truth.turns[frames])
+    return np.degrees((off * off.mean().inv()).magnitude()), found.K[0, 0] * found.zoom / truth.focal[frames]
