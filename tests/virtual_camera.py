@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -85,6 +86,24 @@ def seen_through(images: Iterable[np.ndarray], K: np.ndarray, through: Shot) -> 
     """RGB frames of a still camera with lens K (3,3) px as a virtual one in its place sees them."""
     for frame, image in enumerate(images):
         yield cv2.warpPerspective(image, homography(K, through, frame), through.size, flags=cv2.INTER_LINEAR)
+
+
+def following(pixels: np.ndarray, K: np.ndarray, inside: tuple[int, int], size: tuple[int, int]) -> Shot:
+    """A camera that turns after pixels (T,2) of a still one, whose images are `inside` px large and never left; both have lens K (3,3)."""
+    wide = np.pad(pixels, ((15, 15), (0, 0)), mode="edge")  # a hand on a tripod lags and leads
+    path = np.stack([np.convolve(column, np.full(31, 1 / 31), "valid") for column in wide.T], axis=1)
+    path = np.clip(path, np.array(size) / 2, np.array(inside) - np.array(size) / 2)
+    right, down = ((path - K[:2, 2]) / np.diag(K)[:2]).T
+    pan = np.arctan(right)
+    return shot(np.degrees(pan), -np.degrees(np.arctan(down * np.cos(pan))), focal=K[0, 0], size=size)
+
+
+def write_clip(path: Path, images: Iterable[np.ndarray], fps: float, size: tuple[int, int]) -> None:
+    """RGB frames of `size` px as an .mp4."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), fps, size)
+    for image in images:
+        writer.write(np.ascontiguousarray(image[..., ::-1]))
+    writer.release()
 
 
 def homography(K: np.ndarray, through: Shot, frame: int) -> np.ndarray:

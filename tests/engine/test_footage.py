@@ -11,7 +11,9 @@ from scipy.spatial.transform import Rotation
 pytest.importorskip("torch")
 
 from skel_blender.anatomy import JOINT_INDEX  # noqa: E402
-from tests import clips, footage, panning  # noqa: E402
+from skel_blender.engine.camera import intrinsics  # noqa: E402
+from skel_blender.engine.video import open_source  # noqa: E402
+from tests import clips, footage, virtual_camera  # noqa: E402
 
 ALL = bool(os.environ.get("SKEL_BLENDER_ALL"))
 _more = pytest.mark.skipif(not ALL, reason="bin/test --all")
@@ -81,21 +83,30 @@ def test_the_same_seed_gives_the_same_take(landmark_model, tmp_path_factory):
 
 def test_whom_a_camera_follows_moves_as_before_a_still_one(landmark_model, tmp_path_factory):
     """Frames 60 to 130 of the walker in sports2d, through a small window that pans with him; nobody tells the lens."""
-    folder, frames = tmp_path_factory.mktemp("pan"), np.arange(60, 130)
+    clip, frames = tmp_path_factory.mktemp("pan") / "pan.mp4", np.arange(60, 130)
     still = _take("sports2d", landmark_model, tmp_path_factory)
     hips = {k: person.keypoints_2d[frames - person.frames[0]][:, [23, 24], :2].mean(1) for k, person in enumerate(still.people)
             if np.isin(frames, person.frames).all()}  # fmt: skip
     walks = max(hips, key=lambda k: np.ptp(hips[k][:, 0]))
+    K, truth = _panning(clip, _clip("sports2d"), frames, hips[walks])
+    take = footage.reconstruct(clip, landmark_model, clip.with_suffix(".npz"))
+    turns = take.camera.world_to_cam[:, :3, :3]
+    off = Rotation.from_matrix((turns @ turns[0].T) @ (truth @ truth[0].T).swapaxes(1, 2))
+    assert np.degrees(off.magnitude()).max() < 0.3
+    assert take.camera.K[0, 0] == pytest.approx(K[0, 0], rel=0.03)
     walker, rows = still.people[walks], frames - still.people[walks].frames[0]
-    turns = panning.follow(_clip("sports2d"), folder / "pan.mp4", frames, hips[walks])
-    take = footage.reconstruct(folder / "pan.mp4", landmark_model, folder / "pan.npz")
-    found = take.camera.world_to_cam[:, :3, :3]
-    off = (found @ found[0].T) @ (turns @ turns[0].T).swapaxes(1, 2)
-    assert np.degrees(Rotation.from_matrix(off).magnitude()).max() < 0.3
-    assert take.camera.K[0, 0] == pytest.approx(panning.FOCAL_PX, rel=0.03)
     paths = [person.joints()[chosen, 0, :2] for person, chosen in ((take.people[0], slice(None)), (walker, rows))]
     moved, wanted = (np.linalg.norm(path - path[0], axis=1) for path in paths)
-    assert wanted.max() > 1.5 and np.abs(moved - wanted * panning.FOCAL_PX / still.camera.K[0, 0]).max() < 0.3
+    assert wanted.max() > 1.5 and np.abs(moved - wanted * K[0, 0] / still.camera.K[0, 0]).max() < 0.3
+
+
+def _panning(out, clip, frames, pixels):
+    """Write the frames (T,) of a clip as a camera sees them that turns after pixels (T,2). Its K, and its turns (T,3,3)."""
+    source = open_source([clip], (int(frames[0]), int(frames[-1])), lambda log: None)
+    K = intrinsics(source.size, focal_length=1591.0)
+    through = virtual_camera.following(pixels, K, source.size, (560, 560))
+    virtual_camera.write_clip(out, virtual_camera.seen_through((image for _, image in source), K, through), float(source.fps), through.size)
+    return K, through.turns
 
 
 def test_frames_asked_for_are_the_frames_given(landmark_model, tmp_path_factory):
