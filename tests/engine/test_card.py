@@ -4,6 +4,7 @@
 import contextlib
 import os
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -127,6 +128,14 @@ def test_hsmrs_batches_on_the_card_are_hsmrs(tmp_path):
         assert waits == ["cpu"] * 4  # for the answers, after the last batch
         assert batch_size(network) > 1
     assert all(type(part) is torch.Tensor and torch.allclose(part, other, atol=1e-5) for part, other in zip(there, here))
+
+
+@pytest.mark.parametrize(("free", "wanted"), [(6 << 30, 64), (1 << 30, 32), (100 << 20, 2), (1 << 20, 1)])
+def test_the_batch_is_what_the_free_memory_holds(free, wanted):
+    """Of a ViT-H; a card of 8 GB has 6 left beside the weights."""
+    vit_h = SimpleNamespace(device=CARD, dtype=torch.bfloat16, backbone=SimpleNamespace(pos_embed=torch.empty(1, 193, 1280)))
+    with pretend_card(free):
+        assert batch_size(vit_h) == wanted
 
 
 @pytest.mark.skipif(not os.environ.get("SKEL_BLENDER_ALL"), reason="six fits and all imports of the benchmarks take half a minute")

@@ -45,6 +45,11 @@ class Batches:
         self._slots = _Slots(self.size, network.device) if cuda else None
         self._workers = _idle_cores() if network.large and not cuda else 1
 
+    @property
+    def together(self) -> int:
+        """How many patches are taken at a time."""
+        return self._workers * self.size
+
     def __call__(self, patches: Iterable[np.ndarray]) -> Prediction:
         """Predictions, on the processor, of patches (256,192,3) uint8 RGB (`patches.cut`, its columns `SEEN`), in their order.
 
@@ -52,7 +57,7 @@ class Batches:
         """
         waiting, answers = iter(patches), []
         with ThreadPoolExecutor(self._workers) as pool:
-            while chunk := list(islice(waiting, self._workers * self.size)):
+            while chunk := list(islice(waiting, self.together)):
                 if self._slots is None:
                     parts = torch.from_numpy(np.stack(chunk)).split(self.size)
                     answers += chain.from_iterable(pool.map(self._answers, parts))

@@ -53,7 +53,7 @@ class HsmrRegressor:
         check_body(body)
         cuts = [squares(person_boxes(track.keypoints_2d, source.size)) for track in tracks]
         done: list[tuple[int, int]] = []
-        patches = ahead(_patches(source, tracks, cuts), _WAITING * self._batches.size)
+        patches = ahead(_patches(source, tracks, cuts), _WAITING * self._batches.together)
         size = self._batches.size
         found = self._batches(_told(patches, done, source, on_frame))
         if self._batches.size < size:
