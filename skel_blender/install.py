@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from . import environment
+from . import environment, packages
 from .messages import Done, Failed, Progress, SkelError, write
 
 _PACKAGE_LINE = re.compile(r"^([A-Za-z0-9][\w.-]*)==", re.MULTILINE)
@@ -39,7 +39,7 @@ class Reporter:
     """Turns the lines of an installation into progress, by the packages that pip has come to; the lines go to standard error."""
 
     def __init__(self) -> None:
-        lists = [(Path(environment.__file__).parent / "locks" / name).read_text() for name in ("engine.txt", "torch-cpu.txt")]
+        lists = [(packages.LOCKS / f"{name}.txt").read_text("utf-8") for name in ("engine", "torch-cpu")]
         self.total = len({name for text in lists for name in _PACKAGE_LINE.findall(text)})
         self.done = 0
 

@@ -7,6 +7,7 @@ that nothing is left running behind it; a process that dies without a word becom
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -14,8 +15,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -25,79 +25,11 @@ PACKAGE = Path(__file__).resolve().parent
 GRACE_S = 8.0  # between asking a process to stop and killing it
 LINGER_S = 3.0  # for a process that has said its last word, and for pipes that a grandchild keeps open
 LOG_LINES = 40
+_LINES_A_POLL = 1000  # so that a program that talks fast does not hold up who polls
 
 _WINDOWS = os.name == "nt"
 # What the caller's Python was told about itself must not reach another Python.
 _DROPPED = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONPLATLIBDIR", "__PYVENV_LAUNCHER__")
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to reconstruct and how. A field left at its default leaves the choice to the engine."""
-
-    inputs: tuple[str, ...]
-    out: str
-    frames: str = ""  # 'A:B', source frames A..B-1 counted from 0
-    people: int = 0  # 0: everyone
-    body: str = ""
-    device: str = ""
-    fov: float | None = None  # degrees
-    focal_length: float | None = None  # px
-    camera: str = ""  # auto or still
-    seed: int | None = None
-    model: str = ""  # path of the landmark model
-    regressor: str = ""  # lift, hsmr or stance
-    hsmr: str = ""  # path of HSMR's checkpoint
-    memory: str = ""  # folder that remembers what was seen of footage, so that a run that was stopped goes on
-
-    def arguments(self) -> list[str]:
-        """The engine's command line after `-m skel_blender.engine`."""
-        options = {
-            "--out": self.out, "--frames": self.frames, "--people": self.people or "", "--body": self.body,
-            "--device": self.device, "--fov": self.fov, "--focal-length": self.focal_length, "--camera": self.camera,
-            "--seed": self.seed, "--model": self.model, "--regressor": self.regressor, "--hsmr": self.hsmr and os.path.abspath(self.hsmr),
-            "--memory": self.memory,
-        }  # fmt: skip
-        given = [f"{name}={value}" for name, value in options.items() if value not in (None, "")]
-        return ["reconstruct", *(os.path.abspath(path) for path in self.inputs), *given, "--events"]
-
-
-@dataclass(frozen=True)
-class ImportRequest:
-    """Which motion file of the SMPL family to import and how. A field left at its default leaves the choice to the engine."""
-
-    motion: str
-    out: str
-    model: str = ""  # SMPL, SMPL-H or SMPL-X model file, or a folder of such
-    people: int = 0  # 0: everyone
-    body: str = ""
-    fps: float | None = None
-    up: str = ""  # 'y', 'z' or '-y'
-    limits: bool = False  # keep every angle inside its limits
-
-    def arguments(self) -> list[str]:
-        """The engine's command line after `-m skel_blender.engine`."""
-        options = {"--out": self.out, "--model": self.model and os.path.abspath(self.model), "--people": self.people or "",
-                   "--body": self.body, "--fps": self.fps, "--up": self.up}  # fmt: skip
-        given = [f"{name}={value}" for name, value in options.items() if value not in (None, "")]
-        return ["import", os.path.abspath(self.motion), *given, *(["--limits"] if self.limits else []), "--events"]
-
-
-@dataclass(frozen=True)
-class RefitRequest:
-    """Which stretch of a Take to fit again around frames set by hand."""
-
-    take: str
-    corrections: str  # .npz with frames, poses and trans
-    out: str
-    person: int = 0
-    frames: str = ""  # 'A:B', source frames
-    body: str = ""  # the SKEL file, where the person has that body
-
-    def arguments(self) -> list[str]:
-        """The engine's command line after `-m skel_blender.engine`."""
-        options = {"--set": self.corrections, "--out": self.out, "--person": self.person, "--frames": self.frames, "--body": self.body}
-        return ["refit", os.path.abspath(self.take), *(f"{name}={value}" for name, value in options.items() if value != ""), "--events"]
 
 
 class Job:
@@ -107,7 +39,7 @@ class Job:
     that it wrote besides events.
     """
 
-    def __init__(self, command: Sequence[str], environ: Mapping[str, str] | None = None) -> None:
+    def __init__(self, command: Sequence[str]) -> None:
         self.result: Done | Failed | None = None  # the final event, once the run is over
         self._cancelled_at: float | None = None
         self._last: Done | Failed | None = None
@@ -117,8 +49,7 @@ class Job:
         try:
             self._process = subprocess.Popen(
                 list(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                encoding="utf-8", errors="replace", env=child_environment() if environ is None else dict(environ),
-                start_new_session=not _WINDOWS,
+                encoding="utf-8", errors="replace", env=child_environment(), start_new_session=not _WINDOWS,
                 creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if _WINDOWS else 0,
             )  # fmt: skip
         except OSError as error:
@@ -134,7 +65,7 @@ class Job:
         ended = self._process.poll() is not None  # asked before the lines are taken, so that none is missed
         drained = not any(reader.is_alive() for reader in self._readers)
         events = self._take_lines()
-        if ended and (drained or self._overdue()):
+        if ended and self._lines.empty() and (drained or self._overdue()):
             if not drained:
                 self._signal(kill=True)  # something that it started and left behind
             self.result = self._final()
@@ -164,7 +95,7 @@ class Job:
 
     def _take_lines(self) -> list[Event]:
         events: list[Event] = []
-        while not self._lines.empty():
+        for _ in range(min(self._lines.qsize(), _LINES_A_POLL)):
             line = self._lines.get()
             event = decode(line)
             if event is None:
@@ -203,17 +134,14 @@ class Job:
         try:
             if not _WINDOWS:
                 os.killpg(self._process.pid, signal.SIGKILL if kill else signal.SIGINT)
-            elif kill:
+            elif kill:  # a group can't be killed there, a process with its descendants can
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    subprocess.run(["taskkill", "/F", "/T", "/PID", str(self._process.pid)], capture_output=True, timeout=LINGER_S)
                 self._process.kill()
             else:
                 self._process.send_signal(signal.CTRL_BREAK_EVENT)
         except OSError:
             pass  # it has ended already; on Windows also: no console to send the break through, then the grace runs out
-
-
-def engine_command(python: str | Path, request: Request | ImportRequest | RefitRequest) -> list[str]:
-    """The command that does what is asked for with the engine's Python."""
-    return [str(python), "-m", f"{PACKAGE.name}.engine", *request.arguments()]
 
 
 def child_environment() -> dict[str, str]:

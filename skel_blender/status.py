@@ -34,8 +34,8 @@ class Status:
     def show(self, text: str, stage: str = "") -> None:
         """The line that changes; where lines stay, only for a new stage or after QUIET_S."""
         if self._terminal:
-            width = max(20, shutil.get_terminal_size().columns - 1)
-            self._stream.write(f"\r\x1b[2K{text[:width]}")
+            width = _width()
+            self._stream.write(f"\r{text[:width]:{width}}")  # blanks over what was there: not every Windows console knows escape codes
         elif stage != self._stage or time.monotonic() - self._last > QUIET_S:
             self._stream.write(text + "\n")
             self._stage, self._last = stage, time.monotonic()
@@ -50,8 +50,12 @@ class Status:
     def clear(self) -> None:
         """Take the changing line away."""
         if self._terminal:
-            self._stream.write("\r\x1b[2K")
+            self._stream.write(f"\r{'':{_width()}}\r")
             self._stream.flush()
+
+
+def _width() -> int:
+    return max(20, shutil.get_terminal_size().columns - 1)
 
 
 def progress_text(event: Progress) -> str:

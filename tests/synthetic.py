@@ -131,14 +131,13 @@ def _triangles(faces: np.ndarray) -> np.ndarray:
 def open_body(path: Path) -> RestBody:
     """The mean body of an open body file, with the anatomical limits."""
     with np.load(path, allow_pickle=False) as data:
-        scale = float(data["skel_v_scale"]) if "skel_v_scale" in data else 1.0
         faces = data["faces"].astype(np.int64)
         weight = data["weight_value"] / data["weight_value"].sum(axis=1, keepdims=True, dtype=float)
         return RestBody(
             skin_verts=data["v_template"], skin_faces=np.where(faces == 65535, TRIANGLE, faces),
             skin_uv=data["uv"].astype(float), weight_index=data["weight_index"].astype(int), weight_value=weight,
             joints=data["J_template"].astype(float), frames=data["rest_frames"].astype(float),
-            bone_verts=data["skel_v_template"] * scale, bone_faces=data["skel_faces"].astype(int),
+            bone_verts=data["skel_v_template"], bone_faces=data["skel_faces"].astype(int),
             bone_joint=data["skel_joint"].astype(int), limits=np.array(anatomy.LIMITS_ANATOMICAL),
         )  # fmt: skip
 

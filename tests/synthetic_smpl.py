@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse
 from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
 
 from skel_blender.anatomy import JOINT_INDEX
 from skel_blender.anatomy import PARENTS as SKEL_PARENTS
@@ -181,18 +182,11 @@ def captured(clip: str, joints: np.ndarray, rate: int = 1, path: Path = MOCAP) -
         names, offsets = [str(name) for name in file["joint_names"]], file["offsets"][number].astype(float)
         quaternions, root = file["local_quat"][rows].astype(float), file["root_pos"][rows].astype(float)
     leg = sum(np.linalg.norm(offsets[names.index(name)]) for name in ("l_knee", "l_ankle"))
-    poses, trans = of_mocap(names, _matrices(quaternions), root, leg, joints, rate)
+    turns = Rotation.from_quat(quaternions[..., [1, 2, 3, 0]].reshape(-1, 4)).as_matrix().reshape(*quaternions.shape[:2], 3, 3)
+    poses, trans = of_mocap(names, turns, root, leg, joints, rate)
     hips = (joints[1, 1] - joints[7, 1]) / leg * offsets[names.index("l_hip"), 1]
     trans[:, 1] += hips - (joints[1, 1] - joints[0, 1])  # the hips, not the pelvis' joint, are as high as the performer's
     return poses, trans
-
-
-def _matrices(quaternions: np.ndarray) -> np.ndarray:
-    """(...,3,3) of (...,4) quaternions w, x, y, z."""
-    w, x, y, z = np.moveaxis(quaternions / np.linalg.norm(quaternions, axis=-1, keepdims=True), -1, 0)
-    rows = [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w), 2 * (x * y + z * w), 1 - 2 * (x * x + z * z),
-            2 * (y * z - x * w), 2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]  # fmt: skip
-    return np.stack(rows, axis=-1).reshape(*quaternions.shape[:-1], 3, 3)
 
 
 def skel_entries(sex: str = "female") -> dict:

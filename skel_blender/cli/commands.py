@@ -5,19 +5,19 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from .. import environment
 from ..export import presets
-from ..job import PACKAGE, ImportRequest, Job, Request, child_environment, engine_command, run
+from ..job import Job, run
 from ..messages import Failed, SkelError
+from ..requests import ImportRequest, Request, engine_command
 from ..status import Status
 from .options import OPENSIM, SCENES
-from .outputs import checked, no_neighbours, put, workplace
-from .programs import in_blender, write_opensim
+from .outputs import TAKE, checked, kept, no_neighbours, put, workplace
+from .programs import rendered, write_with
 
 
 def _reconstruct(given: argparse.Namespace, status: Status) -> int:
@@ -51,69 +51,69 @@ def _make(given: argparse.Namespace, status: Status, request: Callable[[Path], R
     """Run the engine for a Take, build the scene that OUT's ending asks for, and put the result in its place."""
     out = checked(given)
     no_neighbours(out, given)
+    ending = out.suffix.lower()
     with workplace(out) as work:
-        root = environment.default_root()
-        python = environment.install(root, sys.executable, status.installing)
-        blender = None
-        if out.suffix.lower() in SCENES:
-            name = environment.blender_of(sys.version_info[:2])
-            blender = environment.install(root, sys.executable, status.installing, name)
-        take = work / "take.npz"
-        command = engine_command(python, request(take))
+        python = _python(status)
+        builder = _python(status, _blender()) if ending in SCENES else python  # whatever can fail comes before the work
+        take = work.made if ending == ".npz" else work.folder / TAKE
         status.show("starting")
-        result = run(Job(command), status.event)
+        result = run(Job(engine_command(python, request(take))), status.event)
         if isinstance(result, Failed):
             if result.code == "cancelled":
                 raise KeyboardInterrupt
             raise SkelError(result.code, result.what.replace(str(take), str(out)), result.todo)
-        if out.suffix.lower() in OPENSIM:
-            write_opensim(python, take, out, status, ["--overwrite"] if given.overwrite else [])
-            return 0
-        if blender is None:
-            put({take: out}, given, status)
-        else:
-            put(in_blender("rig", blender, take, work, out, status, presets.options(given)), given, status)
+        status.show("writing")
+        try:
+            if ending in SCENES:
+                write_with("rig", builder, take, work, presets.options(given))
+            elif ending in OPENSIM:
+                write_with("opensim", builder, take, work, [])
+            put(work, given, status)
+        except SkelError as error:
+            raise SkelError(error.code, error.what, f"{error.todo} The reconstruction is kept as {kept(take, out)}.".lstrip()) from error
     return 0
 
 
 def _export(given: argparse.Namespace, status: Status) -> int:
     out, source = checked(given), Path(os.path.abspath(given.inputs[0]))
     ending, kind = out.suffix.lower(), source.suffix.lower()
-    if ending not in (*presets.ENDINGS, *OPENSIM):
-        raise SkelError("ending", f"An export ends in one of {', '.join((*presets.ENDINGS, *OPENSIM))}, not '{out.suffix}'.", "Choose one.")
     if kind not in (".blend", ".npz"):
         raise SkelError("no_input", f"{source.name} is neither a .blend nor a Take.", "Give a file that this program wrote.")
-    root, opensim = environment.default_root(), []
-    if ending in OPENSIM:
-        opensim = [f"--{name}={value}" for name in ("person", "mass") if (value := getattr(given, name)) is not None]
-        opensim += ["--overwrite"] * given.overwrite
-    if ending in OPENSIM and kind == ".npz":
-        write_opensim(environment.install(root, sys.executable, status.installing), source, out, status, opensim)
-        return 0
-    python = environment.install(root, sys.executable, status.installing, environment.blender_of(sys.version_info[:2]))
-    person = [f"--person={given.person}"] if given.person else []
+    endings = (*(SCENES if kind == ".npz" else presets.ENDINGS), *OPENSIM)
+    if ending not in endings:
+        raise SkelError("ending", f"An export of {source.name} ends in one of {', '.join(endings)}, not '{out.suffix}'.", "Choose one.")
+    asked = ("person", "mass") if ending in OPENSIM else ("person",)
+    options = [f"--{name}={value}" for name in asked if (value := getattr(given, name)) is not None]
+    module = "export" if kind == ".blend" else "opensim" if ending in OPENSIM else "rig"
+    python = _python(status) if module == "opensim" else _python(status, _blender())
     with workplace(out) as work:
-        module = "export" if kind == ".blend" else "rig"
-        put(in_blender(module, python, source, work, out, status, [*presets.options(given), *(opensim or person)]), given, status)
+        status.show("exporting")
+        write_with(module, python, source, work, options if module == "opensim" else [*presets.options(given), *options])
+        put(work, given, status)
     return 0
 
 
 def _env(given: argparse.Namespace, status: Status) -> int:
-    python = environment.install(environment.default_root(), sys.executable, status.installing)
+    python = _python(status)
     status.clear()
     print(python)
     return 0
 
 
 def _picture(given: argparse.Namespace, status: Status) -> int:
-    python = environment.install(environment.default_root(), sys.executable, status.installing,
-                                 environment.blender_of(sys.version_info[:2]))  # fmt: skip
+    python = _python(status, _blender())
     status.show("rendering")
-    frames = [f"--frames={given.frames}"] if given.frames else []
-    command = [str(python), "-m", f"{PACKAGE.name}.rig.picture", os.path.abspath(given.blend), os.path.abspath(given.folder), *frames]
-    code = subprocess.run(command, env=child_environment()).returncode
+    done = rendered(python, Path(os.path.abspath(given.blend)), Path(os.path.abspath(given.folder)), given.frames)
     status.clear()
-    return code
+    return 0 if done else 1
+
+
+def _python(status: Status, name: str = "engine") -> Path:
+    return environment.install(environment.default_root(), sys.executable, status.installing, name)
+
+
+def _blender() -> str:
+    return environment.blender_of(sys.version_info[:2])
 
 
 COMMANDS = {"reconstruct": _reconstruct, "import": _import, "export": _export, "env": _env, "picture": _picture}

@@ -70,7 +70,7 @@ def _export(commands: argparse._SubParsersAction) -> None:
     command.add_argument("inputs", nargs=1, metavar="INPUT", help="a .blend, or the .npz that `reconstruct` or `import` wrote")
     command.add_argument("--person", type=_positive, metavar="N", help="one person, counted from 1 (default: everybody)")
     command.add_argument("--mass", type=_mass, metavar="KG", help="for OpenSim: the person's mass (default: from the volume of the skin)")
-    _add_out(command, (*presets.ENDINGS, *OPENSIM))
+    _add_out(command, (*SCENES, *OPENSIM))
 
 
 def _env(commands: argparse._SubParsersAction) -> None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from ..messages import SkelError
 from ..status import Status
 from .options import ENDINGS, OPENSIM
+
+TAKE = ".take.npz"  # in a Work's folder, the Take on the way to a scene
 
 
 def checked(given: argparse.Namespace) -> Path:
@@ -51,34 +55,49 @@ def no_neighbours(out: Path, given: argparse.Namespace) -> None:
             raise SkelError("exists", f"{path} exists already.", "Choose another name or add --overwrite.")
 
 
+class Work(NamedTuple):
+    """Where a result is made before it takes its place."""
+
+    out: Path  # the place
+    folder: Path  # hidden, beside OUT and so on the same disk
+    made: Path  # in it, what is to become OUT; whatever is made beside it, a file for each person say, belongs beside OUT
+
+    def files(self) -> dict[Path, Path]:
+        """What was made -> where it belongs."""
+        made = sorted(path for path in self.folder.rglob("*") if path.is_file() and path.name != TAKE)
+        return {path: self.out if path == self.made else self.out.parent / path.relative_to(self.folder) for path in made}
+
+
 @contextlib.contextmanager
-def workplace(out: Path) -> Iterator[Path]:
-    """A hidden folder beside OUT, on the same disk, gone afterwards."""
+def workplace(out: Path) -> Iterator[Work]:
+    """A folder to work in, gone afterwards."""
     try:
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
     except OSError as error:
         raise SkelError("unwritable", f"The folder {out.parent} cannot be written to ({error.strerror}).", "Choose another.") from error
     try:
-        yield work
+        yield Work(out, folder, folder / f"{out.stem}{out.suffix.lower()}")  # a scene's collection has the name of its file
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def put(made: dict[Path, Path], given: argparse.Namespace, status: Status) -> None:
-    """Move what was made to its places, all or nothing of it. Raises SkelError if one has come to exist."""
-    taken = [place for place in made.values() if place.exists() and not given.overwrite]
-    if taken:
-        raise SkelError("exists", f"{taken[0]} exists already.", "Choose another name or add --overwrite.")
-    for path, place in made.items():
-        _open_as_usual(path)
+def put(work: Work, given: argparse.Namespace, status: Status) -> None:
+    """Move what was made to its places, each file whole. Raises SkelError, and moves nothing, if one has come to exist meanwhile."""
+    files = work.files()
+    for place in files.values():
+        if place.exists() and not given.overwrite:
+            raise SkelError("exists", f"{place} exists already.", "Choose another name or add --overwrite.")
+    for path, place in files.items():
         place.parent.mkdir(exist_ok=True)  # OpenSim's meshes lie in a folder of their own
         os.replace(path, place)
-    for place in made.values():
-        status.line(f"Wrote {place}")
+    for place in files.values():
+        if place.parent == work.out.parent:
+            status.line(f"Wrote {place}")
 
 
-def _open_as_usual(path: Path) -> None:
-    """Give a file that was made as a temporary one, for its maker's eyes only, the permissions of any new file."""
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)
+def kept(take: Path, out: Path) -> Path:
+    """A place beside OUT for a Take of which no scene could be made, as it may be the work of hours; nothing there is replaced."""
+    stems = itertools.chain([out.stem], (f"{out.stem}_{number}" for number in itertools.count(2)))
+    place = next(place for stem in stems if not (place := out.with_name(f"{stem}.npz")).exists())
+    os.replace(take, place)
+    return place

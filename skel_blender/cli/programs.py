@@ -3,51 +3,32 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
 from ..job import PACKAGE, child_environment
 from ..messages import SkelError
-from ..status import Status
+from .outputs import Work
 
 
-def in_blender(
-    module: str, python: Path, source: Path, work: Path, out: Path, status: Status, options: list[str]
-) -> dict[Path, Path]:
-    """Let a program of this package that needs Blender read `source` and write into the folder `work`; gives the files that it wrote and
-    where they belong. Raises SkelError if it did not."""
-    scene = work / f"{out.stem}{out.suffix.lower()}"  # its collection has the name of its file
-    status.show("building the scene" if module == "rig" else "exporting")
-    command = [str(python), "-m", f"{PACKAGE.name}.{module}", str(source), "--out", str(scene), *options]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
-                               errors="replace", env=child_environment(), start_new_session=os.name != "nt")  # fmt: skip
-    try:
-        said = process.communicate()[0].strip()
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-    made = [path for path in sorted(work.rglob("*")) if path.is_file() and path != source]
-    if process.returncode == 0 and made:
-        return {path: out if path == scene else out.parent / path.relative_to(work) for path in made}
-    said = said.replace(str(scene), str(out))
-    last = said.splitlines()[-1].strip() if said else f"exit code {process.returncode}"
+def write_with(module: str, python: Path, source: Path, work: Work, options: list[str]) -> None:
+    """Let a program of this package read `source` and write `work.made`, or files beside it. Raises SkelError if it wrote nothing."""
+    command = [str(python), "-m", f"{PACKAGE.name}.{module}", str(source), "--out", str(work.made), *options]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
+                          errors="replace", env=child_environment())  # fmt: skip
+    if done.returncode == 0 and work.files():
+        return
+    said = done.stdout.strip().replace(str(work.made), str(work.out))
+    last = said.splitlines()[-1].strip() if said else f"exit code {done.returncode}"
     if "No space left on device" in said:
         raise SkelError("disk_full", "The disk is full.", "Make room and run again.")
-    if process.returncode == 1 and "Traceback" not in said:
-        raise SkelError("rig", last, "")
-    raise SkelError("rig", f"The scene could not be built ({last.rstrip('.')}).", "Write an .npz instead, and report this line.")
+    if done.returncode == 1 and "Traceback" not in said:
+        raise SkelError(module, last, "")
+    raise SkelError(module, f"{work.out.name} could not be made ({last.rstrip('.')}).", "Report this line.")
 
 
-def write_opensim(python: Path, take: Path, out: Path, status: Status, options: list[str]) -> None:
-    """OpenSim's files of a Take, each put in its place whole. Raises SkelError if they could not be written."""
-    status.show("writing")
-    command = [str(python), "-m", f"{PACKAGE.name}.opensim", str(take), str(out), *options]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace",
-                          env=child_environment())  # fmt: skip
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise SkelError("opensim", last, "" if "Traceback" not in done.stderr else "Report this line.")
-    for line in done.stdout.splitlines():
-        status.line(line)
+def rendered(python: Path, blend: Path, folder: Path, frames: str | None) -> bool:
+    """Let rig/picture.py render a scene; gives whether it did. What it says, why it did not too, goes to the terminal."""
+    options = [f"--frames={frames}"] if frames else []
+    command = [str(python), "-m", f"{PACKAGE.name}.rig.picture", str(blend), str(folder), *options]
+    return subprocess.run(command, env=child_environment()).returncode == 0

@@ -14,7 +14,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ..messages import Done, Event, Failed, Log, Progress, SkelError, write
+from ..messages import Done, Event, Failed, SkelError, write
+from ..status import Status
 
 PACKED_MODEL = Path(__file__).parent / "data" / "pose_landmarker_heavy.task"  # the extension's zip brings it
 
@@ -34,9 +35,11 @@ def frame_range(text: str) -> tuple[int | None, int | None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="skel_blender.engine")
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("reconstruct", help="footage to a Take")
+    every = argparse.ArgumentParser(add_help=False)
+    every.add_argument("--out", required=True, type=Path)
+    every.add_argument("--events", action="store_true", help="JSON lines on standard output, see messages.py")
+    command = commands.add_parser("reconstruct", parents=[every], help="footage to a Take")
     command.add_argument("inputs", nargs="+", metavar="INPUT")
-    command.add_argument("--out", required=True, type=Path)
     command.add_argument("--model", default=str(PACKED_MODEL), help="MediaPipe's pose_landmarker_heavy.task")
     command.add_argument("--frames", type=frame_range, default=(None, None), metavar="A:B")
     command.add_argument("--people", type=int, default=None, metavar="N")
@@ -49,37 +52,36 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--regressor", default="lift", help="what the fit starts from: lift, hsmr or stance")
     command.add_argument("--hsmr", default="", metavar="FILE", help="HSMR's checkpoint")
     command.add_argument("--memory", default="", metavar="FOLDER", help="keep here what was seen, so that a run that was stopped goes on")
-    command.add_argument("--events", action="store_true", help="JSON lines on standard output, see messages.py")
-    command = commands.add_parser("import", help="a motion file of the SMPL family to a Take")
+    command = commands.add_parser("import", parents=[every], help="a motion file of the SMPL family to a Take")
     command.add_argument("motion", metavar="MOTION")
-    command.add_argument("--out", required=True, type=Path)
     command.add_argument("--model", default="", metavar="SMPL_FILE")
     command.add_argument("--body", default="")
     command.add_argument("--people", type=int, default=None, metavar="N")
     command.add_argument("--fps", type=float, default=None, metavar="RATE")
     command.add_argument("--up", default=None, choices=("y", "z", "-y"))
     command.add_argument("--limits", action="store_true", help="keep every angle inside its limits")
-    command.add_argument("--events", action="store_true", help="JSON lines on standard output, see messages.py")
-    command = commands.add_parser("refit", help="fit a stretch of a Take again around frames set by hand")
+    command = commands.add_parser("refit", parents=[every], help="fit a stretch of a Take again around frames set by hand")
     command.add_argument("take", type=Path, metavar="TAKE")
     command.add_argument("--set", required=True, type=Path, dest="corrections", metavar="NPZ", help="frames, poses and trans set by hand")
-    command.add_argument("--out", required=True, type=Path)
     command.add_argument("--person", type=int, default=0, metavar="N", help="counted from 0")
     command.add_argument("--frames", type=frame_range, default=(None, None), metavar="A:B")
     command.add_argument("--body", default="", metavar="SKEL_FILE")
-    command.add_argument("--events", action="store_true", help="JSON lines on standard output, see messages.py")
     return parser
 
 
-def _for_people(event: Event) -> None:
-    """Events as a line that a person reads, on standard error."""
-    if isinstance(event, Progress):
-        left = f", {event.eta_s:.0f} s left" if event.eta_s >= 0 else ""
-        print(f"\r{event.stage} {event.done}/{event.total}{left}   ", end="\n" if event.done == event.total else "", file=sys.stderr)
-    elif isinstance(event, Log):
-        print(event.text, file=sys.stderr)
-    elif isinstance(event, Failed):
-        print(f"\n{event.what} {event.todo}", file=sys.stderr)
+def _told(as_events: bool) -> Callable[[Event], None]:
+    """Where events go: to a program on standard output, or to a person on standard error."""
+    if as_events:
+        return lambda event: write(event, sys.stdout)
+    status = Status(sys.stderr)
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Failed):
+            status.line(f"{event.what} {event.todo}")
+        else:
+            status.event(event)
+
+    return tell
 
 
 def _interrupt(signum: int, frame: object) -> None:
@@ -118,8 +120,7 @@ _RUN = {"reconstruct": _reconstruct, "import": _import, "refit": _refit}
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; see the module's docstring for the exit codes."""
     given = _parser().parse_args(arguments)
-    stream = sys.stdout
-    emit: Callable[[Event], None] = (lambda event: write(event, stream)) if given.events else _for_people
+    emit = _told(given.events)
     for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _interrupt)
@@ -134,6 +135,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except MemoryError:
         emit(Failed("memory", "The machine ran out of memory.", "Reconstruct fewer frames at a time with --frames."))
+        return 1
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's, which is imported only by what was run
+            raise
+        emit(Failed("memory", "The graphics card ran out of memory.", "Choose --device cpu, or close what else uses the card."))
         return 1
     except KeyboardInterrupt:
         emit(Failed("cancelled", "The run was stopped.", "Nothing was written."))

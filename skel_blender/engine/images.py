@@ -63,5 +63,8 @@ def _opened_image(path: Path) -> Image.Image:
 
 def _focal_px(image: Image.Image) -> float | None:
     """Focal length in pixels of the image's diagonal from EXIF's 35 mm equivalent, if it states one."""
-    focal = image.getexif().get_ifd(_EXIF_IFD).get(_FOCAL_35MM)
-    return float(focal) * float(np.hypot(*image.size)) / _DIAGONAL_35MM if focal else None
+    try:
+        focal = float(image.getexif().get_ifd(_EXIF_IFD).get(_FOCAL_35MM) or 0.0)
+    except (TypeError, ValueError, ArithmeticError, SyntaxError):  # whatever a camera or an editor has written there
+        return None
+    return focal * float(np.hypot(*image.size)) / _DIAGONAL_35MM if 0.0 < focal < np.inf else None

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 MM = 1000.0
+_PEAKS = 0.02  # share of all readings that are a motion's peaks
+_TOLERANCE = 1e-6  # rad, by which an angle on its limit may be rounded
 
 
 def centred(points: np.ndarray, roots: tuple[int, ...]) -> np.ndarray:
@@ -68,14 +70,14 @@ def acceleration_error(found: np.ndarray, truth: np.ndarray) -> float:
     return float(np.nanmean(np.linalg.norm(accelerations(found) - accelerations(truth), axis=-1)))
 
 
-def peak_kept(found: np.ndarray, truth: np.ndarray, order: int = 1, share: float = 0.02) -> float:
+def peak_kept(found: np.ndarray, truth: np.ndarray, order: int = 1) -> float:
     """How much of the truth's peaks is left, 1 = all of it.
 
-    The mean speed (`order` 1) or magnitude of acceleration (2) of the found points over the truth's, at the `share` of all
+    The mean speed (`order` 1) or magnitude of acceleration (2) of the found points over the truth's, at the 2 % of all
     (frame, point) pairs where the truth's is largest. Both are read within a frame, so that a peak may come a frame early or late.
     """
     real, seen = (np.linalg.norm(np.diff(points, order, axis=0), axis=-1) for points in (truth, found))
-    peaks = real >= np.nanquantile(real, 1.0 - share)
+    peaks = real >= np.nanquantile(real, 1.0 - _PEAKS)
     return float(np.nanmean(_highest_around(seen)[peaks]) / np.nanmean(_highest_around(real)[peaks]))
 
 
@@ -85,24 +87,24 @@ def _highest_around(values: np.ndarray) -> np.ndarray:
     return np.maximum(np.maximum(around[:-2], around[1:-1]), around[2:])
 
 
-def foot_slide(soles: np.ndarray, contacts: np.ndarray, up: int = 1) -> float:
-    """Mean way, mm per frame, that sole points (T,M,3) m move along the floor while they rest, contacts (T,M) bool, in this frame and
-    the next. NaN where nothing rests. `up` is the index of the vertical axis."""
-    moved = np.delete(np.diff(soles, axis=0), up, axis=-1)
+def foot_slide(soles: np.ndarray, contacts: np.ndarray) -> float:
+    """Mean way, mm per frame, that sole points (T,M,3) m, y up, move along the floor while they rest, contacts (T,M) bool, in this frame
+    and the next. NaN where nothing rests."""
+    moved = np.diff(soles, axis=0)[..., [0, 2]]
     rests = contacts[1:] & contacts[:-1]
     return float(np.linalg.norm(moved, axis=-1)[rests].mean() * MM) if rests.any() else float("nan")
 
 
-def floor_penetration(soles: np.ndarray, up: int = 1) -> float:
-    """Mean over the frames of how deep, mm, the lowest of the points (T,M,3) m lies under the floor (height 0); 0 for a frame above it."""
-    return float(np.maximum(0.0, -soles[..., up].min(axis=1)).mean() * MM)
+def floor_penetration(soles: np.ndarray) -> float:
+    """Mean over the frames of how deep, mm, the lowest of the points (T,M,3) m lies under the floor y = 0; 0 for a frame above it."""
+    return float(np.maximum(0.0, -soles[..., 1].min(axis=1)).mean() * MM)
 
 
-def limit_violations(poses: np.ndarray, limits: np.ndarray, tolerance: float = 1e-6) -> tuple[float, float]:
+def limit_violations(poses: np.ndarray, limits: np.ndarray) -> tuple[float, float]:
     """Share of frames in which any of the DoFs (T,Q) rad is beyond its limits (Q,2), and the mean over these frames of the largest
     excess in degrees; (0, 0) if there are none."""
     beyond = np.maximum(0.0, np.maximum(limits[:, 0] - poses, poses - limits[:, 1])).max(axis=1)
-    violated = beyond > tolerance
+    violated = beyond > _TOLERANCE
     return float(violated.mean()), float(np.degrees(beyond[violated].mean())) if violated.any() else 0.0
 
 

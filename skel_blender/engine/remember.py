@@ -14,6 +14,7 @@ import sqlite3
 import struct
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,31 +23,43 @@ from .crops import Roi
 from .landmarker import LANDMARKS, Networks, Pose
 
 FOLDER_BYTES = 500e6  # of all footage together; the least recently used is forgotten first
-_FORMAT = 1  # goes up with whatever changes the questions' answers
+_FORMAT = 2  # goes up with whatever changes the questions' answers
 _KEEP_S = 2.0  # between writes to the disk: as much is lost when the machine goes down
 _SAMPLE = 61  # px between the pixels that tell one image from another
 _ROI = struct.Struct("<4d")
+_NO_WINDOW = Roi(np.zeros(2), 0.0, 0.0)  # a question about the whole image
 
 
 def memory_of(folder: Path, files: Iterable[Path], frames: tuple[int, int], model: Path) -> Path:
     """The file of `folder` that remembers these frames of this footage, as this model sees it. Makes the folder, and room in it."""
     stated = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in (*files, model)]
     name = hashlib.sha256(json.dumps([_FORMAT, stated, frames]).encode()).hexdigest()[:24] + ".sqlite"
-    folder.mkdir(parents=True, exist_ok=True)
-    others = sorted((path for path in folder.glob("*.sqlite") if path.name != name), key=lambda path: path.stat().st_mtime)
-    room = FOLDER_BYTES - sum(path.stat().st_size for path in others)
-    for path in others:
+    with suppress(OSError):  # a folder that cannot be made or cleared costs the memory, see Remembering, never the run
+        folder.mkdir(parents=True, exist_ok=True)
+        _make_room(folder, name)
+    return folder / name
+
+
+def _make_room(folder: Path, name: str) -> None:
+    others = [(path.stat().st_mtime, path.stat().st_size, path) for path in folder.glob("*.sqlite") if path.name != name]
+    room = FOLDER_BYTES - sum(size for _, size, _ in others)
+    for _, size, path in sorted(others):
         if room >= 0:
             break
-        room += path.stat().st_size
-        path.unlink()
-    return folder / name
+        room += size
+        _forget(path)
+
+
+def _forget(path: Path) -> None:
+    for part in (path, path.with_name(f"{path.name}-journal")):  # the second is what a killed run leaves
+        part.unlink(missing_ok=True)
 
 
 class Remembering:
     """Networks whose answers are kept in `path`, in the order of the questions; what the file knows is not asked again.
 
-    A file that is damaged, or of another sequence of questions, is forgotten from there on. Use as a context.
+    A file that is damaged, or of another sequence of questions, is forgotten from there on. Where the file cannot be had or written, by a
+    full disk say, the run goes on and keeps its answers to itself. Use as a context.
     """
 
     def __init__(self, networks: Networks, path: Path) -> None:
@@ -56,26 +69,23 @@ class Remembering:
 
     def __enter__(self) -> Remembering:
         try:
-            self._open(self._path)
-        except sqlite3.OperationalError:  # another run has it, or nothing can be written there: this run keeps its answers to itself
-            self._open(":memory:")
-        except sqlite3.DatabaseError:
-            self._path.unlink()
-            self._open(self._path)
+            self._file = self._opened()
+        except (sqlite3.Error, OSError):
+            self._file = _opened(":memory:")
         return self
 
-    def _open(self, path: Path | str) -> None:
-        self._file = sqlite3.connect(path, timeout=0)
-        self._file.execute("PRAGMA synchronous = NORMAL")
-        self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
-        self._file.execute(f"PRAGMA user_version = {_FORMAT}")  # a write, so from here on the file is this run's alone
-        self._file.execute("CREATE TABLE IF NOT EXISTS answers (number INTEGER PRIMARY KEY, asked BLOB, answer BLOB)")
-        if self._file.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            self._file.close()
-            raise sqlite3.DatabaseError
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            return _opened(self._path)
+        except sqlite3.OperationalError:  # another run has it, or nothing can be written there
+            raise
+        except sqlite3.DatabaseError:
+            _forget(self._path)
+            return _opened(self._path)
 
     def __exit__(self, *_: object) -> None:
-        self._file.commit()
+        with suppress(sqlite3.Error):
+            self._file.commit()
         self._file.close()
 
     def detect(self, image: np.ndarray, window: Roi, threshold: float) -> list[tuple[Roi, float]]:
@@ -88,6 +98,16 @@ class Remembering:
             return found
         size = _ROI.size + 8
         return [(_roi(answer[at:]), struct.unpack_from("<d", answer, at + _ROI.size)[0]) for at in range(0, len(answer), size)]
+
+    def upright(self, image: np.ndarray) -> list[Roi]:
+        """As the networks'."""
+        asked = _digest(b"upright", image, _NO_WINDOW)
+        answer = self._known(asked)
+        if answer is None:
+            windows = self._networks.upright(image)
+            self._keep(asked, b"".join(map(_packed, windows)))
+            return windows
+        return [_roi(answer[at:]) for at in range(0, len(answer), _ROI.size)]
 
     def landmarks(self, image: np.ndarray, roi: Roi) -> Pose:
         """As the networks'."""
@@ -103,20 +123,46 @@ class Remembering:
 
     def _known(self, asked: bytes) -> bytes | None:
         number, self._next = self._next, self._next + 1
-        row = self._file.execute("SELECT asked, answer FROM answers WHERE number = ?", (number,)).fetchone()
-        if row is None:
-            return None
-        if row[0] != asked:
-            self._file.execute("DELETE FROM answers WHERE number >= ?", (number,))
+        try:
+            row = self._file.execute("SELECT asked, answer FROM answers WHERE number = ?", (number,)).fetchone()
+            if row is None:
+                return None
+            if row[0] != asked:
+                self._file.execute("DELETE FROM answers WHERE number >= ?", (number,))
+                return None
+        except sqlite3.Error:
+            self._let_go()
             return None
         self.recalled += 1
         return row[1]
 
     def _keep(self, asked: bytes, answer: bytes) -> None:
-        self._file.execute("INSERT INTO answers VALUES (?, ?, ?)", (self._next - 1, asked, answer))
-        if time.monotonic() - self._written > _KEEP_S:
-            self._file.commit()
-            self._written = time.monotonic()
+        try:
+            self._file.execute("INSERT INTO answers VALUES (?, ?, ?)", (self._next - 1, asked, answer))
+            if time.monotonic() - self._written > _KEEP_S:
+                self._file.commit()
+                self._written = time.monotonic()
+        except sqlite3.Error:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._file.close()
+        self._file = _opened(":memory:")
+
+
+def _opened(path: Path | str) -> sqlite3.Connection:
+    file = sqlite3.connect(path, timeout=0)
+    try:
+        file.execute("PRAGMA synchronous = NORMAL")
+        file.execute("PRAGMA locking_mode = EXCLUSIVE")
+        file.execute(f"PRAGMA user_version = {_FORMAT}")  # a write, so from here on the file is this run's alone
+        file.execute("CREATE TABLE IF NOT EXISTS answers (number INTEGER PRIMARY KEY, asked BLOB, answer BLOB)")
+        if file.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError
+    except sqlite3.Error:
+        file.close()
+        raise
+    return file
 
 
 def _digest(kind: bytes, image: np.ndarray, roi: Roi, *numbers: float) -> bytes:

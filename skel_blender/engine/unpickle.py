@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import pickle
 import pickletools
+import zipfile
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import numpy as np
 from ..messages import SkelError
 from .plain import Chumpy, Dtype, Holder, PlainArray, Refused, Sparse, decoded, frombuffer, plain, scalar
 
+MOST_BYTES = 4 << 30  # of an archive, unpacked
 _MOST_TUPLES = 5_000  # model files hold under a thousand; a tower of them would overflow Python's own hash
 _SPARSE = {f"{kind}_{form}": kind for kind in ("csc", "csr", "coo") for form in ("matrix", "array")}
 
@@ -165,21 +167,36 @@ def read_arrays(path: Path | str, what: str = "a body model") -> Any:
     path = Path(path)
     if path.suffix.lower() not in (".npz", ".npy"):
         return read_pickle(path, what)
+    stream = BytesIO(read_bytes(path, what))
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except FileNotFoundError as error:
-        raise SkelError("no_file", f"There is no file {path}, {what}.", "Check its name.") from error
-    except ValueError as error:
-        if "allow_pickle" in str(error):
-            raise SkelError("hostile_file", f"{path} is refused because it holds pickled objects, which {what} does not need.",
-                            "Get the file from where it is published.") from error  # fmt: skip
-        raise SkelError("bad_file", f"{path} is damaged, where {what} was expected.", "Download the file again.") from error
+        if path.suffix.lower() == ".npy":
+            return _plain_array(stream)
+        with zipfile.ZipFile(stream) as file:
+            return {name.removesuffix(".npy"): _plain_array(content) for name, content in unzipped(file)}
+    except Refused as error:
+        raise SkelError("hostile_file", f"{path} is refused because {error}, which {what} does not need.",
+                        "Get the file from where it is published.") from error  # fmt: skip
     except Exception as error:  # zip, zlib and the end of a file, each in its own words
         raise SkelError("bad_file", f"{path} is damaged, where {what} was expected.", "Download the file again.") from error
+
+
+def unzipped(file: zipfile.ZipFile) -> Iterator[tuple[str, BytesIO]]:
+    """The name and contents of each member, one after the other. Raises Refused for what unpacks to more than MOST_BYTES."""
+    if sum(item.file_size for item in file.infolist()) > MOST_BYTES:
+        raise Refused("it unpacks to more than 4 GB")
+    return ((name, BytesIO(file.read(name))) for name in file.namelist())
+
+
+def _plain_array(stream: BytesIO) -> np.ndarray:
+    """A .npy; the first bytes are asked for, as numpy takes what does not start so for a pickle."""
+    if not stream.getvalue().startswith(np.lib.format.MAGIC_PREFIX):
+        raise ValueError("no .npy")
+    try:
+        return np.load(stream, allow_pickle=False)
+    except ValueError as error:
+        if "Object arrays" in str(error):
+            raise Refused("it holds pickled objects") from error
+        raise
 
 
 def need(data: Any, key: str, shape: tuple[int | None, ...], path: Path | str, what: str = "a body model") -> np.ndarray:

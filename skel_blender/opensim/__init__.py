@@ -81,6 +81,11 @@ def write_motion(
     return _put(texts)
 
 
+def numbered(out: Path, count: int) -> list[Path]:
+    """What the models of several people are called: the first OUT, the others OUT_2, OUT_3 and so on."""
+    return [out.with_stem(f"{out.stem}_{number}") if number > 1 else out for number in range(1, count + 1)]
+
+
 def targets(out: Path | str) -> list[Path]:
     """The files beside each other that a call with `out` writes, its meshes apart."""
     out = Path(out)

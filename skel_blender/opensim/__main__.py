@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m skel_blender.opensim TAKE.npz OUT.osim|OUT.mot|OUT.trc [--person N] [--mass KG] [--overwrite]`: a Take for OpenSim.
+"""`python -m skel_blender.opensim TAKE.npz --out OUT.osim|.mot|.trc [--person N] [--mass KG] [--overwrite]`: a Take for OpenSim.
 
 Everybody in the Take is written: the first as OUT, the others as OUT_2, OUT_3 and so on; with --person that one alone, as OUT.
 """
@@ -12,14 +12,14 @@ from pathlib import Path
 
 from .. import take as takes
 from ..messages import SkelError
-from . import ENDINGS, targets, write
+from . import ENDINGS, numbered, targets, write
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0, or 1 for an error that the user can mend (one sentence on stderr)."""
     parser = argparse.ArgumentParser(prog="python -m skel_blender.opensim", description="Write a Take as OpenSim's files.")
     parser.add_argument("take", type=Path, metavar="TAKE.npz")
-    parser.add_argument("out", type=Path, metavar="OUT", help=f"ends in {', '.join(ENDINGS)}; .osim writes all three and the bones")
+    parser.add_argument("--out", type=Path, required=True, help=f"ends in {', '.join(ENDINGS)}; .osim writes all three and the bones")
     parser.add_argument("--person", type=int, metavar="N", help="one person, counted from 1 (default: everybody)")
     parser.add_argument("--mass", type=float, metavar="KG", help="the person's mass (default: from the volume of the skin)")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
@@ -43,7 +43,7 @@ def _run(given: argparse.Namespace) -> None:
         raise SkelError("usage", f"'{given.mass}' is not a mass in kilograms.", "Give one such as 75.")
     take = takes.load(given.take)
     people = range(len(take.people)) if given.person is None else (given.person - 1,)
-    names = [out if given.person or not person else out.with_stem(f"{out.stem}_{person + 1}") for person in people]
+    names = numbered(out, len(people))
     for path in (path for name in names for path in targets(name)):
         if path.exists() and not given.overwrite:
             raise SkelError("exists", f"{path} exists already.", "Choose another name or add --overwrite.")

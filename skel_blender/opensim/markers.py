@@ -82,8 +82,10 @@ def _surface(
         near = np.abs(bone[:, 0] - centre[0]) < _MIDLINE
         bone, skin = (bone[near] if near.any() else bone), skin[middle]
     landmark = bone[np.argmax(bone @ (axes @ where))] if len(bone) and where.any() else centre
+    landmark = np.where([middle is not None, False, False], centre, landmark)  # of a left and a right vertex alike, neither
     line, away = axes @ felt, skin - landmark
     along = away @ line
     off = np.linalg.norm(away - along[:, None] * line, axis=1)
     point = skin[np.argmin(off**2 + (_SLANT * along) ** 2 + (along < -0.01))]
+    point = np.where([middle is not None, False, False], centre, point)
     return Marker(name, joint, axes.T @ (point - centre))

@@ -10,8 +10,9 @@ from pathlib import Path
 import bpy
 
 from .. import environment
-from ..job import PACKAGE, ImportRequest, Job, RefitRequest, Request, engine_command
+from ..job import PACKAGE, Job
 from ..messages import SkelError
+from ..requests import ImportRequest, RefitRequest, Request, engine_command
 from .gather import preferences, user_folder
 from .runner import redraw
 
@@ -51,7 +52,9 @@ def python() -> Path:
             raise SkelError("no_engine", f"There is no Python at {path}.", "Correct the path in the add-on's preferences.")
         return path
     if not environment.is_ready(root()):
-        raise SkelError("no_engine", "The engine is not installed yet.", "Press Install Engine first.")
+        older = any(root().glob("engine-*/.ready"))  # folders of other versions
+        what = "This add-on needs a newer engine than is here." if older else "The engine is not installed yet."
+        raise SkelError("no_engine", what, "Press Install Engine first.")
     return environment.engine_python(root())
 
 

@@ -9,7 +9,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..export.writing import whole_file
-from ..job import ImportRequest
+from ..requests import ImportRequest
 from . import engine, gather
 from .arrival import build_in_scene
 from .operators import RigOperator, StartsJob
@@ -33,7 +33,7 @@ class SKEL_OT_import_motion(StartsJob, bpy.types.Operator, ImportHelper):
     """Build rigs that move as the people in a motion file of the SMPL family do (AMASS, WHAM, 4DHumans and others)"""
 
     bl_idname, bl_label = "skel.import_motion", "Import SMPL Motion"
-    filter_glob: StringProperty(default="*.npz;*.npy;*.pkl;*.pt;*.pth;*.json", options={"HIDDEN"})
+    filter_glob: StringProperty(default="*.npz;*.npy;*.pkl;*.pickle;*.joblib;*.pt;*.pth", options={"HIDDEN"})
     model: StringProperty(name="Model", description="SMPL, SMPL-H or SMPL-X model file, or a folder of them", subtype="FILE_PATH")
     body: EnumProperty(name="Body", items=BODIES, description="Which body the rigs have")
     up: EnumProperty(name="Up", items=UPS, description="Which axis of the file points up")

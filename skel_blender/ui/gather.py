@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import glob
 import math
 import re
 from pathlib import Path
 
 import bpy
 
-from ..job import PACKAGE, Request
+from ..job import PACKAGE
 from ..messages import SkelError
+from ..requests import Request
 from ..rig import record
 
 ADDON = __package__.rpartition(".")[0]
@@ -121,6 +123,6 @@ def new_take_path(footage: Path) -> Path:
     except OSError as error:
         raise SkelError("unwritable", f"{folder} could not be made ({error.strerror}).",
                         "Save the .blend file in a folder that you can write to.") from error  # fmt: skip
-    numbers = (path.stem.rpartition("_")[2] for path in folder.glob(f"{footage.stem}_*.npz"))
+    numbers = (path.stem.rpartition("_")[2] for path in folder.glob(f"{glob.escape(footage.stem)}_*.npz"))
     last = max((int(number) for number in numbers if number.isdigit()), default=0)
     return folder / f"{footage.stem}_{last + 1:03d}.npz"

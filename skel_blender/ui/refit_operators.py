@@ -2,14 +2,15 @@
 """Re-fit: frames set by hand stay, the engine fits those around them to the footage again."""
 
 import functools
+import tempfile
 from pathlib import Path
 
 import bpy
 from bpy.props import FloatProperty
 
 from .. import take as takes
-from ..job import RefitRequest
 from ..messages import SkelError
+from ..requests import RefitRequest
 from ..rig import corrections, embedded, record
 from ..take import Person, Take
 from . import engine, gather
@@ -30,21 +31,29 @@ class SKEL_OT_refit(StartsJob, bpy.types.Operator):
         cls.poll_message_set("Select the armature of a reconstructed person")
         return gather.active_rig(context) is not None and super().poll(context)
 
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_props_dialog(self, title="Fit Again Around Frames Set by Hand", confirm_text="Re-fit")
+
     def run(self, context: bpy.types.Context) -> None:
         rig = gather.active_rig(context)
         home, data = data_of(rig)
         take = takes.loads(data, f"The Take of {home.name}")
         number, person = person_of(rig, take)
         found = corrections.find(rig, person)
-        folder, out = gather.user_folder("refit"), gather.new_take_path(Path(home.name))
-        path, given = folder / "take.npz", folder / "corrections.npz"
-        path.write_bytes(data)
-        found.save(given)
+        out = gather.new_take_path(Path(home.name))
+        try:
+            scratch = tempfile.TemporaryDirectory(prefix="skel_refit_")
+            path, given = Path(scratch.name, "take.npz"), Path(scratch.name, "corrections.npz")
+            path.write_bytes(data)
+            found.save(given)
+        except OSError as error:
+            raise SkelError("unwritable", f"{tempfile.gettempdir()} can't be written ({error.strerror}).", "Make room there.") from error
         around = round(self.seconds * float(take.fps))
         frames = f"{max(found.frames[0] - around, person.frames[0])}:{min(found.frames[-1] + around, person.frames[-1]) + 1}"
         body = "" if person.body_name.startswith("open ") else bpy.path.abspath(context.scene.skel.body_file)
         job = engine.start(RefitRequest(str(path), str(given), str(out), number, frames, body))
-        runner.start("Fitting again", job, functools.partial(bring_back, rig_id=rig[record.ID], count=len(found.frames)))
+        finish = functools.partial(bring_back, rig_id=rig[record.ID], count=len(found.frames))
+        runner.start("Fitting again", job, finish, scratch)
 
 
 def data_of(rig: bpy.types.Object) -> tuple[bpy.types.Collection, bytes]:
@@ -80,7 +89,12 @@ def bring_back(path: str, rig_id: str, count: int) -> str:
     action = corrections.bring(rig, person_of(rig, take)[1])
     embedded.embed(home, take)
     home[PROPERTY] = path
-    return f"Fitted again around {count} frames; the motion is in {action.name}."
+    window = next(iter(bpy.context.window_manager.windows), None)
+    if window is not None:
+        with bpy.context.temp_override(window=window):
+            bpy.ops.ed.undo_push(message="Re-fit")
+    around = "1 frame" if count == 1 else f"{count} frames"
+    return f"Fitted again around {around}; the motion is in {action.name}."
 
 
 CLASSES = (SKEL_OT_refit,)

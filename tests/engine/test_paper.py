@@ -5,8 +5,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX  # noqa: E402
-from skel_blender.engine.body.chain import FEATURE_JOINTS, pose_chain, pose_points  # noqa: E402
+from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX, SMPL_FEATURE_JOINTS  # noqa: E402
+from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
 from skel_blender.engine.fit import paper  # noqa: E402
 from tests.engine.oracle import read_oracle  # noqa: E402
 
@@ -62,7 +62,7 @@ def test_the_original_ankle_gradient_is_not_that_of_its_objective(oracle):
     by_feature = (by_pair.flatten(1) @ points.posedirs.flatten(0, 1)).unflatten(1, (23, 3, 3))
     for side in "rl":
         ankle, talus, calcn = (DOF_INDEX[f"ankle_angle_{side}"], *(JOINT_INDEX[f"{name}_{side}"] for name in ("talus", "calcn")))
-        feature = by_feature[:, FEATURE_JOINTS.index(calcn)]
+        feature = by_feature[:, SMPL_FEATURE_JOINTS.index(calcn)]
         torque = torch.linalg.cross(posed.local[:, talus], feature, dim=-2).sum(-1)
         leak = (torque * posed.local_axes[:, ankle]).sum(-1)
         assert torch.allclose(by_poses[:, ankle] + leak, case["grad_poses_body"][:, ankle - 3], atol=1e-6)

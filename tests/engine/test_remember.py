@@ -30,6 +30,10 @@ class Networks:
         self.asked += 1
         return [(Roi(window.center + k, window.size / 3, 0.1 * k), 0.9 - threshold / 7) for k in range(int(window.size) % 3)]
 
+    def upright(self, image):
+        self.asked += 1
+        return [Roi(np.array([k, 7.0]), float(image[0, 0, 0]) + k, 0.0) for k in range(3)]
+
     def landmarks(self, image, roi):
         self.asked += 1
         points = np.random.default_rng(int(roi.size)).normal(size=(2, 33, 3)).astype(np.float32)
@@ -63,6 +67,16 @@ def test_the_same_questions_are_answered_from_the_file_to_the_last_bit(tmp_path)
         assert nobody.asked == 0 and second.recalled == 6
         _ask(second, (103,))
         assert nobody.asked == 2
+
+
+def test_windows_of_upright_people_are_remembered_too(tmp_path):
+    with Remembering(Networks(), tmp_path / "a.sqlite") as first:
+        told = [_numbers(window) for window in first.upright(_IMAGE)]
+    with Remembering(Networks(), tmp_path / "a.sqlite") as second:
+        assert [_numbers(window) for window in second.upright(_IMAGE)] == told and len(told) == 3
+        assert second.recalled == 1
+        second.upright(_IMAGE[::-1])
+        assert second.recalled == 1
 
 
 def test_another_sequence_of_questions_is_asked_anew_from_where_it_parts(tmp_path):
@@ -106,6 +120,32 @@ def test_two_runs_at_once_do_not_hurt_each_other(tmp_path):
     assert sqlite3.connect(tmp_path / "a.sqlite").execute("SELECT count(*) FROM answers").fetchone() == (4,)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the system's limit on a file's size, which stands for a full disk, is POSIX's")
+@pytest.mark.parametrize("full_from", [2, 40], ids=["at once", "later"])
+def test_a_full_disk_costs_the_memory_and_not_the_run(tmp_path, monkeypatch, full_from):
+    import resource
+
+    monkeypatch.setattr(remember, "_KEEP_S", 0.0)
+    sizes = range(100, 160)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (full_from * 1024, limits[1]))
+    try:
+        with Remembering(Networks(), tmp_path / "a.sqlite") as full:
+            told = _ask(full, sizes)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert told == _ask(Networks(), sizes)
+    with Remembering(Networks(), tmp_path / "a.sqlite") as second:  # what came to the disk is whole
+        assert _ask(second, sizes) == told and (second.recalled > 0) == (full_from == 40)
+
+
+def test_a_folder_that_cannot_be_had_costs_the_memory_and_not_the_run(tmp_path):
+    clip, model = tmp_path / "clip", tmp_path / "model"
+    clip.write_bytes(b"c"), model.write_bytes(b"m")
+    with Remembering(Networks(), memory_of(clip / "memory", [clip], (0, 9), model)) as nowhere:
+        assert _ask(nowhere, (100, 101)) == _ask(Networks(), (100, 101))
+
+
 def test_old_footage_makes_room_for_new(tmp_path, monkeypatch):
     monkeypatch.setattr(remember, "FOLDER_BYTES", 2500)
     clip, model = tmp_path / "clip", tmp_path / "model"
@@ -115,6 +155,7 @@ def test_old_footage_makes_room_for_new(tmp_path, monkeypatch):
     for age, name in enumerate(("new", "older", "oldest")):
         (folder / f"{name}.sqlite").write_bytes(b"x" * 1000)
         os.utime(folder / f"{name}.sqlite", (1e9 - age, 1e9 - age))
+    (folder / "oldest.sqlite-journal").write_bytes(b"of a run that was killed")
     path = memory_of(folder, [clip], (0, 9), model)
     assert {p.name for p in folder.iterdir()} == {"new.sqlite", "older.sqlite"}
     assert path != memory_of(folder, [clip], (0, 8), model)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The official SKEL body: agreement with the original implementation's numbers on a synthetic file, gradients, shapes, errors."""
+"""The official SKEL body: agreement with the original implementation's numbers on a synthetic file, gradients, shapes."""
 
 from dataclasses import replace
 
@@ -12,9 +12,8 @@ import scipy.sparse  # noqa: E402
 from skel_blender import kinematics  # noqa: E402
 from skel_blender import take as takes  # noqa: E402
 from skel_blender.anatomy import LIMITS_ANATOMICAL  # noqa: E402
-from skel_blender.engine.body import load_body  # noqa: E402
+from skel_blender.engine.body import articulate, couplings, load_body, skeleton  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
-from skel_blender.messages import SkelError  # noqa: E402
 from skel_blender.take import CONTACT_NAMES  # noqa: E402
 from tests import skel_file, synthetic  # noqa: E402
 
@@ -113,7 +112,7 @@ def _bodies_of(bodies: dict, name: str):
 
 
 @pytest.mark.parametrize("start", ["random", "zero"])
-@pytest.mark.parametrize("name", ["male", "female", "open male"])
+@pytest.mark.parametrize("name", ["male", "open male"])
 def test_gradients_agree_with_finite_differences(bodies, name, start):
     body, point = _bodies_of(bodies, name), _random(3)
     if start == "zero":  # where arcs, bone directions and scales could divide by zero
@@ -131,7 +130,7 @@ def test_gradients_agree_with_finite_differences(bodies, name, start):
     inputs = [one.clone().requires_grad_() for one in point]
     loss(*inputs).backward()
     for which, one in enumerate(point):
-        for _ in range(4):
+        for _ in range(2):
             direction, step = torch.randn(one.shape, generator=rng, dtype=torch.float64), 1e-6
             moved = [[other + sign * step * direction if k == which else other for k, other in enumerate(point)] for sign in (1, -1)]
             difference = (loss(*moved[0]) - loss(*moved[1])) / (2 * step)
@@ -143,6 +142,22 @@ def test_float32_gradients_are_finite_where_everything_is_zero(bodies):
     out = bodies["male", torch.float32].forward(*inputs, skel=True)
     (out.skin_verts.sum() + out.skel_verts.sum() + out.joints_ori.sum()).backward()
     assert all(bool(torch.isfinite(one.grad).all()) for one in inputs)
+
+
+@pytest.mark.parametrize("name", ["male", "open male"])
+def test_a_body_that_was_first_posed_without_gradients_has_them_later(files, name):
+    for kept in (articulate.tables, couplings._tables, skeleton.skeleton_rows):
+        kept.cache_clear()
+    body = load_body(files.get(name, "open_male"))
+    poses, betas, trans = _random(2)
+    with torch.inference_mode():
+        body.forward(poses, betas, trans, skel=True)
+        shape = body.shape(betas)
+        pose_points(shape, torch.arange(2), pose_chain(shape, torch.arange(2), poses, trans), body.markers)
+    inputs = [one.clone().requires_grad_() for one in (poses, betas, trans)]
+    out = body.forward(*inputs, skel=True)
+    (out.skin_verts.sum() + out.skel_verts.sum()).backward()
+    assert all(one.grad.abs().max() > 0 for one in inputs)
 
 
 def test_people_of_one_shape_get_their_own_gradients(bodies):
@@ -254,41 +269,6 @@ def test_rest_body_poses_as_the_body_does(bodies, name):
     posed = kinematics.skin(transforms, rest.joints, rest.skin_verts, rest.weight_index, rest.weight_value)
     assert _off(plain.forward(poses[0], betas[0], trans[0]).skin_verts, posed) < 1e-7
     assert rest.skin_faces.shape[1] == 4 and len(rest.bone_joint) == len(rest.bone_verts)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"version": "1.0"}, "version 1.0, where version 1.1.1 is expected"),
-        ({"version": None}, "no entry 'version'"),
-        ({"posedirs": None}, "no entry 'posedirs'"),
-        ({"shapedirs": np.zeros((6890, 3, 4))}, "4 shape directions, where 10"),
-        ({"skin_template_v": np.zeros((100, 3))}, "'skin_template_v' must be 6890 x 3 numbers, not 100 x 3"),
-        ({"skin_weights": np.array(["a"])}, "'skin_weights' must be 6890 x 24 numbers"),
-        ({"skin_template_v": np.full((6890, 3), np.nan)}, "values that are no numbers"),
-        ({"skin_template_f": np.array([[0, 1, 6890]])}, "beyond its 6890"),
-        ({"osim_kintree_table": np.zeros((2, 24), int)}, "other parents"),
-    ],
-)
-def test_other_files_are_refused_in_one_sentence(tmp_path, change, message):
-    path = skel_file.write(tmp_path / "model.pkl", "male", **change)
-    with pytest.raises(SkelError, match=message) as caught:
-        load_body(path)
-    assert str(path) in caught.value.what
-
-
-def test_a_file_is_named_by_what_it_says(files, tmp_path):
-    assert load_body(files["female"]).name == "SKEL female"
-    assert load_body(skel_file.write(tmp_path / "mine.pkl", "female", gender=None), sex="female").name == "SKEL female"
-
-
-def test_names_of_the_open_body():
-    assert load_body("open", "female").name == load_body("open_female").name == load_body("female").name == "open female"
-    assert load_body("male", dtype=torch.float32).skin.template.dtype == torch.float32
-    with pytest.raises(SkelError, match="There is no body 'robot'"):
-        load_body("robot")
-    with pytest.raises(SkelError, match="can't be read"):
-        load_body("missing/skel_male.pkl")
 
 
 @pytest.mark.parametrize("sex", SEXES)

@@ -18,6 +18,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from skel_blender.engine.imports import formats  # noqa: E402
 from skel_blender.engine.imports import motion as motions  # noqa: E402
 from skel_blender.engine.imports.containers import read_tree  # noqa: E402
 from skel_blender.engine.imports.formats import read_motions  # noqa: E402
@@ -142,6 +143,51 @@ def test_wrong_files_are_told_in_one_sentence(tmp_path, walk):
     for name in ("text.npz", "absent.npz"):
         with pytest.raises(SkelError, match=name):
             read_motions(tmp_path / name)
+
+
+FEW = 12  # frames
+GONE = object()  # stands for an entry that is left out
+NONSENSE = [
+    GONE, None, "text", b"x", -1, float("nan"), float("inf"), 1e30, [], (), {}, {"a": 1}, np.zeros(0), np.zeros((1, FEW, 72)),
+    np.full((FEW, 3), np.nan), np.array(["a"] * FEW), np.array([None] * FEW, dtype=object), np.array([*range(FEW - 1), 10**9]),
+    np.arange(FEW)[::-1],
+]  # fmt: skip
+
+
+def _places(tree: object) -> list[tuple]:
+    """Where something stands in a tree, as keys one after the other: the first few of each level."""
+    keys = list(tree)[:5] if isinstance(tree, dict) else range(min(2, len(tree))) if isinstance(tree, list) else ()
+    return [(key, *below) for key in keys for below in [(), *_places(tree[key])]]
+
+
+def _with(tree: object, place: tuple, value: object) -> object:
+    """The tree with another value at a place."""
+    key, *below = place
+    changed = tree.copy()
+    if value is GONE and not below:
+        changed.pop(key)
+    else:
+        changed[key] = _with(tree[key], tuple(below), value) if below else value
+    return changed
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # division by a scale of zero, infinity as a frame's number
+@pytest.mark.parametrize("name, write", [row[:2] for row in LAYOUTS], ids=[row[0] for row in LAYOUTS])
+def test_nonsense_under_any_name_is_told_in_one_sentence_or_read_as_numbers(tmp_path, walk, monkeypatch, name, write):
+    path = tmp_path / name
+    write(path, (walk[0][:FEW], walk[1][:FEW], walk[2]))
+    whole, refused = read_tree(path), 0
+    for place in _places(whole):
+        for value in NONSENSE:
+            changed = _with(whole, place, value)
+            monkeypatch.setattr(formats, "read_tree", lambda path, tree=changed: tree)
+            try:
+                for motion in read_motions(path):
+                    assert np.isfinite(motion.betas).all() and np.isfinite(motion.trans).all() and 1 <= motion.fps <= 10000, (place, value)
+            except SkelError as error:
+                assert name in error.what and "\n" not in str(error), (place, value)
+                refused += 1
+    assert refused > 20
 
 
 def test_model_files_of_another_kind_are_refused(tmp_path, model, walk):

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Motions of the SMPL family in every layout that is read, on a made-up SMPL body, and what becomes of them on SKEL's."""
+"""Motions of a made-up SMPL body, and what becomes of them on SKEL's."""
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,48 +14,22 @@ torch = pytest.importorskip("torch")
 
 from skel_blender import cli, environment, kinematics  # noqa: E402
 from skel_blender import take as takes  # noqa: E402
-from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX, LIMITS_ANATOMICAL, J, Q  # noqa: E402
+from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX  # noqa: E402
 from skel_blender.engine import __main__ as engine  # noqa: E402
-from skel_blender.engine.body import load_body  # noqa: E402
-from skel_blender.engine.body.chain import point_jacobians, pose_chain, pose_points  # noqa: E402
-from skel_blender.engine.body.points import Points  # noqa: E402
 from skel_blender.engine.imports import motion as motions  # noqa: E402
-from skel_blender.engine.imports.calibrate import calibrate  # noqa: E402
 from skel_blender.engine.imports.formats import read_motions  # noqa: E402
 from skel_blender.engine.imports.importer import Options, import_motion  # noqa: E402
-from skel_blender.engine.imports.rigid_fit import Wanted, _step, fit  # noqa: E402
-from skel_blender.engine.imports.source_body import chain, load_model, posed_skin  # noqa: E402
-from skel_blender.engine.imports.start_pose import follow  # noqa: E402
+from skel_blender.engine.imports.source_body import chain  # noqa: E402
 from skel_blender.messages import Log  # noqa: E402
 from tests import skel_file, synthetic_smpl  # noqa: E402
-from tests.engine.smpl_layouts import BETAS, JOINTS, in_camera, in_z_up, write_aist, write_amass, write_gvhmr_npz, write_phalp  # noqa: E402
+from tests.engine.smpl_layouts import BETAS, JOINTS, in_camera, in_z_up, write_aist, write_amass, write_phalp  # noqa: E402
 
 
-def test_smplx_models_are_cut_down_to_the_body(model, walk, tmp_path):
-    """55 joints: fingers ride the wrists, jaw and eyes the head; expressions are no shapes; lists of objects beside are passed over."""
-    entries = model[1]
-    count = len(entries["v_template"])
-    parents = np.array([*synthetic_smpl.PARENTS[:22], 15, 15, 15, *[20] * 15, *[21] * 15])
-    parents[0] = 2**31 - 1
-    weights = np.zeros((count, 55))
-    weights[:, :22] = entries["weights"][:, :22]
-    weights[:, 25], weights[:, 54] = entries["weights"][:, 22], entries["weights"][:, 23]  # SMPL's hands become fingers
-    weights[:, 22] = 0.5 * weights[:, 15]
-    weights[:, 15] *= 0.5
-    regressor = np.zeros((55, count))
-    regressor[:22] = entries["J_regressor"].toarray()[:22]
-    shapedirs = np.concatenate([entries["shapedirs"], 9.0 * np.ones((count, 3, 10))], axis=2)
-    np.savez(tmp_path / "SMPLX_NEUTRAL.npz", v_template=entries["v_template"], shapedirs=shapedirs, weights=weights, J_regressor=regressor,
-             posedirs=np.zeros((count, 3, 486), np.float32), kintree_table=np.stack([parents, np.arange(55)]), f=entries["f"],
-             part2num=np.array({"head": 15}, dtype=object))  # fmt: skip
-    write_gvhmr_npz(tmp_path / "m.npz", walk)
-    motion = read_motions(tmp_path / "m.npz")[0]
-    motion = replace(motion, betas=np.append(BETAS, np.ones(6)))
-    found = load_model(tmp_path, motion)
-    write_aist(tmp_path / "m.pkl", walk)
-    plain = load_model(model[0], replace(read_motions(tmp_path / "m.pkl")[0], betas=BETAS))
-    assert np.allclose(found.verts, plain.verts) and np.allclose(found.joints, plain.joints)
-    assert np.allclose(found.weights, plain.weights)
+def imported(path: Path, **options: object) -> tuple[takes.Take, dict, list[str]]:
+    said: list[str] = []
+    take = import_motion(Options(str(path), **options), lambda event: said.append(event.text) if isinstance(event, Log) else None)
+    takes.validate(take)
+    return take, json.loads(take.settings)["people"][0], said
 
 
 @pytest.mark.parametrize("frames", [1, 2, 5])
@@ -65,108 +38,6 @@ def test_a_few_frames_are_a_motion_too(model, walk, tmp_path, frames):
     write_amass(tmp_path / "short.npz", (poses[:frames], trans[:frames], joints))
     take, told, _ = imported(tmp_path / "short.npz", model=str(model[0]))
     assert len(take.people[0].frames) == frames and told["joint_distance_mm"] < 10.0
-
-
-def test_posed_skin_is_that_of_the_smplx_package(tmp_path, walk):
-    smplx = pytest.importorskip("smplx")
-    path = tmp_path / "SMPL_FEMALE.pkl"
-    synthetic_smpl.write_model(path, sex="female", blend=0.002)
-    poses, trans, _ = walk
-    poses, trans = poses[::20].copy(), trans[::20]
-    np.savez(tmp_path / "m.npz", poses=poses, trans=trans, betas=BETAS, fps=30)
-    motion = read_motions(tmp_path / "m.npz", up="y")[0]
-    source = load_model(path, motion)
-    rotations, centres = chain(motion, source.joints)
-    skin = posed_skin(source, motion, rotations, centres)
-    official = smplx.SMPL(str(path), batch_size=len(poses))
-    given = {"betas": np.tile(BETAS, (len(poses), 1)), "body_pose": poses[:, 3:], "global_orient": poses[:, :3], "transl": trans}
-    wanted = official(**{name: torch.as_tensor(value).float() for name, value in given.items()})
-    assert np.abs(skin - wanted.vertices.detach().numpy()).max() < 1e-5
-    assert np.abs(centres - wanted.joints.detach().numpy()[:, :JOINTS]).max() < 1e-5
-
-
-@pytest.fixture(scope="module")
-def points():
-    """Points in clusters on every segment, wanted where a known pose takes them."""
-    body = load_body("male")
-    rng = np.random.default_rng(3)
-    low, up = np.clip(np.array(LIMITS_ANATOMICAL), -1, 1).T
-    poses = torch.as_tensor(low + (up - low) * rng.random((40, Q)))
-    trans = torch.as_tensor(rng.normal(size=(40, 3)))
-    joint = torch.arange(J).repeat_interleave(4)
-    arms, weight = torch.as_tensor(0.1 * rng.normal(size=(4 * J, 3))), torch.as_tensor(rng.random(4 * J) + 0.5)
-    shape = body.shape(torch.as_tensor(rng.normal(size=(1, 10))))
-    posed = pose_chain(shape, torch.zeros(40, dtype=torch.long), poses, trans)
-    targets = (posed.rotations[:, joint] @ arms[:, :, None])[..., 0] + posed.positions[:, joint]
-    return shape, poses, trans, joint, arms, weight, targets
-
-
-def test_moments_of_the_points_give_the_step_of_the_points(points):
-    shape, poses, trans, joint, arms, weight, targets = points
-    rng = np.random.default_rng(5)
-    start = poses + 0.3 * torch.as_tensor(rng.normal(size=poses.shape))
-    pull, prior = torch.as_tensor(rng.random(Q)), poses
-    step = _step(shape, start, trans, Wanted.of(joint, arms, weight, targets), prior, pull)
-    owner = torch.zeros(len(poses), dtype=torch.long)
-    every = Points.rigid(tuple(map(str, range(len(joint)))), joint, arms + shape.joints[0, joint], torch.zeros(len(joint), 3, 10).double())
-    posed = pose_chain(shape, owner, start, trans)
-    where, pairs = pose_points(shape, owner, posed, every)
-    rows = point_jacobians(posed, every, pairs, list(range(3 + Q))) * weight[:, None, None].sqrt()
-    rows, residual = rows.flatten(1, 2), ((where - targets) * weight[:, None].sqrt()).flatten(1)
-    system, gradient = rows.transpose(1, 2) @ rows, (rows * residual[..., None]).sum(1)
-    torch.diagonal(system, dim1=1, dim2=2)[:, 3:] += pull
-    torch.diagonal(system, dim1=1, dim2=2).mul_(1 + 1e-6)
-    gradient[:, 3:] += pull * (start - prior)
-    assert torch.allclose(step, -torch.linalg.solve(system, gradient), atol=1e-7)
-
-
-def test_points_lead_back_to_the_pose(points):
-    shape, poses, trans, joint, arms, weight, targets = points
-    rng = np.random.default_rng(6)
-    start = poses + 0.05 * torch.as_tensor(rng.normal(size=poses.shape))
-    wanted = Wanted.of(joint, arms, weight, targets)
-    found, place = fit(shape, start, trans + 0.1, wanted, start, torch.full((Q,), 1e-9).double(), steps=8)
-    assert (found - poses).abs().max() < 1e-4 and (place - trans).abs().max() < 1e-5
-    limits = torch.stack([poses.amin(0) + 0.1, poses.amax(0) - 0.1], dim=1)
-    kept, _ = fit(shape, start, trans, wanted, start, torch.full((Q,), 1e-3).double(), limits, steps=8)
-    assert bool((kept >= limits[:, 0]).all()) and bool((kept <= limits[:, 1]).all())
-
-
-def test_angles_follow_the_rotations_without_jumps():
-    """Arms that circle overhead and a body that turns round and round: no step is larger than the motion's."""
-    count = 240
-    time = np.linspace(0, 4 * np.pi, count)
-    rotations = np.tile(np.eye(3), (count, JOINTS, 1, 1))
-    turn = motions.rotation_matrices(np.stack([0 * time, time, 0 * time], axis=-1))
-    lift = motions.rotation_matrices(np.stack([0 * time, 0 * time, 1.2 * np.sin(time)], axis=-1))
-    rotations[:] = turn[:, None]
-    for side in ("left_shoulder", "left_elbow", "left_wrist"):
-        rotations[:, motions.JOINT_INDEX[side]] = turn @ lift
-    rest = load_body("male").rest_body(np.zeros(10))
-    poses = follow(rotations, rest.frames, np.zeros(Q), rest.limits)
-    assert np.abs(np.diff(poses, axis=0)).max() < 2 * (time[1] - time[0])
-    transforms = kinematics.forward(poses, rest.joints, rest.frames)
-    assert np.abs(transforms[:, JOINT_INDEX["pelvis"], :3, :3] - turn).max() < 1e-9
-    assert np.abs(transforms[:, JOINT_INDEX["humerus_l"], :3, :3] - turn @ lift).max() < 1e-6
-
-
-def test_the_body_takes_the_sources_shape(model, walk, tmp_path):
-    write_amass(tmp_path / "m.npz", walk)
-    motion = read_motions(tmp_path / "m.npz")[0]
-    source = load_model(model[0], motion)
-    same = calibrate(load_body("female"), source)
-    assert np.abs(same.betas - BETAS).max() < 0.5 and same.distance < 0.003
-    other = calibrate(load_body("male"), source)
-    assert other.distance < 0.02
-    height = np.ptp(source.verts[:, 1])
-    assert abs(np.ptp(other.skin()[:, 1]) - height) < 0.02 * height
-
-
-def imported(path: Path, **options: object) -> tuple[takes.Take, dict, list[str]]:
-    said: list[str] = []
-    take = import_motion(Options(str(path), **options), lambda event: said.append(event.text) if isinstance(event, Log) else None)
-    takes.validate(take)
-    return take, json.loads(take.settings)["people"][0], said
 
 
 @pytest.mark.parametrize("body", ["female", "male"])

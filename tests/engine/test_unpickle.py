@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+from skel_blender.engine import unpickle
 from skel_blender.engine.unpickle import need, read_arrays, read_pickle
 from skel_blender.messages import SkelError
 
@@ -165,7 +166,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     for path in (tmp_path / "none.pkl", tmp_path):
         with pytest.raises(SkelError, match="can't be read"):
             read_pickle(path)
-    with pytest.raises(SkelError, match="There is no file"):
+    with pytest.raises(SkelError, match="can't be read"):
         read_arrays(tmp_path / "none.npz")
 
 
@@ -206,12 +207,23 @@ def test_npz_is_read_without_its_pickles(tmp_path):
     with pytest.raises(SkelError, match="pickled objects"):
         read_arrays(tmp_path / "b.npz")
     (tmp_path / "c.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:60])
-    with pytest.raises(SkelError, match="is damaged"):
-        read_arrays(tmp_path / "c.npz")
+    (tmp_path / "c.npy").write_bytes(pickle.dumps(1))
+    for name in ("c.npz", "c.npy"):
+        with pytest.raises(SkelError, match="is damaged"):
+            read_arrays(tmp_path / name)
     buffer = io.BytesIO()
     pickle.dump({"x": np.arange(3)}, buffer)
     (tmp_path / "d.pkl").write_bytes(buffer.getvalue())
     assert np.array_equal(read_arrays(tmp_path / "d.pkl")["x"], np.arange(3))
+
+
+def test_what_unpacks_to_more_than_a_machine_holds_is_refused(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros(100_000))
+    assert (tmp_path / "bomb.npz").stat().st_size < 2000
+    monkeypatch.setattr(unpickle, "MOST_BYTES", 700_000)
+    with pytest.raises(SkelError, match="unpacks to more") as caught:
+        read_arrays(tmp_path / "bomb.npz")
+    assert caught.value.code == "hostile_file"
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,15 @@ def test_exif_turns_an_image_and_gives_the_focal_length(tmp_path):
     assert source.focal_hint_px == pytest.approx(28 * 600 / 43.2666, rel=1e-4)
 
 
+@pytest.mark.parametrize("stated", [0, (0, 0), (-28, 1), "wide", b"\xff"], ids=str)
+def test_nonsense_in_exif_is_no_focal_length(tmp_path, stated):
+    rational = pytest.importorskip("PIL.TiffImagePlugin").IFDRational
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA405] = rational(*stated) if isinstance(stated, tuple) else stated
+    Image.fromarray(picture(40, 480, 360)).save(tmp_path / "edited.jpg", exif=exif)
+    assert open_source([tmp_path / "edited.jpg"]).focal_hint_px is None
+
+
 def test_the_last_picture_stays_as_long_as_the_clip(tmp_path):
     path = tmp_path / "clip.mkv"
     with av.open(str(path), "w") as container:

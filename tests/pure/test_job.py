@@ -108,8 +108,7 @@ def test_cancel_kills_a_process_that_does_not_listen(monkeypatch):
 
 def test_a_result_that_races_with_cancel_stays_cancelled():
     running = start(
-        "signal.signal(signal.SIGINT, lambda *a: (say(m.Done('t')), os._exit(0)))\n"
-        "say(m.Progress('fit', 0, 1)); time.sleep(60)"
+        "signal.signal(signal.SIGINT, lambda *a: (say(m.Done('t')), os._exit(0)))\nsay(m.Progress('fit', 0, 1)); time.sleep(60)"
     )
     wait_for(running, messages.Progress)
     running.cancel()
@@ -119,10 +118,7 @@ def test_a_result_that_races_with_cancel_stays_cancelled():
 @POSIX
 def test_nothing_that_the_engine_started_survives_it(monkeypatch):
     monkeypatch.setattr(job, "LINGER_S", 0.3)
-    body = (
-        "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
-        "say(m.Log('info', str(p.pid))); say(m.Done('t'))"
-    )
+    body = "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\nsay(m.Log('info', str(p.pid))); say(m.Done('t'))"
     events = end(start(body), 10.0)
     assert events[-1] == messages.Done("t")
     assert gone(int(events[0].text))
@@ -175,17 +171,6 @@ def test_run_turns_ctrl_c_into_a_cancel():
     process.send_signal(2)
     assert process.communicate()[0] == "cancelled\n"
     watchdog.cancel()
-
-
-def test_the_command_line_holds_what_was_asked_and_no_more(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    plain = job.engine_command("py", job.Request(("clip.mp4",), "t.npz"))
-    assert plain == ["py", "-m", "skel_blender.engine", "reconstruct", str(tmp_path / "clip.mp4"), "--out=t.npz", "--events"]
-    full = job.Request(("a", "b"), "t", "3:9", 2, "open_male", "cpu", 50.0, 900.0, "still", 0, "m.task")
-    assert job.engine_command("py", full)[6:] == [
-        "--out=t", "--frames=3:9", "--people=2", "--body=open_male", "--device=cpu", "--fov=50.0", "--focal-length=900.0",
-        "--camera=still", "--seed=0", "--model=m.task", "--events",
-    ]  # fmt: skip
 
 
 def gone(pid: int) -> bool:

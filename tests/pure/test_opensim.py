@@ -232,8 +232,9 @@ def test_orientations_are_read_back():
         assert turned(body_fixed_angles(matrix)) == pytest.approx(matrix, abs=1e-7)
 
 
-def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "skel_blender.opensim", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True)
+def command(source: Path, out: Path, *options: object) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "skel_blender.opensim", str(source), "--out", str(out), *map(str, options)]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
 
 
 def test_the_command_writes_everybody_and_overwrites_nobody(tmp_path):

@@ -4,48 +4,25 @@
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 
 import pytest
 
 from skel_blender import cli, environment, take
-from tests import fake_engine, synthetic
+from tests import synthetic
 
 WRITTEN = ["Geometry", "clip.mp4", "shot.mot", "shot.osim", "shot.trc", "shot_2.mot", "shot_2.osim", "shot_2.trc"]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the engine's Python is played by a shell script")
 
 
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A folder with footage; the engine's Python runs the fake engine as the engine and all else as it is."""
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    fake = fake_engine.as_python(tools)
-    python = tools / "either"
-    python.write_text(f'#!/bin/sh\ncase "$2" in *.engine) exec "{fake}" "$@";; *) exec "{sys.executable}" "$@";; esac\n')
-    python.chmod(0o755)
-    monkeypatch.setattr(environment, "install", lambda root, base, on_line, name="engine": python)
-    monkeypatch.setattr(environment, "landmark_model", lambda root: tools / "model.task")
-    folder = tmp_path / "shots"
-    folder.mkdir()
-    (folder / "clip.mp4").write_bytes(b"footage")
-    return folder
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
 def test_footage_becomes_models_motions_and_markers(place, capfd):
     words = ["reconstruct", str(place / "clip.mp4"), "-o", str(place / "shot.osim")]
     assert cli.main(words) == 0
-    assert names(place) == WRITTEN and len(names(place / "Geometry")) == 2 * 24
+    assert sorted(os.listdir(place)) == WRITTEN and len(os.listdir(place / "Geometry")) == 2 * 24
     said = capfd.readouterr().err
     assert all(f"Wrote {place / name}" in said for name in WRITTEN if name.startswith("shot"))
     assert cli.main(words) == 1 and "exists already" in capfd.readouterr().err
     assert cli.main([*words, "--overwrite"]) == 0
-    assert names(place) == WRITTEN
+    assert sorted(os.listdir(place)) == WRITTEN
 
 
 def test_a_neighbour_is_not_overwritten_unasked_nor_found_too_late(place, capfd, monkeypatch):
@@ -53,17 +30,17 @@ def test_a_neighbour_is_not_overwritten_unasked_nor_found_too_late(place, capfd,
     monkeypatch.setattr(environment, "install", None)  # no work is begun
     assert cli.main(["reconstruct", str(place / "clip.mp4"), "-o", str(place / "shot.osim")]) == 1
     assert "shot_2.trc exists already" in capfd.readouterr().err
-    assert names(place) == ["clip.mp4", "shot_2.trc"] and (place / "shot_2.trc").read_text() == "mine"
+    assert sorted(os.listdir(place)) == ["clip.mp4", "shot_2.trc"] and (place / "shot_2.trc").read_text() == "mine"
 
 
 def test_a_saved_take_is_exported(place, capfd):
     take.save(synthetic.random_take(frames=3, people=2), place / "shot.npz")
     words = ["export", str(place / "shot.npz"), "-o"]
     assert cli.main([*words, str(place / "one.osim"), "--person", "2", "--mass", "60"]) == 0
-    assert names(place) == ["Geometry", "clip.mp4", "one.mot", "one.osim", "one.trc", "shot.npz"]
+    assert sorted(os.listdir(place)) == ["Geometry", "clip.mp4", "one.mot", "one.osim", "one.trc", "shot.npz"]
     assert cli.main([*words, str(place / "one.mot"), "--person", "1"]) == 1
     assert cli.main([*words, str(place / "two.trc"), "--person", "3"]) == 1
     assert cli.main([*words, str(place / "two.osim"), "--mass", "heavy"]) == 1
     said = capfd.readouterr().err
     assert "exists already" in said and "no number 3" in said and "not a mass" in said
-    assert not [name for name in names(place) if name.startswith("two")]
+    assert not [name for name in os.listdir(place) if name.startswith("two")]

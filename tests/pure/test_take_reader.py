@@ -32,8 +32,9 @@ def test_the_reader_in_the_docs_reads_a_take(tmp_path, zoom):
     assert [words[0] for words in said] == [person.name for person in made.people for _ in person.frames]
     found = np.array([[float(word) for word in words[1:]] for words in said])
     world = np.concatenate([person.joints()[:, 0] for person in made.people])
-    camera = np.concatenate([made.camera.world_to_cam] * 2)
-    pixels = np.einsum("tij,tj->ti", np.tile(made.camera.lenses(), (2, 1, 1)), np.einsum("tij,tj->ti", camera, np.c_[world, np.ones(len(world))])[:, :3])
+    camera, lenses = np.concatenate([made.camera.world_to_cam] * 2), np.concatenate([made.camera.lenses()] * 2)
+    seen = np.einsum("tij,tj->ti", camera[:, :3], np.c_[world, np.ones(len(world))])
+    pixels = np.einsum("tij,tj->ti", lenses, seen)
     assert found[:, 0] == pytest.approx(np.tile(made.frames, 2) * 1.001 / 30, abs=1e-4)
     assert found[:, 1:4] == pytest.approx(world, abs=1e-4)
     assert found[:, 4:6] == pytest.approx(pixels[:, :2] / pixels[:, 2:], abs=1e-4)

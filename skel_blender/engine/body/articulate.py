@@ -9,54 +9,20 @@ subtrees are again one product with that table. The batch comes last (batchlast.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
 
 from ...anatomy import DOFS_OF_JOINT, PARENTS, J, Q
 from .batchlast import apply, axial, cross, product
-from .boneframes import BoneFrames
-from .couplings import BENDS, BLADE_SIGNS, BLADE_STARTS, BLADES, LENGTHS, Coupled, coupled_gradients, coupled_offsets, span_rows
+from .couplings import BENDS, BLADE_SIGNS, BLADE_STARTS, BLADES, LENGTHS, Coupled, coupled_gradients, coupled_offsets
+from .kept import kept
+from .skeleton import Skeleton
 
 # A row for each joint's first, second and third DoF; where it has none, a turn by zero. Then the angles that couple.
 _SLOTS = [dofs[slot] if slot < len(dofs) else None for slot in range(3) for dofs in DOFS_OF_JOINT]
 _ANGLES = [*(dofs[min(slot, len(dofs) - 1)].index for slot in range(3) for dofs in DOFS_OF_JOINT), *BLADES, *BENDS]
 _TURNS, _COUPLED = len(_SLOTS), len(BLADES) + len(BENDS)
-
-
-@dataclass(frozen=True)
-class Skeleton:
-    """What articulation needs of a body.
-
-    R rows, three numbers each, linear in betas: 24 offsets from the parent, five spans (couplings.py), and, where bones turn the joint
-    frames, their 24 tips (boneframes.py).
-    """
-
-    template: torch.Tensor  # (3 R,1) m
-    directions: torch.Tensor  # (3 R,10)
-    bones: BoneFrames | None
-    frames: torch.Tensor  # (24,3,3,1) joint frames, where no bones turn them
-
-    @classmethod
-    def of(cls, J_template: torch.Tensor, J_shapedirs: torch.Tensor, frames: torch.Tensor, bones: BoneFrames | None) -> Skeleton:
-        """Of joints (24,3) m, their derivatives (24,3,10), and joint frames (24,3,3)."""
-        rows = skeleton_rows().to(J_template)
-        template, directions = rows @ J_template.reshape(-1, 1), rows @ J_shapedirs.reshape(3 * J, -1)
-        if bones is not None:
-            template = torch.cat([template, bones.tip.reshape(-1, 1)])
-            directions = torch.cat([directions, bones.tip_by_betas.flatten(0, 1)])
-        return cls(template, directions, bones, frames[..., None])
-
-
-@lru_cache(maxsize=1)
-def skeleton_rows() -> torch.Tensor:
-    """(87,72): rest joints, as 72 numbers, to their 24 offsets from the parents and the five spans."""
-    differences = torch.eye(J, dtype=torch.float64)
-    for joint in range(1, J):
-        differences[joint, PARENTS[joint]] = -1.0
-    return torch.cat([torch.kron(differences, torch.eye(3, dtype=torch.float64)), span_rows()])
 
 
 class Tables(NamedTuple):
@@ -77,7 +43,7 @@ class Tables(NamedTuple):
     eye: torch.Tensor  # (1,3,3,1)
 
 
-@lru_cache(maxsize=8)
+@kept
 def tables(dtype: torch.dtype, device: torch.device) -> Tables:
     """The constants, made once."""
     axes = torch.tensor([dof.axis if dof else (0.0, 0.0, 0.0) for dof in _SLOTS], dtype=torch.float64)

@@ -9,11 +9,11 @@ phi = b x db - (v . db) / (1 + c) b: with b, and about b as parallel transport f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 
 from .batchlast import cross
+from .kept import kept_property
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class BoneFrames:
         twist = (turn * direction).sum(1, keepdim=True)
         return torch.addcmul(cross(turn, direction.expand_as(turn)), twist, lever, value=-1).div_(length)
 
-    @cached_property
+    @kept_property
     def _by_direction(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Constant (24,16,1) and matrix (24,16,3): b to c W + [v]x W (9), W^T v (3), v (3), 1 + c (1), which are affine in b."""
         eye = torch.eye(3).to(self.start)

@@ -13,16 +13,13 @@ from dataclasses import dataclass
 
 import torch
 
-from ...anatomy import DOFS, DOFS_OF_JOINT, J, Q
-from .articulate import Articulation, articulated, skeleton_rows, tables
+from ...anatomy import DOFS, DOFS_OF_JOINT, SMPL_FEATURE_JOINTS, J, Q
+from .articulate import Articulation, articulated, tables
 from .batchlast import apply, cross, product
 from .couplings import BENDS, BLADES, coupled_by_betas, coupled_slides
 from .points import TRANS, Points, moves
 from .shape import Shape
-
-# The joint whose rotation each of SMPL's joints 1 to 23 feeds into the pose blend shapes; -1 feeds none.
-FEATURE_JOINTS = (6, 1, 11, 7, 2, 12, 9, 4, -1, 10, 5, -1, 19, 14, 13, 20, 15, 21, 16, 23, 18, -1, -1)
-
+from .skeleton import skeleton_rows
 
 _DOF_JOINT = [dof.joint for dof in DOFS]
 _SLOT_OF_DOF = [DOFS_OF_JOINT[dof.joint].index(dof) for dof in DOFS]  # whether it is its joint's first, second or third
@@ -135,10 +132,10 @@ def point_shape_jacobians(posed: Posed, shape: Shape, points: Points, pairs: tor
 
 def blend_jacobians(posed: Posed, points: Points) -> torch.Tensor:
     """(F,K,3,46) the pose blend shapes' part of the derivatives by poses: the feature's by a DoF is [axis]x R of its own joint."""
-    count, dofs = len(posed.local), [DOFS_OF_JOINT[joint] if joint >= 0 else () for joint in FEATURE_JOINTS]
+    count, dofs = len(posed.local), [DOFS_OF_JOINT[joint] if joint >= 0 else () for joint in SMPL_FEATURE_JOINTS]
     slots = torch.tensor([[own[k].index if k < len(own) else Q for k in range(3)] for own in dofs])
     axes = torch.cat([posed.local_axes, torch.zeros_like(posed.local_axes[:, :1])], 1)[:, slots]  # (F,23,3,3)
-    local = posed.local[:, list(FEATURE_JOINTS), None].expand(-1, -1, 3, 3, 3)
+    local = posed.local[:, list(SMPL_FEATURE_JOINTS), None].expand(-1, -1, 3, 3, 3)
     change = torch.linalg.cross(axes[..., None].expand_as(local), local, dim=-2).flatten(-2)  # (F,23,3,9)
     rows = posed.rotations.permute(0, 2, 1, 3).reshape(-1, 3 * J).float()
     answers = (rows @ points.blends).reshape(count, 3, J - 1, len(points), 9) @ change[:, None].mT.float()  # (F,3,23,K,3)
@@ -155,7 +152,7 @@ def blend_gradient(posed: Posed, points: Points, by_point: torch.Tensor) -> tupl
     turned = (posed.rotations[:, points.joint].mT @ by_point[:, points.point, :, None])[..., 0]
     by_feature = (turned.flatten(1) @ points.posedirs.flatten(0, 1)).unflatten(1, (J - 1, 3, 3))
     by_local = torch.zeros_like(posed.local)
-    fed = [(feature, joint) for feature, joint in enumerate(FEATURE_JOINTS) if joint >= 0]
+    fed = [(feature, joint) for feature, joint in enumerate(SMPL_FEATURE_JOINTS) if joint >= 0]
     by_local[:, [joint for _, joint in fed]] = by_feature[:, [feature for feature, _ in fed]]
     torque = torch.linalg.cross(posed.local, by_local, dim=-2).sum(-1)
     by_poses = (torque[:, _DOF_JOINT] * posed.local_axes).sum(-1)
@@ -166,7 +163,7 @@ def pose_feature(local: torch.Tensor) -> torch.Tensor:
     """(F,207) what drives the pose blend shapes: F_s - I of SMPL's joints 1 to 23, row-major (SMPL, Loper et al. 2015, equation 9)."""
     eye = torch.eye(3, dtype=local.dtype, device=local.device)
     fed = torch.cat([local - eye, torch.zeros_like(local[:, :1])], dim=1)  # number -1, the last, feeds nothing
-    return fed[:, list(FEATURE_JOINTS)].flatten(1)
+    return fed[:, list(SMPL_FEATURE_JOINTS)].flatten(1)
 
 
 def _levers(points: Points, pairs: torch.Tensor, dofs: list[int]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -11,12 +11,12 @@ of functions of angles, and both directions are products with that table, whose 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 
 from ...anatomy import ARCS, DOFS_OF_JOINT, ELLIPSOIDS, J
+from .kept import kept
 
 BENDS = [DOFS_OF_JOINT[joint][slot].index for slot in range(2) for joint in ARCS]  # u of three arcs, then w
 BLADES = [DOFS_OF_JOINT[joint][slot].index for slot in range(2) for joint in ELLIPSOIDS]  # abduction of two blades, then elevation
@@ -50,7 +50,7 @@ class _Tables(NamedTuple):
     slides_of: torch.Tensor  # (30,) which length
 
 
-@lru_cache(maxsize=8)
+@kept
 def _tables(dtype: torch.dtype, device: torch.device) -> _Tables:
     sums, constants = torch.zeros(J, 3, 18, dtype=torch.float64), torch.zeros(J, 3, dtype=torch.float64)
     onto_lengths = torch.zeros(LENGTHS, J, 3, dtype=torch.float64)

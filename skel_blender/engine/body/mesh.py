@@ -4,22 +4,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 
-from ...anatomy import PARENTS, J
-from .chain import FEATURE_JOINTS
+from ...anatomy import FEATURE_JOINTS, PARENTS, SMPL_FEATURE_JOINTS, J
+from .kept import kept_property
 
-FEATURES = 9 * len(FEATURE_JOINTS)
 FIRST_CHILD = tuple(PARENTS.index(joint) if joint in PARENTS else 0 for joint in range(J))  # 0: none
-_MOVING = [joint for joint in FEATURE_JOINTS if joint >= 0]
-FEATURE_ROWS = tuple(9 * s + k for s, joint in enumerate(FEATURE_JOINTS) if joint >= 0 for k in range(9))
+FEATURE_ROWS = tuple(9 * s + k for s, joint in enumerate(SMPL_FEATURE_JOINTS) if joint >= 0 for k in range(9))
 
 
 def moving_features(local: torch.Tensor) -> torch.Tensor:
     """(B,171) the entries of the pose feature (`chain.pose_feature`) that are not always zero, of `articulate`'s local rotations."""
-    chosen = local[_MOVING] - torch.eye(3).to(local)[..., None]
+    chosen = local[list(FEATURE_JOINTS)] - torch.eye(3).to(local)[..., None]
     return chosen.flatten(0, 2).t()
 
 
@@ -32,7 +29,7 @@ class Mesh:
     weights: torch.Tensor  # (V,24), rows sum to 1
     posedirs: torch.Tensor | None = None  # (V,3,207)
 
-    @cached_property
+    @kept_property
     def _planes(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Template (3V,), directions (10 or 181, 3V) and weights (24,V), axis by axis: betas first, then the moving features."""
         rows = [self.shapedirs.permute(2, 1, 0).flatten(1)]
@@ -104,4 +101,3 @@ class ScaledBones:
 # Skin vertices of the SMPL topology whose distance along an axis (0 x, 1 y, 2 z of the model frame) scales bones: head along z, y, x,
 # hands along bone x and y (the right hand's for both), thorax front to back twice.
 SCALE_PAIRS = ((410, 384, 2), (414, 384, 1), (196, 3708, 0), (6179, 6137, 1), (5670, 5906, 0), (3027, 3495, 2), (3027, 3506, 2))
-

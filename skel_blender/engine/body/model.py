@@ -9,7 +9,6 @@ and radians. Shape once per person (`shape`), pose every frame (`forward`, or `c
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, is_dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,16 @@ import torch
 
 from ...anatomy import PARENTS, J, Q
 from ...take import RestBody
-from .articulate import Skeleton, articulate, articulate_joints
+from .articulate import articulate, articulate_joints
 from .blend import blend
 from .boneframes import BoneFrames
+from .kept import kept_property
 from .mesh import Mesh, ScaledBones
 from .points import Points
 from .regressed import regressed_points
 from .resting import rest_body
 from .shape import Shape
+from .skeleton import Skeleton
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class BodyModel:
     uv: np.ndarray  # (F,4,2) float32, per corner
     skel_faces: np.ndarray  # (Fk,3) int32
     skel_joint: np.ndarray  # (Vk,) the joint whose bone a vertex belongs to
-    surface: Points | None = None  # head top, toes and heels, which keypoint sets speak of beside the markers
+    surface: Points  # head top, toes and heels, which keypoint sets speak of beside the markers
     source: Path | None = None  # the file that it was read from; None for the open body
 
     parents = PARENTS
@@ -79,9 +80,7 @@ class BodyModel:
         joints = articulate_joints(self._skeleton, poses, betas, trans)
         return joints if len(lead) == 1 else joints.view(*lead, J, 3)
 
-    def forward(
-        self, poses: torch.Tensor, betas: torch.Tensor, trans: torch.Tensor, skin: bool = True, skel: bool = False
-    ) -> BodyOutput:
+    def forward(self, poses: torch.Tensor, betas: torch.Tensor, trans: torch.Tensor, skin: bool = True, skel: bool = False) -> BodyOutput:
         """Pose and shape: poses (...,46) rad, betas (...,10), trans (...,3) m, leading shapes broadcast; betas (10,) shape everybody.
 
         Equations of Keller et al. 2023, section 3, in the numbers of the released model. Differentiable once by all three.
@@ -136,14 +135,12 @@ class BodyModel:
         template, directions = self.J_template.reshape(-1, 1), self.J_shapedirs.reshape(3 * J, -1)
         return torch.addmm(template, directions, betas.t()).view(J, 3, -1)
 
-    @cached_property
+    @kept_property
     def _skeleton(self) -> Skeleton:
         return Skeleton.of(self.J_template, self.J_shapedirs, self.rest_frames, self.bone_frames)
 
 
-def _flat(
-    poses: torch.Tensor, betas: torch.Tensor, trans: torch.Tensor
-) -> tuple[torch.Size, torch.Tensor, torch.Tensor, torch.Tensor]:
+def _flat(poses: torch.Tensor, betas: torch.Tensor, trans: torch.Tensor) -> tuple[torch.Size, torch.Tensor, torch.Tensor, torch.Tensor]:
     """The common leading shape, and poses (B,46), betas (N,10) with N 1 or B, trans (B,3)."""
     if poses.shape[-1] != Q or trans.shape[-1] != 3:
         raise ValueError(f"poses must end in {Q} and trans in 3, not {tuple(poses.shape)} and {tuple(trans.shape)}")

@@ -51,7 +51,7 @@ def read_open(sex: str) -> BodyModel:
         uv=data["uv"].astype(np.float32),
         skel_faces=data["skel_faces"].astype(np.int32),
         skel_joint=data["skel_joint"].astype(np.uint8),
-        surface=points("surface") if "surface_joint" in data else None,
+        surface=points("surface"),
     )
 
 
@@ -63,7 +63,7 @@ def _rotations(stored: torch.Tensor) -> torch.Tensor:
 
 def _bones(data: dict[str, np.ndarray]) -> Mesh:
     """Bones that ride one joint each; a part's affine shape directions become directions of its vertices."""
-    verts = data["skel_v_template"].astype(np.float64) * (data["skel_v_scale"] if "skel_v_scale" in data else 1.0)
+    verts = data["skel_v_template"].astype(np.float64)
     affine = data["skel_part_affine"].astype(np.float64)[data["skel_part"]]  # (Vk,10,3,4)
     moved = np.einsum("vkij,vj->vik", affine[..., :3], verts) + affine[..., 3].transpose(0, 2, 1)
     weights = np.zeros((len(verts), J))

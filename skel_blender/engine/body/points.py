@@ -8,11 +8,11 @@ p = sum_j R_j (m_j + S_j b + P_j f - w_j J_j) + w_j t_j with m_j = sum_v r_v w_v
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
 
 import torch
 
 from ...anatomy import DOFS_OF_JOINT, JOINT_INDEX, PARENTS, J, Q
+from .kept import kept_property
 
 TRANS = 3  # a frame's state is (trans, poses)
 
@@ -87,7 +87,7 @@ class Points:
         pairs = self.template + torch.einsum("pik,nk->npi", self.shapedirs, betas)
         return self.gathered(pairs)
 
-    @cached_property
+    @kept_property
     def blends(self) -> torch.Tensor:
         """(24 3, 23 K 9) posedirs by joint and by SMPL's joint: rotations in a row (.., 24 3) times this answer to the pose feature.
 
@@ -97,12 +97,12 @@ class Points:
         wide.permute(0, 2, 1, 3, 4).index_put_((self.joint, self.point), self.posedirs.unflatten(-1, (J - 1, 9)), accumulate=True)
         return wide.transpose(2, 3).reshape(J * 3, -1).float()
 
-    @cached_property
+    @kept_property
     def used(self) -> torch.Tensor:
         """(U,) the joints that any point rides."""
         return torch.unique(self.joint)
 
-    @cached_property
+    @kept_property
     def _cells(self) -> torch.Tensor:
         """(P,) the place of each pair in a table (K,U), flat."""
         return self.point * len(self.used) + torch.searchsorted(self.used, self.joint)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...anatomy import LIMITS_ANATOMICAL, PARENTS, J
+from ...anatomy import LIMITS_ANATOMICAL, PARENTS, SMPL_FEATURE_JOINTS, J
 from ...messages import SkelError
 from ...take import TRIANGLE
 from ..unpickle import need, read_arrays
 from .boneframes import BoneFrames
 from .landmarks import blazepose_markers, sole_points, surface_points
-from .mesh import FEATURES, FIRST_CHILD, SCALE_PAIRS, Mesh, ScaledBones
+from .mesh import FIRST_CHILD, SCALE_PAIRS, Mesh, ScaledBones
 from .model import BodyModel
 
 VERSION = "1.1.1"
@@ -41,7 +41,7 @@ def read_skel(path: Path | str, sex: str = "male") -> BodyModel:
     if shapedirs.shape[2] < BETAS:
         raise _unfit(path, f"has {shapedirs.shape[2]} shape directions, where {BETAS} or more are expected")
     skin = Mesh(real("skin_template_v", SKIN_VERTS, 3), shapedirs[:, :, :BETAS].contiguous(), real("skin_weights", SKIN_VERTS, J),
-                real("posedirs", SKIN_VERTS, 3, FEATURES))  # fmt: skip
+                real("posedirs", SKIN_VERTS, 3, 9 * len(SMPL_FEATURE_JOINTS)))  # fmt: skip
     regressor = real("J_regressor_osim", J, SKIN_VERTS)
     J_template, J_shapedirs = regressor @ skin.template, torch.einsum("jv,vik->jik", regressor, skin.shapedirs)
     apose = real("apose_rel_transfo", J, 4, 4)

@@ -24,9 +24,8 @@ import torch
 
 from ...messages import SkelError
 from ..plain import Dtype, Holder, Refused, plain
-from ..unpickle import Function, Reader, read_bytes
+from ..unpickle import MOST_BYTES, Function, Reader, read_bytes, unzipped
 
-_MOST_BYTES = 4 << 30  # unpacked
 _MOST_NESTED = 16  # tuples within tuples; a tower of them would overflow Python's own hash
 _TORCH_MAGIC = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # what torch's files of before 2020 start with, after the protocol
 _COMPRESSED: dict[bytes, Callable[[bytes], Any]] = {
@@ -56,9 +55,7 @@ def _tree(data: bytes, path: Path) -> Any:
         with zipfile.ZipFile(BytesIO(data)) as file:
             if any(name.endswith("data.pkl") for name in file.namelist()):
                 return _torch(data, path)
-            if sum(item.file_size for item in file.infolist()) > _MOST_BYTES:
-                raise Refused("it unpacks to more than 4 GB")
-            return {name.removesuffix(".npy"): _array(BytesIO(file.read(name))) for name in file.namelist()}
+            return {name.removesuffix(".npy"): _array(content) for name, content in unzipped(file)}
     if data[:6] == b"\x93NUMPY":
         return _array(BytesIO(data))
     if data[2:].startswith(_TORCH_MAGIC):
@@ -72,8 +69,8 @@ def _tree(data: bytes, path: Path) -> Any:
 
 
 def _bounded(read: Callable[[int], bytes]) -> bytes:
-    data = read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
+    data = read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
         raise Refused("it unpacks to more than 4 GB")
     return data
 

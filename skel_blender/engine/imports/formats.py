@@ -23,13 +23,12 @@ import numpy as np
 
 from ...messages import SkelError
 from .containers import read_tree
-from .motion import BODY, UP_AXES, Lens, SmplMotion, bridged, frame_rate, nearest_rotations, rotation_matrices
+from .entries import Tree, first_of, numbers_of, rate_of, rotations_of, rotations_of_parts
+from .motion import UP_AXES, Lens, SmplMotion, bridged, frame_rate, nearest_rotations
 
-_WIDTHS = {72: "smpl", 66: "smplh", 63: "smplh", 69: "smpl", 156: "smplh", 165: "smplx"}  # numbers a frame, as axis times angle
 _UPRIGHT = 0.9  # cosine; a trunk that points along another axis than the layout's up in most frames tells the axis
 _PHALP_FOCAL = 5000 / 256  # PHALP's focal length in units of the image's longer side
-
-Tree = dict[Any, Any]
+_LONGEST = 10_000_000  # frames from a track's first to its last
 
 
 def read_motions(path: Path | str, fps: float | None = None, up: str | None = None) -> list[SmplMotion]:
@@ -39,12 +38,12 @@ def read_motions(path: Path | str, fps: float | None = None, up: str | None = No
     """
     path = Path(path)
     tree = read_tree(path)
-    found: list[SmplMotion] = []
-    if isinstance(tree, dict):
-        for layout in (_gvhmr, _tram, _wham, _phalp, _smpl_pickle, _amass):
-            found = layout(tree, path)
-            if found:
-                break
+    try:
+        found = _people(tree, path) if isinstance(tree, dict) else []
+    except SkelError:
+        raise
+    except Exception as error:  # names that a layout knows, with anything under them
+        raise SkelError("bad_motion", f"{path.name} has the names of a layout, but not what belongs there.", "Export it again.") from error
     if not found:
         keys = f" (it has {', '.join(map(str, list(tree)[:6]))})" if isinstance(tree, dict) and tree else ""
         raise SkelError("bad_motion", f"{path.name} is in none of the layouts AMASS, SMPL, 4D-Humans, WHAM, GVHMR and TRAM{keys}.",
@@ -55,46 +54,53 @@ def read_motions(path: Path | str, fps: float | None = None, up: str | None = No
     return sorted(found, key=lambda motion: -len(motion.frames))
 
 
+def _people(tree: Tree, path: Path) -> list[SmplMotion]:
+    """By the first layout that knows the file."""
+    for layout in (_gvhmr, _tram, _wham, _phalp, _smpl_pickle, _amass):
+        found = layout(tree, path)
+        if found:
+            return found
+    return []
+
+
 def _amass(tree: Tree, path: Path) -> list[SmplMotion]:
     if "poses" in tree:
-        poses = _numbers(tree, "poses", path)
-        rotations, model = _rotations(poses, path)
-    elif _first(tree, "root_orient", "global_orient") is not None and _first(tree, "pose_body", "body_pose") is not None:
-        rotations, model = _parts(tree, path)
+        poses = numbers_of(tree, "poses", path)
+        rotations, model = rotations_of(poses, path)
+    elif first_of(tree, "root_orient", "global_orient") is not None and first_of(tree, "pose_body", "body_pose") is not None:
+        rotations, model = rotations_of_parts(tree, path)
     else:
         return []
-    stated = str(np.ravel(tree.get("surface_model_type", tree.get("model", "")))[0]) if _first(tree, "surface_model_type", "model") else ""
-    model = next((name for name in ("smplx", "smplh", "smpl") if stated.lower().startswith(name)), model)
-    trans = _first(tree, "trans", "transl", "translation")
+    stated = str(np.ravel(first_of(tree, "surface_model_type", "model"))[0]).lower()
+    model = next((name for name in ("smplx", "smplh", "smpl") if stated.startswith(name)), model)
+    trans = first_of(tree, "trans", "transl", "translation")
     if trans is None:
         raise SkelError("bad_motion", f"{path.name} has poses but no trans.", "Export it with the person's place in each frame.")
-    rate = _first(tree, "mocap_framerate", "mocap_frame_rate", "fps", "frame_rate")
-    fps = frame_rate(float(np.ravel(rate)[0])) if rate is not None and float(np.ravel(rate)[0]) > 0 else None
+    fps = rate_of(tree, "mocap_framerate", "mocap_frame_rate", "fps", "frame_rate")
     return [_motion("Person 1", "AMASS", path, rotations, trans, tree.get("betas"), model, tree, fps, "z", has_floor=True)]
 
 
 def _smpl_pickle(tree: Tree, path: Path) -> list[SmplMotion]:
     if "smpl_poses" not in tree:
         return []
-    rotations, model = _rotations(_numbers(tree, "smpl_poses", path), path)
-    trans = _numbers(tree, "smpl_trans", path)
+    rotations, model = rotations_of(numbers_of(tree, "smpl_poses", path), path)
+    trans = numbers_of(tree, "smpl_trans", path)
     scale = float(np.ravel(tree.get("smpl_scaling", 1.0))[0])
-    rate = tree.get("fps")
     # AIST++ is at 60 frames a second and says its scale; what was made after its example without one runs at 30
-    fps = frame_rate(float(np.ravel(rate)[0])) if rate is not None else Fraction(60 if "smpl_scaling" in tree else 30)
+    fps = rate_of(tree, "fps") or Fraction(60 if "smpl_scaling" in tree else 30)
     return [_motion("Person 1", "SMPL", path, rotations, trans / scale, tree.get("smpl_betas"), model, tree, fps, "y", has_floor=False)]
 
 
 def _gvhmr(tree: Tree, path: Path) -> list[SmplMotion]:
-    inner = _first(tree, "smpl_params_global", "pred_smpl_params_global")
+    inner = first_of(tree, "smpl_params_global", "pred_smpl_params_global")
     if not isinstance(inner, dict):
         flat = {key.partition("/")[2]: value for key, value in tree.items() if str(key).startswith("smpl_params_global/")}
         inner = flat or None
     if inner is None:
         return []
     inner = {key: value[0] if np.ndim(value) == 3 and len(value) == 1 else value for key, value in inner.items()}
-    rotations, _ = _parts(inner, path)
-    trans = _numbers(inner, "transl", path)
+    rotations, _ = rotations_of_parts(inner, path)
+    trans = numbers_of(inner, "transl", path)
     return [_motion("Person 1", "GVHMR", path, rotations, trans, inner.get("betas"), "smplx", inner, Fraction(30), "y", has_floor=False)]
 
 
@@ -104,8 +110,8 @@ def _wham(tree: Tree, path: Path) -> list[SmplMotion]:
     for person in people.values():
         if not isinstance(person, dict) or "pose_world" not in person:
             continue
-        rotations, model = _rotations(_numbers(person, "pose_world", path), path)
-        trans = _numbers(person, "trans_world", path)
+        rotations, model = rotations_of(numbers_of(person, "pose_world", path), path)
+        trans = numbers_of(person, "trans_world", path)
         found.append(_motion(f"Person {len(found) + 1}", "WHAM", path, rotations, trans, person.get("betas"), model, person, None, "y",
                              has_floor=False, frames=person.get("frame_ids")))  # fmt: skip
     return found
@@ -114,8 +120,8 @@ def _wham(tree: Tree, path: Path) -> list[SmplMotion]:
 def _tram(tree: Tree, path: Path) -> list[SmplMotion]:
     if "pred_rotmat" not in tree:
         return []
-    rotations, model = _rotations(_numbers(tree, "pred_rotmat", path), path)
-    trans = _numbers(tree, "pred_trans", path).reshape(len(rotations), 3)
+    rotations, model = rotations_of(numbers_of(tree, "pred_rotmat", path), path)
+    trans = numbers_of(tree, "pred_trans", path).reshape(len(rotations), 3)
     motion = _motion("Person 1", "TRAM", path, rotations, trans, tree.get("pred_shape"), model, tree, None, "-y",
                      has_floor=False, frames=tree.get("frame"))  # fmt: skip
     beside = next((folder / "camera.npy" for folder in path.resolve().parents[:2] if (folder / "camera.npy").is_file()), None)
@@ -126,12 +132,14 @@ def _tram_lens(tree: Any, motion: SmplMotion, path: Path) -> Lens:
     """The moving camera that TRAM wrote beside its people."""
     if not isinstance(tree, dict) or "pred_cam_R" not in tree:
         raise SkelError("bad_motion", f"{path} has no pred_cam_R, as TRAM's camera has.", "Remove it to keep the camera's axes.")
-    turns, places = nearest_rotations(_numbers(tree, "pred_cam_R", path), path.name), _numbers(tree, "pred_cam_T", path)
+    turns, places = nearest_rotations(numbers_of(tree, "pred_cam_R", path), path.name), numbers_of(tree, "pred_cam_T", path)
     if len(turns) <= motion.frames[-1] or places.shape != (len(turns), 3):
         raise SkelError("bad_motion", f"{path} has {len(turns)} frames, fewer than the motion.", "Use the files of one run.")
     cam_to_world = np.tile(np.eye(4), (len(motion.frames), 1, 1))
     cam_to_world[:, :3, :3], cam_to_world[:, :3, 3] = turns[motion.frames], places[motion.frames]
-    focal, centre = float(np.ravel(_numbers(tree, "img_focal", path))[0]), np.ravel(_numbers(tree, "img_center", path))
+    focal, centre = float(np.ravel(numbers_of(tree, "img_focal", path))[0]), np.ravel(numbers_of(tree, "img_center", path))
+    if focal <= 0 or centre.min() < 1:
+        raise SkelError("bad_motion", f"{path} has a lens that sees nothing.", "Remove it to keep the camera's axes.")
     K = np.array([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1.0]])
     return Lens(K, (round(2 * centre[0]), round(2 * centre[1])), cam_to_world)
 
@@ -156,7 +164,7 @@ def _phalp(tree: Tree, path: Path) -> list[SmplMotion]:
         matrices = np.stack([np.concatenate([np.reshape(smpl["global_orient"], (-1, 3, 3))[:1], np.reshape(smpl["body_pose"], (-1, 3, 3))])
                              for _, smpl, _ in seen])  # fmt: skip
         betas = np.stack([np.ravel(smpl.get("betas", np.zeros(10))) for _, smpl, _ in seen])
-        rotations, model = _rotations(matrices, path)
+        rotations, model = rotations_of(matrices, path)
         places = np.stack([camera for *_, camera in seen])
         motion = _motion(f"Person {len(found) + 1}", "4D-Humans", path, rotations, places, betas, model, {}, None,
                          "-y", has_floor=False, frames=np.array([time for time, *_ in seen]))  # fmt: skip
@@ -174,53 +182,19 @@ def _motion(name: str, layout: str, path: Path, rotations: np.ndarray, trans: An
         raise SkelError("bad_motion", f"{path.name} has {count} poses, but its place is {trans.shape} numbers instead of {(count, 3)}.",
                         "Export the motion again.")  # fmt: skip
     numbers = np.arange(count) if frames is None else np.ravel(np.asarray(frames)).astype(int)
-    if len(numbers) != count or np.any(np.diff(numbers) <= 0):
+    if len(numbers) != count or np.any(np.diff(numbers) <= 0) or numbers[-1] - numbers[0] > _LONGEST:
         raise SkelError("bad_motion", f"{path.name} has {count} poses, but its frame numbers do not count up to as many.",
                         "Export the motion again.")  # fmt: skip
     betas = np.zeros(10) if betas is None else np.asarray(betas, dtype=float)
     betas = betas.reshape(-1, betas.shape[-1]).mean(axis=0) if betas.ndim > 1 else np.ravel(betas)
+    if not np.isfinite(betas).all():
+        raise SkelError("bad_motion", f"{path.name} has betas that are no numbers.", "Export the motion again.")
     gender = np.ravel(tree.get("gender", "neutral"))[0]
     gender = (gender.decode("latin1") if isinstance(gender, bytes) else str(gender)).lower()
     gender = next((known for known in ("female", "male") if gender.startswith(known[0]) or known == gender.strip("b'")), "neutral")
     numbers, rotations, trans, seen = bridged(numbers, rotations, trans)
     return SmplMotion(name, model, gender, fps or Fraction(30), numbers, rotations, trans, betas, seen, up, has_floor, layout,
                       knows_rate=fps is not None)  # fmt: skip
-
-
-def _rotations(poses: np.ndarray, path: Path) -> tuple[np.ndarray, str]:
-    """(T,22,3,3) and the model, of poses (T,72..165), (T,J,3) or (T,J,3,3)."""
-    if poses.ndim == 4 and poses.shape[2:] == (3, 3) and poses.shape[1] >= BODY:
-        return nearest_rotations(poses[:, :BODY], path.name), _WIDTHS.get(3 * poses.shape[1], "smplh")
-    flat = poses.reshape(len(poses), -1) if poses.ndim in (2, 3) else poses
-    if flat.ndim != 2 or len(flat) == 0 or flat.shape[1] < 3 * BODY or flat.shape[1] % 3:
-        raise SkelError("bad_motion", f"The poses in {path.name} are {poses.shape} numbers; 66, 72, 156 or 165 a frame were expected.",
-                        "Export the motion again.")  # fmt: skip
-    return rotation_matrices(flat[:, : 3 * BODY].reshape(-1, BODY, 3)), _WIDTHS.get(flat.shape[1], "smplh")
-
-
-def _parts(tree: Tree, path: Path) -> tuple[np.ndarray, str]:
-    """Rotations of a file that keeps the root apart from the body."""
-    names = [next(name for name in pair if name in tree) for pair in (("root_orient", "global_orient"), ("pose_body", "body_pose"))
-             if any(name in tree for name in pair)]  # fmt: skip
-    if len(names) < 2:
-        raise SkelError("bad_motion", f"{path.name} lacks global_orient or body_pose.", "Export the motion again.")
-    root, body = (_numbers(tree, name, path) for name in names)
-    count = len(body)
-    matrices = body.shape[-2:] == (3, 3) and body.ndim == 4
-    parts = [part.reshape(count, -1, 3, 3) if matrices else part.reshape(count, -1) for part in (root, body)]
-    rotations, model = _rotations(np.concatenate(parts, axis=1), path)
-    return rotations, "smpl" if model == "smpl" else "smplx"
-
-
-def _numbers(tree: Tree, key: str, path: Path) -> np.ndarray:
-    value = np.asarray(tree[key]) if key in tree else None
-    if value is None or value.dtype.kind not in "fiu" or not np.isfinite(value).all():
-        raise SkelError("bad_motion", f"{path.name} has no numbers under '{key}'.", "Export the motion again.")
-    return np.atleast_1d(value.astype(float))
-
-
-def _first(tree: Tree, *names: str) -> Any:
-    return next((tree[name] for name in names if tree.get(name) is not None), None)
 
 
 def _checked_up(motion: SmplMotion) -> SmplMotion:

@@ -189,4 +189,3 @@ def _told(motion: SmplMotion, count: int) -> str:
     who = f"{count} people, the longest" if count > 1 else "one person"
     return (f"{motion.layout} motion of {motion.model} ({motion.gender}): {who} with {len(motion.frames)} frames at "
             f"{float(motion.fps):g} a second, {motion.up} up.")  # fmt: skip
-

@@ -60,11 +60,11 @@ class SmplMotion:
     layout: str  # which program's layout the file has
     knows_rate: bool = True  # whether the file says its frame rate, or the program has only one
     level: np.ndarray | None = None  # (3,3) the turn that takes a camera's tilt out, once y is up
+    lens: Lens | None = None
 
     def to_y_up(self) -> np.ndarray:
         """(3,3) the rotation from the file's axes to a world whose y is up."""
         return UP_AXES[self.up] if self.level is None else self.level @ UP_AXES[self.up]
-    lens: Lens | None = None
 
 
 def rotation_matrices(vectors: np.ndarray) -> np.ndarray:

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A body's skeleton at rest, as rows that are linear in betas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ...anatomy import PARENTS, J
+from .boneframes import BoneFrames
+from .couplings import span_rows
+from .kept import kept
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """What articulation needs of a body.
+
+    R rows, three numbers each, linear in betas: 24 offsets from the parent, five spans (couplings.py), and, where bones turn the joint
+    frames, their 24 tips (boneframes.py).
+    """
+
+    template: torch.Tensor  # (3 R,1) m
+    directions: torch.Tensor  # (3 R,10)
+    bones: BoneFrames | None
+    frames: torch.Tensor  # (24,3,3,1) joint frames, where no bones turn them
+
+    @classmethod
+    def of(cls, J_template: torch.Tensor, J_shapedirs: torch.Tensor, frames: torch.Tensor, bones: BoneFrames | None) -> Skeleton:
+        """Of joints (24,3) m, their derivatives (24,3,10), and joint frames (24,3,3)."""
+        rows = skeleton_rows().to(J_template)
+        template, directions = rows @ J_template.reshape(-1, 1), rows @ J_shapedirs.reshape(3 * J, -1)
+        if bones is not None:
+            template = torch.cat([template, bones.tip.reshape(-1, 1)])
+            directions = torch.cat([directions, bones.tip_by_betas.flatten(0, 1)])
+        return cls(template, directions, bones, frames[..., None])
+
+
+@kept
+def skeleton_rows() -> torch.Tensor:
+    """(87,72): rest joints, as 72 numbers, to their 24 offsets from the parents and the five spans."""
+    differences = torch.eye(J, dtype=torch.float64)
+    for joint in range(1, J):
+        differences[joint, PARENTS[joint]] = -1.0
+    return torch.cat([torch.kron(differences, torch.eye(3, dtype=torch.float64)), span_rows()])

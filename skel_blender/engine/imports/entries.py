@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands under a name in a motion file, as the numbers that it should be: rotations, frame rates, places."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...messages import SkelError
+from .motion import BODY, frame_rate, nearest_rotations, rotation_matrices
+
+_WIDTHS = {72: "smpl", 66: "smplh", 69: "smpl", 156: "smplh", 165: "smplx"}  # numbers a frame, as axis times angle
+_RATES = (1.0, 10000.0)  # frames a second; a file that says less or more does not know
+
+Tree = dict[Any, Any]
+
+
+def rotations_of(poses: np.ndarray, path: Path) -> tuple[np.ndarray, str]:
+    """(T,22,3,3) and the model, of poses (T,72..165), (T,J,3) or (T,J,3,3)."""
+    if poses.ndim == 4 and poses.shape[2:] == (3, 3) and poses.shape[1] >= BODY:
+        return nearest_rotations(poses[:, :BODY], path.name), _WIDTHS.get(3 * poses.shape[1], "smplh")
+    flat = poses.reshape(len(poses), -1) if poses.ndim in (2, 3) else poses
+    if flat.ndim != 2 or len(flat) == 0 or flat.shape[1] < 3 * BODY or flat.shape[1] % 3:
+        raise SkelError("bad_motion", f"The poses in {path.name} are {poses.shape} numbers; 66, 72, 156 or 165 a frame were expected.",
+                        "Export the motion again.")  # fmt: skip
+    return rotation_matrices(flat[:, : 3 * BODY].reshape(-1, BODY, 3)), _WIDTHS.get(flat.shape[1], "smplh")
+
+
+def rotations_of_parts(tree: Tree, path: Path) -> tuple[np.ndarray, str]:
+    """Rotations of a file that keeps the root apart from the body."""
+    names = [next(name for name in pair if name in tree) for pair in (("root_orient", "global_orient"), ("pose_body", "body_pose"))
+             if any(name in tree for name in pair)]  # fmt: skip
+    if len(names) < 2:
+        raise SkelError("bad_motion", f"{path.name} lacks global_orient or body_pose.", "Export the motion again.")
+    root, body = (numbers_of(tree, name, path) for name in names)
+    count = len(body)
+    matrices = body.shape[-2:] == (3, 3) and body.ndim == 4
+    parts = [part.reshape(count, -1, 3, 3) if matrices else part.reshape(count, -1) for part in (root, body)]
+    rotations, model = rotations_of(np.concatenate(parts, axis=1), path)
+    return rotations, "smpl" if model == "smpl" else "smplx"
+
+
+def numbers_of(tree: Tree, key: str, path: Path) -> np.ndarray:
+    """Finite numbers under a name, one or more dimensions. Raises SkelError if there are none."""
+    value = np.asarray(tree[key]) if key in tree else None
+    if value is None or value.dtype.kind not in "fiu" or not np.isfinite(value).all():
+        raise SkelError("bad_motion", f"{path.name} has no numbers under '{key}'.", "Export the motion again.")
+    return np.atleast_1d(value.astype(float))
+
+
+def first_of(tree: Tree, *names: str) -> Any:
+    """What is under the first of the names that has anything, None if none has."""
+    return next((tree[name] for name in names if tree.get(name) is not None), None)
+
+
+def rate_of(tree: Tree, *names: str) -> Fraction | None:
+    """Frames a second, under one of the names; None if the file does not know."""
+    rate = first_of(tree, *names)
+    rate = None if rate is None else float(np.ravel(rate)[0])
+    return frame_rate(rate) if rate is not None and _RATES[0] <= rate <= _RATES[1] else None
