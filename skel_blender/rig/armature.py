@@ -9,20 +9,20 @@ from contextlib import contextmanager
 import bpy
 from mathutils import Vector
 
-from ..anatomy import DOFS_OF_JOINT, JOINT_NAMES, Dof
+from ..anatomy import DOFS_OF_JOINT, Dof
 from ..take import RestBody
-from . import controls, layout
+from . import controls, layout, limbs
 
 COLLECTIONS = {
     "Root": (layout.ROOT,),
-    "Spine": ("pelvis", "lumbar_body", "thorax", "head"),
-    "Arms": tuple(n for n in JOINT_NAMES if n.startswith(("scapula", "humerus", "ulna", "radius", "hand"))),
-    "Legs": tuple(n for n in JOINT_NAMES if n.startswith(("femur", "tibia", "talus", "calcn", "toes"))),
+    **{limbs.TITLES[limb]: names for limb, names in limbs.PARTS.items()},
     controls.COLLECTION: controls.names()[controls.COLLECTION],
     "Helpers": (*layout.HELPERS, *controls.names()["Solved"]),
 }
-_COLOURS = {"right": "THEME01", "left": "THEME04", "middle": "THEME09"}
-_CONTROL_COLOUR = "THEME03"
+_COLOURS = {"right": (1.00, 0.32, 0.28), "left": (0.30, 0.62, 1.00), "middle": (1.00, 0.82, 0.20)}
+_ROOT_COLOUR, _CONTROL_COLOUR = (0.95, 0.95, 0.95), (0.35, 0.95, 0.40)
+"""Lighter than Blender's own palettes, whose red and blue are lost on dark footage and in a dark theme."""
+_SELECTED, _ACTIVE = 0.55, 0.8  # how much nearer to white
 
 
 def build(context: bpy.types.Context, name: str, body: RestBody, collection: bpy.types.Collection) -> bpy.types.Object:
@@ -76,10 +76,19 @@ def _dress(data: bpy.types.Armature) -> None:
         bones.is_visible = title not in ("Helpers", controls.COLLECTION)
     for side, names in layout.names_of_side().items():
         for name in names:
-            data.bones[name].color.palette = _COLOURS[side]
+            _colour(data.bones[name], _COLOURS[side])
     for name in controls.names()[controls.COLLECTION]:
-        data.bones[name].color.palette = _CONTROL_COLOUR
+        _colour(data.bones[name], _CONTROL_COLOUR)
+    _colour(data.bones[layout.ROOT], _ROOT_COLOUR)
     data.display_type = "OCTAHEDRAL"
+
+
+def _colour(bone: bpy.types.Bone, colour: tuple[float, float, float]) -> None:
+    bone.color.palette = "CUSTOM"
+    custom = bone.color.custom
+    custom.normal = colour
+    for name, light in (("select", _SELECTED), ("active", _ACTIVE)):
+        setattr(custom, name, [part + light * (1.0 - part) for part in colour])
 
 
 @contextmanager
@@ -110,6 +119,20 @@ def object_mode(context: bpy.types.Context) -> Iterator[None]:
         objects.active = active
         if mode != "OBJECT":
             set_mode(context, mode)
+
+
+def select(context: bpy.types.Context, rig: bpy.types.Object) -> None:
+    """Make a rig active and alone selected; who was in Pose Mode stays in it, another mode ends."""
+    layer = context.view_layer
+    mode = layer.objects.active.mode if layer.objects.active else "OBJECT"
+    if mode != "OBJECT":
+        set_mode(context, "OBJECT")
+    for other in list(layer.objects.selected):
+        other.select_set(False, view_layer=layer)
+    rig.select_set(True, view_layer=layer)
+    layer.objects.active = rig
+    if mode == "POSE" and rig.visible_get(view_layer=layer):
+        set_mode(context, mode)
 
 
 def set_mode(context: bpy.types.Context, mode: str) -> None:

@@ -12,6 +12,7 @@ from ..take import Person, Take
 from . import armature, bones, camera, correctives, coupling, embedded, ik, keyframes, limits, presence, record, shapes, skin
 
 _IVORY = (0.80, 0.74, 0.60)
+_SOLID = 0.5  # of the skin in the viewport: bones and footage are seen through it
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,10 @@ class Handle:
 
 @dataclass(frozen=True)
 class Options:
-    """How rigs are built: `horizontal` leaves the height to the pelvis, so that the root moves over the floor only; `correct` gives the
+    """How rigs are built: `horizontal` leaves the height to the pelvis, so that the root stays on the floor; `correct` gives the
     skin of a SKEL body its pose blend shapes; `hide` takes people out of sight before they come and after they go."""
 
-    horizontal: bool = False
+    horizontal: bool = True
     correct: bool = False
     hide: bool = False
 
@@ -39,7 +40,7 @@ def build_take(
     take: Take,
     clip_path: Path | str | None = None,
     collection_name: str | None = None,
-    horizontal: bool = False,
+    horizontal: bool = True,
     correct: bool = False,
     hide: bool = False,
     embed: bool = True,
@@ -57,7 +58,7 @@ def build_take(
     collection = bpy.data.collections.new(name)
     context.scene.collection.children.link(collection)
     place = bpy.data.objects.new(f"{name}_place", None)
-    place.empty_display_type, place.empty_display_size, place[record.PLACE] = "ARROWS", 0.5, True
+    place.empty_display_type, place.empty_display_size, place[record.PLACE] = "PLAIN_AXES", 0.5, True
     collection.objects.link(place)
     eye = camera.build(f"{name}_camera", take, collection)
     eye.parent = place
@@ -80,7 +81,7 @@ def add_person(
     name = f"{collection.name}_bone"
     used = (material for thing in collection.objects if thing.get(record.PART) == "bone" for material in thing.data.materials)
     ivory = next(used, None) or skin.plain_material(name, _IVORY, 0.5)
-    colour = skin.plain_material(f"{person.name}_skin", skin.COLOURS[index % len(skin.COLOURS)], 0.6)
+    colour = skin.plain_material(f"{person.name}_skin", skin.COLOURS[index % len(skin.COLOURS)], 0.6, _SOLID)
     return build_person(context, person, collection, colour, ivory, options)
 
 
@@ -119,13 +120,17 @@ def key_raw(rig: bpy.types.Object, person: Person, horizontal: bool) -> bpy.type
     action = keyframes.key_person(rig, person, horizontal=horizontal)
     record.mark(action, rig, record.RAW)
     record.keep_contacts(action, int(keyframes.scene_frames(person.frames)[0]), person.contacts)
-    rig["skel_limit_violations"] = limits.count_violations(person)
     return action
 
 
 def place_of(collection: bpy.types.Collection) -> bpy.types.Object | None:
     """The empty that carries a take's people and camera: moving it moves the take."""
     return next((thing for thing in collection.objects if record.PLACE in thing), None)
+
+
+def camera_of(collection: bpy.types.Collection) -> bpy.types.Object | None:
+    """The camera of a take's collection."""
+    return next((thing for thing in collection.objects if thing.type == "CAMERA"), None)
 
 
 def handles(collection: bpy.types.Collection) -> list[Handle]:

@@ -53,7 +53,7 @@ def have(skin: bpy.types.Object) -> bool:
 
 def _sources(armature: bpy.types.Object, joint: int) -> dict[str, drivers.Source]:
     channels = [layout.channel(dof.index) for dof in DOFS_OF_JOINT[joint]]
-    return {"xyz"[c.index]: drivers.prop(armature, f'pose.bones["{c.bone}"].rotation_euler[{c.index}]') for c in channels}
+    return {"xyz"[c.index]: drivers.channel(armature, c) for c in channels}
 
 
 def _expressions(joint: int) -> list[tuple[str, np.ndarray]]:

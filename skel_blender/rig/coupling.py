@@ -24,7 +24,7 @@ def build(armature: bpy.types.Object, rest_joints: np.ndarray) -> None:
     """
     for joint, expressions in _expressions(rest_joints).items():
         dofs = DOFS_OF_JOINT[joint][:2]
-        _drive(armature, layout.SHIFTS[joint], expressions, [drivers.prop(armature, _path(dof.index)) for dof in dofs])
+        _drive(armature, layout.SHIFTS[joint], expressions, [drivers.channel(armature, layout.channel(dof.index)) for dof in dofs])
         for limb in (limb for limb in controls.TURNING if limb.tip == joint):
             turns = [layout.channel(dof.index).index for dof in dofs]
             order = layout.euler_order(joint)
@@ -36,11 +36,6 @@ def _drive(armature: bpy.types.Object, name: str, expressions: tuple[str, str, s
     bone = armature.pose.bones[name]
     for index, expression in enumerate(expressions):
         drivers.add(bone, "location", index, expression, **dict(zip("ab", angles)))
-
-
-def _path(dof: int) -> str:
-    channel = layout.channel(dof)
-    return f'pose.bones["{channel.bone}"].rotation_euler[{channel.index}]'
 
 
 def _expressions(rest_joints: np.ndarray) -> dict[int, tuple[str, str, str]]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import bpy
 
+from . import layout
+
 Source = Callable[[bpy.types.DriverVariable], None]
 
 
@@ -17,6 +19,11 @@ def prop(owner: bpy.types.Object, path: str) -> Source:
         variable.targets[0].id, variable.targets[0].data_path = owner, path
 
     return fill
+
+
+def channel(owner: bpy.types.Object, source: layout.Channel) -> Source:
+    """A variable that is one of the armature's channels, as it is keyed."""
+    return prop(owner, f"{source.path}[{source.index}]")
 
 
 def turn(owner: bpy.types.Object, bone: str, axis: int, order: str) -> Source:

@@ -35,7 +35,12 @@ class Walker:
 def is_still(matrices: np.ndarray) -> bool:
     """Whether a camera with the world matrices (T,4,4) stands still."""
     turned = np.linalg.norm(matrices[:, :3, :3] - matrices[0, :3, :3], axis=(1, 2)) / np.sqrt(2)
-    return bool(turned.max() < _STILL_RAD and np.ptp(matrices[:, :3, 3], axis=0).max() < _STILL_M)
+    return bool(turned.max() < _STILL_RAD and keeps_place(matrices))
+
+
+def keeps_place(matrices: np.ndarray) -> bool:
+    """Whether a camera with the world matrices (T,4,4) stays where it is, turning or not."""
+    return bool(np.ptp(matrices[:, :3, 3], axis=0).max() < _STILL_M)
 
 
 def at_frames(matrices: dict[int, np.ndarray], frames: np.ndarray) -> np.ndarray:
@@ -76,17 +81,9 @@ def carry(walker: Walker, old: dict[int, np.ndarray], new: dict[int, np.ndarray]
     rest = walker.rest[_PELVIS]
     angles = kinematics.joint_rotations(walker.poses)[:, _PELVIS]
     poses = walker.poses.copy()
-    poses[:, :3] = pelvis_angles(rest.T @ turns @ rest @ angles, poses[:, :3])
+    poses[:, :3] = kinematics.pelvis_angles(rest.T @ turns @ rest @ angles, poses[0, :3])
     origin = walker.joints[_PELVIS]
     return poses, np.einsum("tij,tj->ti", turns, walker.trans + origin) + shifts - origin
-
-
-def pelvis_angles(rotations: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """(T,3) tilt, list and rotation of the pelvis's rotations (T,3,3) in its own frame; without jumps, the first near `before` (T,3)."""
-    tilt, turn = (np.arctan2(rotations[:, i, j], rotations[:, k, m]) for i, j, k, m in ((1, 0, 1, 1), (0, 2, 2, 2)))
-    lean = -np.arcsin(np.clip(rotations[:, 1, 2], -1.0, 1.0))
-    angles = np.unwrap(np.stack([tilt, lean, turn], axis=1), axis=0)
-    return angles - 2 * np.pi * np.round((angles[0] - before[0]) / (2 * np.pi))
 
 
 def slide(walker: Walker, poses: np.ndarray, trans: np.ndarray) -> float:

@@ -49,7 +49,7 @@ def measure(armature: bpy.types.Object) -> None:
         (hinge,) = controls.segments(limb)[1]
         channel = layout.channel(hinge.dof)
         drivers.add(armature.pose.bones[hinge.name], "rotation_euler", channel.index, _bent(armature, limb, channel.sign),
-                    a=_raw(armature, channel), d=drivers.distance(armature, limb.base, limb.control))  # fmt: skip
+                    a=drivers.channel(armature, channel), d=drivers.distance(armature, limb.base, limb.control))  # fmt: skip
 
 
 def limit(armature: bpy.types.Object, ranges: list[dict[int, tuple[float, float]]], enabled: bool) -> None:
@@ -88,7 +88,7 @@ def _solve(armature: bpy.types.Object, limb: controls.Limb) -> None:
     for segment in chain:
         bone, channel = armature.pose.bones[segment.name], layout.channel(segment.dof)
         bone.rotation_mode = "XYZ"
-        drivers.add(bone, "rotation_euler", channel.index, "a", a=_raw(armature, channel))
+        drivers.add(bone, "rotation_euler", channel.index, "a", a=drivers.channel(armature, channel))
         for index, axis in enumerate(_AXES):
             setattr(bone, f"lock_ik_{axis}", index != channel.index)
     solve = armature.pose.bones[chain[-1].name].constraints.new("IK")
@@ -96,10 +96,6 @@ def _solve(armature: bpy.types.Object, limb: controls.Limb) -> None:
     solve.chain_count, solve.use_rotation, solve.use_tail, solve.use_stretch = len(chain), True, True, False
     solve.iterations, solve.weight, solve.orient_weight = 500, 1.0, _TURN_WEIGHT
     _switched(armature, solve, limb)
-
-
-def _raw(armature: bpy.types.Object, channel: layout.Channel) -> drivers.Source:
-    return drivers.prop(armature, f'pose.bones["{channel.bone}"].rotation_euler[{channel.index}]')
 
 
 def _bent(armature: bpy.types.Object, limb: controls.Limb, sign: int) -> str:

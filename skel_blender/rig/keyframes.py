@@ -33,7 +33,7 @@ def scene_frames(frames: np.ndarray) -> np.ndarray:
 
 
 def key_person(
-    armature: bpy.types.Object, person: Person, interpolation: str = "LINEAR", horizontal: bool = False
+    armature: bpy.types.Object, person: Person, interpolation: str = "LINEAR", horizontal: bool = True
 ) -> bpy.types.Action:
     """Give the armature a new action with a key on every frame of every DoF; `interpolation` is LINEAR or BEZIER."""
     holder = compat.new_action(armature, armature.name)

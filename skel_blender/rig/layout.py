@@ -39,6 +39,11 @@ class Channel:
     index: int
     sign: int
 
+    @property
+    def path(self) -> str:
+        """RNA path, from the armature object, of the property that `index` is a component of."""
+        return f'pose.bones["{self.bone}"].rotation_euler'
+
 
 @dataclass(frozen=True)
 class RestBone:
@@ -108,11 +113,6 @@ def ground(body: RestBody) -> float:
 def rest_points(points: np.ndarray, body: RestBody) -> np.ndarray:
     """(...,3) points of the rest body, model frame, in armature space."""
     return kinematics.z_up(points) + np.array([0.0, 0.0, ground(body)])
-
-
-def root_locations(trans: np.ndarray, body: RestBody) -> np.ndarray:
-    """(...,3) location of the root bone that puts the person where `trans` (model frame, m) does."""
-    return kinematics.z_up(trans) - np.array([0.0, 0.0, ground(body)])
 
 
 def rest_bones(body: RestBody) -> tuple[RestBone, ...]:

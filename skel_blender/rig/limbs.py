@@ -8,7 +8,7 @@ import numpy as np
 from ..anatomy import DOFS, JOINT_NAMES, Q
 
 ROOT = "ROOT"
-_PARTS = {
+PARTS = {
     "TRUNK": ("pelvis", "lumbar_body", "thorax"),
     "HEAD": ("head",),
     "ARM_R": ("scapula_r", "humerus_r", "ulna_r", "radius_r", "hand_r"),
@@ -16,11 +16,13 @@ _PARTS = {
     "LEG_R": ("femur_r", "tibia_r", "talus_r", "calcn_r", "toes_r"),
     "LEG_L": ("femur_l", "tibia_l", "talus_l", "calcn_l", "toes_l"),
 }
+"""Limb -> its bones."""
 TITLES = {
     ROOT: "Place", "TRUNK": "Trunk", "HEAD": "Head", "ARM_R": "Right Arm", "ARM_L": "Left Arm", "LEG_R": "Right Leg", "LEG_L": "Left Leg",
 }  # fmt: skip
-LIMBS = {limb: tuple(dof.index for dof in DOFS if JOINT_NAMES[dof.joint] in names) for limb, names in _PARTS.items()}
+LIMBS = {limb: tuple(dof.index for dof in DOFS if JOINT_NAMES[dof.joint] in names) for limb, names in PARTS.items()}
 """Limb -> its DoFs."""
+LIMB_OF_BONE = {name: limb for limb, names in PARTS.items() for name in names}
 _WORDS = {"mtp": "Toes", "pro": "Pronation", "rot": "Rotation"}
 
 

@@ -15,11 +15,9 @@ import bpy
 import numpy as np
 
 from ..anatomy import DOFS, DOFS_OF_JOINT, JOINT_NAMES
-from ..take import Person
 from . import drivers, ik, layout, record
 
 CONSTRAINT, CLAMP = "Limit Rotation", "Limit Channels"
-_TOLERANCE = 1e-5  # rad; rounding of a key that lies on its limit is no violation
 _AXES = "xyz"
 
 
@@ -88,11 +86,6 @@ def is_ambiguous(joint: int, ranges: dict[int, tuple[float, float]]) -> bool:
     widest = {index: max(abs(low), abs(up)) for index, (low, up) in ranges.items()}
     middle = "XYZ".index(layout.euler_order(joint)[1])
     return widest.get(middle, math.pi) >= math.pi / 2 or sum(widest.values()) >= 1.5 * math.pi
-
-
-def count_violations(person: Person) -> int:
-    """How many keys of the person's DoFs lie beyond their limits (the constraint would clip them)."""
-    return int(np.count_nonzero(person.violations() > _TOLERANCE))
 
 
 def _set_range(constraint: bpy.types.Constraint, ranges: dict[int, tuple[float, float]]) -> None:

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from ..anatomy import DOFS_OF_JOINT, JOINT_NAMES
-from . import compat, controls, keyframes, layout, motion, record, tracks
+from . import compat, controls, keyframes, layout, motion, record
 
 EDITED = "edited"
 
@@ -43,8 +43,7 @@ def to_channels(scene: bpy.types.Scene, armature: bpy.types.Object, limbs: Seque
             low, up = box[dof.index]
             near = np.clip(values, low, up)
             values = channel.sign * np.where(np.abs(near - values) < 1e-4, near, values)  # rounding is not beyond a limit
-            path = f'pose.bones["{name}"].{tracks.ROTATION}'
-            keyframes.merge(holder, keyframes.Curve(path, channel.index, name, frames, values))
+            keyframes.merge(holder, keyframes.Curve(channel.path, channel.index, name, frames, values))
     for limb in limbs:
         _switch(holder, armature, limb, frames, 0.0)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 
 import bpy
@@ -12,6 +13,8 @@ from .. import kinematics
 from ..anatomy import DOFS
 from ..messages import SkelError
 from . import compat, keyframes, layout, limbs, record, smoothing, thinning, tracks
+
+_SAME = 1e-4  # rad; a value as it is keyed, but for rounding
 
 
 def action_of(armature: bpy.types.Object) -> bpy.types.Action:
@@ -53,7 +56,23 @@ def pose_now(armature: bpy.types.Object) -> np.ndarray:
     return np.array([c.sign * armature.pose.bones[c.bone].rotation_euler[c.index] for c in layout.channels()])
 
 
-def derive(armature: bpy.types.Object, kind: str, curves: Sequence[keyframes.Curve], interpolation: str = "LINEAR") -> bpy.types.Action:
+def key(armature: bpy.types.Object, dof: int) -> None:
+    """Key an angle as it stands on the current frame."""
+    channel = layout.channel(dof)
+    armature.pose.bones[channel.bone].keyframe_insert(tracks.ROTATION, index=channel.index, group=channel.bone)
+
+
+def is_keyed(armature: bpy.types.Object, dof: int, frame: int) -> bool:
+    """Whether an angle has a key on a frame, and stands as that key says."""
+    channel, holder = layout.channel(dof), compat.holder(armature)
+    curve = holder and holder.fcurves.find(channel.path, index=channel.index)
+    if not curve or abs(curve.evaluate(frame) - armature.pose.bones[channel.bone].rotation_euler[channel.index]) > _SAME:
+        return False
+    place = bisect.bisect_left(curve.keyframe_points, frame - 0.5, key=lambda point: point.co.x)
+    return place < len(curve.keyframe_points) and curve.keyframe_points[place].co.x < frame + 0.5
+
+
+def derive(armature: bpy.types.Object, kind: str, curves: Sequence[keyframes.Curve]) -> bpy.types.Action:
     """A copy of the rig's action with these curves in place of its own, used by the rig; the old one is kept untouched."""
     old = action_of(armature)
     old.use_fake_user = True
@@ -64,7 +83,7 @@ def derive(armature: bpy.types.Object, kind: str, curves: Sequence[keyframes.Cur
     record.mark(new, armature, kind)
     holder = compat.holder(armature)
     for curve in curves:
-        keyframes.write(holder, curve, interpolation)
+        keyframes.write(holder, curve)
     return new
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Place a take where a camera that Blender has solved sees it; floor and scale stay.
 
-Where both cameras stand still, or both move, the take is turned and shifted as a whole. Where only the solved one moves, the take's people
-were fitted as if it did not: they are carried along with it frame by frame (`following`).
+Where both cameras do the same, the take is turned and shifted as a whole. Where the solved one leaves its place and the take's does not, or
+the solved one turns and the take's stands still, the take's people were fitted as if it did not: they are carried along with it frame by
+frame (`following`).
 """
 
 from __future__ import annotations
@@ -87,15 +88,16 @@ def place_by(take_matrices: dict[int, np.ndarray], solved: dict[int, np.ndarray]
 
 def place(scene: bpy.types.Scene, collection: bpy.types.Collection, clip: bpy.types.MovieClip) -> Placement | Followed:
     """Move a take's empty so that its camera lies on the clip's solved one as well as heading and floor allow; where only that one
-    moves, give people and camera new actions instead. Raises SkelError if there is nothing to go by."""
-    empty = assemble.place_of(collection)
-    eye = next((thing for thing in collection.objects if thing.type == "CAMERA"), None)
+    moves or only that one leaves its place, give people and camera new actions instead. Raises SkelError if there is nothing to go by."""
+    empty, eye = assemble.place_of(collection), assemble.camera_of(collection)
     if empty is None or eye is None:
         raise SkelError("no_take", f"{collection.name} is no take with a camera.", "Choose another rig.")
     ours, theirs = _matrices(scene, eye), solved_matrices(scene, clip)
     empty.rotation_mode = "XYZ"
-    alone = following.is_still(np.array(list(ours.values()))) and not following.is_still(np.array(list(theirs.values())))
-    if alone or eye.get(record.FOLLOWS):
+    fitted, solved = (np.array(list(matrices.values())) for matrices in (ours, theirs))
+    carried = following.keeps_place(fitted) and not following.keeps_place(solved)
+    turned = following.is_still(fitted) and not following.is_still(solved)
+    if carried or turned or eye.get(record.FOLLOWS):
         empty.rotation_euler, empty.scale, empty.location = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)
         return _follow([thing for thing in collection.objects if record.is_rig(thing)], eye, ours, theirs)
     result = place_by(ours, theirs)

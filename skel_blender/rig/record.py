@@ -56,6 +56,11 @@ def is_rig(thing: bpy.types.Object | None) -> bool:
     return thing is not None and thing.type == "ARMATURE" and ID in thing
 
 
+def rigs(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """The rigs of a scene."""
+    return [thing for thing in scene.objects if is_rig(thing)]
+
+
 def of(armature: bpy.types.Object | None) -> Record:
     """What the rig remembers. Raises SkelError if the object is none."""
     if not is_rig(armature):
@@ -112,3 +117,14 @@ def parts(armature: bpy.types.Object, kind: str) -> list[bpy.types.Object]:
     """The rig's meshes of a kind, 'skin' or 'bone', in the order of the joints."""
     found = [thing for thing in armature.children if thing.get(PART) == kind]
     return sorted(found, key=lambda thing: JOINT_INDEX[thing.vertex_groups[0].name])
+
+
+def rest_points(thing: bpy.types.Object) -> np.ndarray:
+    """(V,3) m: the vertices of one of a rig's meshes at rest, in the rig's space."""
+    points = np.empty(3 * len(thing.data.vertices), dtype=np.float32)
+    thing.data.vertices.foreach_get("co", points)
+    points = points.reshape(-1, 3).astype(float)
+    if thing.parent_type != "BONE":
+        return points
+    rest = np.array(thing.parent.data.bones[thing.parent_bone].matrix_local)
+    return points @ rest[:3, :3].T + rest[:3, 3]

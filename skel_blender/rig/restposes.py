@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 
 from ..anatomy import DOF_INDEX, DOFS, Q
-from . import compat, keyframes, layout, tracks
+from . import compat, keyframes, layout
 
 _D = np.radians
 POSES: dict[str, dict[str, float]] = {
@@ -37,9 +37,8 @@ def _make(armature: bpy.types.Object, name: str) -> bpy.types.Action:
     """All angles but those of the pelvis, which say where the person faces."""
     with compat.spare_action(armature, name) as holder:
         for channel, value in zip(layout.channels()[3:], angles(name)[3:]):
-            path = f'pose.bones["{channel.bone}"].{tracks.ROTATION}'
             key = np.array([channel.sign * value])
-            keyframes.write(holder, keyframes.Curve(path, channel.index, channel.bone, np.array([1]), key))
+            keyframes.write(holder, keyframes.Curve(channel.path, channel.index, channel.bone, np.array([1]), key))
     action = bpy.data.actions[name]
     action.asset_mark()
     action.asset_data.description = "A pose for rigs of SKEL's anatomy; the hips keep their direction"

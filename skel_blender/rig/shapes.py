@@ -2,34 +2,52 @@
 """What bones look like: rings around the body's parts, boxes for hands and feet, a square on the floor for the root.
 
 The shapes are meshes of a metre, shared by all rigs of a file and in no scene; each bone says how large it wears its shape.
+A ring lies just outside of the skin, so that it is seen and can be clicked on a solid body, and no two lie in one place.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import bpy
 import numpy as np
-from mathutils import Vector
+from mathutils import Matrix, Vector
 
-from ..anatomy import JOINT_NAMES
+from ..anatomy import JOINT_NAMES, PARENTS
 from ..take import RestBody
 from . import controls, layout
 
 RING, BOX, SQUARE = "skel_ring", "skel_box", "skel_square"
-_LOOSE = 1.15  # of the part's own radius
-_LEAST = 0.035  # m
+_AWAY, _LEAST = 0.008, 0.035  # m, from a ring to the skin inside of it, and its least radius
+_SLAB = 0.02  # m, half of the slice of skin that a ring goes around
+_UP, _FRONT = (0.0, 0.0, 1.0), (0.0, -1.0, 0.0)  # of a person at rest in armature space
 _BOXES = {"hand": ((0.07, 0.07, 0.07), (0.0, 0.0, 0.0)), "foot": ((0.11, 0.28, 0.05), (0.0, -0.06, -0.06))}
 _TURNED = {"head": (0.13, 0.24), "chest": (0.24, 0.02)}  # m, a ring's radius and height above the joint
 
 
+@dataclass(frozen=True)
+class _Ring:
+    """Where a bone's ring lies: `along` the bone (0 head, 1 tail), around the bone itself or around a direction in armature space."""
+
+    along: float = 0.5
+    around: tuple[float, float, float] | None = None
+
+
+_RINGS = {
+    "pelvis": _Ring(0.0, _UP), "lumbar_body": _Ring(0.05, _UP), "thorax": _Ring(-1.2, _UP), "head": _Ring(0.6, _UP),
+    "ulna": _Ring(0.2), "radius": _Ring(0.8),
+    "talus": _Ring(0.0, _UP), "calcn": _Ring(0.6, _FRONT), "toes": _Ring(0.3, _FRONT),
+}  # fmt: skip
+"""The joints, without their side, whose rings do not lie around the middle of their bones."""
+
+
 def build(armature: bpy.types.Object, body: RestBody) -> None:
     """Give the rig's bones their shapes."""
-    radii = _radii(body)
-    for joint, name in enumerate(JOINT_NAMES):
-        bone = armature.pose.bones[name]
-        _wear(bone, RING, (radii[joint], 1.0, radii[joint]), (0.0, 0.5 * bone.length, 0.0))
-    _wear(armature.pose.bones[layout.ROOT], SQUARE, (0.4, 0.4, 0.4), (0.0, 0.0, 0.0))
+    for bone in layout.rest_bones(body):
+        if bone.joint is not None:
+            _wear(armature.pose.bones[bone.name], RING, *_fit(bone, body))
+    _wear(armature.pose.bones[layout.ROOT], SQUARE, (0.4, 0.4, 0.4))
     for limb in controls.LIMBS:
         bone = armature.pose.bones[limb.control]
         if limb in controls.TURNING:
@@ -40,27 +58,41 @@ def build(armature: bpy.types.Object, body: RestBody) -> None:
             _wear(bone, BOX, *_BOXES[limb.control.split("_")[0]])
 
 
-def _wear(bone: bpy.types.PoseBone, shape: str, scale: tuple[float, float, float], place: tuple[float, float, float]) -> None:
+def _wear(bone: bpy.types.PoseBone, shape: str, scale: tuple, place: tuple = (0.0, 0.0, 0.0), turn: tuple = (0.0, 0.0, 0.0)) -> None:
     bone.custom_shape = _shape(shape)
     bone.use_custom_shape_bone_size = False
-    bone.custom_shape_scale_xyz, bone.custom_shape_translation = Vector(scale), Vector(place)
+    bone.custom_shape_scale_xyz, bone.custom_shape_translation, bone.custom_shape_rotation_euler = Vector(scale), Vector(place), turn
     bone.bone.show_wire = True
     if hasattr(bone, "custom_shape_wire_width"):  # from 4.2 on, not in every build
-        bone.custom_shape_wire_width = 2.0
+        bone.custom_shape_wire_width = 2.5
 
 
-def _radii(body: RestBody) -> np.ndarray:
-    """(24,) m: how thick the body is around each joint's bone."""
-    owner = body.owners()
-    result = np.full(len(JOINT_NAMES), _LEAST)
-    for bone in layout.rest_bones(body):
-        points = layout.rest_points(body.skin_verts[owner == bone.joint], body) if bone.joint is not None else ()
-        if len(points):
-            along = bone.basis[:, 1]
-            away = points - bone.head
-            away = away - (away @ along)[:, None] * along
-            result[bone.joint] = max(_LEAST, _LOOSE * float(np.percentile(np.linalg.norm(away, axis=1), 75)))
-    return result
+def _fit(bone: layout.RestBone, body: RestBody) -> tuple[tuple, tuple, tuple]:
+    """Scale, place and Euler turn, in the bone's own axes, of the ring around the skin at a joint's bone."""
+    ring = _RINGS.get(bone.name.removesuffix("_r").removesuffix("_l"), _Ring())
+    axes = bone.basis if ring.around is None else _around(np.array(ring.around))
+    centre = bone.head + ring.along * bone.length * bone.basis[:, 1]
+    points = (layout.rest_points(body.skin_verts[_near(bone.joint, body)], body) - centre) @ axes
+    slice_ = points[np.abs(points[:, 1]) < _SLAB][:, [0, 2]]
+    radii, middle = np.full(2, _LEAST), np.zeros(2)
+    if len(slice_):
+        low, up = slice_.min(axis=0), slice_.max(axis=0)
+        half, middle = np.maximum((up - low) / 2, 1e-3), (low + up) / 2
+        radii = np.maximum(_LEAST, half * np.linalg.norm((slice_ - middle) / half, axis=1).max() + _AWAY)
+    place = bone.basis.T @ (centre + axes[:, [0, 2]] @ middle - bone.head)
+    turn = Matrix((bone.basis.T @ axes).tolist()).to_euler()
+    return (radii[0], 1.0, radii[1]), tuple(place), tuple(turn)
+
+
+def _around(normal: np.ndarray) -> np.ndarray:
+    """(3,3) axes as columns, with y along a direction in the body's middle plane and x to its side."""
+    side = np.array([1.0, 0.0, 0.0])
+    return np.stack([side, normal, np.cross(side, normal)], axis=1)
+
+
+def _near(joint: int, body: RestBody) -> np.ndarray:
+    """(V,) bool: the skin that hangs mostly on the joint or on its neighbours."""
+    return np.isin(body.owners(), [joint, PARENTS[joint], *(child for child, parent in enumerate(PARENTS) if parent == joint)])
 
 
 def _shape(name: str) -> bpy.types.Object:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import bpy
 import numpy as np
 
@@ -24,7 +26,7 @@ def build(
         mesh.materials.append(material)
     skin = bpy.data.objects.new(name, mesh)
     collection.objects.link(skin)
-    _weigh(skin, body)
+    weigh(skin, JOINT_NAMES, _dense(body))
     deform(skin, armature)
     return skin
 
@@ -58,26 +60,32 @@ def deform(target: bpy.types.Object, armature: bpy.types.Object) -> None:
     modifier.use_deform_preserve_volume = False
 
 
-def plain_material(name: str, colour: tuple[float, float, float], roughness: float) -> bpy.types.Material:
-    """A sober opaque material, the same in the viewport's solid mode."""
+def plain_material(name: str, colour: tuple[float, float, float], roughness: float, solid: float = 1.0) -> bpy.types.Material:
+    """A sober opaque material, the same in the viewport's Solid mode but for how `solid` (0 to 1) it is there."""
     material = bpy.data.materials.new(name)
     tree = compat.use_nodes(material)
     shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
     shader.inputs["Base Color"].default_value = (*colour, 1.0)
     shader.inputs["Roughness"].default_value = roughness
-    material.diffuse_color = (*colour, 1.0)
+    material.diffuse_color = (*colour, solid)
     material.roughness = roughness
     return material
 
 
-def _weigh(skin: bpy.types.Object, body: RestBody) -> None:
-    """One vertex group per joint. Equal weights go in one call, which is what makes `VertexGroup.add` bearable."""
-    for joint, name in enumerate(JOINT_NAMES):
-        group = skin.vertex_groups.new(name=name)
-        vertices, slots = np.nonzero((body.weight_index == joint) & (body.weight_value > 0.0))
-        weights = body.weight_value[vertices, slots]
-        levels, which = np.unique(weights, return_inverse=True)
+def weigh(thing: bpy.types.Object, names: Sequence[str], weights: np.ndarray) -> None:
+    """One new vertex group per name for weights (V,N). Equal ones go in one call, which is what makes `VertexGroup.add` bearable."""
+    for name, column in zip(names, weights.T):
+        group = thing.vertex_groups.new(name=name)
+        vertices = np.flatnonzero(column > 0.0)
+        levels, which = np.unique(column[vertices], return_inverse=True)
         order = np.argsort(which, kind="stable")
         runs = np.split(vertices[order], np.searchsorted(which[order], np.arange(1, len(levels)))) if len(levels) else []
         for level, members in zip(levels, runs):
-            group.add(members.tolist(), float(level), "ADD")
+            group.add(members.tolist(), float(level), "REPLACE")
+
+
+def _dense(body: RestBody) -> np.ndarray:
+    """(V,24) the body's weights, each joint's in its column."""
+    result = np.zeros((len(body.skin_verts), len(JOINT_NAMES)))
+    np.add.at(result, (np.arange(len(result))[:, None], body.weight_index), body.weight_value)
+    return result

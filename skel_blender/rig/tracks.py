@@ -32,10 +32,10 @@ class Track:
         return f'pose.bones["{self.bone}"].{self.prop}'
 
 
-def tracks(ground: float, pelvis: np.ndarray, horizontal: bool = False) -> list[Track]:
+def tracks(ground: float, pelvis: np.ndarray, horizontal: bool = True) -> list[Track]:
     """The rig's F-curves; `ground` (m) is `layout.ground` of the body, `pelvis` (3,3) the rest basis of that bone.
 
-    `horizontal` leaves only the way over the floor to the root and gives the height to the pelvis, as game engines like it.
+    `horizontal` leaves only the way over the floor to the root and gives the height to the pelvis; without it the root has both.
     """
     result = []
     for index, row in enumerate(kinematics.R_ZUP_YUP):  # world from model axes: one source each

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from ..take import Person, Take
-from . import armature, assemble, camera, correctives, coupling, embedded, ik, keyframes, limits, presence, record, shapes
+from . import armature, assemble, bones, camera, correctives, coupling, embedded, ik, keyframes, limits, presence, record, shapes
 
 
 def update_take(
@@ -21,10 +21,10 @@ def update_take(
     if those were changed; the actions that they had stay in the file.
     """
     rigs = {rig[record.PERSON]: rig for rig in collection.objects if record.is_rig(rig)}
-    eyes = [thing for thing in collection.objects if thing.type == "CAMERA"]
-    if eyes:
-        camera.aim(eyes[0], take)
-        camera.set_scene(context.scene, take, eyes[0])
+    eye = assemble.camera_of(collection)
+    if eye is not None:
+        camera.aim(eye, take)
+        camera.set_scene(context.scene, take, eye)
     with armature.object_mode(context):
         for index, person in enumerate(take.people):
             if person.name in rigs:
@@ -90,6 +90,8 @@ def _reshape(context: bpy.types.Context, rig: bpy.types.Object, person: Person, 
                 thing.data = fresh.data
                 for material in materials:
                     thing.data.materials.append(material)
+                if kind == "bone":
+                    _ride(thing, rig)
     for thing in [*record.parts(spare, "skin"), *record.parts(spare, "bone"), spare]:
         bpy.data.objects.remove(thing)
     for action in actions:
@@ -102,6 +104,13 @@ def _reshape(context: bpy.types.Context, rig: bpy.types.Object, person: Person, 
     ik.measure(rig)
     limits.apply(rig, *((person.body.limits, "body") if name == "body" else (table, name)), enabled)
     shapes.build(rig, person.body)
+
+
+def _ride(thing: bpy.types.Object, rig: bpy.types.Object) -> None:
+    """Let a mesh in its bone's axes ride the bone, that of an older rig too, which deformed its bones as it does its skin."""
+    for modifier in [modifier for modifier in thing.modifiers if modifier.type == "ARMATURE"]:
+        thing.modifiers.remove(modifier)
+    bones.ride(thing, rig, thing.vertex_groups[0].name)
 
 
 def _rename(data: bpy.types.Armature, old: Iterable[bpy.types.ID]) -> None:

@@ -11,6 +11,7 @@ from . import (
     limit_operators,
     operators,
     panel,
+    person_operators,
     preferences,
     properties,
     refit_operators,
@@ -22,10 +23,9 @@ from . import (
 )
 from .runner import runner
 
-_MODULES = (properties, rig_properties, preferences, operators, limit_operators, key_operators, refit_operators, file_operators,
-            panel, rig_panel, export_operators, retarget_properties, retarget_operators, retarget_panel)  # fmt: skip
+_MODULES = (properties, rig_properties, preferences, operators, person_operators, limit_operators, key_operators, refit_operators,
+            file_operators, panel, rig_panel, export_operators, retarget_properties, retarget_operators, retarget_panel)  # fmt: skip
 _CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
-_keys: list[tuple[bpy.types.KeyMap, bpy.types.KeyMapItem]] = []
 
 
 def _watched() -> tuple[list, list]:
@@ -41,10 +41,7 @@ def register() -> None:
     retarget_properties.register()
     for handlers in _watched():
         handlers.append(limit_operators.on_change)
-    keyconfig = bpy.context.window_manager.keyconfigs.addon
-    if keyconfig is not None:  # there is none in the background
-        keymap = keyconfig.keymaps.new(name="3D View Generic", space_type="VIEW_3D")
-        _keys.append((keymap, keymap.keymap_items.new("skel.cancel", "ESC", "PRESS")))
+    bpy.types.VIEW3D_MT_editor_menus.append(panel.draw_in_header)
     bpy.app.timers.register(engine.refresh, first_interval=0.1)
 
 
@@ -53,11 +50,9 @@ def unregister() -> None:
     runner.stop()
     if bpy.app.timers.is_registered(engine.refresh):
         bpy.app.timers.unregister(engine.refresh)
-    for keymap, item in _keys:
-        keymap.keymap_items.remove(item)
-    _keys.clear()
     for handlers in _watched():
         handlers.remove(limit_operators.on_change)
+    bpy.types.VIEW3D_MT_editor_menus.remove(panel.draw_in_header)
     retarget_properties.unregister()
     rig_properties.unregister()
     properties.unregister()

@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import bpy
 
 from .. import take as takes
 from ..messages import SkelError
-from ..rig import placement
+from ..rig import armature, placement, record, violations
 from ..rig.assemble import Options, build_take
 from ..rig.update import find_built, update_take
 
 PROPERTY = "skel_take"  # custom property of a take's collection: path of its .npz
-TOLERANCE = math.radians(0.5)  # less beyond a limit is not worth a word
 
 
 def build_in_scene(path: str, scene_uid: int) -> str:
@@ -37,26 +35,33 @@ def build_in_scene(path: str, scene_uid: int) -> str:
 def build(context: bpy.types.Context, path: str) -> str:
     """Build the Take at `path` in the context's scene and return the sentence about it."""
     take, settings = takes.load(path), context.scene.skel
-    collection = find_built(context.scene, take.source) if settings.again == "UPDATE" else None
-    options = {"horizontal": settings.horizontal, "correct": settings.correct, "hide": settings.hide}
+    before = find_built(context.scene, take.source)
+    collection = before if settings.again == "UPDATE" else None
+    options = {"correct": settings.correct, "hide": settings.hide}
     if collection is None:
         collection = build_take(context, take, collection_name=Path(path).stem, **options)
+        first = next((thing for thing in collection.objects if record.is_rig(thing)), None)
+        if first is not None and context.mode == "OBJECT":  # who is in the middle of posing or editing goes on with that
+            armature.select(context, first)
     else:
         update_take(context, take, collection, Options(**options))
     clip = settings.clip if settings.source == "CLIP" else None
     if clip is not None and shows(clip, take) and clip.tracking.reconstruction.is_valid:
         placement.place(context.scene, collection, clip)
     collection[PROPERTY] = bpy.path.relpath(path) if bpy.data.filepath and same_drive(path) else str(path)
-    return summary(take)
+    beside = before is not None and before != collection
+    return summary(take) + (f" {before.name} is still there, in the same place." if beside else "")
 
 
 def summary(take: takes.Take) -> str:
     """What is in a Take and how far it leaves the joint limits."""
-    count, frames = len(take.people), len(take.frames)
-    beyond = sum(int((person.violations() > TOLERANCE).any(axis=1).sum()) for person in take.people)
-    people = "1 person" if count == 1 else f"{count} people"
-    limits = f"{beyond} poses go beyond a joint limit" if beyond else "all poses keep the joint limits"
-    return f"{people} in {frames} frames; {limits}."
+    beyond = sum(int((person.violations() > violations.TOLERANCE).any(axis=1).sum()) for person in take.people)
+    limits = f"{_counted(beyond, 'pose')} beyond a joint limit" if beyond else "all poses keep the joint limits"
+    return f"{_counted(len(take.people), 'person', 'people')} in {_counted(len(take.frames), 'frame')}; {limits}."
+
+
+def _counted(number: int, one: str, more: str = "") -> str:
+    return f"{number} {one if number == 1 else more or one + 's'}"
 
 
 def shows(clip: bpy.types.MovieClip, take: takes.Take) -> bool:

@@ -8,6 +8,7 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
 from ..export import names, presets
+from ..messages import SkelError
 from ..rig import record
 from .gather import active_rig
 from .operators import SkelOperator
@@ -21,7 +22,7 @@ TARGETS = (
 """Preset, ending and the text of a button."""
 
 _OPENSIM, _CACHE, _MOTION = ".osim", ".abc", ".bvh"
-_OPTIONS = ("names", "rest", "travel", "range", "clips", "heading", "separate", "skin", "bones")
+_OPTIONS = ("names", "rest", "travel", "heading", "range", "clips", "influences", "skin", "bones", "separate")
 
 
 def _items(table: dict[str, str]) -> tuple[tuple[str, str, str], ...]:
@@ -42,10 +43,14 @@ class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
     travel: EnumProperty(name="Way Carried By", items=_items(presets.TRAVELS), options={"SKIP_SAVE"})
     range: EnumProperty(name="Frames", items=_items(presets.RANGES), options={"SKIP_SAVE"})
     clips: EnumProperty(name="Clips", items=_items(presets.CLIPS), options={"SKIP_SAVE"})
-    heading: BoolProperty(name="Root Turns", description="Let the root bone also turn with the hips", options={"SKIP_SAVE"})
+    influences: EnumProperty(name="Bones per Vertex", description="The most bones that move a vertex of the skin",
+                             items=_items(presets.INFLUENCES), options={"SKIP_SAVE"})  # fmt: skip
+    heading: BoolProperty(name="Root Turns", description="Let the root bone also turn as the body does; In Place takes its turns out",
+                          options={"SKIP_SAVE"})  # fmt: skip
     separate: BoolProperty(name="File per Person", description="Write each person into a file of their own", options={"SKIP_SAVE"})
     skin: BoolProperty(name="Skin", description="Write the skin", default=True, options={"SKIP_SAVE"})
     bones: BoolProperty(name="Skeleton", description="Write the meshes of the bones", options={"SKIP_SAVE"})
+    overwrite: BoolProperty(name="Overwrite", description="Where several files are written, replace those that are there already")
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -67,21 +72,22 @@ class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
         layout.prop(self, "people")
         for option in _shown(self.filename_ext):
             layout.prop(self, option)
+        if self.filename_ext != _CACHE:
+            layout.prop(self, "overwrite")
 
     def run(self, context: bpy.types.Context) -> None:
         from ..export import opensim, writing  # what they bring is needed by no other button
 
-        rigs = writing.rigs_of(context.scene.objects)
-        if self.people == "ACTIVE":
-            rigs = writing.rigs_of([rig for rig in [active_rig(context)] if rig is not None])
+        rigs = [active_rig(context)] if self.people == "ACTIVE" else writing.rigs_of(context.scene.objects)
+        if rigs == [None]:
+            raise SkelError("no_rig", "No person is active.", "Click on one, or export everybody.")
         path = Path(bpy.path.abspath(self.filepath))
         if self.filename_ext == _OPENSIM:
-            outs = [path.with_stem(f"{path.stem}_{index + 1}") if index else path for index in range(len(rigs))]
-            files = [file for rig, out in zip(rigs, outs) for file in opensim.write(rig, out)]
+            files = opensim.write_people(rigs, path, overwrite=self.overwrite)
         else:
             given = {option: getattr(self, option) for option in _shown(self.filename_ext)
                      if self.properties.is_property_set(option)}  # fmt: skip
-            files = writing.write(context.scene, rigs, path, presets.choose(self.preset, **given))
+            files = writing.write(context.scene, rigs, path, presets.choose(self.preset, **given), self.overwrite)
         self.report({"INFO"}, f"Wrote {', '.join(file.name for file in files)}")
 
 

@@ -5,18 +5,30 @@ import bpy
 import numpy as np
 from bpy.props import EnumProperty, FloatProperty, StringProperty
 
+from ..anatomy import DOF_INDEX
 from ..messages import SkelError
-from ..rig import armature, assemble, compat, controls, limbs, matching, motion, placement, record, restposes, thinning, update
+from ..rig import compat, controls, limbs, matching, motion, record, restposes, thinning
 from .gather import active_rig
 from .operators import RigOperator
+from .rig_properties import RANGES
 
 _LIMBS = tuple((name, title, "", 1 << number) for number, (name, title) in enumerate(limbs.TITLES.items()))
-_CONTROLS = tuple((limb.control, limb.title, "", 1 << number) for number, limb in enumerate(controls.LIMBS))
-RANGES = (
-    ("ACTION", "Action", "All frames of the action"),
-    ("SCENE", "Range", "The scene's frame range, or its preview range"),
-    ("FRAME", "Frame", "The current frame"),
+_WAYS = (
+    ("CONTROL", "To Controls", "Put the controls where the limbs are and let them lead"),
+    ("CHANNELS", "To Angles", "Key what is seen as the limbs' own angles and let those lead"),
 )
+_CONTROLS = tuple((limb.control, limb.title, "", 1 << number) for number, limb in enumerate(controls.LIMBS))
+
+
+class SKEL_OT_key_angles(RigOperator, bpy.types.Operator):
+    """Key these angles as they stand on the current frame"""
+
+    bl_idname, bl_label = "skel.key_angles", "Key Angles"
+    dofs: StringProperty(description="Names of the angles, with spaces between them", options={"HIDDEN"})
+
+    def run(self, context: bpy.types.Context) -> None:
+        for name in self.dofs.split():
+            motion.key(active_rig(context), DOF_INDEX[name])
 
 
 class SKEL_OT_thin_keys(RigOperator, bpy.types.Operator):
@@ -57,20 +69,37 @@ class SKEL_OT_use_action(RigOperator, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         rig = active_rig(context)
-        action = next((action for action in record.versions(rig) if action.name == self.name), None)
-        if action is None:
-            raise SkelError("no_action", f"There is no version {self.name} any more.", "Choose another one.")
-        compat.use_action(rig, action)
+        compat.use_action(rig, _version(rig, self.name))
+
+
+class SKEL_OT_remove_action(RigOperator, bpy.types.Operator):
+    """Take this version of the motion out of the file"""
+
+    bl_idname, bl_label = "skel.remove_action", "Remove Version"
+    name: StringProperty(options={"HIDDEN"})
+
+    def run(self, context: bpy.types.Context) -> None:
+        bpy.data.actions.remove(_version(active_rig(context), self.name))
+
+
+def _version(rig: bpy.types.Object, name: str) -> bpy.types.Action:
+    action = next((action for action in record.versions(rig) if action.name == name), None)
+    if action is None:
+        raise SkelError("no_action", f"There is no version {name} any more.", "Choose another one.")
+    return action
 
 
 class SKEL_OT_match(RigOperator, bpy.types.Operator):
     """Hand limbs over between their own angles and their IK controls, without a jump"""
 
     bl_idname, bl_label = "skel.match", "Match"
-    to: EnumProperty(items=(("CONTROL", "To Controls", "Put the controls where the limbs are and let them lead"),
-                            ("CHANNELS", "To Angles", "Key what is seen as the limbs' own angles")))  # fmt: skip
+    to: EnumProperty(items=_WAYS)
     limbs: EnumProperty(name="Limbs", items=_CONTROLS, options={"ENUM_FLAG"}, default={row[0] for row in _CONTROLS})
     range: EnumProperty(name="Frames", items=RANGES, default="ACTION")
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        return next(text for name, _, text in _WAYS if name == properties.to)
 
     def run(self, context: bpy.types.Context) -> None:
         rig = active_rig(context)
@@ -92,21 +121,6 @@ def frames_of(scene: bpy.types.Scene, rig: bpy.types.Object, choice: str) -> np.
     return np.arange(first, last + 1)
 
 
-class SKEL_OT_place(RigOperator, bpy.types.Operator):
-    """Put the take where the solved camera of the clip chosen above sees it, moving with it if it moves; floor and scale stay"""
-
-    bl_idname, bl_label = "skel.place", "Place by Solved Camera"
-
-    def run(self, context: bpy.types.Context) -> None:
-        clip = context.scene.skel.clip
-        if clip is None:
-            raise SkelError("no_clip", "No clip is chosen.", "Choose the solved movie clip under Reconstruct.")
-        rig = active_rig(context)
-        home = next(collection for collection in rig.users_collection if assemble.place_of(collection))
-        found = placement.place(context.scene, home, clip)
-        self.report({"INFO"}, found.sentence())
-
-
 class SKEL_OT_add_poses(RigOperator, bpy.types.Operator):
     """Put rest poses (T, A, standing, sitting) into this file's pose library; they fit every rig of this add-on"""
 
@@ -117,16 +131,5 @@ class SKEL_OT_add_poses(RigOperator, bpy.types.Operator):
         self.report({"INFO"}, f"{len(made)} poses are in the Asset Browser, under Current File.")
 
 
-class SKEL_OT_remove_person(RigOperator, bpy.types.Operator):
-    """Take this person out of the file: rig, skin, bones and all versions of the motion"""
-
-    bl_idname, bl_label = "skel.remove_person", "Remove Person"
-
-    def run(self, context: bpy.types.Context) -> None:
-        rig = active_rig(context)
-        if rig.mode != "OBJECT":
-            armature.set_mode(context, "OBJECT")
-        update.remove_person(rig)
-
-
-CLASSES = (SKEL_OT_place, SKEL_OT_add_poses, SKEL_OT_remove_person, SKEL_OT_thin_keys, SKEL_OT_smooth, SKEL_OT_use_action, SKEL_OT_match)
+CLASSES = (SKEL_OT_key_angles, SKEL_OT_thin_keys, SKEL_OT_smooth, SKEL_OT_use_action, SKEL_OT_remove_action, SKEL_OT_match,
+           SKEL_OT_add_poses)  # fmt: skip

@@ -36,9 +36,10 @@ def check(context: bpy.types.Context, rig: bpy.types.Object) -> str:
         row = view.violations.add()
         row.dof, row.worst, row.frame, row.count = violation.dof, violation.worst, violation.frame, violation.count
         row.text = f"{title(violation.dof)} ({range_text(*box[violation.dof])})"
-    view.checked = rig.name
+    view.checked, view.checked_action = rig.name, motion.action_of(rig).name
     bad = len(violations.bad_frames(poses, frames, box))
-    view.verdict = f"{len(found)} angles beyond a limit, on {bad} of {len(frames)} frames" if found else "All frames keep the limits"
+    angles = "1 angle" if len(found) == 1 else f"{len(found)} angles"
+    view.verdict = f"{angles} on {bad} of {len(frames)} frames" if found else "All frames keep the limits"
     show_now(context.window_manager)
     return view.verdict + "."
 

@@ -88,13 +88,17 @@ class SKEL_OT_cancel(SkelOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return runner.job is not None
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type == "ESC" and context.screen.is_animation_playing:
-            return {"PASS_THROUGH"}  # that key stops the playback first
-        return self.execute(context)
-
     def run(self, context: bpy.types.Context) -> None:
         runner.cancel()
+
+
+class SKEL_OT_clear_messages(SkelOperator, bpy.types.Operator):
+    """Take these messages away"""
+
+    bl_idname, bl_label, bl_options = "skel.clear_messages", "Clear Messages", {"INTERNAL"}
+
+    def run(self, context: bpy.types.Context) -> None:
+        runner.lines.clear()
 
 
 class SKEL_OT_load_take(SkelOperator, bpy.types.Operator, ImportHelper):
@@ -108,4 +112,4 @@ class SKEL_OT_load_take(SkelOperator, bpy.types.Operator, ImportHelper):
         self.report({"INFO"}, build(context, self.filepath))
 
 
-CLASSES = (SKEL_OT_reconstruct, SKEL_OT_install_engine, SKEL_OT_cancel, SKEL_OT_load_take)
+CLASSES = (SKEL_OT_reconstruct, SKEL_OT_install_engine, SKEL_OT_cancel, SKEL_OT_clear_messages, SKEL_OT_load_take)

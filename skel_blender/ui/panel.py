@@ -37,25 +37,17 @@ class SKEL_PT_main(Sidebar, bpy.types.Panel):
         column.prop(settings, "body")
         if settings.body == "FILE":
             column.prop(settings, "body_file")
-        column.prop(settings, "regressor")
-        if settings.regressor == "hsmr":
-            column.prop(settings, "hsmr")
         column.prop(settings, "lens")
         if settings.lens == "FOV":
             column.prop(settings, "fov")
         elif settings.lens == "PIXELS":
             column.prop(settings, "focal_length")
-        column.prop(settings, "camera")
         heading = column.column(heading="Range")
         heading.prop(settings, "use_range", text="Part of the footage")
         if settings.use_range:
             ends = column.column(align=True)
             ends.prop(settings, "frame_start")
             ends.prop(settings, "frame_end")
-        column.prop(settings, "again")
-        build = column.column(heading="Rigs")
-        for name in ("horizontal", "hide", "correct"):
-            build.prop(settings, name)
         self._draw_run(layout)
 
     def _draw_run(self, layout: bpy.types.UILayout) -> None:
@@ -69,14 +61,36 @@ class SKEL_PT_main(Sidebar, bpy.types.Panel):
             row.operator("skel.reconstruct", icon="ARMATURE_DATA")
         if runner.lines:
             box = layout.box().column(align=True)
-            for icon, text in runner.lines:
-                box.label(text=text, icon=icon)
+            for number, (icon, text) in enumerate(runner.lines):
+                row = box.row()
+                row.label(text=text, icon=icon)
+                if number == 0 and not runner.busy:
+                    row.operator("skel.clear_messages", text="", icon="X", emboss=False)
+
+
+class SKEL_PT_options(Sidebar, bpy.types.Panel):
+    """Choices that a first reconstruction does well without."""
+
+    bl_label, bl_parent_id, bl_options = "Options", "SKEL_PT_main", {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        column, settings = self.layout.column(), context.scene.skel
+        column.enabled = not runner.busy
+        column.use_property_split, column.use_property_decorate = True, False
+        column.prop(settings, "regressor")
+        if settings.regressor == "hsmr":
+            column.prop(settings, "hsmr")
+        column.prop(settings, "camera")
+        column.prop(settings, "again")
+        build = column.column(heading="Rigs")
+        for name in ("hide", "correct"):
+            build.prop(settings, name)
 
 
 class SKEL_PT_take(Sidebar, bpy.types.Panel):
     """Saved Takes, and motion files."""
 
-    bl_label = "Takes and Motion Files"
+    bl_label, bl_options, bl_order = "Takes and Motion Files", {"DEFAULT_CLOSED"}, 1  # below all others
 
     def draw(self, context: bpy.types.Context) -> None:
         column = self.layout.column()
@@ -85,4 +99,12 @@ class SKEL_PT_take(Sidebar, bpy.types.Panel):
         column.operator("skel.import_motion", icon="IMPORT")
 
 
-CLASSES = (SKEL_PT_main, SKEL_PT_take)
+def draw_in_header(menus: bpy.types.Menu, context: bpy.types.Context) -> None:
+    """The running job, in every 3D viewport, whatever its sidebar shows."""
+    if runner.busy:
+        row = menus.layout.row()
+        row.ui_units_x = 14
+        draw_progress(row)
+
+
+CLASSES = (SKEL_PT_main, SKEL_PT_options, SKEL_PT_take)

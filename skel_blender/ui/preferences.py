@@ -40,6 +40,8 @@ def draw_engine(layout: bpy.types.UILayout) -> None:
     if runner.busy:
         draw_progress(layout)
     else:
+        if not (bpy.app.online_access or bpy.app.online_access_override):
+            layout.prop(bpy.context.preferences.system, "use_online_access", text="Allow Blender to Go Online")
         text = "Install Engine Again" if status.ready else "Install Engine"
         layout.operator("skel.install_engine", text=text, icon="IMPORT")
 
@@ -47,7 +49,6 @@ def draw_engine(layout: bpy.types.UILayout) -> None:
 def draw_progress(layout: bpy.types.UILayout) -> None:
     """The progress bar of the running job with a button that cancels it."""
     row = layout.row(align=True)
-    row.scale_y = 1.3
     row.progress(factor=runner.factor, text=runner.text)
     row.operator("skel.cancel", text="", icon="X")
 

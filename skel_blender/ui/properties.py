@@ -22,8 +22,8 @@ REGRESSORS = (
 )
 LENSES = (
     ("AUTO", "Automatic", "From the footage if it says so, otherwise a common lens"),
-    ("FOV", "Angle", "The angle of view across the longer side of the picture"),
-    ("PIXELS", "Pixels", "The focal length in pixels of the footage"),
+    ("FOV", "Angle", "The angle of view across the picture's width"),
+    ("PIXELS", "Focal Length", "The focal length in pixels of the footage"),
     ("CLIP", "From Clip", "The lens that is set for the movie clip, as in the Movie Clip Editor"),
 )
 CAMERAS = (
@@ -52,7 +52,7 @@ class SKEL_PG_settings(bpy.types.PropertyGroup):
     hsmr: StringProperty(name="Checkpoint", description="HSMR's checkpoint file", subtype="FILE_PATH")
     lens: EnumProperty(name="Lens", description="How the camera's focal length is known", items=LENSES, default="AUTO")
     fov: FloatProperty(
-        name="Angle", description="Angle of view across the longer side", subtype="ANGLE",
+        name="Angle", description="Angle of view across the picture's width", subtype="ANGLE",
         min=math.radians(5), max=math.radians(150), default=math.radians(60),
     )  # fmt: skip
     focal_length: FloatProperty(
@@ -60,10 +60,6 @@ class SKEL_PG_settings(bpy.types.PropertyGroup):
     )
     camera: EnumProperty(name="Camera", description="Whether the camera may have turned and zoomed", items=CAMERAS)
     again: EnumProperty(name="If Built Before", description="What becomes of rigs from the same footage", items=AGAIN)
-    horizontal: BoolProperty(
-        name="Root on the Floor",
-        description="Let the root bone move over the floor only, as game engines like it, and the hips rise and sink",
-    )
     correct: BoolProperty(
         name="Pose Correctives",
         description="Give the skin of a SKEL body the model's pose blend shapes, as driven shape keys; exact, but slower to play",

@@ -12,6 +12,7 @@ from ..messages import SkelError
 from .gather import active_rig, user_folder
 from .operators import SkelOperator
 from .retarget_properties import bone_map, fill
+from .stepped import SteppedOperator
 
 FOLDER = "bone_maps"
 _OFF_RAD, _OFF_M = math.radians(1.0), 0.01
@@ -91,22 +92,26 @@ class SKEL_OT_delete_bone_map(SkelOperator, bpy.types.Operator):
         presets.delete(user_folder(FOLDER), self.name)
 
 
-class SKEL_OT_retarget(_RetargetOperator, bpy.types.Operator):
+class SKEL_OT_retarget(SteppedOperator, bpy.types.Operator):
     """Put the source's motion on the target, as a new action of it"""
 
     bl_idname, bl_label = "skel.retarget", "Retarget"
+    bl_options = {"REGISTER", "UNDO", "BLOCKING"}
 
-    def run(self, context: bpy.types.Context) -> None:
+    def steps(self, context: bpy.types.Context) -> retarget.Steps[retarget.Result]:
         settings = context.scene.skel_retarget
         source = settings.source or active_rig(context)
         if source is None:
             raise SkelError("no_source", "No source is chosen.", "Choose the armature of a reconstructed person.")
         retarget.check_target(settings.target, source)
-        options = Options(settings.hold_feet, settings.root_travels)
-        made = retarget.retarget(context.scene, source, settings.target, bone_map(settings), options)
+        options = Options(settings.hold_feet, settings.root_travels, settings.root_turns, settings.relax_fingers)
+        return (yield from retarget.steps(context.scene, source, settings.target, bone_map(settings), options))
+
+    def done(self, context: bpy.types.Context, made: retarget.Result) -> None:
+        target = context.scene.skel_retarget.target
         context.view_layer.update()
         if made.off_rad > _OFF_RAD or made.off_m > _OFF_M:
-            self.report({"WARNING"}, f"Constraints hold bones of {settings.target.name} up to {math.degrees(made.off_rad):.0f} degrees "
+            self.report({"WARNING"}, f"Constraints hold bones of {target.name} up to {math.degrees(made.off_rad):.0f} degrees "
                                      f"and {100 * made.off_m:.0f} cm away from the motion.")  # fmt: skip
         else:
             self.report({"INFO"}, f"{made.frames} frames in the action {made.action.name}; the way is scaled by {made.ratio:.2f}.")

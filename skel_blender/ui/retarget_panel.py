@@ -63,6 +63,9 @@ class SKEL_PT_retarget(Sidebar, bpy.types.Panel):
             layout.template_list("SKEL_UL_slots", "", settings, "rows", settings, "active", rows=8)
         layout.prop(settings, "hold_feet")
         layout.prop(settings, "root_travels")
+        if settings.root_travels:
+            layout.prop(settings, "root_turns")
+        layout.prop(settings, "relax_fingers")
         row = layout.row()
         row.scale_y = 1.4
         row.operator("skel.retarget", icon="ARMATURE_DATA")

@@ -59,6 +59,13 @@ class SKEL_PG_retarget(bpy.types.PropertyGroup):
     root_travels: BoolProperty(
         name="Root Takes the Way", description="Let the root bone travel over the floor, as game engines want it, and the hips do the rest",
     )  # fmt: skip
+    root_turns: BoolProperty(
+        name="Root Turns", default=True, description="Let the root bone that takes the way also turn as the body does",
+    )  # fmt: skip
+    relax_fingers: BoolProperty(
+        name="Relax Fingers", default=True,
+        description="Bend the fingers, which are not reconstructed, as in a hand that holds nothing; else they stay as you pose them",
+    )  # fmt: skip
 
 
 CLASSES = (SKEL_PG_slot, SKEL_PG_retarget)

@@ -1,13 +1,45 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The panels of the active rig: angles, limits, IK and keys. Drawing computes nothing."""
+"""The people of the scene, and the panels of the active rig: angles, limits, IK and motion. Drawing computes nothing."""
 
 import bpy
 
-from ..anatomy import DOFS
-from ..rig import controls, layout, limbs, record
+from ..anatomy import DOFS, JOINT_NAMES
+from ..rig import controls, ik, limbs, motion, record
 from .gather import active_rig
 from .limit_operators import range_text
 from .panel import Sidebar
+from .rig_properties import ACTIVE
+
+_WAYS = (("CONTROL", "CON_KINEMATIC"), ("CHANNELS", "ARMATURE_DATA"))
+"""Whom a limb is handed to, and the icon for that."""
+
+
+class SKEL_PT_people(Sidebar, bpy.types.Panel):
+    """Who is in the scene, and what concerns a person as a whole."""
+
+    bl_label = "People"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return bool(record.rigs(context.scene))
+
+    def draw(self, context: bpy.types.Context) -> None:
+        column, active = self.layout.column(align=True), active_rig(context)
+        rigs = record.rigs(context.scene)
+        homes = [rig.users_collection[0].name for rig in rigs]
+        for rig, home, before in zip(rigs, homes, ["", *homes]):
+            if home != before and len(set(homes)) > 1:  # of several takes
+                column.label(text=home, icon="OUTLINER_COLLECTION")
+            icon = "OUTLINER_OB_ARMATURE" if rig == active else "ARMATURE_DATA"
+            column.operator("skel.select_person", text=rig.name, icon=icon, depress=rig == active).name = rig.name
+        if active is None:
+            return
+        self.layout.operator("skel.over_footage", icon="VIEW_CAMERA")
+        self.layout.prop(active.skel, "skin", slider=True)
+        self.layout.prop(active.skel, "hide_absent")
+        column = self.layout.column(align=True)
+        column.operator("skel.place", icon="CON_CAMERASOLVER")
+        column.operator("skel.remove_person", icon="TRASH")
 
 
 class _RigPanel(Sidebar):
@@ -19,21 +51,44 @@ class _RigPanel(Sidebar):
 
 
 class SKEL_PT_angles(_RigPanel, bpy.types.Panel):
-    """A slider per DoF of one limb, with its range and a dot that keys it."""
+    """A slider per DoF of one limb, with its range and a button that keys it."""
 
     bl_label = "Angles"
 
     def draw(self, context: bpy.types.Context) -> None:
         column, rig, view = self.layout.column(), active_rig(context), context.window_manager.skel
-        column.grid_flow(columns=2, align=True, row_major=True).prop(view, "limb", expand=True)
-        box = record.limits(rig)
-        for dof in limbs.LIMBS[view.limb]:
-            channel = layout.channel(dof)
-            split = column.split(factor=0.62, align=True)
+        column.prop_enum(view, "limb", ACTIVE)
+        grid = column.grid_flow(columns=2, align=True, row_major=True)
+        for limb in limbs.LIMBS:
+            grid.prop_enum(view, "limb", limb)
+        limb = view.limb
+        if limb == ACTIVE:
+            limb = _limb_of(rig.data.bones.active)
+            column.label(text=limbs.TITLES[limb] if limb else "Select a bone, or choose a limb")
+        if any(ik.is_on(rig, led) for led in _led(rig) if limbs.LIMB_OF_BONE[JOINT_NAMES[led.tip]] == limb):
+            column.label(text="Led by an IK control now", icon="INFO")
+        box, shown = record.limits(rig), limbs.LIMBS.get(limb, ())
+        for dof in shown:
+            split = column.split(factor=0.66, align=True)
             split.prop(rig.skel.angles, DOFS[dof].name, text=limbs.label(dof), slider=True)
             row = split.row(align=True)
             row.operator("skel.limit_dof", text=range_text(*box[dof])).dof = DOFS[dof].name
-            row.prop_decorator(rig.pose.bones[channel.bone], "rotation_euler", index=channel.index)
+            keyed = motion.is_keyed(rig, dof, context.scene.frame_current)
+            row.operator("skel.key_angles", text="", icon="KEYFRAME_HLT" if keyed else "KEYFRAME").dofs = DOFS[dof].name
+        if shown:
+            column.operator("skel.key_angles", text="Key All of Them", icon="KEYINGSET").dofs = " ".join(DOFS[dof].name for dof in shown)
+
+
+def _led(rig: bpy.types.Object) -> list[controls.Limb]:
+    """The limbs that have a control; an older rig's chest has none."""
+    return [limb for limb in controls.LIMBS if limb.switch in rig]
+
+
+def _limb_of(bone: bpy.types.Bone | None) -> str | None:
+    """The limb of `limbs` that a bone or a control belongs to."""
+    name = bone.name if bone else ""
+    led = next((limb for limb in controls.LIMBS if limb.control == name), None)
+    return limbs.LIMB_OF_BONE.get(JOINT_NAMES[led.tip] if led else name)
 
 
 class SKEL_PT_limits(_RigPanel, bpy.types.Panel):
@@ -54,7 +109,8 @@ class SKEL_PT_limits(_RigPanel, bpy.types.Panel):
         for where, icon in (("PREVIOUS", "PREV_KEYFRAME"), ("NEXT", "NEXT_KEYFRAME")):
             jump = row.operator("skel.jump_limit", text="", icon=icon)
             jump.where, jump.dof = where, -1
-        if view.checked != rig.name:
+        action = rig.animation_data.action if rig.animation_data else None
+        if view.checked != rig.name or action is None or view.checked_action != action.name:
             return
         layout.label(text=view.verdict, icon="ERROR" if len(view.violations) else "CHECKMARK")
         for violation in view.violations:
@@ -64,8 +120,8 @@ class SKEL_PT_limits(_RigPanel, bpy.types.Panel):
             now = row.row()
             now.alert = violation.now != 0.0
             now.prop(violation, "now", text="Now", emboss=False)
-            row.prop(violation, "worst", text="Worst", emboss=False)
-            jump = row.operator("skel.jump_limit", text=f"Frame {violation.frame}")
+            row.prop(violation, "worst", text="", emboss=False)
+            jump = row.operator("skel.jump_limit", text=f"in {violation.frame}")
             jump.where, jump.dof = "WORST", violation.dof
 
 
@@ -75,44 +131,46 @@ class SKEL_PT_ik(_RigPanel, bpy.types.Panel):
     bl_label = "IK Controls"
 
     def draw(self, context: bpy.types.Context) -> None:
-        column, rig = self.layout.column(align=True), active_rig(context)
-        column.prop(rig.data.collections_all[controls.COLLECTION], "is_visible", text="Show Controls")
-        led = [limb for limb in controls.LIMBS if limb.switch in rig]  # an older rig has no chest control
+        layout, rig, view = self.layout, active_rig(context), context.window_manager.skel
+        layout.prop(rig.data.collections_all[controls.COLLECTION], "is_visible", text="Show Controls")
+        layout.row(align=True).prop(view, "range", expand=True)
+        led = _led(rig)
+        column = layout.column(align=True)
         for limb in led:
             row = column.row(align=True)
             row.prop(rig, f'["{limb.switch}"]', text=limb.title, slider=True)
-            for to, icon in (("CONTROL", "CON_KINEMATIC"), ("CHANNELS", "ARMATURE_DATA")):
+            for to, icon in _WAYS:
                 match = row.operator("skel.match", text="", icon=icon)
-                match.to, match.limbs, match.range = to, {limb.control}, "ACTION"
-        row = self.layout.row(align=True)
-        for to, text in (("CONTROL", "All to Controls"), ("CHANNELS", "All to Angles")):
-            match = row.operator("skel.match", text=text)
-            match.to, match.limbs, match.range = to, {limb.control for limb in led}, "ACTION"
+                match.to, match.limbs, match.range = to, {limb.control}, view.range
+        row = layout.row(align=True)
+        for (to, icon), text in zip(_WAYS, ("All to Controls", "All to Angles")):
+            match = row.operator("skel.match", text=text, icon=icon)
+            match.to, match.limbs, match.range = to, {limb.control for limb in led}, view.range
 
 
 class SKEL_PT_keys(_RigPanel, bpy.types.Panel):
     """Versions of the motion, and what makes new ones."""
 
-    bl_label = "Keys"
+    bl_label = "Motion"
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, rig = self.layout, active_rig(context)
-        row = layout.row(align=True)
+        current = rig.animation_data.action if rig.animation_data else None
+        column = layout.column(align=True)
+        for action in record.versions(rig):
+            used, row = action == current, column.row(align=True)
+            row.operator("skel.use_action", text=action.name, depress=used, icon="CHECKMARK" if used else "BLANK1").name = action.name
+            if not used and action.get(record.KIND) != record.RAW:
+                row.operator("skel.remove_action", text="", icon="X").name = action.name
+        column = layout.column(align=True)
+        row = column.row(align=True)
         row.operator_context = "INVOKE_DEFAULT"
         row.operator("skel.smooth", icon="MOD_SMOOTH")
         row.operator("skel.thin_keys", icon="IPO_BEZIER")
-        row = layout.row()
+        row = column.row()
         row.operator_context = "INVOKE_DEFAULT"
         row.operator("skel.refit", icon="TRACKING_REFINE_FORWARDS")
-        column = layout.column(align=True)
-        current = rig.animation_data.action if rig.animation_data else None
-        for action in record.versions(rig):
-            used = action == current
-            column.operator("skel.use_action", text=action.name, depress=used, icon="CHECKMARK" if used else "BLANK1").name = action.name
-        layout.prop(rig.skel, "hide_absent")
-        layout.operator("skel.place", icon="CON_CAMERASOLVER")
         layout.operator("skel.add_poses", icon="ASSET_MANAGER")
-        layout.operator("skel.remove_person", icon="TRASH")
 
 
-CLASSES = (SKEL_PT_angles, SKEL_PT_limits, SKEL_PT_ik, SKEL_PT_keys)
+CLASSES = (SKEL_PT_people, SKEL_PT_angles, SKEL_PT_limits, SKEL_PT_ik, SKEL_PT_keys)

@@ -11,7 +11,7 @@ import numpy as np
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from ..anatomy import DOFS, LIMIT_TABLES, LIMITS_ANATOMICAL
-from ..rig import layout, limbs, limits, presence, record
+from ..rig import layout, limbs, limits, motion, presence, record
 
 TABLES = (
     ("body", "Body's Own", "The limits that came with the reconstruction"),
@@ -20,9 +20,17 @@ TABLES = (
     ("skel", "SKEL", "The ranges published with SKEL; some are missing"),
     ("custom", "Custom", "Ranges of your own"),
 )
-TABLES = tuple(row for row in TABLES if row[0] in ("body", "custom") or row[0] in LIMIT_TABLES)
 _TABLE_NAMES = [row[0] for row in TABLES]
-LIMBS = tuple((name, limbs.TITLES[name], f"Show the {limbs.TITLES[name].lower()}") for name in limbs.LIMBS)
+ACTIVE = "ACTIVE"
+LIMBS = (
+    (ACTIVE, "Of the Active Bone", "Show the limb that the active bone belongs to"),
+    *((name, limbs.TITLES[name], f"Show the {limbs.TITLES[name].lower()}") for name in limbs.LIMBS),
+)
+RANGES = (
+    ("ACTION", "Action", "All frames of the action"),
+    ("SCENE", "Range", "The scene's frame range, or its preview range"),
+    ("FRAME", "Frame", "The current frame"),
+)
 
 
 def _get_angle(dof: int):
@@ -37,7 +45,7 @@ def _set_angle(dof: int):
         bone = rig.pose.bones[channel.bone]
         bone.rotation_euler[channel.index] = channel.sign * min(max(value, low), up)
         if bpy.context.scene.tool_settings.use_keyframe_insert_auto:
-            bone.keyframe_insert("rotation_euler", index=channel.index, group=channel.bone)
+            motion.key(rig, number)
 
     def set_(self, value: float) -> None:
         turn(self.id_data, dof, value)
@@ -77,6 +85,21 @@ def _set_on(self, value: bool) -> None:
     limits.apply(rig, record.limits(rig), rig[record.TABLE], value)
 
 
+def _skin_material(rig: bpy.types.Object) -> bpy.types.Material | None:
+    return next((skin.active_material for skin in record.parts(rig, "skin")), None)
+
+
+def _get_skin(self) -> float:
+    material = _skin_material(self.id_data)
+    return material.diffuse_color[3] if material else 1.0
+
+
+def _set_skin(self, value: float) -> None:
+    material = _skin_material(self.id_data)
+    if material:
+        material.diffuse_color[3] = value
+
+
 class SKEL_PG_rig(bpy.types.PropertyGroup):
     """A rig's angles and limits; only meaningful on the armature of a person."""
 
@@ -87,6 +110,10 @@ class SKEL_PG_rig(bpy.types.PropertyGroup):
     limits_on: BoolProperty(
         name="Hold Limits", description="Let joints stop at their limits, under the hand and in IK", options=set(),
         get=lambda self: limits.are_on(self.id_data), set=_set_on,
+    )  # fmt: skip
+    skin: FloatProperty(
+        name="Skin", description="How solid the skin is in the viewport's Solid mode: 0 shows the bones alone, renders are not changed",
+        subtype="FACTOR", min=0.0, max=1.0, options=set(), get=_get_skin, set=_set_skin,
     )  # fmt: skip
     hide_absent: BoolProperty(
         name="Hide When Absent", description="Out of sight before the person comes into the footage and after he leaves it", options=set(),
@@ -109,8 +136,10 @@ class SKEL_PG_view(bpy.types.PropertyGroup):
     """What the panels show; not part of any file."""
 
     limb: EnumProperty(name="Limb", items=LIMBS, options=set())
+    range: EnumProperty(name="Frames", description="On which frames limbs are handed over", items=RANGES, options=set())
     violations: CollectionProperty(type=SKEL_PG_violation)
     checked: StringProperty(description="The rig that was checked last")
+    checked_action: StringProperty(description="The version of its motion that was checked")
     verdict: StringProperty(description="What the last check found, in a sentence")
 
 

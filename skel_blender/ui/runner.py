@@ -11,6 +11,7 @@ import textwrap
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 
 import bpy
 
@@ -19,6 +20,8 @@ from ..messages import Done, Event, Failed, Log, Progress, SkelError
 from ..status import duration_text
 
 INTERVAL_S = 0.15
+_STAGES = {"people": "Finding people", "fit": "Fitting"}
+"""What the engine's stages are called for an animator."""
 LINE_LENGTH = 30  # characters that fit in the sidebar at its usual width
 MAX_LOGS = 4  # more of the engine's lines are in the console only
 
@@ -30,21 +33,21 @@ class Runner:
 
     def __init__(self) -> None:
         self.job: Job | None = None
-        self.title = ""
         self.factor, self.text = 0.0, ""
         self.lines: list[tuple[str, str]] = []
         self._finish: Finish | None = None
         self._result = ""
         self._told = 0
+        self._scratch: TemporaryDirectory | None = None
 
     @property
     def busy(self) -> bool:
         """Whether a job runs or its result is being built."""
         return self._finish is not None
 
-    def start(self, title: str, job: Job, finish: Finish) -> None:
-        """Follow `job` until it ends, then give its result to `finish`."""
-        self.job, self.title, self._finish = job, title, finish
+    def start(self, title: str, job: Job, finish: Finish, scratch: TemporaryDirectory | None = None) -> None:
+        """Follow `job` until it ends, then give its result to `finish`; `scratch` is a folder that is needed no longer than the job."""
+        self.job, self._finish, self._scratch = job, finish, scratch
         self.factor, self.text, self.lines, self._result, self._told = 0.0, title, [], "", 0
         bpy.app.timers.register(tick, first_interval=INTERVAL_S, persistent=True)
         redraw()
@@ -62,7 +65,7 @@ class Runner:
             bpy.app.timers.unregister(tick)
         if self.job is not None:
             self.job.stop()
-        self.job = self._finish = None
+        self._end()
 
     def show(self, text: str, icon: str = "INFO") -> None:
         """Add a message, broken into lines that fit the sidebar."""
@@ -86,14 +89,14 @@ class Runner:
     def _take(self, event: Event) -> None:
         if isinstance(event, Progress):
             if self.text != "Cancelling":
-                self.factor, self.text = event.done / max(event.total, 1), progress_text(event)
+                self.factor, self.text = event.done / max(event.total, 1), bar_text(event)
         elif isinstance(event, Log):
             self._tell(event)
         elif isinstance(event, Failed):
             print(f"skel_blender: {event.what}\n{self.job.log()}")
             cancelled = event.code == "cancelled"
             self.show("Cancelled." if cancelled else f"{event.what} {event.todo}", "INFO" if cancelled else "ERROR")
-            self.job = self._finish = None
+            self._end()
         elif isinstance(event, Done):
             self._result, self.job = event.path, None
             self.factor, self.text = 1.0, "Building the scene"
@@ -105,8 +108,15 @@ class Runner:
             self._told += 1
             self.show(event.text, "ERROR" if event.level == "warning" else "INFO")
 
+    def _end(self) -> None:
+        self.job = self._finish = None
+        if self._scratch is not None:
+            self._scratch.cleanup()
+            self._scratch = None
+
     def _hand_on(self) -> None:
-        finish, self._finish = self._finish, None
+        finish = self._finish
+        self._end()
         with guarded(lambda text: self.show(text, "ERROR")):
             self.show(finish(self._result), "CHECKMARK")
 
@@ -139,19 +149,19 @@ def interrupted() -> bool:
     return any("BLOCKING" in operator.bl_options for window in windows for operator in window.modal_operators)
 
 
-def progress_text(event: Progress) -> str:
-    """One line of progress that fits a sidebar, such as 'Detect 12/88, 2 min left'."""
-    text = f"{event.stage.capitalize()} {event.done}/{event.total}"
+def bar_text(event: Progress) -> str:
+    """One line of progress that fits a sidebar, such as 'Finding people 12/88, 2 min left'."""
+    text = f"{_STAGES.get(event.stage, event.stage.capitalize())} {event.done}/{event.total}"
     return text if event.eta_s < 0 else f"{text}, {duration_text(event.eta_s)} left"
 
 
 def redraw() -> None:
-    """Draw the sidebars and the preferences again."""
+    """Draw the sidebars, the viewports' headers and the preferences again."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
                 for region in area.regions:
-                    if region.type == "UI":
+                    if region.type in ("UI", "HEADER"):
                         region.tag_redraw()
             elif area.type == "PREFERENCES":
                 area.tag_redraw()

@@ -10,11 +10,8 @@ import importlib
 import os
 import re
 import shutil
-import subprocess
 import sys
-import time
 import traceback
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -25,31 +22,27 @@ sys.dont_write_bytecode = True
 
 from tests import fake_engine  # noqa: E402
 from tests.blender import rig_checks  # noqa: E402
+from tests.blender.window import (  # noqa: E402
+    ADDON,
+    FOLDER,
+    Draws,
+    Steps,
+    a_clip,
+    look_at_result,
+    override,
+    pause,
+    prefs,
+    press,
+    runner,
+    shot,
+    show_tab,
+    sidebar,
+    status,
+    wait,
+)
+from tests.bpy import characters  # noqa: E402
 
-ADDON = "bl_ext.user_default.skel_blender"
 STEP_S = 0.05
-SHOTS = Path(os.environ["SKEL_BLENDER_SHOTS"])
-FOLDER = Path(os.environ["BLENDER_USER_RESOURCES"])
-Steps = Iterator[None]
-
-
-class Draws:
-    """Counts how often the 3D viewport is drawn while it is asked to draw as often as it can."""
-
-    def __init__(self) -> None:
-        self.count, self._start = 0, time.monotonic()
-        self._handle = bpy.types.SpaceView3D.draw_handler_add(self._drawn, (), "WINDOW", "POST_PIXEL")
-
-    def _drawn(self) -> None:
-        self.count += 1
-
-    def beat(self) -> None:
-        sidebar()[0].tag_redraw()
-
-    def rate(self) -> float:
-        """Draws a second; ends the counting."""
-        bpy.types.SpaceView3D.draw_handler_remove(self._handle, "WINDOW")
-        return self.count / (time.monotonic() - self._start)
 
 
 def test_the_extension_is_installed_and_shows_its_tab() -> Steps:
@@ -148,7 +141,46 @@ def test_what_is_done_to_a_rig_can_be_undone() -> Steps:
         bpy.ops.object.mode_set(mode="OBJECT")
 
 
-def test_escape_cancels_and_leaves_no_process() -> Steps:
+def test_the_export_buttons_write_their_files_and_leave_the_scene_alone() -> Steps:
+    name = next(thing.name for thing in bpy.data.objects if thing.type == "ARMATURE")
+    before, folder = (rig_checks.state(name), len(bpy.data.objects)), FOLDER / "exports"
+    for preset, ending, _ in importlib.import_module(f"{ADDON}.ui.export_operators").TARGETS:
+        place = folder / preset / ending[1:]
+        place.mkdir(parents=True)
+        try:
+            with override():
+                bpy.ops.skel.export("EXEC_DEFAULT", preset=preset, filename_ext=ending, filepath=str(place / f"shot{ending}"))
+        except RuntimeError as error:
+            assert "This Blender was built without" in str(error), error  # as Debian's is without USD
+            continue
+        made = list(place.iterdir())
+        assert made and all(path.stat().st_size > 100 for path in made), place  # some write a file for each person
+        assert (rig_checks.state(name), len(bpy.data.objects)) == before, place
+        yield
+
+
+def test_the_retarget_button_moves_a_character_and_can_be_undone() -> Steps:
+    target = characters.mixamo()
+    name, settings = target.name, bpy.context.scene.skel_retarget
+    settings.source = next(thing for thing in bpy.data.objects if thing.type == "ARMATURE" and thing != target)
+    settings.target = target
+    with override():
+        bpy.ops.ed.undo_push(message="character")
+        bpy.ops.skel.retarget("EXEC_DEFAULT", True)
+    action = target.animation_data.action
+    assert tuple(action.frame_range) == tuple(settings.source.animation_data.action.frame_range)
+    bpy.context.scene.frame_set(bpy.context.scene.frame_start + 10)
+    yield from shot("3_retargeted")
+    with override():
+        bpy.ops.ed.undo()
+    yield from pause(0.3)
+    data = bpy.data.objects[name].animation_data
+    assert data is None or data.action is None
+    bpy.data.objects.remove(bpy.data.objects[name])
+
+
+def test_only_the_button_cancels_and_it_leaves_no_process() -> Steps:
+    """Escape is pressed for a hundred other reasons while the engine runs."""
     os.environ.update(FAKE_ENGINE="done", FAKE_ENGINE_SECONDS="60")
     before = len(bpy.data.objects)
     press("reconstruct")
@@ -157,6 +189,9 @@ def test_escape_cancels_and_leaves_no_process() -> Steps:
     area, _, window = sidebar()
     for value in ("PRESS", "RELEASE"):
         window.event_simulate(type="ESC", value=value, x=area.x + area.width // 3, y=area.y + area.height // 2)
+    yield from pause(1.0)
+    assert runner().busy and process.poll() is None
+    press("cancel")
     yield from wait(lambda: not runner().busy, 15)
     assert process.poll() is not None and len(bpy.data.objects) == before
     assert runner().lines == [("INFO", "Cancelled.")]
@@ -238,6 +273,25 @@ def test_the_real_engine_reconstructs_the_clip() -> Steps:
     yield from look_at_result("9_real_arrived")
 
 
+def test_a_correction_is_fitted_again_and_can_be_undone() -> Steps:
+    if not os.environ["SKEL_BLENDER_ENGINE"]:
+        raise Skip("the engine is not installed")
+    rig = bpy.context.view_layer.objects.active
+    name, raw = rig.name, rig.animation_data.action.name
+    bpy.context.scene.frame_set(20)
+    rig.skel.angles.knee_angle_l += 0.3
+    with override():
+        bpy.ops.skel.key_angles("EXEC_DEFAULT", True, dofs="knee_angle_l")
+        bpy.ops.skel.refit("EXEC_DEFAULT", True, seconds=0.2)
+    yield from wait(lambda: not runner().busy, 300)
+    said = " ".join(text for _, text in runner().lines)
+    assert "Fitted again around 1 frame;" in said and rig.animation_data.action.name == f"{raw} refitted", said
+    with override():
+        bpy.ops.ed.undo()
+    yield from pause(0.3)
+    assert bpy.data.objects[name].animation_data.action.name == raw
+
+
 def test_a_rig_is_exact_in_this_blender() -> Steps:
     for body in ("open_male", "open_female"):
         joints, turns, skin = rig_checks.greatest_errors(body)
@@ -261,106 +315,6 @@ def test_disabling_ends_the_job_and_removes_everything() -> Steps:
 
 class Skip(Exception):
     """Raised by a test that can't run here."""
-
-
-def show_tab() -> Steps:
-    """The default scene without its cube, with the sidebar open at our tab."""
-    yield from pause(1.0)
-    bpy.data.objects.remove(bpy.data.objects["Cube"])
-    area, region, _ = sidebar()
-    area.spaces.active.show_region_ui = True
-    yield from pause(2.0)  # a region has its tabs only once it was drawn
-    region.active_panel_category = "SKEL"
-    yield from pause(0.5)
-
-
-def look_at_result(name: str) -> Steps:
-    """Pictures of the scene through its camera and from the side."""
-    area = sidebar()[0]
-    area.spaces.active.region_3d.view_perspective = "CAMERA"
-    bpy.context.scene.frame_set(bpy.context.scene.frame_start + 10)
-    with override():
-        bpy.ops.view3d.view_center_camera()
-    yield from shot(name)
-    with override():
-        bpy.ops.object.select_all(action="DESELECT")
-        for thing in bpy.data.objects:
-            thing.select_set(thing.type == "ARMATURE")
-        bpy.ops.view3d.view_axis(type="RIGHT")
-        bpy.ops.view3d.view_selected()
-    yield from shot(name + "_side")
-
-
-def a_clip() -> bpy.types.MovieClip:
-    """A picture, as footage: the fake engine does not look at it."""
-    path = FOLDER / "clip.png"
-    if not path.exists():
-        picture = bpy.data.images.new("clip", 1280, 720)
-        picture.filepath_raw, picture.file_format = str(path), "PNG"
-        picture.save()
-    return bpy.data.movieclips.load(str(path), check_existing=True)
-
-
-def sidebar() -> tuple[bpy.types.Area, bpy.types.Region, bpy.types.Window]:
-    """The largest 3D viewport of the main window and its sidebar."""
-    window = bpy.context.window_manager.windows[0]
-    area = max((a for a in window.screen.areas if a.type == "VIEW_3D"), key=lambda a: a.width * a.height)
-    return area, next(region for region in area.regions if region.type == "UI"), window
-
-
-def override(window: bpy.types.Window | None = None):
-    """The context of a user whose mouse is in the viewport."""
-    if window is not None:
-        area = window.screen.areas[0]
-        return bpy.context.temp_override(window=window, area=area, region=area.regions[-1])
-    area, _, window = sidebar()
-    region = next(region for region in area.regions if region.type == "WINDOW")
-    return bpy.context.temp_override(window=window, area=area, region=region)
-
-
-def press(button: str) -> None:
-    """Call an operator as its button in the sidebar does."""
-    area, region, window = sidebar()
-    with bpy.context.temp_override(window=window, area=area, region=region):
-        getattr(bpy.ops.skel, button)("INVOKE_DEFAULT")
-
-
-def runner():
-    return importlib.import_module(f"{ADDON}.ui.runner").runner
-
-
-def status():
-    return importlib.import_module(f"{ADDON}.ui.engine").status
-
-
-def prefs() -> bpy.types.AddonPreferences:
-    return bpy.context.preferences.addons[ADDON].preferences
-
-
-def shot(name: str) -> Steps:
-    """A picture of the screen when it has been drawn; by Blender only where `import` is not there: on virtual screens it can be black."""
-    sidebar()[0].tag_redraw()
-    yield from pause(2.0)
-    if shutil.which("import"):
-        subprocess.run(["import", "-window", "root", f"{SHOTS}_{name}.png"], check=True)
-    else:
-        with override():
-            bpy.ops.screen.screenshot(filepath=f"{SHOTS}_{name}.png")
-
-
-def pause(seconds: float, beat: Callable[[], None] = lambda: None) -> Steps:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        beat()
-        yield
-
-
-def wait(until: Callable[[], bool], limit_s: float, beat: Callable[[], None] = lambda: None) -> Steps:
-    end = time.monotonic() + limit_s
-    while not until():
-        assert time.monotonic() < end, f"waited {limit_s} s; {runner().text}; {runner().lines}"
-        beat()
-        yield
 
 
 def run_all() -> Steps:

@@ -26,6 +26,13 @@ def pose(rig: bpy.types.Object, angles: np.ndarray) -> None:
     bpy.context.view_layer.update()
 
 
+def put(rig: bpy.types.Object, body: RestBody, trans: np.ndarray) -> None:
+    """Put a rig that plays nothing where `trans` (3,), model frame, does; shown with the next pose."""
+    rig.animation_data.action = None
+    rig.pose.bones["pelvis"].location = (0.0, 0.0, 0.0)
+    rig.pose.bones[layout.ROOT].location = kinematics.z_up(trans) - [0.0, 0.0, layout.ground(body)]
+
+
 def evaluated(thing: bpy.types.Object) -> bpy.types.Object:
     return thing.evaluated_get(bpy.context.evaluated_depsgraph_get())
 

@@ -58,13 +58,33 @@ def test_reconstruct_builds_the_rigs_and_keeps_the_take_beside_the_file(addon, t
 
 def test_a_second_run_overwrites_nothing(addon, tmp_path):
     bpy.ops.skel.reconstruct()
+    assert "still there" not in messages_shown()
     bpy.ops.skel.reconstruct()
     assert sorted(path.name for path in (tmp_path / "takes").iterdir()) == ["run 1_001.npz", "run 1_002.npz"]
-    assert "run 1_002" in bpy.data.collections
+    assert "run 1_002" in bpy.data.collections and "run 1_001 is still there" in messages_shown()
+
+
+def test_footage_whose_name_has_brackets_keeps_its_earlier_takes(addon, tmp_path):
+    clip = tmp_path / "dance [x1].png"
+    clip.write_bytes((tmp_path / "run 1.png").read_bytes())
+    addon.path = str(clip)
+    bpy.ops.skel.reconstruct()
+    bpy.ops.skel.reconstruct()
+    assert sorted(path.name for path in (tmp_path / "takes").iterdir()) == ["dance [x1]_001.npz", "dance [x1]_002.npz"]
+
+
+def test_the_first_person_that_arrives_is_the_active_one_unless_the_user_is_in_another_mode(addon):
+    view = bpy.context.view_layer.objects
+    bpy.ops.skel.reconstruct()
+    first = view.active
+    assert first.name == "person_1" and list(view.selected) == [first]
+    bpy.ops.object.mode_set(mode="POSE")
+    bpy.ops.skel.reconstruct()
+    assert "run 1_002" in bpy.data.collections and view.active == first and first.mode == "POSE"
 
 
 def test_a_second_run_updates_the_rigs_if_asked_to_and_keeps_their_actions(addon):
-    addon.again, addon.horizontal = "UPDATE", True
+    addon.again = "UPDATE"
     bpy.ops.skel.reconstruct()
     (collection,) = bpy.data.collections
     objects = set(collection.objects)
@@ -147,6 +167,7 @@ def test_the_take_in_the_file_is_saved_again(addon, tmp_path):
     take.save(made, tmp_path / "saved.npz")
     bpy.ops.skel.load_take(filepath=str(tmp_path / "saved.npz"))
     (tmp_path / "saved.npz").unlink()
+    bpy.context.view_layer.objects.active = None
     assert not bpy.ops.skel.save_take.poll()
     bpy.context.view_layer.objects.active = next(thing for thing in bpy.data.objects if thing.type == "ARMATURE")
     bpy.ops.skel.save_take(filepath=str(tmp_path / "again.npz"))
@@ -173,8 +194,23 @@ def test_a_choice_that_cannot_be_followed_gets_one_sentence(addon, change, sente
 
 def test_without_an_engine_the_user_is_told_to_install_it(addon):
     bpy.context.preferences.addons["skel_blender"].preferences.engine_python = ""
-    with pytest.raises(RuntimeError, match="Press Install Engine first"):
+    with pytest.raises(RuntimeError, match="not installed yet. Press Install Engine first"):
         bpy.ops.skel.reconstruct()
+
+
+def test_after_an_update_that_needs_another_engine_the_user_is_told_so(addon):
+    from skel_blender.ui import engine
+
+    bpy.context.preferences.addons["skel_blender"].preferences.engine_python = ""
+    older = engine.root() / "engine-00000000"
+    older.mkdir(parents=True)
+    (older / ".ready").touch()
+    try:
+        with pytest.raises(RuntimeError, match="needs a newer engine than is here. Press Install Engine first"):
+            bpy.ops.skel.reconstruct()
+    finally:
+        (older / ".ready").unlink()
+        older.rmdir()
 
 
 def test_install_needs_blenders_permission_to_go_online(addon):

@@ -6,11 +6,13 @@ from __future__ import annotations
 import bpy
 import numpy as np
 import pytest
+from mathutils import Matrix
 
 from skel_blender import kinematics
 from skel_blender.anatomy import JOINT_NAMES
-from skel_blender.rig import assemble, compat, motion, restposes
+from skel_blender.rig import assemble, compat, layout, motion, restposes
 from skel_blender.rig.assemble import build_take
+from tests.bpy import bodies
 from tests.bpy.evaluated import joint_positions, rig_of
 
 
@@ -85,8 +87,8 @@ def test_bones_are_sorted_coloured_and_helpers_hidden(context, take):
     for name in JOINT_NAMES:
         (home,) = data.bones[name].collections
         assert home.is_visible
-    palettes = {data.bones[name].color.palette for name in ("femur_r", "femur_l", "pelvis")}
-    assert len(palettes) == 3
+    colours = {tuple(data.bones[name].color.custom.normal) for name in ("femur_r", "femur_l", "pelvis", "root", "hand_ik_r")}
+    assert len(colours) == 5
 
 
 def test_builds_in_a_scene_that_no_window_shows(context, take):
@@ -115,6 +117,23 @@ def test_bones_wear_shapes_that_no_scene_shows(context, take):
     for bone in rig.pose.bones:
         assert (bone.custom_shape is not None) == (bone.name in JOINT_NAMES or "_ik" in bone.name or bone.name == "root")
     assert not [thing for thing in context.scene.objects if thing.name.startswith("skel_")]
+
+
+def test_rings_lie_apart_and_around_the_skin(context):
+    """On a solid body every ring can be seen and clicked: no point of it is inside, and no other ring is in its place."""
+    body = bodies.open_body("open_male", "large")
+    rig = rig_of(build_take(context, bodies.random_take(body, 3, seed=1)))
+    skin, rings = layout.rest_points(body.skin_verts, body), []
+    for joint, name in enumerate(JOINT_NAMES):
+        bone = rig.pose.bones[name]
+        worn = Matrix.LocRotScale(bone.custom_shape_translation, bone.custom_shape_rotation_euler, bone.custom_shape_scale_xyz)
+        placed = np.array(bone.bone.matrix_local @ worn)
+        own = (skin[body.owners() == joint] - placed[:3, 3]) @ np.linalg.inv(placed[:3, :3]).T
+        assert (np.linalg.norm(own[np.abs(own[:, 1]) < 0.01][:, [0, 2]], axis=1) < 1.0).all(), name  # the ring is the unit circle
+        rings.append(np.array([vertex.co for vertex in bone.custom_shape.data.vertices]) @ placed[:3, :3].T + placed[:3, 3])
+    for one, points in enumerate(rings):
+        for other in rings[one + 1 :]:
+            assert np.linalg.norm(points[:, None] - other, axis=2).min(axis=1).max() > 0.03
 
 
 def test_rest_poses_are_assets_that_stand_upright_within_the_limits(context, take):

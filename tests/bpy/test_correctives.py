@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from skel_blender import kinematics
-from skel_blender.rig import correctives, layout, record, update
+from skel_blender.rig import correctives, record, update
 from skel_blender.rig.assemble import build_take
 from skel_blender.take import TRIANGLE, RestBody, Take
 from tests import skel_file, synthetic
-from tests.bpy.evaluated import mesh_points, pose, rig_of
+from tests.bpy.evaluated import mesh_points, pose, put, rig_of
 
 FEATURE_ROWS = [9 * s + k for s in range(23) if s not in (8, 11, 21, 22) for k in range(9)]  # SMPL's 9, 12, 22, 23 have no joint
 
@@ -57,8 +57,7 @@ def test_the_skin_is_the_models(context, sex):
         for correct in (True, False):
             collection = build_take(context, take_of(body), correct=correct)
             rig = rig_of(collection)
-            rig.animation_data.action = None
-            rig.pose.bones[layout.ROOT].location = layout.root_locations(trans, body)
+            put(rig, body, trans)
             pose(rig, angles)
             skin = record.parts(rig, "skin")[0]
             assert correctives.have(skin) is correct
@@ -74,8 +73,7 @@ def test_drivers_are_simple_and_the_t_pose_is_left_alone(context):
     drivers = [curve.driver for curve in skin.data.shape_keys.animation_data.drivers]
     assert len(drivers) == len(skin.data.shape_keys.key_blocks) - 1 > 80
     assert all(driver.is_valid and driver.is_simple_expression and len(driver.expression) < 200 for driver in drivers)
-    rig.animation_data.action = None
-    rig.pose.bones[layout.ROOT].location = layout.root_locations(np.zeros(3), body)
+    put(rig, body, np.zeros(3))
     pose(rig, np.zeros(46))
     assert np.abs(mesh_points(skin) - kinematics.z_up(body.skin_verts)).max() < 1e-5
 
@@ -89,8 +87,7 @@ def test_an_update_with_another_shape_keeps_the_correctives(context):
     again.people[0].betas = np.ones(10)
     update.update_take(context, again, collection)
     skin = record.parts(rig, "skin")[0]
-    rig.animation_data.action = None
-    rig.pose.bones[layout.ROOT].location = layout.root_locations(data["rnd/trans"][3].astype(float), body)
+    put(rig, body, data["rnd/trans"][3].astype(float))
     pose(rig, data["rnd/poses"][3].astype(float))
     compared = rows_of(data)
     assert np.linalg.norm(mesh_points(skin)[compared] - kinematics.z_up(data["rnd/skin_verts"][3]), axis=1).max() < 1e-4

@@ -26,6 +26,7 @@ from tests.bpy.evaluated import (
     model_bone,
     model_skin,
     pose,
+    put,
     rig_of,
 )
 
@@ -95,7 +96,7 @@ def test_edited_angles_move_the_coupled_joints(context, shape):
     assert not context.preferences.filepaths.use_scripts_auto_execute
     body = bodies.open_body("open_male", shape)
     rig = rig_of(build_take(context, bodies.random_take(body, 1, seed=0)))
-    rig.pose.bones[layout.ROOT].location = layout.root_locations(np.zeros(3), body)
+    put(rig, body, np.zeros(3))
     for angles in synthetic.random_poses(50, body.limits, np.random.default_rng(3)):
         pose(rig, angles)
         expected = kinematics.z_up(kinematics.forward(angles, body.joints, body.frames)[:, :3, 3])

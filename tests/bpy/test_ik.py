@@ -124,7 +124,7 @@ def test_feet_stay_while_the_hips_sink(rig):
     follow(rig)
     before = joint_positions(rig)
     switch(rig, 1.0)
-    rig.pose.bones["pelvis"].location[1] = -0.1
+    rig.pose.bones["pelvis"].location[1] -= 0.1
     bpy.context.view_layer.update()
     after = joint_positions(rig)
     for name in ("calcn_r", "calcn_l", "toes_r", "toes_l"):

@@ -96,6 +96,23 @@ def test_what_cannot_be_placed_is_said(context, take):
     assert tuple(assemble.place_of(collection).location) == (0, 0, 0)
 
 
+def walker_seen_by(cameras):
+    """A Take of somebody who walks before the carried camera, fitted as if `cameras` (world matrices) had seen him, and where his joints
+    really are, (T,24,3) z up."""
+    take = synthetic.random_take(frames=FRAMES, people=1)
+    person, frames = take.people[0], np.arange(1, FRAMES + 1)
+    person.poses[:, :17] = 0.0
+    ground = layout.ground(person.body)
+    person.trans = np.stack([np.linspace(-0.5, 0.5, FRAMES), np.full(FRAMES, ground), np.zeros(FRAMES)], axis=1)
+    person.contacts[:] = True
+    true = following.Walker(frames, person.poses, person.trans, person.body.joints, person.body.frames, ground, person.contacts)
+    joints = person.joints()
+    carried = {frame: carried_camera(frame - 1) for frame in frames}
+    person.poses, person.trans = following.carry(true, carried, dict(zip(frames, cameras)))
+    take.camera.world_to_cam[:] = np.diag([1.0, -1.0, -1.0, 1.0]) @ np.linalg.inv(cameras)
+    return take, joints
+
+
 def test_people_follow_a_solved_camera_that_moved(tmp_path):
     """Fitted as if the camera stood still, then placed by the camera that Blender has solved: the people's ways come right."""
     bpy.ops.wm.read_factory_settings(use_empty=False)
@@ -107,17 +124,9 @@ def test_people_follow_a_solved_camera_that_moved(tmp_path):
     start = carried_camera(0)
     start[:3, 3] /= SIZE
     holder.matrix_basis = Matrix(start @ np.diag([size, size, size, 1.0]) @ np.linalg.inv(raw[1]))
-    take = synthetic.random_take(frames=FRAMES, people=1)
+    still = [carried_camera(0)] * FRAMES
+    take, joints = walker_seen_by(still)
     person, frames = take.people[0], np.arange(1, FRAMES + 1)
-    person.poses[:, :17] = 0.0
-    ground = layout.ground(person.body)
-    person.trans = np.stack([np.linspace(-0.5, 0.5, FRAMES), np.full(FRAMES, ground), np.zeros(FRAMES)], axis=1)
-    person.contacts[:] = True
-    true = following.Walker(frames, person.poses, person.trans, person.body.joints, person.body.frames, ground, person.contacts)
-    joints = person.joints()
-    still = {frame: carried_camera(0) for frame in frames}
-    person.poses, person.trans = following.carry(true, {frame: carried_camera(frame - 1) for frame in frames}, still)
-    take.camera.world_to_cam[:] = np.diag([1.0, -1.0, -1.0, 1.0]) @ np.linalg.inv(carried_camera(0))
     collection = build_take(context, take)
     rig, eye = rig_of(collection), context.scene.camera
     before = rig.animation_data.action
@@ -139,3 +148,18 @@ def test_people_follow_a_solved_camera_that_moved(tmp_path):
     versions = record.versions(rig)
     assert placement.place(context.scene, collection, clip).size == pytest.approx(found.size, rel=1e-4)
     assert record.versions(rig) == versions and tuple(assemble.place_of(collection).location) == (0, 0, 0)
+
+
+def test_people_follow_too_where_the_takes_camera_turned_in_place(context, monkeypatch):
+    """A fit that was told of the turns but not of the way: what each frame shows stays, the people's ways come right."""
+    cameras = [carried_camera(0) @ np.array(Matrix.Rotation(0.01 * frame, 4, "Y")) for frame in range(FRAMES)]
+    take, joints = walker_seen_by(cameras)
+    collection = build_take(context, take)
+    rig, eye = rig_of(collection), context.scene.camera
+    solved = {frame: carried_camera(frame - 1) for frame in range(1, FRAMES + 1)}
+    monkeypatch.setattr(placement, "solved_matrices", lambda scene, clip: solved)
+    assert placement.place(context.scene, collection, None).size == pytest.approx(1.0, abs=1e-3)
+    for frame in (1, FRAMES // 2, FRAMES):
+        context.scene.frame_set(frame)
+        assert np.abs(joint_positions(rig) - joints[frame - 1]).max() < 1e-3
+        assert np.abs(np.array(evaluated(eye).matrix_world) - solved[frame]).max() < 1e-4

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -94,9 +95,9 @@ def test_refit_needs_no_file_but_the_blend(context, take, tmp_path, monkeypatch)
     """What the engine is asked for: the Take as it is in the .blend, and the frames set by hand."""
     rig = rigs.build(take, collection_name="shot")[0].armature
     set_by_hand(rig, float(keyframes.scene_frames(take.people[0].frames)[3]), 1.0)
-    asked = []
+    asked, started = [], []
     monkeypatch.setattr(refit_operators.engine, "start", asked.append)
-    monkeypatch.setattr(refit_operators.runner, "start", lambda *arguments: None)
+    monkeypatch.setattr(refit_operators.runner, "start", lambda *arguments: started.append(arguments))
     monkeypatch.setattr(refit_operators.gather, "user_folder", lambda name: tmp_path)
     skel_blender.register()
     try:
@@ -110,6 +111,8 @@ def test_refit_needs_no_file_but_the_blend(context, take, tmp_path, monkeypatch)
     with np.load(request.corrections) as file:
         assert file["frames"].tolist() == [take.people[0].frames[3]]
     assert request.body.endswith("skel_male.pkl")  # the person's body is not the open one
+    ((*_, scratch),) = started  # a folder of this run's own, for the runner to remove
+    assert Path(request.take).parent == Path(request.corrections).parent == Path(scratch.name)
 
 
 def test_a_rig_without_its_take_says_so(context, take, tmp_path):

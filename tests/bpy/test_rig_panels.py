@@ -40,13 +40,13 @@ class Spy:
     def __getattr__(self, name):
         if name == "label":
             return lambda text="", **_: self.labels.append(text)
-        if name in ("prop", "prop_decorator"):
+        if name in ("prop", "prop_decorator", "prop_enum"):
             return self._prop
         if name == "operator":
             return self._operator
         return lambda *_, **__: self
 
-    def _prop(self, owner, name, **_):
+    def _prop(self, owner, name, *_, **__):
         assert name.startswith("[") or name in owner.bl_rna.properties, name
         self.props.append((owner, name))
 
@@ -187,8 +187,70 @@ def test_versions_of_the_keys_are_made_and_chosen(rig):
         bpy.ops.skel.smooth(limbs=set())
 
 
+def test_a_version_is_removed_by_button(rig):
+    raw = rig.animation_data.action
+    bpy.ops.skel.smooth(seconds=0.1, limbs={"HEAD"})
+    assert "skel.remove_action" not in draw("SKEL_PT_keys").operators  # neither what is used nor what came from the engine
+    bpy.ops.skel.use_action(name=raw.name)
+    assert draw("SKEL_PT_keys").operators.count("skel.remove_action") == 1
+    bpy.ops.skel.remove_action(name="person_1 smoothed")
+    assert record.versions(rig) == [raw]
+    with pytest.raises(RuntimeError, match="There is no version"):
+        bpy.ops.skel.remove_action(name="person_1 smoothed")
+
+
+def test_the_sliders_follow_the_active_bone(rig):
+    bones, view = rig.data.bones, bpy.context.window_manager.skel
+    view.limb = "ACTIVE"
+    for name, slider in (("tibia_l", "knee_angle_l"), ("foot_ik_l", "knee_angle_l"), ("thorax", "thorax_twist"), ("root", None)):
+        bones.active = bones[name]
+        shown = {name for _, name in draw("SKEL_PT_angles").props} - {"limb", "rotation_euler"}
+        assert slider in shown if slider else not shown
+    bones.active, told = bones["tibia_l"], "Led by an IK control now"
+    assert told not in draw("SKEL_PT_angles").labels
+    bpy.ops.skel.match(to="CONTROL", limbs={"foot_ik_l"}, range="FRAME")
+    assert told in draw("SKEL_PT_angles").labels
+
+
+def test_an_angle_is_keyed_by_button_and_the_panel_shows_whether_it_is(rig, take, context):
+    frame = int(take.frames[5]) + 1
+    context.scene.frame_set(frame)
+    assert motion.is_keyed(rig, KNEE, frame) and not motion.is_keyed(rig, KNEE, frame + 1)
+    rig.skel.angles.knee_angle_r = 0.77
+    assert not motion.is_keyed(rig, KNEE, frame)
+    bpy.context.window_manager.skel.limb = "LEG_R"
+    assert draw("SKEL_PT_angles").operators.count("skel.key_angles") == 8
+    bpy.ops.skel.key_angles(dofs="hip_flexion_r knee_angle_r")
+    assert motion.is_keyed(rig, KNEE, frame)
+    poses = motion.read(rig, [frame - 1, frame])[0]
+    assert poses[:, KNEE] == pytest.approx([take.people[0].poses[4, KNEE], 0.77], abs=1e-5)
+
+
+def test_people_are_chosen_by_button_and_posing_goes_on(rig, take, context):
+    shown = draw("SKEL_PT_people")
+    assert shown.operators.count("skel.select_person") == 2 and not shown.labels
+    bpy.ops.object.mode_set(mode="POSE")
+    bpy.ops.skel.select_person(name="person_2")
+    other = context.view_layer.objects.active
+    assert other.name == "person_2" and other.mode == "POSE" and rig.mode == "OBJECT"
+    with pytest.raises(RuntimeError, match="There is no rig"):
+        bpy.ops.skel.select_person(name="nobody")
+    bpy.ops.object.mode_set(mode="OBJECT")
+    homes = [build_take(context, take, collection_name="again").name, rig.users_collection[0].name]
+    assert sorted(draw("SKEL_PT_people").labels) == sorted(homes)
+
+
+def test_the_skin_lets_the_bones_be_seen_and_has_a_slider(rig):
+    material = record.parts(rig, "skin")[0].active_material
+    assert 0.0 < rig.skel.skin < 1.0
+    rig.skel.skin = 1.0
+    assert material.diffuse_color[3] == 1.0
+    shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
+    assert shader.inputs["Alpha"].default_value == 1.0  # renders and exports know of none of that
+
+
 def test_absent_people_are_hidden_by_a_tick(rig, context):
-    assert "hide_absent" in {name for _, name in draw("SKEL_PT_keys").props} and not rig.skel.hide_absent
+    assert "hide_absent" in {name for _, name in draw("SKEL_PT_people").props} and not rig.skel.hide_absent
     for hidden in (True, False):
         rig.skel.hide_absent = hidden
         context.scene.frame_set(1000)
@@ -197,7 +259,7 @@ def test_absent_people_are_hidden_by_a_tick(rig, context):
 
 def test_limbs_are_handed_over_by_button(rig):
     shown = draw("SKEL_PT_ik")
-    assert {name for _, name in shown.props} == {f'["{limb.switch}"]' for limb in controls.LIMBS} | {"is_visible"}
+    assert {name for _, name in shown.props} == {f'["{limb.switch}"]' for limb in controls.LIMBS} | {"is_visible", "range"}
     bpy.ops.skel.match(to="CONTROL", limbs={"foot_ik_r"}, range="SCENE")
     assert rig["foot_ik_r_on"] == 1.0 and rig["hand_ik_r_on"] == 0.0
     bpy.ops.skel.match(to="CHANNELS", limbs={"foot_ik_r"}, range="SCENE")
@@ -205,8 +267,7 @@ def test_limbs_are_handed_over_by_button(rig):
 
 
 def test_a_person_is_removed_and_poses_are_added_by_button(rig, context):
-    shown = draw("SKEL_PT_keys").operators
-    assert {"skel.add_poses", "skel.remove_person"} <= set(shown)
+    assert "skel.add_poses" in draw("SKEL_PT_keys").operators and "skel.remove_person" in draw("SKEL_PT_people").operators
     bpy.ops.skel.add_poses()
     assert sum(action.asset_data is not None for action in bpy.data.actions) == 4
     bpy.ops.object.mode_set(mode="POSE")

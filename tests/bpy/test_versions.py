@@ -8,10 +8,11 @@ import copy
 import bpy
 import numpy as np
 import pytest
+from mathutils import Matrix
 
 from skel_blender import rig as rigs
 from skel_blender.anatomy import DOF_INDEX
-from skel_blender.rig import controls, limits, record, update
+from skel_blender.rig import controls, limits, record, skin, update
 from skel_blender.rig.assemble import build_take, handles
 from tests import synthetic
 from tests.bpy.evaluated import (
@@ -53,6 +54,20 @@ def test_build_gives_a_handle_per_person(context, take):
     first, second = rigs.build(take, collection_name="shot")
     assert (first.armature.name, second.skin.name) == ("person_1", "person_2_skin")
     assert len(first.bones) == 24 and first.action == first.armature.animation_data.action
+
+
+def test_a_rig_of_an_older_version_is_updated_too(context, take):
+    """Its root has the height, and its bones are deformed in the rig's own space."""
+    collection = build_take(context, take, horizontal=False)
+    for handle in handles(collection):
+        for thing in handle.bones:
+            thing.data.vertices.foreach_set("co", record.rest_points(thing).astype(np.float32).ravel())
+            thing.parent_type, thing.matrix_parent_inverse = "OBJECT", Matrix.Identity(4)
+            skin.deform(thing, handle.armature)
+    assert_is_model(context, collection, take, 3)
+    again = newer(take, 1.15)
+    update.update_take(context, again, collection)
+    assert_is_model(context, collection, again, 3)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.15])

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The people of a scene: make one active, see them over the footage, place them, take one out."""
+
+import bpy
+from bpy.props import StringProperty
+
+from ..messages import SkelError
+from ..rig import armature, assemble, placement, record, update
+from .gather import active_rig
+from .operators import RigOperator, SkelOperator
+
+
+class SKEL_OT_select_person(SkelOperator, bpy.types.Operator):
+    """Make this person's rig the active one; a mode such as Pose Mode stays"""
+
+    bl_idname, bl_label, bl_options = "skel.select_person", "Select Person", {"REGISTER", "UNDO"}
+    name: StringProperty(options={"HIDDEN"})
+
+    def run(self, context: bpy.types.Context) -> None:
+        rig = context.view_layer.objects.get(self.name)
+        if not record.is_rig(rig):
+            raise SkelError("no_rig", f"There is no rig {self.name} in this view layer any more.", "Choose another one.")
+        armature.select(context, rig)
+
+
+class SKEL_OT_over_footage(RigOperator, bpy.types.Operator):
+    """Look through the camera of this person's take, with the footage behind; press again to look freely"""
+
+    bl_idname, bl_label = "skel.over_footage", "Over the Footage"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return super().poll(context) and context.space_data is not None and context.space_data.type == "VIEW_3D"
+
+    def run(self, context: bpy.types.Context) -> None:
+        eye = assemble.camera_of(home_of(active_rig(context)))
+        view, scene = context.space_data.region_3d, context.scene
+        if view.view_perspective == "CAMERA" and scene.camera == eye:
+            view.view_perspective = "PERSP"
+        else:
+            scene.camera, view.view_perspective = eye, "CAMERA"
+
+
+def home_of(rig: bpy.types.Object) -> bpy.types.Collection:
+    """The collection of the take that a rig belongs to. Raises SkelError if it was taken out of there."""
+    home = next((home for home in rig.users_collection if assemble.place_of(home) and assemble.camera_of(home)), None)
+    if home is None:
+        raise SkelError("no_take", f"{rig.name} is not in its take's collection any more.", "Move it back there in the Outliner.")
+    return home
+
+
+class SKEL_OT_place(RigOperator, bpy.types.Operator):
+    """Put the take where the solved camera of the clip chosen above sees it, moving with it if it moves; floor and scale stay"""
+
+    bl_idname, bl_label = "skel.place", "Place by Solved Camera"
+
+    def run(self, context: bpy.types.Context) -> None:
+        clip = context.scene.skel.clip
+        if clip is None:
+            raise SkelError("no_clip", "No clip is chosen.", "Choose the solved movie clip under Reconstruct.")
+        found = placement.place(context.scene, home_of(active_rig(context)), clip)
+        self.report({"INFO"}, found.sentence())
+
+
+class SKEL_OT_remove_person(RigOperator, bpy.types.Operator):
+    """Take this person out of the file: rig, skin, bones and all versions of the motion"""
+
+    bl_idname, bl_label = "skel.remove_person", "Remove Person"
+
+    def run(self, context: bpy.types.Context) -> None:
+        rig = active_rig(context)
+        if rig.mode != "OBJECT":
+            armature.set_mode(context, "OBJECT")
+        update.remove_person(rig)
+
+
+CLASSES = (SKEL_OT_select_person, SKEL_OT_over_footage, SKEL_OT_place, SKEL_OT_remove_person)
