@@ -10,9 +10,8 @@ import bpy
 import numpy as np
 
 from .. import kinematics
-from ..anatomy import DOFS
 from ..messages import SkelError
-from . import compat, keyframes, layout, limbs, record, smoothing, thinning, tracks
+from . import compat, keyframes, layout, limbs, planted, record, smoothing, sway, thinning, tracks
 
 _SAME = 1e-4  # rad; a value as it is keyed, but for rounding
 
@@ -97,15 +96,20 @@ def thin(armature: bpy.types.Object, bounds: thinning.Bounds) -> thinning.Thinne
     return result
 
 
-def smooth(armature: bpy.types.Object, seconds: float, fps: float, names: set[str]) -> float:
-    """Give the rig an action smoothed over `seconds` in the limbs of these names; returns how far (m) a joint moved at most."""
+def smooth(armature: bpy.types.Object, seconds: float, fps: float, names: set[str], most: float = np.inf) -> tuple[float, float]:
+    """Give the rig an action smoothed over `seconds` in the limbs of these names, in which joints move by about `most` (m) at most and
+    resting feet stay. Returns how far (m) a joint moved at most, and a resting foot."""
     frames, kept = frames_of(armature), record.of(armature)
-    poses, trans = read(armature, frames)
-    values = tracks.sources(poses, trans)
-    chosen = limbs.channels(names)
-    values[chosen] = smoothing.smooth(values[chosen].T, seconds, fps).T
-    table = [track for track in kept.tracks if chosen[track.source]]
-    derive(armature, "smoothed", keyframes.every_frame(table, frames, values))
-    before = kinematics.forward(poses, kept.joints, kept.frames, trans)[..., :3, 3]
-    after = kinematics.forward(values[: len(DOFS)].T, kept.joints, kept.frames, values[len(DOFS) :].T)[..., :3, 3]
-    return float(np.linalg.norm(after - before, axis=-1).max())
+    before = tracks.sources(*read(armature, frames))
+    chosen, rest, span = limbs.channels(names), (kept.joints, kept.frames), max(1, round(seconds * fps))
+    after = before.copy()
+    after[chosen] = smoothing.smooth(before[chosen].T, seconds, fps).T
+    after = planted.held_back(before, after, rest, most, span)
+    contacts = record.contacts(action_of(armature), frames)
+    if contacts is not None:
+        after = planted.plant(before, after, rest, contacts, chosen, span)
+    changed = np.abs(after - before).max(axis=1) > 0.0
+    derive(armature, "smoothed", keyframes.every_frame([track for track in kept.tracks if changed[track.source]], frames, after))
+    moving = sway.Moving(before, rest, contacts, sway.Bounds(joint=np.inf, contact=0.0))
+    moved = np.linalg.norm(moving.off(after), axis=-1)
+    return float(moved.max()), float(moved[moving.allowed == 0.0].max(initial=0.0))

@@ -51,14 +51,16 @@ class SKEL_OT_smooth(RigOperator, bpy.types.Operator):
     bl_idname, bl_label = "skel.smooth", "Smooth"
     seconds: FloatProperty(name="Seconds", default=0.08, min=0.01, soft_max=0.5, max=5.0,
                            description="Shakes shorter than this go away, whatever the frame rate")  # fmt: skip
+    most: FloatProperty(name="At Most", subtype="DISTANCE", default=0.03, min=0.001, soft_max=0.2, precision=3,
+                        description="How far a joint may move: kicks and throws are smoothed less")  # fmt: skip
     limbs: EnumProperty(name="Limbs", items=_LIMBS, options={"ENUM_FLAG"}, default=set(limbs.TITLES))
 
     def run(self, context: bpy.types.Context) -> None:
         if not self.limbs:
             raise SkelError("no_limb", "No limb is chosen.", "Choose at least one.")
         render = context.scene.render
-        moved = motion.smooth(active_rig(context), self.seconds, render.fps / render.fps_base, set(self.limbs))
-        self.report({"INFO"}, f"Joints moved by at most {100 * moved:.1f} cm.")
+        moved, slid = motion.smooth(active_rig(context), self.seconds, render.fps / render.fps_base, set(self.limbs), self.most)
+        self.report({"INFO"}, f"Joints moved by at most {100 * moved:.1f} cm, resting feet by {1000 * slid:.1f} mm.")
 
 
 class SKEL_OT_use_action(RigOperator, bpy.types.Operator):

@@ -110,7 +110,7 @@ def test_smoothing_stays_in_its_limb_and_beside_the_raw_action(context, take):
     rig = rig_of(build_take(context, take))
     raw = rig.animation_data.action
     before, place = motion.read(rig, motion.frames_of(rig))
-    moved = motion.smooth(rig, 0.1, 30.0, {"ARM_L"})
+    moved, _ = motion.smooth(rig, 0.1, 30.0, {"ARM_L"})
     after, still = motion.read(rig, motion.frames_of(rig))
     changed = np.abs(after - before).max(axis=0) > 1e-4
     assert tuple(np.nonzero(changed)[0]) == limbs.LIMBS["ARM_L"]
@@ -118,6 +118,23 @@ def test_smoothing_stays_in_its_limb_and_beside_the_raw_action(context, take):
     assert rig.animation_data.action != raw and set(record.versions(rig)) == {raw, rig.animation_data.action}
     compat.use_action(rig, raw)
     assert np.abs(motion.read(rig, motion.frames_of(rig))[0] - before).max() < 1e-6
+
+
+def test_smoothing_keeps_resting_feet_and_goes_no_farther_than_it_may(context):
+    take = walking_take()
+    person = take.people[0]
+    person.poses += np.random.default_rng(0).normal(0, 0.02, person.poses.shape)
+    person.contacts[60:90, :3] = True
+    rig = rig_of(build_take(context, take))
+    moved, slid = motion.smooth(rig, 0.1, 30.0, set(limbs.TITLES), 0.03)
+    assert 0.01 < moved < 0.035 and slid < 0.001
+    places = []
+    for action in sorted(record.versions(rig), key=lambda action: action != rig.animation_data.action):
+        compat.use_action(rig, action)
+        context.scene.frame_set(76)
+        places.append(joint_positions(rig))
+    off = np.linalg.norm(places[0] - places[1], axis=1)
+    assert off[[3, 4, 5]].max() < 0.001 < off.max() <= moved + 1e-5
 
 
 @pytest.mark.parametrize("horizontal", [True, False], ids=["now", "as it was once"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Thinning and smoothing: bounds in space hold, extremes stay, few keys are left, seconds count and not frames."""
+"""Thinning: bounds in space hold, extremes stay, few keys are left."""
 
 import time
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from skel_blender import kinematics
-from skel_blender.rig import bezier, limbs, smoothing, thinning
+from skel_blender.rig import bezier, limbs, thinning
 from tests import synthetic
 
 BODY = synthetic.rest_body()
@@ -115,22 +115,6 @@ def test_handles_find_a_curve_that_is_one(shape):
     frames, _, left, right = found.spline().of(0)
     assert right[0] == pytest.approx([20 * bezier.SHAPES[shape][0], 0.6], abs=1e-3)
     assert left[1] == pytest.approx([-20 * bezier.SHAPES[shape][1], -0.5], abs=1e-3)
-
-
-def test_smoothing_keeps_parabolas_and_takes_noise_away():
-    seconds = np.arange(90) / 30
-    flight = np.stack([1 + 3 * seconds - 4.9 * seconds**2, seconds, np.ones(90)], axis=1)
-    assert np.abs(smoothing.smooth(flight, 0.1, 30.0) - flight).max() < 1e-9
-    noise = np.random.default_rng(0).standard_normal(2000)
-    assert smoothing.smooth(noise, 0.1, 30.0)[50:-50].std() < 0.5
-
-
-def test_smoothing_counts_seconds_not_frames():
-    def swing(fps: float) -> np.ndarray:
-        seconds = np.arange(int(4 * fps)) / fps
-        return smoothing.smooth(np.sin(2 * np.pi * 2.5 * seconds), 0.1, fps)
-
-    assert np.abs(swing(30.0) - swing(120.0)[::4])[15:-15].max() < 0.01
 
 
 def test_limbs_share_out_all_angles():

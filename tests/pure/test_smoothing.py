@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Smoothing: seconds count and not frames, kicks are kept, resting feet stay."""
+
+import numpy as np
+import pytest
+
+from skel_blender.rig import limbs, planted, smoothing, tracks
+from skel_blender.rig.sway import Bounds, Moving
+from tests import walk
+
+
+def test_smoothing_keeps_parabolas_and_takes_noise_away():
+    seconds = np.arange(90) / 30
+    flight = np.stack([1 + 3 * seconds - 4.9 * seconds**2, seconds, np.ones(90)], axis=1)
+    assert np.abs(smoothing.smooth(flight, 0.1, 30.0) - flight).max() < 1e-9
+    noise = np.random.default_rng(0).standard_normal(2000)
+    assert smoothing.smooth(noise, 0.1, 30.0)[50:-50].std() < 0.5
+
+
+def test_smoothing_counts_seconds_not_frames():
+    def swing(fps: float) -> np.ndarray:
+        seconds = np.arange(int(4 * fps)) / fps
+        return smoothing.smooth(np.sin(2 * np.pi * 2.5 * seconds), 0.1, fps)
+
+    assert np.abs(swing(30.0) - swing(120.0)[::4])[15:-15].max() < 0.01
+
+
+@pytest.fixture(scope="module")
+def shaky():
+    """A real walk with noise of a degree and a centimetre, its smoothed channels, its skeleton, and soles that rest."""
+    person, rng = walk.take().people[0], np.random.default_rng(0)
+    before = tracks.sources(person.poses + rng.normal(0, 0.02, person.poses.shape), person.trans + rng.normal(0, 0.01, person.trans.shape))
+    contacts = np.zeros((len(person.frames), 6), dtype=bool)
+    contacts[20:35, :3] = contacts[40:50, 4:] = True
+    return before, smoothing.smooth(before.T, 0.1, 30.0).T, (person.body.joints, person.body.frames), contacts
+
+
+def _moved(before, after, rest):
+    return np.linalg.norm(Moving(before, rest, None, Bounds()).off(after), axis=-1)
+
+
+def test_joints_go_no_farther_than_they_may(shaky):
+    before, after, rest, _ = shaky
+    assert _moved(before, after, rest).max() > 0.06
+    held = planted.held_back(before, after, rest, 0.03, 3)
+    assert 0.02 < _moved(before, held, rest).max() < 0.031
+    assert np.allclose(planted.held_back(before, after, rest, np.inf, 3), after, rtol=0, atol=1e-12)
+    share = ((held - before) * (after - before)).sum(0) / ((after - before) ** 2).sum(0)
+    assert np.abs(np.diff(share)).max() < 0.2  # nothing is held back from one frame to the next
+
+
+def test_resting_feet_stay_and_the_rest_is_left_alone(shaky):
+    before, after, rest, contacts = shaky
+    chosen = limbs.channels(set(limbs.TITLES))
+    done = planted.plant(before, after, rest, contacts, chosen, 3)
+    held = Moving(before, rest, contacts, Bounds(contact=0.0)).allowed == 0.0
+    assert _moved(before, after, rest)[held].max() > 0.01 and _moved(before, done, rest)[held].max() < 0.001
+    away = [k for k in range(before.shape[1]) if np.abs(np.flatnonzero(contacts.any(1)) - k).min() > 3]
+    assert np.array_equal(done[:, away], after[:, away]) and len(away) > 50
+    assert np.abs(done - after).max() < 0.35
+
+
+def test_legs_give_way_where_only_the_trunk_is_smoothed(shaky):
+    before, _, rest, contacts = shaky
+    chosen, after = limbs.channels({"TRUNK"}), before.copy()
+    after[chosen] = smoothing.smooth(before[chosen].T, 0.1, 30.0).T
+    done = planted.plant(before, after, rest, contacts, chosen, 3)
+    held = Moving(before, rest, contacts, Bounds(contact=0.0)).allowed == 0.0
+    assert _moved(before, done, rest)[held].max() < 0.001
+    assert np.array_equal(done[limbs.channels({"ARM_R", "ARM_L", "HEAD"})], before[limbs.channels({"ARM_R", "ARM_L", "HEAD"})])
