@@ -4,44 +4,39 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 import bpy
 
+from ..messages import SkelError
+from ..opensim import ENDINGS as OPENSIM
 from ..rig import compat
 from ..rig.scenes import open_scene
 from . import opensim, presets
 from .writing import chosen, rigs_of, write
-
-_OPENSIM = (".osim", ".mot", ".trc")
 
 
 def main() -> None:
     """Raises SkelError for whatever the user can do something about."""
     parser = argparse.ArgumentParser(prog="python -m skel_blender.export", description="Write the people of a scene for another program.")
     parser.add_argument("blend", type=Path, help="the scene")
-    parser.add_argument("--out", type=Path, required=True, help="what to write: " + ", ".join((*presets.ENDINGS, *_OPENSIM)))
+    parser.add_argument("--out", type=Path, required=True, help="what to write: " + ", ".join((*presets.ENDINGS, *OPENSIM)))
     parser.add_argument("--person", type=int, help="one person, counted from 1 in the order of their names")
     parser.add_argument("--mass", type=float, help="for OpenSim: the person's mass in kg")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     presets.add_arguments(parser)
     given = parser.parse_args()
+    out = given.out.absolute()
+    if out.exists() and not given.overwrite:
+        raise SkelError("exists", f"{out} exists already.", "Choose another name or add --overwrite.")
     open_scene(given.blend)
     rigs = chosen(rigs_of(bpy.context.scene.objects), given.person)
-    out = given.out.absolute()
-    if out.suffix.lower() in _OPENSIM:
-        files = write_opensim(rigs, out, given.mass)
+    if out.suffix.lower() in OPENSIM:
+        files = opensim.write_people(rigs, out, given.mass, given.overwrite)
     else:
-        files = write(bpy.context.scene, rigs, out, presets.given(given))
+        files = write(bpy.context.scene, rigs, out, presets.given(given), given.overwrite)
     for file in files:
         print(f"Wrote {file}")
-
-
-def write_opensim(rigs: Sequence[bpy.types.Object], out: Path, mass: float | None) -> list[Path]:
-    """OpenSim's files of each rig: the first as OUT, the others as OUT_2, OUT_3 and so on."""
-    names = [out if not index else out.with_stem(f"{out.stem}_{index + 1}") for index in range(len(rigs))]
-    return [file for rig, name in zip(rigs, names) for file in opensim.write(rig, name, mass)]
 
 
 if __name__ == "__main__":

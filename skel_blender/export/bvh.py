@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from . import rotations
 from .delivery import Skeleton, Space
 from .presets import Preset
 
 _STILL = 1e-5  # m; a bone that stays this near to its place needs no position channels
-_TURN = 2.0 * np.pi
 
 
 def space(preset: Preset) -> Space:
@@ -27,7 +27,8 @@ def write(path: Path, skeleton: Skeleton, bones: np.ndarray, unit: float, fps: f
     offsets, places, turns = _relative(skeleton, bones)
     moving = np.abs(places - offsets).max(axis=(0, 2)) * unit > _STILL
     moving[0] = True
-    angles = np.degrees(np.stack([_angles(turns[:, bone]) for bone in range(len(skeleton.names))], axis=1))
+    eulers = [rotations.continuous_eulers(turns[:, bone], "YXZ") for bone in range(len(skeleton.names))]
+    angles = np.degrees(np.stack(eulers, axis=1)[..., [2, 0, 1]])  # in the order of the columns
     columns, lines = [], ["HIERARCHY"]
     _joint(0, 0, skeleton, offsets, moving, lines, columns)
     table = np.concatenate([places[:, bone] if kind == "place" else angles[:, bone] for bone, kind in columns], axis=1)
@@ -46,21 +47,6 @@ def _relative(skeleton: Skeleton, bones: np.ndarray) -> tuple[np.ndarray, np.nda
     offsets = level[:, :3, 3].copy()
     offsets[1:] -= level[above, :3, 3]
     return offsets, inner[..., :3, 3], inner[..., :3, :3]
-
-
-def _angles(turns: np.ndarray) -> np.ndarray:
-    """(T,3) rad about z, x and y, with R = Rz Rx Ry and no jumps from frame to frame, of rotations (T,3,3)."""
-    x = np.arcsin(np.clip(turns[:, 2, 1], -1.0, 1.0))
-    z = np.arctan2(-turns[:, 0, 1], turns[:, 1, 1])
-    y = np.arctan2(-turns[:, 2, 0], turns[:, 2, 2])
-    locked = np.abs(turns[:, 2, 1]) > 1.0 - 1e-9
-    z = np.where(locked, np.arctan2(turns[:, 1, 0], turns[:, 0, 0]), z)
-    angles = np.stack([z, x, np.where(locked, 0.0, y)], axis=1)
-    for k in range(1, len(angles)):
-        other = np.array([angles[k, 0] + np.pi, np.pi - angles[k, 1], angles[k, 2] + np.pi])
-        both = [row + _TURN * np.round((angles[k - 1] - row) / _TURN) for row in (angles[k], other)]
-        angles[k] = min(both, key=lambda row: float(np.abs(row - angles[k - 1]).sum()))
-    return angles
 
 
 def _joint(

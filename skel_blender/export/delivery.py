@@ -14,10 +14,11 @@ import numpy as np
 from .. import kinematics
 from ..anatomy import JOINT_INDEX
 from . import names as maps
+from .heading import headings
 
 _UP_TO_Y = kinematics.R_ZUP_YUP.T  # z-up world vectors in y-up axes
 _HIPS = [JOINT_INDEX["femur_r"], JOINT_INDEX["femur_l"]]
-_FLAT = 0.15  # of the pelvis' forward direction along the floor; who lies on the belly or back has no heading
+_VERTICAL = np.array([0.0, 0.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -56,29 +57,29 @@ class Skeleton:
     rest_deform: np.ndarray  # (24,4,4) the joints' movement from the T pose to this rest, z up, m
 
 
-def root_motion(world: np.ndarray, rest: np.ndarray, travel: str, heading: bool) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class Travel:
+    """What the root bone does: `by` is one of presets.TRAVELS, with `heading` it also turns; `fps` is the clock of the motion."""
+
+    by: str
+    heading: bool
+    fps: float
+
+
+def root_motion(world: np.ndarray, rest: np.ndarray, travel: Travel) -> tuple[np.ndarray, np.ndarray]:
     """Root bone (T,4,4) and the way taken out of everything (T,4,4), z up, m, for joints' matrices (T,24,4,4) and rest (24,4,4).
 
-    `travel`: 'root' is the way of the middle of the hip joints over the floor, with `heading` turned as the pelvis; 'hips' leaves the
-    root at the origin; 'none' does so too and takes the way out. (The pelvis' own joint lies in front of that middle, which is as well:
+    By 'root', it has the way of the middle of the hip joints over the floor, with the yaw of the body; by 'hips' it stays at the origin;
+    by 'none' it does so too and way and yaw are taken out. (The pelvis' own joint lies in front of that middle, which is as well:
     Blender's older FBX importer nails a bone to its parent's tip where it lies straight above it.)
     """
     way = np.tile(np.eye(4), (len(world), 1, 1))
     way[:, :2, 3] = world[:, _HIPS][..., :2, 3].mean(axis=1)
-    if heading:
-        way[:, :3, :3] = kinematics.axis_rotation(np.array([0.0, 0.0, 1.0]), headings(world[:, 0, :3, :3] @ rest[0, :3, :3].T))
+    if travel.heading:
+        yaw = headings(world[:, 0, :3, :3] @ rest[0, :3, :3].T, travel.fps)
+        way[:, :3, :3] = kinematics.axis_rotation(_VERTICAL, yaw)
     still = np.tile(np.eye(4), (len(world), 1, 1))
-    return (way, still) if travel == "root" else (still, still) if travel == "hips" else (still, way)
-
-
-def headings(turns: np.ndarray) -> np.ndarray:
-    """(T,) rad about z, without jumps, by which hips turned by (T,3,3) from facing -y head; as before and after where they have none."""
-    forward = turns @ np.array([0.0, -1.0, 0.0])
-    clear = np.linalg.norm(forward[:, :2], axis=1) > _FLAT
-    if not clear.any():
-        return np.zeros(len(turns))
-    angles = np.unwrap(np.arctan2(forward[clear, 0], -forward[clear, 1]))
-    return np.interp(np.arange(len(turns)), np.nonzero(clear)[0], angles)
+    return (way, still) if travel.by == "root" else (still, still) if travel.by == "hips" else (still, way)
 
 
 def rest_deform(rest: np.ndarray, pose: np.ndarray | None) -> np.ndarray:
@@ -111,11 +112,9 @@ def tpose(rest: np.ndarray, table: str, axes: str) -> np.ndarray:
     return result
 
 
-def poses(
-    skeleton: Skeleton, world: np.ndarray, rest: np.ndarray, table: str, axes: str, space: Space, travel: str, heading: bool
-) -> np.ndarray:
+def poses(skeleton: Skeleton, world: np.ndarray, rest: np.ndarray, table: str, axes: str, space: Space, travel: Travel) -> np.ndarray:
     """(T,B,4,4) the bones in file space for the joints' world matrices (T,24,4,4)."""
-    root, taken = root_motion(world, rest, travel, heading)
+    root, taken = root_motion(world, rest, travel)
     moved = np.linalg.inv(taken)[:, None] @ world @ np.linalg.inv(rest)
     turned = space.matrices(root)
     turned[:, :3, :3] = turned[:, :3, :3] @ space.axes.T
@@ -124,28 +123,10 @@ def poses(
 
 def local(skeleton: Skeleton, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Blender's pose channels for bones at (T,B,4,4): locations (T,B,3) and rotations (T,B,3,3), both from rest."""
+
     def relative(matrices: np.ndarray) -> np.ndarray:
         above = matrices[..., np.maximum(skeleton.parents, 0), :, :]
         return np.concatenate([matrices[..., :1, :, :], (np.linalg.inv(above) @ matrices)[..., 1:, :, :]], axis=-3)
 
     basis = np.linalg.inv(relative(skeleton.rest)) @ relative(world)
     return basis[..., :3, 3], basis[..., :3, :3]
-
-
-def quaternions(rotations: np.ndarray) -> np.ndarray:
-    """(T,B,4) w, x, y, z of rotations (T,B,3,3), of the sign that is near the frame before's."""
-    m = rotations
-    trace = m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2]
-    squares = np.stack([trace, *(2.0 * m[..., k, k] - trace for k in range(3))], axis=-1) + 1.0  # 4 w^2, 4 x^2 ...
-    off = [m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]]
-    on = {(k, j): m[..., k, j] + m[..., j, k] for k in range(3) for j in range(k)}
-    rows = [[squares[..., 0], *off]]
-    for k in range(3):
-        rows.append([off[k], *(squares[..., k + 1] if j == k else on[max(j, k), min(j, k)] for j in range(3))])
-    every = np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)  # each row is the quaternion times four of one part
-    best = squares.argmax(axis=-1)[..., None, None]
-    result = np.take_along_axis(every, np.broadcast_to(best, (*best.shape[:-2], 1, 4)), axis=-2)[..., 0, :]
-    result /= np.linalg.norm(result, axis=-1, keepdims=True)
-    flips = np.where(np.sum(result[1:] * result[:-1], axis=-1) < 0.0, -1.0, 1.0)
-    result[1:] *= np.cumprod(flips, axis=0)[..., None]
-    return result

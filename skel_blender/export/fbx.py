@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import bpy
@@ -31,3 +32,12 @@ def write(context: bpy.types.Context, path: Path, preset: Preset, several: bool)
         bake_anim_use_nla_strips=several, bake_anim_use_all_actions=False, bake_anim_force_startend_keying=True, bake_anim_step=1.0,
         bake_anim_simplify_factor=0.0,
     )  # fmt: skip
+    if preset.unit != 1.0:
+        _exact_unit(path, 100.0 * context.scene.unit_settings.scale_length, 100.0 * preset.unit)
+
+
+def _exact_unit(path: Path, written: float, meant: float) -> None:
+    """Put right the file's unit, in cm. Blender keeps it in single precision, 0.99999998 for a centimetre: a program that takes that for
+    another unit than its own would scale the armature by it."""
+    content = path.read_bytes()
+    path.write_bytes(content.replace(struct.pack("<d", written), struct.pack("<d", meant), 2))  # as it is and as it was, at the top

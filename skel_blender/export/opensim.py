@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +14,15 @@ from .. import kinematics, opensim
 from ..anatomy import JOINT_INDEX
 from ..rig import motion, record
 from ..take import TRIANGLE, RestBody
+from . import writing
+
+
+def write_people(rigs: Sequence[bpy.types.Object], path: Path, mass: float | None = None, overwrite: bool = False) -> list[Path]:
+    """The files of each rig: the first as `path`, the others as path_2, path_3 and so on. Raises SkelError as `writing.write` does."""
+    outs = opensim.numbered(path, len(rigs))
+    writing.check_folder(path)
+    writing.check_free([file for out in outs for file in opensim.targets(out)], path, overwrite)
+    return [file for rig, out in zip(rigs, outs) for file in write(rig, out, mass)]
 
 
 def write(armature: bpy.types.Object, path: Path | str, mass: float | None = None) -> list[Path]:
@@ -45,14 +55,11 @@ def rest_body(armature: bpy.types.Object) -> RestBody:
 
 def _mesh(thing: bpy.types.Object, ground: float) -> tuple[np.ndarray, np.ndarray]:
     """(V,3) m, model frame, and (F,4) faces with TRIANGLE as fourth index of a triangle; a face of more corners as a fan."""
-    mesh = thing.data
-    points = np.empty(3 * len(mesh.vertices), dtype=np.float32)
-    mesh.vertices.foreach_get("co", points)
     rows = []
-    for polygon in mesh.polygons:
+    for polygon in thing.data.polygons:
         first, *rest = polygon.vertices
         rows += [(first, *rest)] if len(rest) == 3 else [(first, a, b, TRIANGLE) for a, b in zip(rest, rest[1:])]
-    return kinematics.y_up(points.reshape(-1, 3).astype(float) - [0.0, 0.0, ground]), np.array(rows, dtype=int).reshape(-1, 4)
+    return kinematics.y_up(record.rest_points(thing) - [0.0, 0.0, ground]), np.array(rows, dtype=int).reshape(-1, 4)
 
 
 def _joined(meshes: list[tuple[np.ndarray, np.ndarray]], corners: int) -> tuple[np.ndarray, np.ndarray]:

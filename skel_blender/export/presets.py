@@ -15,6 +15,7 @@ RESTS = {"t": "T Pose", "a": "A Pose", "first": "First Frame"}
 TRAVELS = {"root": "Root Bone", "hips": "Hips", "none": "In Place"}
 CLIPS = {"current": "Current Motion", "all": "All Versions"}
 RANGES = {"keys": "Keyed Frames", "scene": "Scene Range"}
+INFLUENCES = {"all": "All", "8": "8", "4": "4"}
 
 
 @dataclass(frozen=True)
@@ -29,26 +30,29 @@ class Preset:
     armature: str = ""  # what the armature's node is called; the person's name if empty
     rest: str = "t"  # one of RESTS: the pose in which skin and bones are bound
     travel: str = "root"  # one of TRAVELS: which bone carries the way over the floor
-    heading: bool = False  # whether the root bone also turns with the hips
+    heading: bool = False  # whether the root bone also turns as the body does
     separate: bool = False  # a file for each person
     skin: bool = True
     bones: bool = False  # the meshes of the skeleton
     clips: str = "current"  # one of CLIPS
     range: str = "keys"  # one of RANGES
+    influences: str = "all"  # one of INFLUENCES: the most bones that move a vertex of the skin
 
 
 PRESETS: Mapping[str, Preset] = {
     "generic": Preset("Generic"),
-    "unreal": Preset("Unreal Engine 5", unit=0.01, up="Z", axes="XZ", names="ue5", armature="Armature", separate=True),
-    "unity": Preset("Unity", unit=0.01, names="humanoid", separate=True),
-    "godot": Preset("Godot 4", names="humanoid"),
-}
-"""Unreal leaves out an armature's node that is called 'Armature', so that its root bone is ours."""
+    "unreal": Preset("Unreal Engine 5", unit=0.01, up="Z", axes="XZ", names="ue5", armature="Armature", heading=True, separate=True,
+                     influences="8"),
+    "unity": Preset("Unity", unit=0.01, names="humanoid", heading=True, separate=True, influences="4"),
+    "godot": Preset("Godot 4", names="humanoid", heading=True, influences="8"),
+}  # fmt: skip
+"""Unreal leaves out an armature's node that is called 'Armature', so that its root bone is ours. Engines take root motion from the root
+bone's way and turn; the influences are what each keeps unless told otherwise."""
 
-_ALLOWED = {"names": maps.TITLES, "rest": RESTS, "travel": TRAVELS, "clips": CLIPS, "range": RANGES}
+_ALLOWED = {"names": maps.TITLES, "rest": RESTS, "travel": TRAVELS, "clips": CLIPS, "range": RANGES, "influences": INFLUENCES}
 
 _SWITCHES = {
-    "heading": "let the root bone also turn with the hips", "separate": "a file for each person", "skin": "write the skin",
+    "heading": "let the root bone also turn as the body does", "separate": "a file for each person", "skin": "write the skin",
     "bones": "write the meshes of the skeleton",
 }  # fmt: skip
 
@@ -69,7 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--preset", default="generic", choices=tuple(PRESETS), help="what the file is for (default: %(default)s)")
     group.add_argument("--names", choices=tuple(maps.TITLES), help="what bones are called")
     group.add_argument("--rest", choices=tuple(RESTS), help="the rest pose: T, A or that of the first frame")
-    group.add_argument("--travel", choices=tuple(TRAVELS), help="what carries the way over the floor; none: it is taken out")
+    group.add_argument("--travel", choices=tuple(TRAVELS), help="what carries the way over the floor; none: in place")
+    group.add_argument("--influences", choices=tuple(INFLUENCES), help="the most bones that move a vertex of the skin")
     group.add_argument("--range", choices=tuple(RANGES), help="the frames that have keys, or the scene's range")
     group.add_argument("--clips", choices=tuple(CLIPS), help="the current motion, or every version of it as a clip")
     for name, what in _SWITCHES.items():

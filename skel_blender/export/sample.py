@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the editing rigs do, as arrays: their bones on every frame, as Blender evaluates them with IK, limits and drivers.
-
-The rigs are evaluated in a scene of their own, so that the editing scene keeps its frame, and poses that are not keyed stay.
-"""
+"""What the editing rigs do, as arrays: their bones on every frame, as Blender evaluates them with IK, limits and drivers."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ import numpy as np
 from ..anatomy import JOINT_NAMES
 from ..messages import SkelError
 from ..rig import compat, motion, record
-from . import stage
+from . import rotations, stage
 
 _LIKE = 1e-3  # scales that differ by less are the same
 
@@ -34,12 +32,13 @@ class Clip:
 class Person:
     """A rig at rest (armature space, z up, m, in the size in which it stands in the scene) and its motions."""
 
-    name: str
+    name: str  # no two people that are exported together have the same, nor one that `plain` makes the same
     rig: bpy.types.Object
     rest: np.ndarray  # (24,4,4)
     lengths: np.ndarray  # (24,) m, of the bones
     scale: float  # of the rig as it stands in the scene, already in `rest` and `lengths`
     clips: tuple[Clip, ...]
+    fps: float
 
 
 def people(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], clips: str, span: str) -> list[Person]:
@@ -48,13 +47,32 @@ def people(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], clips: str,
     `clips` is 'current' or 'all' (every version of the motion), `span` 'keys' or 'scene'. Raises SkelError if a rig has no motion or
     a bone is scaled.
     """
-    chosen = [_versions(rig, clips, scene.name) for rig in rigs]
-    spans = {name: _span(scene, [(rig, own[name]) for rig, own in zip(rigs, chosen) if name in own], span)
-             for versions in chosen for name in versions}  # fmt: skip
-    with stage.empty_scene(scene, "skel sample") as place:
-        for rig in rigs:
-            place.collection.objects.link(rig)
-        return [_person(place, rig, versions, spans) for rig, versions in zip(rigs, chosen)]
+    chosen = [versions(rig, clips, scene.name) for rig in rigs]
+    spans = {title: _span(scene, [(rig, own[title]) for rig, own in zip(rigs, chosen) if title in own], span)
+             for titles in chosen for title in titles}  # fmt: skip
+    fps = scene.render.fps / scene.render.fps_base
+    return [_person(rig, name, actions, spans, fps) for rig, name, actions in zip(rigs, called(rigs), chosen)]
+
+
+def called(rigs: Sequence[bpy.types.Object]) -> list[str]:
+    """What the people are called in files: as their rigs are, without the numbers that Blender puts behind names that are taken, but no
+    two alike, also where a file system knows no capitals."""
+    result: list[str] = []
+    taken: set[str] = set()
+    for rig in rigs:
+        name = unique = re.sub(r"\.\d{3,}$", "", rig.name)
+        number = 1
+        while plain(unique).casefold() in taken:
+            number += 1
+            unique = f"{name}_{number}"
+        taken.add(plain(unique).casefold())
+        result.append(unique)
+    return result
+
+
+def plain(name: str) -> str:
+    """A name as a part of a file's name."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
 
 
 def frames(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], span: str) -> np.ndarray:
@@ -72,8 +90,8 @@ def _span(scene: bpy.types.Scene, playing: Sequence[tuple[bpy.types.Object, bpy.
     return np.arange(min(own[0] for own in found), max(own[-1] for own in found) + 1)
 
 
-def _versions(rig: bpy.types.Object, clips: str, title: str) -> dict[str, bpy.types.Action]:
-    """Clip name -> action."""
+def versions(rig: bpy.types.Object, clips: str, title: str) -> dict[str, bpy.types.Action]:
+    """Clip name -> action, the current one as `title`. Raises SkelError if the rig has no motion."""
     current = motion.action_of(rig)
     if clips == "current":
         return {title: current}
@@ -85,44 +103,31 @@ def _versions(rig: bpy.types.Object, clips: str, title: str) -> dict[str, bpy.ty
     return result
 
 
-def _person(
-    place: bpy.types.Scene, rig: bpy.types.Object, versions: dict[str, bpy.types.Action], spans: dict[str, np.ndarray]
-) -> Person:
+def _person(rig: bpy.types.Object, name: str, actions: dict[str, bpy.types.Action], spans: dict[str, np.ndarray], fps: float) -> Person:
     own = np.array([rig.data.bones[name].matrix_local for name in JOINT_NAMES])
     lengths = np.array([rig.data.bones[name].length for name in JOINT_NAMES])
     clips, scale = [], None
-    for name, action in versions.items():
+    for title, action in actions.items():
         with _playing(rig, action):
             own_frames = motion.frames_of(rig)  # outside them the rig may be hidden, which is not evaluated then; it stands still
-            world = _matrices(place, rig, np.clip(spans[name], own_frames[0], own_frames[-1]))
+            shown = np.clip(spans[title], own_frames[0], own_frames[-1])
+            world = stage.finish(stage.look(rig, shown, JOINT_NAMES, "Reading the motion"))
         sizes = np.linalg.norm(world[..., :3, :3], axis=-2)  # of the columns
         scale = float(np.median(sizes)) if scale is None else scale
         off = np.abs(sizes - scale).max(axis=(0, 2)) > _LIKE * scale
         if off.any():
             bone = JOINT_NAMES[int(np.argmax(off))]
             raise SkelError("scaled", f"The bone {bone} of {rig.name} is scaled or sheared.", "Clear the scale of it and of its parents.")
-        clips.append(Clip(name, spans[name], _without_scale(world)))
+        clips.append(Clip(title, spans[title], _without_scale(world)))
     rest = _without_scale(own)
     rest[:, :3, 3] *= scale
-    return Person(str(rig.get(record.PERSON, rig.name)), rig, rest, lengths * scale, scale, tuple(clips))
-
-
-def _matrices(place: bpy.types.Scene, rig: bpy.types.Object, frames: np.ndarray) -> np.ndarray:
-    """(T,24,4,4) world matrices of the joints' bones."""
-    layer, result = place.view_layers[0], np.empty((len(frames), len(JOINT_NAMES), 4, 4))
-    for k, frame in enumerate(frames):
-        place.frame_set(int(frame))
-        posed = rig.evaluated_get(layer.depsgraph)
-        bones = np.array([posed.pose.bones[name].matrix for name in JOINT_NAMES])
-        result[k] = np.array(posed.matrix_world) @ bones
-    return result
+    return Person(name, rig, rest, lengths * scale, scale, tuple(clips), fps)
 
 
 def _without_scale(matrices: np.ndarray) -> np.ndarray:
     """The same places with the nearest rotations."""
-    u, _, v = np.linalg.svd(matrices[..., :3, :3])
     result = matrices.astype(float)
-    result[..., :3, :3] = u @ v
+    result[..., :3, :3] = rotations.orthonormal(result[..., :3, :3])
     return result
 
 
@@ -141,4 +146,3 @@ def _playing(rig: bpy.types.Object, action: bpy.types.Action) -> Iterator[None]:
         data.action = before
         if slot is not None:
             data.action_slot = slot
-

@@ -13,7 +13,7 @@ from .. import kinematics
 from ..anatomy import JOINT_INDEX, JOINT_NAMES
 from ..rig import compat, keyframes, record, restposes, skin
 from ..rig.armature import set_mode
-from . import delivery, sample
+from . import delivery, rotations, sample
 from .presets import Preset
 
 REST_FRAME = -1  # of the delivered scene: exporters take the pose that they find for that of the file, beside its clips
@@ -38,14 +38,13 @@ def plan(person: sample.Person, preset: Preset, space: delivery.Space) -> Plan:
     elif preset.rest == "a":
         pose = _a_pose(person)
     else:
-        way, taken = delivery.root_motion(first[:1], person.rest, "root", preset.heading)
+        way, _ = delivery.root_motion(first, person.rest, delivery.Travel("root", preset.heading, person.fps))
         pose = np.linalg.inv(way[0]) @ first[0]
     deform = delivery.rest_deform(person.rest, pose)
     frame = delivery.skeleton(person.rest, person.lengths, deform, preset.names, preset.axes, space)
-    clips = {}
+    travel, clips = delivery.Travel(preset.travel, preset.heading, person.fps), {}
     for clip in person.clips:
-        bones = delivery.poses(frame, clip.world, person.rest, preset.names, preset.axes, space, preset.travel, preset.heading)
-        clips[clip.name] = clip.frames, bones
+        clips[clip.name] = clip.frames, delivery.poses(frame, clip.world, person.rest, preset.names, preset.axes, space, travel)
     return Plan(preset.armature or person.name, frame, clips, person)
 
 
@@ -83,7 +82,7 @@ def build(context: bpy.types.Context, made: Plan, preset: Preset, space: deliver
     for bone in rig.pose.bones:
         bone.rotation_mode = "QUATERNION"
     for things, name in _meshes(made, preset):
-        _mesh(context, rig, things, name, made, space)
+        _mesh(context, rig, things, name, made, preset, space)
     actions = {name: _key(rig, name, made.skeleton, bones, space.unit) for name, (_, bones) in made.clips.items()}
     if several:
         _stack(rig, actions)
@@ -108,10 +107,12 @@ def _bones(data: bpy.types.Armature, skeleton: delivery.Skeleton) -> None:
 
 
 def _mesh(
-    context: bpy.types.Context, rig: bpy.types.Object, things: list[bpy.types.Object], name: str, made: Plan, space: delivery.Space
-) -> None:
+    context: bpy.types.Context, rig: bpy.types.Object, things: list[bpy.types.Object], name: str, made: Plan, preset: Preset,
+    space: delivery.Space,
+) -> None:  # fmt: skip
     """One object of the rig's meshes, in the delivered rest pose and with the delivered names of groups."""
-    copies = [_copy(thing, made, space) for thing in things]
+    most = len(JOINT_NAMES) if preset.influences == "all" else int(preset.influences)
+    copies = [_copy(thing, made, most, space) for thing in things]
     for copy in copies:
         context.scene.collection.objects.link(copy)
     target = copies[0]
@@ -122,21 +123,18 @@ def _mesh(
     skin.deform(target, rig)
 
 
-def _copy(thing: bpy.types.Object, made: Plan, space: delivery.Space) -> bpy.types.Object:
-    """The object's own mesh at rest, moved to the new rest pose by its weights."""
+def _copy(thing: bpy.types.Object, made: Plan, most: int, space: delivery.Space) -> bpy.types.Object:
+    """The object's own mesh at rest, moved to the new rest pose by its weights, of which a vertex has at most so many."""
     mesh = bpy.data.meshes.new_from_object(thing, preserve_all_data_layers=True)  # unlike a copy, it has no shape keys
     copy = bpy.data.objects.new(mesh.name, mesh)
-    points = np.empty(3 * len(mesh.vertices), dtype=np.float32)
-    mesh.vertices.foreach_get("co", points)
-    points = points.reshape(-1, 3).astype(float) * made.person.scale
-    deform = made.skeleton.rest_deform
-    moved = np.einsum("vij,vj->vi", np.einsum("vb,bij->vij", weights(thing), deform[:, :3]), np.c_[points, np.ones(len(points))])
+    points = record.rest_points(thing) * made.person.scale
+    shares, deform = limited(weights(thing), most), made.skeleton.rest_deform
+    moved = np.einsum("vij,vj->vi", np.einsum("vb,bij->vij", shares, deform[:, :3]), np.c_[points, np.ones(len(points))])
     mesh.vertices.foreach_set("co", np.ascontiguousarray(space.points(moved), dtype=np.float32).ravel())
     mesh.update()
-    called = {joint: name for joint, name in zip(made.skeleton.joints, made.skeleton.names) if joint >= 0}
-    for group in copy.vertex_groups:
-        if group.name in JOINT_INDEX:
-            group.name = called[JOINT_INDEX[group.name]]
+    called = dict(zip(made.skeleton.joints, made.skeleton.names))
+    copy.vertex_groups.clear()
+    skin.weigh(copy, [called[joint] for joint in range(len(JOINT_NAMES))], shares)
     return copy
 
 
@@ -148,14 +146,25 @@ def weights(thing: bpy.types.Object) -> np.ndarray:
         for element in vertex.groups:
             if element.group in joint:
                 result[vertex.index, joint[element.group]] = element.weight
-    return result / np.maximum(result.sum(axis=1, keepdims=True), 1e-12)
+    return _normal(result)
+
+
+def limited(shares: np.ndarray, most: int) -> np.ndarray:
+    """(V,24) the `most` greatest shares of each vertex, which again sum to 1."""
+    result = shares.copy()
+    np.put_along_axis(result, np.argsort(shares, axis=1)[:, :-most], 0.0, axis=1)
+    return _normal(result)
+
+
+def _normal(shares: np.ndarray) -> np.ndarray:
+    return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
 
 
 def _key(rig: bpy.types.Object, name: str, skeleton: delivery.Skeleton, bones: np.ndarray, unit: float) -> bpy.types.Action:
     """A new action of the rig with a key on every frame from 0 on, and the rest pose on the frame before."""
     holder = compat.new_action(rig, name)
-    locations, rotations = delivery.local(skeleton, np.concatenate([skeleton.rest[None], bones]))
-    turns, frames = delivery.quaternions(rotations), np.arange(REST_FRAME, len(bones))
+    locations, turned = delivery.local(skeleton, np.concatenate([skeleton.rest[None], bones]))
+    turns, frames = rotations.continuous_quaternions(turned), np.arange(REST_FRAME, len(bones))
     for index, bone in enumerate(skeleton.names):
         path = f'pose.bones["{bone}"].'
         if index < 2 or np.abs(locations[:, index]).max() * unit > _SMALL:

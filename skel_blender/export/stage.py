@@ -1,16 +1,59 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A scene that is there only while a file is written, and what makes sure that nothing of it is left."""
+"""Scenes that are there only while rigs are looked at or a file is written, and what makes sure that nothing of them is left."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from typing import NamedTuple, TypeVar
 
 import bpy
+import numpy as np
 
 from ..rig import compat
 
 _KINDS = ("objects", "meshes", "armatures", "actions", "collections", "scenes")
+Made = TypeVar("Made")
+
+
+class Step(NamedTuple):
+    """How far a part of the work is, 0 to 1."""
+
+    what: str
+    done: float
+
+
+Steps = Generator[Step, None, Made]
+"""Work that can be done bit by bit, and returns what it has made; closed before its end, it leaves nothing behind."""
+
+
+def finish(steps: Steps[Made]) -> Made:
+    """Do all of the work."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def look(thing: bpy.types.Object, frames: np.ndarray, bones: Sequence[str], what: str) -> Steps[np.ndarray]:
+    """(T,B,4,4) world matrices of the bones of an armature object on the scene frames (T,), as Blender evaluates them.
+
+    It happens in a scene of its own without any skin, so that the editing scene keeps its frame and poses that are not keyed stay.
+    """
+    posed, hidden = np.empty((len(frames), len(bones), 4, 4)), thing.hide_viewport
+    with kept_values(), empty_scene(bpy.context.scene, "skel stage") as scene:
+        scene.collection.objects.link(thing)
+        try:
+            thing.hide_viewport = False
+            for row, frame in enumerate(frames):
+                scene.frame_set(int(frame))
+                seen = thing.evaluated_get(scene.view_layers[0].depsgraph)
+                posed[row] = np.array(seen.matrix_world) @ np.array([seen.pose.bones[name].matrix for name in bones])
+                yield Step(what, (row + 1) / len(frames))
+        finally:
+            thing.hide_viewport = hidden
+    return posed
 
 
 @contextmanager

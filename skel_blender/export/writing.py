@@ -54,11 +54,26 @@ def chosen(rigs: Sequence[bpy.types.Object], person: int | None) -> Sequence[bpy
     return rigs[person - 1 : person]
 
 
-def write(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, preset: Preset) -> list[Path]:
+def check_folder(path: Path) -> None:
+    """Raise SkelError, before any work, if `path` lies in a folder that there is not or that can't be written to."""
+    if not path.parent.is_dir():
+        raise SkelError("no_folder", f"There is no folder {path.parent}.", "Make it or choose another.")
+    if not os.access(path.parent, os.W_OK):
+        raise SkelError("unwritable", f"The folder {path.parent} can't be written to.", "Choose another.")
+
+
+def check_free(files: Iterable[Path], path: Path, overwrite: bool) -> None:
+    """Raise SkelError if one of the files exists that is not `path`, which whoever chose it was asked about, and may not be replaced."""
+    taken = next((file for file in files if file != path and file.exists()), None)
+    if taken is not None and not overwrite:
+        raise SkelError("exists", f"{taken} exists already.", "Choose another name, or let it be overwritten.")
+
+
+def write(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, preset: Preset, overwrite: bool = False) -> list[Path]:
     """Write the rigs of `scene` as the preset and the ending of `path` say; gives the files, several where a file holds one person.
 
-    Raises SkelError for an unknown ending or one that this Blender lacks, a rig without motion or with a scaled bone, and a file that
-    can't be written.
+    A file at `path` is replaced, those whose names are made from it only with `overwrite`. Raises SkelError for an unknown ending or
+    one that this Blender lacks, a rig without motion or with a scaled bone, and a file that can't be written.
     """
     ending = path.suffix.lower()
     if ending not in ENDINGS:
@@ -67,23 +82,34 @@ def write(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, 
         raise SkelError("build", f"This Blender was built without {ending}.", "Use Blender from blender.org, or another format.")
     if preset.clips == "all" and ending not in _CLIPS:
         raise SkelError("clips", f"{ending} holds one motion.", f"Export the current motion, or choose one of {', '.join(_CLIPS)}.")
-    with stage.kept_values():
-        return _write(scene, rigs, path, preset, ending)
-
-
-def _write(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, preset: Preset, ending: str) -> list[Path]:
-    """What `write` does, once it is known to make sense."""
+    check_folder(path)
     if ending == ".abc":
-        return _cache(scene, rigs, path, preset)
-    people = sample.people(scene, rigs, preset.clips, preset.range)
-    if ending == ".bvh":
-        return _bvh(scene, people, path, preset)
-    groups = [[person] for person in people] if preset.separate else [people]
-    files = [path if len(groups) == 1 else path.with_name(f"{path.stem}_{_plain(group[0].name)}{path.suffix}") for group in groups]
-    for group, file in zip(groups, files):
-        with whole_file(file) as part:
-            _scene(scene, group, part, SCENES[ending], preset, path.stem)
+        with stage.kept_values():
+            return _cache(scene, rigs, path, preset)
+    files = _files(scene, rigs, path, preset, ending)
+    check_free(files, path, overwrite)
+    with stage.kept_values():
+        people = sample.people(scene, rigs, preset.clips, preset.range)
+        if ending == ".bvh":
+            return _bvh(people, files, preset)
+        groups = [[person] for person in people] if preset.separate else [people]
+        for group, file in zip(groups, files):
+            with whole_file(file) as part:
+                _scene(scene, group, part, SCENES[ending], preset, path.stem)
     return files
+
+
+def _files(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, preset: Preset, ending: str) -> list[Path]:
+    """What will be written: the people's files one after the other, each with those of his clips; `path` itself if it is but one."""
+    if ending != ".bvh" and not preset.separate:
+        return [path]
+    result = []
+    for rig, name in zip(rigs, sample.called(rigs)):
+        titles = list(sample.versions(rig, preset.clips, scene.name)) if ending == ".bvh" else [""]
+        for title in titles:
+            parts = [name] * (len(rigs) > 1) + [title] * (len(titles) > 1)
+            result.append(path.with_stem("_".join([path.stem, *map(sample.plain, parts)])))
+    return result
 
 
 def _scene(scene: bpy.types.Scene, people: list[sample.Person], path: Path, module, preset: Preset, title: str) -> None:
@@ -104,18 +130,14 @@ def _scene(scene: bpy.types.Scene, people: list[sample.Person], path: Path, modu
         module.write(context, path, preset, several)
 
 
-def _bvh(scene: bpy.types.Scene, people: list[sample.Person], path: Path, preset: Preset) -> list[Path]:
+def _bvh(people: list[sample.Person], files: list[Path], preset: Preset) -> list[Path]:
     """A file for each person and clip."""
-    space, files = bvh.space(preset), []
-    fps = scene.render.fps / scene.render.fps_base
-    for person in people:
-        plan = skeleton.plan(person, preset, space)
-        for name, (_, bones) in plan.clips.items():
-            parts = [path.stem, *([_plain(person.name)] if len(people) > 1 else []), *([_plain(name)] if len(plan.clips) > 1 else [])]
-            file = path.with_name("_".join(parts) + path.suffix)
-            with whole_file(file) as part:
-                bvh.write(part, plan.skeleton, bones, space.unit, fps)
-            files.append(file)
+    space = bvh.space(preset)
+    plans = [skeleton.plan(person, preset, space) for person in people]
+    motions = [(plan, bones) for plan in plans for _, bones in plan.clips.values()]
+    for (plan, bones), file in zip(motions, files):
+        with whole_file(file) as part:
+            bvh.write(part, plan.skeleton, bones, space.unit, plan.person.fps)
     return files
 
 
@@ -131,8 +153,3 @@ def _cache(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path,
             place.collection.objects.link(thing)
         alembic.write(context, part, int(frames[0]), int(frames[-1]))
     return [path]
-
-
-def _plain(name: str) -> str:
-    """A name as a part of a file's name."""
-    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)

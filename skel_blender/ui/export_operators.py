@@ -43,8 +43,12 @@ class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
     travel: EnumProperty(name="Way Carried By", items=_items(presets.TRAVELS), options={"SKIP_SAVE"})
     range: EnumProperty(name="Frames", items=_items(presets.RANGES), options={"SKIP_SAVE"})
     clips: EnumProperty(name="Clips", items=_items(presets.CLIPS), options={"SKIP_SAVE"})
-    influences: EnumProperty(name="Bones per Vertex", description="The most bones that move a vertex of the skin",
-                             items=_items(presets.INFLUENCES), options={"SKIP_SAVE"})  # fmt: skip
+    influences: EnumProperty(
+        name="Influences",
+        description="The most bones that move a vertex of the skin",
+        items=_items(presets.INFLUENCES),
+        options={"SKIP_SAVE"},
+    )
     heading: BoolProperty(name="Root Turns", description="Let the root bone also turn as the body does; In Place takes its turns out",
                           options={"SKIP_SAVE"})  # fmt: skip
     separate: BoolProperty(name="File per Person", description="Write each person into a file of their own", options={"SKIP_SAVE"})
@@ -71,7 +75,9 @@ class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(self, "people")
         for option in _shown(self.filename_ext):
-            layout.prop(self, option)
+            line = layout.row()
+            line.active = option != "heading" or self.travel != "hips"  # a root that stays at the origin does not turn
+            line.prop(self, option)
         if self.filename_ext != _CACHE:
             layout.prop(self, "overwrite")
 

@@ -28,6 +28,21 @@ def take():
     return synthetic.random_take(first=4)
 
 
+@pytest.fixture
+def source(context):
+    """The SKEL rig that walks, without its skin and bones, which would only cost time."""
+    import bpy
+
+    from skel_blender.rig.assemble import build_take
+    from tests import walk
+    from tests.bpy.evaluated import rig_of
+
+    rig = rig_of(build_take(context, walk.take()))
+    for thing in list(rig.children):
+        bpy.data.objects.remove(thing)
+    return rig
+
+
 def pytest_terminal_summary(terminalreporter):
     """The figures of exported files, as a table."""
     import sys

@@ -12,7 +12,7 @@ import bpy
 import numpy as np
 
 from skel_blender import kinematics
-from skel_blender.anatomy import JOINT_INDEX
+from skel_blender.anatomy import JOINT_INDEX, JOINT_NAMES
 from skel_blender.export import names, presets, writing
 from skel_blender.rig.assemble import build_take
 from skel_blender.take import Person, Take
@@ -64,10 +64,21 @@ def deliver(made: Take, path: Path, preset: presets.Preset) -> list[Path]:
     return writing.write(bpy.context.scene, writing.rigs_of(collection.all_objects), path, preset)
 
 
+def export(made: Take, path: Path, preset: str = "generic", **changes: str | bool) -> list[Path]:
+    """Build a Take in the present scene and export it by a preset's name."""
+    return deliver(made, path, presets.choose(preset, **changes))
+
+
 def expected_bones(preset: presets.Preset) -> dict[str, str | None]:
     """Bone -> parent, the root bone first."""
     root = names.root(preset.names)
     return {root: None} | {bone.name: bone.parent or root for bone in names.bones(preset.names)}
+
+
+def bones_of_joints(preset: presets.Preset) -> list[str]:
+    """The bone that moves with each of the 24 joints."""
+    called = {bone.joint: bone.name for bone in names.bones(preset.names)}
+    return [called[joint] for joint in JOINT_NAMES]
 
 
 def expected_joints(person: Person, preset: presets.Preset, frames: tuple[int, ...] = POSED) -> np.ndarray:
@@ -80,6 +91,12 @@ def expected_joints(person: Person, preset: presets.Preset, frames: tuple[int, .
         local = body.joints[head] - body.joints[joint]
         result.append(kinematics.z_up(transforms[:, joint, :3, :3] @ local + transforms[:, joint, :3, 3]))
     return np.stack(result, axis=1)
+
+
+def ordered(expected: np.ndarray, report: Report, table: str = names.SKEL) -> np.ndarray:
+    """The joints (T,B,3) of `expected_joints` in the order in which a reader found the bones."""
+    order = list(expected_bones(presets.choose("generic", names=table)))
+    return expected[:, [order.index(name) for name in report.bones]]
 
 
 def apart(points: np.ndarray, expected: np.ndarray) -> float:

@@ -27,6 +27,11 @@ def by_new_fbx(path: Path, take: Take, preset: presets.Preset) -> Report:
     return _read(lambda: bpy.ops.wm.fbx_import(filepath=str(path), anim_offset=0.0), path, take, preset)
 
 
+def read(path: Path, take: Take, preset: str = "generic", **changes: str | bool) -> Report:
+    """A file that was written by a preset of this name, as the importer of its format reads it."""
+    return by_blender(path, take, presets.choose(preset, **changes))
+
+
 def by_blender(path: Path, take: Take, preset: presets.Preset) -> Report:
     """The file as the importer of its format reads it; what it does to match the scene's unit lies on the armature's object."""
     name = str(path)

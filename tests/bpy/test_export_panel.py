@@ -44,6 +44,20 @@ def test_a_failure_is_one_sentence(rig, tmp_path):
         bpy.ops.skel.export(filepath=str(tmp_path / "shot.bvh"), preset="generic", filename_ext=".bvh", people="ACTIVE")
 
 
+def test_nobody_active_is_said_and_everybody_can_still_be_written(rig, context, tmp_path):
+    context.view_layer.objects.active = None
+    path = tmp_path / "shot.fbx"
+    with pytest.raises(RuntimeError, match="No person is active. Click on one, or export everybody."):
+        bpy.ops.skel.export(filepath=str(path), preset="unity", filename_ext=".fbx", people="ACTIVE")
+    there = tmp_path / "shot_person_2.fbx"
+    there.write_text("mine")
+    with pytest.raises(RuntimeError, match="shot_person_2.fbx exists already. Choose another name, or let it be overwritten."):
+        bpy.ops.skel.export(filepath=str(path), preset="unity", filename_ext=".fbx")
+    assert [entry.name for entry in tmp_path.iterdir()] == [there.name] and there.read_text() == "mine"
+    bpy.ops.skel.export(filepath=str(path), preset="unity", filename_ext=".fbx", overwrite=True)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["shot_person_1.fbx", there.name] and there.stat().st_size > 10_000
+
+
 def test_there_is_no_button_without_a_person(context):
     skel_blender.register()
     try:

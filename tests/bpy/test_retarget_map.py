@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import skel_blender
-from skel_blender.export.retarget import guess, names, places, presets, rotations, skeleton, slots
+from skel_blender.export import rotations
+from skel_blender.export.retarget import guess, names, places, presets, skeleton, slots
 from skel_blender.messages import SkelError
 from skel_blender.rig.assemble import build_take
 from skel_blender.ui import retarget_properties
@@ -136,6 +137,10 @@ def test_rotations_are_blenders(context):
         angles = rotations.continuous_eulers(matrices, order)
         back = np.array([mathutils.Euler(row, order).to_matrix() for row in angles])
         assert np.abs(back - matrices).max() < 1e-5
+        steep = [[np.pi / 2 * (-1) ** k if letter == order[1] else rng.uniform(-3.0, 3.0) for letter in "XYZ"] for k in range(20)]
+        locked = np.array([mathutils.Euler(row, order).to_matrix() for row in steep])
+        back = np.array([mathutils.Euler(row, order).to_matrix() for row in rotations.continuous_eulers(locked, order)])
+        assert np.abs(back - locked).max() < 1e-3  # single precision where the middle angle's sine is one
     quaternions = rotations.continuous_quaternions(matrices)
     assert np.abs(np.array([mathutils.Quaternion(row).to_matrix() for row in quaternions]) - matrices).max() < 1e-6
     back = np.array([mathutils.Matrix.Rotation(row[0], 3, row[1:]) for row in rotations.axis_angles(matrices)])
@@ -170,6 +175,7 @@ class Drawn:
         def keep(*values, **options):
             self.seen.append((name, *values, *options.values()))
             return SimpleNamespace() if name == "operator" else self
+
         return keep
 
 

@@ -12,25 +12,20 @@ import pytest
 from skel_blender.export.retarget import Options, places, retarget, skeleton, slots
 from skel_blender.export.retarget.guess import guess
 from skel_blender.rig.armature import set_mode
-from skel_blender.rig.assemble import build_take
-from tests import walk
 from tests.bpy import walking
-from tests.bpy.evaluated import curves, rig_of
+from tests.bpy.evaluated import curves
 from tests.bpy.walking import apart
 
 PARTS = {"upper_arm": "upper_arm", "forearm": "forearm", "hand": "hand", "thigh": "thigh", "shin": "shin", "foot": "foot", "toe": "toe"}
 
 
-@pytest.fixture
-def source(context):
-    """The SKEL rig that walks, and Rigify enabled."""
+@pytest.fixture(autouse=True)
+def rigify(source):
+    """Rigify enabled, in a file with a rig that walks."""
     import addon_utils  # bpy brings it
 
     addon_utils.enable("rigify", default_set=True)
-    rig = rig_of(build_take(context, walk.take()))
-    for thing in list(rig.children):
-        bpy.data.objects.remove(thing)
-    yield rig
+    yield
     addon_utils.disable("rigify", default_set=True)
 
 

@@ -9,6 +9,8 @@ import bpy
 import numpy as np
 
 from skel_blender.anatomy import JOINT_NAMES
+from skel_blender.export.retarget import Options, Result, retarget, skeleton
+from skel_blender.export.retarget.guess import guess
 from tests.bpy.evaluated import evaluated
 
 FRAMES = np.arange(1, 121)
@@ -37,6 +39,13 @@ def look(thing: bpy.types.Object, bones: dict[str, str]) -> Seen:
     matrices[..., :3, :3] /= np.linalg.norm(matrices[..., :3, :3], axis=-2, keepdims=True)
     heads = {what: matrices[:, k, :3, 3] for k, what in enumerate(bones)}
     return Seen(heads, {what: matrices[:, k, :3, :3] for k, what in enumerate(bones)})
+
+
+def put(source: bpy.types.Object, target: bpy.types.Object, **options: bool) -> tuple[Result, dict[str, str], Seen]:
+    """Retarget with the guessed map; the result, the map and how the target is seen."""
+    mapping = guess(skeleton.read(target))
+    result = retarget(bpy.context.scene, source, target, mapping, Options(**options))
+    return result, mapping, look(target, mapping)
 
 
 def look_at_source(rig: bpy.types.Object) -> Seen:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import bpy
 
 from ...messages import SkelError
+from ..stage import Steps, finish
 from . import body, rigify, sample, skeleton
 from .bake import bake
 from .body import Options
@@ -34,14 +35,21 @@ def retarget(
     The target gets a new action and keeps its place, rest pose and rotation modes; nothing else changes. Raises SkelError if that
     can't be done, before anything is changed.
     """
+    return finish(steps(scene, source, target, mapping, options))
+
+
+def steps(
+    scene: bpy.types.Scene, source: bpy.types.Object, target: bpy.types.Object, mapping: Mapping, options: Options | None = None
+) -> Steps[Result]:
+    """`retarget` bit by bit; closed before its end, it leaves everything as it was."""
     options = options or Options()
     mapping = checked(target, mapping, options)
     bones = skeleton.read(target)
-    motion, rest = sample.sample(scene, source)
+    motion, rest = yield from sample.sample(scene, source)
     goals = body.goals(motion, rest, bones, mapping, options)
     switches = rigify.switches(target, set(mapping.values()))
     name = f"{target.name} {source.animation_data.action.name}"
-    baked = bake(target, bones, mapping, goals, motion.frames, switches, name)
+    baked = yield from bake(target, bones, mapping, goals, motion.frames, switches, name)
     return Result(baked.action, len(motion.frames), goals.ratio, baked.off_rad, baked.off_m)
 
 

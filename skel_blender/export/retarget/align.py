@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...messages import SkelError
-from . import names, rotations, slots
+from .. import rotations
+from . import names, slots
 from .skeleton import Skeleton
 from .slots import Mapping
 
@@ -56,6 +57,7 @@ class Alignment:
 
 def align(skeleton: Skeleton, mapping: Mapping, rest: Rest) -> Alignment:
     """Compare the rest poses. The mapping has all needed slots."""
+
     def head(slot: str) -> np.ndarray:
         return skeleton.head(mapping[slot])
 

@@ -4,13 +4,17 @@ of the keys is looked at and the keys are put right by it, until the bones are w
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import bpy
 import numpy as np
 
 from ...rig import compat, keyframes
-from . import channels, rotations, stage
+from .. import rotations, stage
+from ..stage import Steps
+from . import channels
 from .body import Goals
 from .channels import Goal
 from .rigify import Switch
@@ -18,6 +22,7 @@ from .skeleton import Skeleton
 from .slots import Mapping
 
 _PASSES, _NEAR_RAD, _NEAR_M = 8, np.radians(0.05), 5e-4
+_CHANNELS = ("location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle", "scale")
 Matrices = dict[str, np.ndarray]
 """Bone -> (T,4,4)."""
 
@@ -41,6 +46,15 @@ class _Work:
     still: np.ndarray
     frames: np.ndarray  # (T,) scene frames
 
+    def hold(self, turns: dict[str, np.ndarray]) -> None:
+        """Turn bones by (3,3) each in their own channels from the first frame on, with one key."""
+        for name, turn in turns.items():
+            basis = self.still[self.skeleton.index[name]].copy()
+            basis[:3, :3] = turn
+            mode = self.target.pose.bones[name].rotation_mode
+            for curve in channels.curves(name, mode, basis[None], self.frames[:1], False):
+                keyframes.write(self.holder, curve)
+
     def key(self, given: Matrices, wanted: dict[str, Goal]) -> Matrices:
         """Key the bones so that they reach what is wanted from the frames X that are given; returns their bases."""
         result = {}
@@ -54,21 +68,50 @@ class _Work:
 
 def bake(
     target: bpy.types.Object, skeleton: Skeleton, mapping: Mapping, goals: Goals, frames: np.ndarray, switches: list[Switch], name: str
-) -> Baked:
+) -> Steps[Baked]:
     """Give the target a new action of that name with keys on the scene frames (T,); the one it had stays in the file."""
     still = np.array([bone.matrix_basis for bone in map(target.pose.bones.__getitem__, skeleton.names)])
-    data = target.animation_data or target.animation_data_create()
-    if data.action is not None:
-        data.action.use_fake_user = True
-    work = _Work(target, compat.new_action(target, name), skeleton, still, frames)
-    data.action.use_fake_user = True
-    for switch in switches:
-        keyframes.write(work.holder, keyframes.Curve(switch.path, 0, "FK", frames[:1], np.array([switch.value])), "CONSTANT")
-        target.pose.bones[switch.bone][switch.prop] = switch.like(switch.value)
-    bases = work.key(channels.frames_from_parents(skeleton, still, goals.bones), goals.bones)
-    off = _correct(work, mapping, goals, bases) if moved_otherwise(target, skeleton, goals.bones) else (0.0, 0.0)
+    with _as_before_unless_finished(target, switches):
+        work = _Work(target, compat.new_action(target, name), skeleton, still, frames)
+        for switch in switches:
+            keyframes.write(work.holder, keyframes.Curve(switch.path, 0, "FK", frames[:1], np.array([switch.value])), "CONSTANT")
+            target.pose.bones[switch.bone][switch.prop] = switch.like(switch.value)
+        work.hold(goals.held)
+        bases = work.key(channels.frames_from_parents(skeleton, still, goals.bones), goals.bones)
+        off = (0.0, 0.0)
+        if moved_otherwise(target, skeleton, goals.bones):
+            off = yield from _correct(work, mapping, goals, bases)
     target.update_tag()
-    return Baked(data.action, *off)
+    return Baked(target.animation_data.action, *off)
+
+
+@contextmanager
+def _as_before_unless_finished(target: bpy.types.Object, switches: list[Switch]) -> Iterator[None]:
+    """Keep the target's old and new action in the file; if it does not come to the new one's end, all is as it was."""
+    fresh = target.animation_data is None
+    data = target.animation_data or target.animation_data_create()
+    before, slot = data.action, getattr(data, "action_slot", None)
+    pose = {bone: [tuple(getattr(bone, channel)) for channel in _CHANNELS] for bone in target.pose.bones}
+    values = {switch: target.pose.bones[switch.bone][switch.prop] for switch in switches}
+    try:
+        yield
+    except BaseException:
+        made, data.action = data.action, before
+        if slot is not None:
+            data.action_slot = slot
+        if made is not None and made != before:
+            bpy.data.actions.remove(made)
+        if fresh:
+            target.animation_data_clear()
+        for switch, value in values.items():
+            target.pose.bones[switch.bone][switch.prop] = value
+        for bone, kept in pose.items():
+            for channel, value in zip(_CHANNELS, kept):
+                setattr(bone, channel, value)
+        raise
+    for action in (before, data.action):
+        if action is not None:
+            action.use_fake_user = True
 
 
 def moved_otherwise(target: bpy.types.Object, skeleton: Skeleton, goals: dict[str, Goal]) -> bool:
@@ -81,19 +124,20 @@ def moved_otherwise(target: bpy.types.Object, skeleton: Skeleton, goals: dict[st
     return bool(bones & names)
 
 
-def _correct(work: _Work, mapping: Mapping, goals: Goals, bases: Matrices) -> tuple[float, float]:
+def _correct(work: _Work, mapping: Mapping, goals: Goals, bases: Matrices) -> Steps[tuple[float, float]]:
     """Look, take X from what is seen, key again; returns the greatest angle (rad) and distance of the hips (m) that are left."""
     wanted, hips = dict(goals.bones), mapping["hips"]
     names, thighs = list(wanted), [mapping["thigh_l"], mapping["thigh_r"]]
     back = np.linalg.inv(work.skeleton.object_matrix)
     for step in range(_PASSES):
-        seen = dict(zip(names, np.moveaxis(stage.look(work.target, work.frames, names), 1, 0)))
+        matrices = yield from stage.look(work.target, work.frames, names, f"Putting right what constraints do, pass {step + 1}")
+        seen = dict(zip(names, np.moveaxis(matrices, 1, 0)))
         miss = goals.middle - np.mean([seen[name][:, :3, 3] for name in thighs], axis=0)
         off = max(_angle(seen[name], wanted[name]) for name in names), float(np.linalg.norm(miss, axis=-1).max())
         if off[0] < _NEAR_RAD and off[1] < _NEAR_M or step == _PASSES - 1:
             break
         wanted[hips] = Goal(wanted[hips].turned, wanted[hips].head + miss)
-        given = _carried(work, {name: back @ matrices for name, matrices in seen.items()}, bases, wanted)
+        given = _carried(work, {name: back @ where for name, where in seen.items()}, bases, wanted)
         bases = work.key(given, wanted)
     return off
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import feet, legs, rotations, slots, transfer
+from .. import rotations
+from ..heading import headings
+from . import feet, fingers, legs, slots, transfer
 from .align import Alignment, Rest, align
 from .channels import Goal
 from .sample import Motion
@@ -25,15 +27,19 @@ class Options:
 
     hold_feet: bool = True  # keep feet that are down where they are
     root_travels: bool = False  # the root bone takes the way over the floor, the hips the rest
+    root_turns: bool = True  # a root bone that takes the way also turns as the body does
+    relax_fingers: bool = True  # bend fingers as in a hand at rest; else they stay as they are posed
 
 
 @dataclass(frozen=True)
 class Goals:
-    """Where the target's bones shall be (bone -> Goal) and the middle (T,3) between its hip joints."""
+    """Where the target's bones shall be (bone -> Goal), the middle (T,3) between its hip joints, and how bones that have no goal are
+    turned by their own channels all the time (bone -> (3,3))."""
 
     bones: dict[str, Goal]
     middle: np.ndarray
     ratio: float
+    held: dict[str, np.ndarray]
 
 
 def goals(motion: Motion, rest: Rest, skeleton: Skeleton, mapping: Mapping, options: Options) -> Goals:
@@ -50,8 +56,16 @@ def goals(motion: Motion, rest: Rest, skeleton: Skeleton, mapping: Mapping, opti
     if options.root_travels:
         root = mapping["root"]
         travelled = skeleton.head(root) + (middle - alignment.hips) * [1.0, 1.0, 0.0]
-        bones[root] = Goal(np.broadcast_to(skeleton.basis(root), (len(middle), 3, 3)), travelled)
-    return Goals(bones, middle, alignment.ratio)
+        turned = _facing(motion, rest) @ alignment.offsets["root"] if options.root_turns else np.eye(3)
+        bones[root] = Goal(np.broadcast_to(turned @ skeleton.basis(root), (len(middle), 3, 3)), travelled)
+    held = fingers.relaxed(skeleton, mapping) if options.relax_fingers else {}
+    return Goals(bones, middle, alignment.ratio, held)
+
+
+def _facing(motion: Motion, rest: Rest) -> np.ndarray:
+    """(T,3,3) the turn about the vertical from where the source faces at rest to where it faces."""
+    yaw = headings(motion.turn("pelvis"), motion.fps, rest.turned @ [0.0, -1.0, 0.0])
+    return rotations.turn(yaw[:, None] * _UP)
 
 
 def _way(motion: Motion, rest: Rest, skeleton: Skeleton, alignment: Alignment) -> np.ndarray:

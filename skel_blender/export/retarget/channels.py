@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...rig.keyframes import Curve
-from . import rotations
+from .. import rotations
 from .skeleton import Skeleton
 
 PROPERTY = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}

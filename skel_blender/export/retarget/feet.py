@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import rotations
+from .. import rotations
 from .align import Foot
 from .contacts import runs
 

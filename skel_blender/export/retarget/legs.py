@@ -5,16 +5,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import rotations
+from .. import rotations
 
 _LONGEST = 0.9995  # of a leg's length: a knee never locks
 _BEND = 0.05  # how much a nearly straight knee bends about its rest hinge rather than about what noise says
 _UP = np.array([0.0, 0.0, 1.0])
 
 
-def solve(
-    hip: np.ndarray, knee: np.ndarray, ankle: np.ndarray, hinge: np.ndarray, goal: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def solve(hip: np.ndarray, knee: np.ndarray, ankle: np.ndarray, hinge: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(T,3,3) twice: what turns thigh and shin, over what they are turned, so that the ankle gets to `goal`. All (T,3) m.
 
     `hinge` is the knee's axis, about which the shin bends backward by a positive angle. The knee stays in the plane in which the motion

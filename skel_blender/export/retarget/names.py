@@ -31,6 +31,8 @@ _CALLED = {
     "shoulder": ("clavicle", "collar", "collarbone", "clav", "shoulder"),
 }
 _MIDDLE = {"hips": ("hips", "hip", "pelvis"), "head": ("head",), "root": ("root", "reference", "origin")}
+_FINGERS = {"index": {"index"}, "middle": {"middle", "mid"}, "ring": {"ring"}, "pinky": {"pinky", "little", "pinkie"}}
+_PALM = {"palm", "metacarpal", "toe", "foot"}
 _TWISTED = ("forearm", "lowerarm", "lowarm")
 
 
@@ -72,14 +74,16 @@ def guess(skeleton: Skeleton) -> Mapping:
 
 def knuckles(skeleton: Skeleton, side: str) -> tuple[str, str] | None:
     """The bones of a side at which index and little finger begin; None if names don't tell."""
-    found = []
-    for called in ({"index"}, {"pinky", "little", "pinkie"}):
-        bones = [bone for bone, name in ((bone, read(bone)) for bone in skeleton.names)
-                 if name.side == side and name.words & called and not name.words & (_NEVER | {"palm", "metacarpal", "toe"})]  # fmt: skip
-        if not bones:
-            return None
-        found.append(min(bones, key=lambda bone: (len(skeleton.path(skeleton.index[bone])), bone)))
-    return found[0], found[1]
+    found = [finger(skeleton, side, name) for name in ("index", "pinky")]
+    return (found[0][0], found[1][0]) if all(found) else None
+
+
+def finger(skeleton: Skeleton, side: str, name: str) -> list[str]:
+    """The bones of a finger of a side from the knuckle on, as far as names tell."""
+    fits = {bone: words for bone, words in ((bone, read(bone)) for bone in skeleton.names)
+            if words.side == side and words.words & _FINGERS[name] and not words.words & (_NEVER | _PALM)}  # fmt: skip
+    own = [bone for bone in fits if not fits[bone].words & _LATER] or list(fits)
+    return sorted(own, key=lambda bone: (len(skeleton.path(skeleton.index[bone])), bone))
 
 
 def _find(skeleton: Skeleton, names: dict[str, Name], found: Mapping, slot: str, side: str | None, called: tuple[str, ...]) -> None:

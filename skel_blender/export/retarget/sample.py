@@ -10,7 +10,8 @@ import numpy as np
 
 from ...anatomy import JOINT_INDEX, JOINT_NAMES
 from ...rig import motion, record
-from . import contacts, rotations, stage
+from .. import rotations, stage
+from . import contacts
 from .align import Rest
 
 _TIPS = ("hand_r", "hand_l", "toes_r", "toes_l")
@@ -36,10 +37,10 @@ class Motion:
         return self.places[:, JOINT_INDEX[joint]]
 
 
-def sample(scene: bpy.types.Scene, rig: bpy.types.Object) -> tuple[Motion, Rest]:
+def sample(scene: bpy.types.Scene, rig: bpy.types.Object) -> stage.Steps[tuple[Motion, Rest]]:
     """Look at the rig on every frame of its action. Raises SkelError if it has no motion."""
     frames = motion.frames_of(rig)
-    posed = stage.look(rig, frames, JOINT_NAMES)
+    posed = yield from stage.look(rig, frames, JOINT_NAMES, "Reading the motion")
     rest, bases = _rest(rig)
     turns = rotations.orthonormal(posed[..., :3, :3]) @ rotations.transpose(bases)
     result = Motion(frames, turns, posed[..., :3, 3], np.zeros((len(frames), 6), dtype=bool), scene.render.fps / scene.render.fps_base)

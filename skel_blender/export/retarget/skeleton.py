@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 
 from ...messages import SkelError
-from . import rotations
+from .. import rotations
 
 _SKEW = 1e-3
 

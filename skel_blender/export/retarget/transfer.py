@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import rotations, slots
+from .. import rotations
+from . import slots
 from .align import Alignment, Rest, twist_part
 from .sample import Motion
 from .skeleton import Skeleton

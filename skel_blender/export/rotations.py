@@ -87,11 +87,11 @@ def quaternions(rotations: np.ndarray) -> np.ndarray:
 
 
 def continuous_quaternions(rotations: np.ndarray) -> np.ndarray:
-    """(T,4) w x y z of rotations (T,3,3), none with the opposite sign of the one before."""
+    """(T,...,4) w x y z of rotations (T,...,3,3), none with the opposite sign of the one before."""
     result = quaternions(rotations)
-    signs = np.cumprod(np.where((result[1:] * result[:-1]).sum(-1) < 0.0, -1.0, 1.0))
-    result[1:] *= signs[:, None]
-    return result if result[0, 0] >= 0.0 else -result
+    signs = np.cumprod(np.where((result[1:] * result[:-1]).sum(-1) < 0.0, -1.0, 1.0), axis=0)
+    result[1:] *= signs[..., None]
+    return np.where(result[:1, ..., :1] < 0.0, -result, result)
 
 
 def continuous_eulers(rotations: np.ndarray, order: str) -> np.ndarray:
@@ -105,7 +105,8 @@ def continuous_eulers(rotations: np.ndarray, order: str) -> np.ndarray:
     m = rotations
     first = np.arctan2(sign * m[:, k, j], m[:, k, k])
     middle = np.arcsin(np.clip(-sign * m[:, k, i], -1.0, 1.0))
-    last = np.arctan2(sign * m[:, j, i], m[:, i, i])
+    level = np.cos(first)[:, None] * m[:, :, j] - sign * np.sin(first)[:, None] * m[:, :, k]  # free of the first, also where that is any
+    last = np.arctan2(-sign * level[:, i], level[:, j])
     one = np.empty((len(m), 3))
     one[:, i], one[:, j], one[:, k] = first, middle, last
     other = one + np.pi

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The skeleton that is delivered: names, hierarchy, rest poses, place and size."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+
+from skel_blender import kinematics
+from skel_blender.anatomy import JOINT_INDEX, JOINT_NAMES
+from skel_blender.export import names, presets, writing
+from skel_blender.rig import restposes
+from skel_blender.rig.assemble import build_take, place_of
+from tests.bpy import deliveries, importing
+from tests.bpy.evaluated import mesh_points, model_skin
+
+
+@pytest.mark.parametrize("table", names.TITLES)
+def test_bones_have_the_names_and_the_hierarchy_of_the_map(context, tmp_path, table):
+    take = deliveries.take()
+    preset = presets.choose("generic", names=table)
+    report = importing.read(*deliveries.export(take, tmp_path / "shot.fbx", names=table), take, names=table)
+    assert report.bones == deliveries.expected_bones(preset)
+    expected = deliveries.expected_joints(take.people[0], preset)
+    assert np.linalg.norm(report.places(list(report.bones)) - deliveries.ordered(expected, report, table), axis=-1).max() < 1e-3
+
+
+def test_every_map_has_every_joint_once():
+    for table in names.TITLES:
+        rows = names.bones(table)
+        assert sorted(row.joint for row in rows) == sorted(JOINT_NAMES)
+        called = [names.root(table), *(row.name for row in rows)]
+        assert len(set(called)) == len(called)
+        for index, row in enumerate(rows):
+            assert row.parent is None or row.parent in called[: index + 1]
+
+
+def test_joint_index_covers_the_maps():
+    assert {row.head for table in names.TITLES for row in names.bones(table)} <= set(JOINT_INDEX)
+
+
+@pytest.mark.parametrize("rest", presets.RESTS)
+@pytest.mark.parametrize("ending", ["fbx", "glb"])
+def test_the_rest_pose_is_the_one_that_was_asked_for(context, tmp_path, ending, rest):
+    """At rest: the root bone at the origin, the person over it, the skin as the joints' weights carry it; in motion: joints as ever."""
+    take = deliveries.take()
+    person, preset = take.people[0], presets.choose("generic", rest=rest)
+    report = importing.read(*deliveries.export(take, tmp_path / f"shot.{ending}", rest=rest), take, rest=rest)
+    expected = deliveries.expected_joints(person, preset)
+    assert np.linalg.norm(report.places(list(report.bones)) - deliveries.ordered(expected, report), axis=-1).max() < 1e-3
+    poses = {"t": np.zeros((1, 46)), "a": restposes.angles("SKEL A Pose")[None], "first": person.poses[:1]}[rest]
+    transforms = kinematics.forward(poses, person.body.joints, person.body.frames)[0]
+    if rest == "first":
+        transforms = person.transforms()[0]
+    else:
+        transforms[:, 1, 3] += -person.body.skin_verts[:, 1].min()
+    transforms[:, [0, 2], 3] -= transforms[[1, 6]][:, [0, 2], 3].mean(axis=0)
+    (rig,) = (thing for thing in bpy.data.objects if thing.type == "ARMATURE")
+    rig.data.pose_position = "REST"
+    bpy.context.view_layer.update()
+    heads = np.array([rig.matrix_world @ rig.data.bones[name].head_local for name in JOINT_NAMES])
+    assert np.abs(np.array(rig.matrix_world @ rig.data.bones["root"].head_local)).max() < 1e-5
+    assert np.abs(heads - kinematics.z_up(transforms[:, :3, 3])).max() < 1e-3
+    (skin,) = (thing for thing in bpy.data.objects if thing.find_armature() == rig)
+    assert deliveries.apart(mesh_points(skin), model_skin(person.body, transforms)) < 1e-3
+
+
+def test_a_moved_and_scaled_take_is_written_where_and_as_large_as_it_stands(context, tmp_path):
+    take = deliveries.take()
+    collection = build_take(context, take)
+    place = place_of(collection)
+    place.location, place.rotation_euler, place.scale = (1.0, 2.0, 0.5), (0.0, 0.0, 0.7), (1.5, 1.5, 1.5)
+    context.view_layer.update()
+    matrix = np.array(place.matrix_world)
+    preset = presets.choose("generic")
+    (path,) = writing.write(context.scene, writing.rigs_of(collection.all_objects), tmp_path / "shot.fbx", preset)
+    report = importing.read(path, take)
+    bones = [name for name in report.bones if name != "root"]
+    order = list(deliveries.expected_bones(preset))
+    expected = deliveries.expected_joints(take.people[0], preset)[:, [order.index(name) for name in bones]]
+    assert np.linalg.norm(report.places(bones) - (expected @ matrix[:3, :3].T + matrix[:3, 3]), axis=-1).max() < 1.5e-3
+    assert report.scale < 1e-4

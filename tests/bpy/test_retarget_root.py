@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the target goes: its own place, and a root bone that takes the way and turns."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+
+from skel_blender.export.retarget import skeleton
+from tests.bpy import characters, walking
+from tests.bpy.evaluated import curves, degrees_apart
+from tests.bpy.walking import put
+
+
+def test_a_target_elsewhere_walks_beside_the_source(source):
+    target = characters.mixamo()
+    target.location.x += 2.0
+    bpy.context.view_layer.update()
+    matrix = target.matrix_world.copy()
+    result, _, seen = put(source, target)
+    before = walking.look_at_source(source)
+    assert np.abs(seen.heads["thigh_l"][:, 0] - 2.0 - result.ratio * before.heads["thigh_l"][:, 0]).max() < 0.06
+    assert target.matrix_world == matrix
+
+
+def test_the_root_bone_takes_the_way_if_asked(source):
+    target = characters.manny()
+    _, _, plain = put(source, target)
+    _, _, travelled = put(source, target, root_travels=True)
+    for slot in ("hips", "foot_l", "hand_r", "head"):
+        assert np.abs(plain.heads[slot] - travelled.heads[slot]).max() < 1e-4
+    way = travelled.heads["root"]
+    hips = (travelled.heads["thigh_l"] + travelled.heads["thigh_r"]) / 2
+    assert np.ptp(plain.heads["root"]) < 1e-6 and np.ptp(way[:, 2]) < 1e-5
+    assert np.abs(way - way[0] - (hips - hips[0]))[:, :2].max() < 1e-4 and np.ptp(way[:, 1]) > 3.0
+
+
+def spin(source, turns):
+    """Let the walker turn about himself so many times on his straight way."""
+    (yaw,) = (curve for curve in curves(source) if curve.data_path.startswith('pose.bones["pelvis"].rot') and curve.array_index == 1)
+    for point, angle in zip(yaw.keyframe_points, np.linspace(0.0, 2.0 * np.pi * turns, 120)):
+        point.co.y += angle
+
+
+@pytest.mark.parametrize("mode", ["QUATERNION", "XYZ"])
+def test_a_root_that_takes_the_way_faces_where_the_body_does(source, mode):
+    """Through whole turns, without a flip in any rotation mode, and no other bone is moved by it."""
+    spin(source, 2.5)
+    source.parent.rotation_euler.z = 0.8
+    bpy.context.view_layer.update()
+    target = characters.manny()
+    target.pose.bones["root"].rotation_mode = mode
+    rest = skeleton.read(target)
+    _, _, still = put(source, target, root_travels=True, root_turns=False)
+    assert degrees_apart(still.turns["root"], rest.basis("root")) < 1e-3
+    _, mapping, seen = put(source, target, root_travels=True)
+    for slot in set(mapping) - {"root"}:
+        assert np.abs(seen.heads[slot] - still.heads[slot]).max() < 2e-5
+        assert degrees_apart(seen.turns[slot], still.turns[slot]) < 2e-3
+    assert np.abs(seen.heads["root"] - still.heads["root"]).max() < 1e-5
+    turned = seen.turns["root"] @ rest.basis("root").T
+    assert np.abs(turned[:, 2, 2] - 1.0).max() < 1e-6
+    yaw = np.unwrap(np.arctan2(turned[:, 1, 0], turned[:, 0, 0]))
+    ahead = walking.forward(seen)
+    faces = np.unwrap(np.arctan2(ahead[:, 1], ahead[:, 0]))  # at rest it faces +x, that is by 0
+    assert np.abs(np.angle(np.exp(1j * (yaw - faces)))).max() < np.radians(25.0)
+    assert np.ptp(yaw) == pytest.approx(5.0 * np.pi, abs=0.2)
+    keyed = [curve for curve in curves(target) if curve.data_path.startswith('pose.bones["root"].rot')]
+    assert len(keyed) == (3 if len(mode) == 3 else 4)
+    for curve in keyed:
+        values = np.array([point.co.y for point in curve.keyframe_points])
+        assert len(values) == 120 and np.abs(np.diff(values)).max() < 0.6
