@@ -65,7 +65,7 @@ class Job:
         ended = self._process.poll() is not None  # asked before the lines are taken, so that none is missed
         drained = not any(reader.is_alive() for reader in self._readers)
         events = self._take_lines()
-        if ended and self._lines.empty() and (drained or self._overdue()):
+        if ended and (self._lines.empty() if drained else self._overdue()):
             if not drained:
                 self._signal(kill=True)  # something that it started and left behind
             self.result = self._final()

@@ -8,7 +8,6 @@ as it does behind the landmarker, knows the lens and nothing else. Everything is
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -19,8 +18,9 @@ from unittest.mock import patch
 
 import numpy as np
 
+from bin.benchmarks import report
 from bin.benchmarks.mocap import SMALL_SET, BodyMotion, read_clips, to_body
-from bin.benchmarks.multiview import LIMBS
+from bin.benchmarks.multiview import LIMB_HIPS, LIMBS
 from bin.benchmarks.noise import synthesize
 from bin.benchmarks.posing import posed
 from skel_blender.engine import metrics
@@ -33,9 +33,7 @@ from skel_blender.kinematics import axis_rotation
 SIZE = (1280, 720)
 _FOV, _PITCH, _DISTANCE = (40.0, 75.0), (-5.0, 30.0), (3.0, 7.0)  # degrees, degrees down, metres
 _FITS = 0.42  # the person's farthest point is at most this part of the image's height from its middle
-_HIPS = (LIMBS.index(23), LIMBS.index(24))
 _RESTS_M, _RESTS_M_S = 0.03, 0.25  # a true sole point that is lower and slower rests
-_BEGIN, _END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,7 @@ def scene(motion: BodyMotion, body: BodyModel, rng: np.random.Generator) -> Scen
 def objective(name: str) -> Iterator[tuple[Config, ...]]:
     """The four stages of a fit with one term changed in each. Fits that the pipeline would give up as unexplained are kept."""
     none = patch.object(people, "contacts", lambda seen, depth, heights: np.zeros(heights.shape, dtype=bool))
-    with patch.object(people, "_EXPLAINED", inf), none if name == "without contacts" else nullcontext():
+    with patch.object(people, "_EXPLAINED_M", inf), none if name == "without contacts" else nullcontext():
         yield tuple(VARIANTS[name](stage) for stage in people.STAGES)
 
 
@@ -146,9 +144,9 @@ def score(case: Scene, body: BodyModel, stages: tuple[Config, ...] | None = None
     markers, soles = posed(body, fit.state[:, 3:], fit.betas, fit.state[:, :3])
     found = markers @ R.T + t
     limbs = found[:, list(LIMBS)]
-    centred, true = metrics.centred(limbs, _HIPS), metrics.centred(case.limbs, _HIPS)
+    centred, true = metrics.centred(limbs, LIMB_HIPS), metrics.centred(case.limbs, LIMB_HIPS)
     return Figures(
-        metrics.mpjpe(limbs, case.limbs, _HIPS), metrics.pa_mpjpe(limbs, case.limbs), metrics.acceleration_error(centred, true),
+        metrics.mpjpe(limbs, case.limbs, LIMB_HIPS), metrics.pa_mpjpe(limbs, case.limbs), metrics.acceleration_error(centred, true),
         metrics.peak_kept(centred, true, 1), metrics.peak_kept(centred, true, 2), metrics.foot_slide(soles, case.resting),
         metrics.floor_penetration(soles), metrics.limit_violations(fit.state[:, 3:], body.limits.cpu().numpy())[0],
         metrics.drift(found[:, [23, 24]].mean(1), case.pelvis), metrics.angle_between(R[:, 1], case.up), 1000 * spent / len(limbs),
@@ -158,30 +156,20 @@ def score(case: Scene, body: BodyModel, stages: tuple[Config, ...] | None = None
 def raw(case: Scene) -> list[float]:
     """What the metric landmarks alone would score, for the columns that they have."""
     limbs = case.track.landmarks_3d[:, list(LIMBS)]
-    true = metrics.centred(case.limbs, _HIPS)
-    return [metrics.mpjpe(limbs, true, _HIPS), metrics.pa_mpjpe(limbs, true), metrics.acceleration_error(limbs, true),
+    true = metrics.centred(case.limbs, LIMB_HIPS)
+    return [metrics.mpjpe(limbs, true, LIMB_HIPS), metrics.pa_mpjpe(limbs, true), metrics.acceleration_error(limbs, true),
             metrics.peak_kept(limbs, true, 1), metrics.peak_kept(limbs, true, 2)]  # fmt: skip
 
 
 def row(name: str, values: list[float]) -> str:
     """A line of the table; means of figures in the order of Figures."""
     forms = ("{:.1f}", "{:.1f}", "{:.1f}", "{:.2f}", "{:.2f}", "{:.1f}", "{:.1f}", "{:.1%}", "{:.0f}", "{:.1f}", "{:.1f}")
-    cells = [form.format(value) for form, value in zip(forms, values)] + [""] * (len(forms) - len(values))
-    return f"| {name} | " + " | ".join(cells) + " |"
-
-
-def write(path: Path, table: str) -> None:
-    """Put the table between its marks in a page, or at the end of one that has none."""
-    text = path.read_text() if path.exists() else ""
-    if _BEGIN not in text:
-        text = f"{text.rstrip()}\n\n{_BEGIN}\n{_END}\n".lstrip()
-    before, after = text.split(_BEGIN)[0], text.split(_END)[1]
-    path.write_text(f"{before}{_BEGIN}\n{table}\n{_END}{after}")
+    return report.row([name, *(form.format(value) for form, value in zip(forms, values)), *[""] * (len(forms) - len(values))])
 
 
 def main(argv: list[str]) -> int:
     """Run every variant on every scene and print the table."""
-    parser = argparse.ArgumentParser(prog="benchmark ablation", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser("ablation", __doc__)
     parser.add_argument("mocap", nargs="?", type=Path, default=SMALL_SET)
     parser.add_argument("--only", nargs="*", default=list(VARIANTS), choices=list(VARIANTS), metavar="TERM")
     parser.add_argument("--seed", type=int, default=0)
@@ -192,7 +180,7 @@ def main(argv: list[str]) -> int:
     body = load_body("open", "male")
     cases = list(scenes(arguments.mocap, body, arguments.seed, arguments.longest))
     lines = [f"{len(cases)} motions of {arguments.mocap.name}, {sum(len(case.limbs) for case in cases)} frames, seed {arguments.seed}.", "",
-             "| objective | " + " | ".join(_COLUMNS) + " |", "|" + "---|" * (len(_COLUMNS) + 1),
+             report.head(["objective", *_COLUMNS]),
              row("metric landmarks alone", np.mean([raw(case) for case in cases], axis=0).tolist())]  # fmt: skip
     print("\n".join(lines), flush=True)
     for name in arguments.only:
@@ -207,5 +195,5 @@ def main(argv: list[str]) -> int:
                 values = [] if one is None else [getattr(one, field.name) for field in fields(Figures)]
                 print(row(f"&nbsp; {case.motion.clip.name} {case.motion.clip.description}", values), flush=True)
     if arguments.write:
-        write(arguments.write, "\n".join(lines))
+        report.write(arguments.write, "ablation", "\n".join(lines))
     return 0

@@ -8,13 +8,13 @@ landmarks [x px, y px, ...] or named ones {"x", "y"}; it tells how far this engi
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 
+from bin.benchmarks import report
 from bin.benchmarks.cameras import find_footage
 from bin.benchmarks.multiview import CalibratedCamera, reference, same_person
 from bin.benchmarks.noise import GROUPS, HIPS, Noise, toward
@@ -105,8 +105,7 @@ _NAMES = (
 
 def main(argv: list[str]) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="benchmark blazepose_noise", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = report.parser("blazepose_noise", __doc__)
     parser.add_argument("footage", type=Path)
     parser.add_argument("compared", nargs="*", type=Path, help="clips, each followed by its reference .json")
     arguments = parser.parse_args(argv)

@@ -9,7 +9,6 @@ what the loaded model takes (on a processor: as Linux counts it). The other side
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import statistics
 import subprocess
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import torch
 
+from bin.benchmarks import report
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.body.chain import point_jacobians, pose_chain, pose_points
 from skel_blender.engine.body.points import joints_as_points
@@ -162,15 +162,18 @@ def jacobians(path: str, frames: int, device: str) -> list[Pass]:
     return [automatic(theirs), automatic(lambda trans, poses: body.joints(poses, betas[0], trans)), analytic]
 
 
+def _head(*columns: str) -> None:
+    print(report.head(columns), flush=True)
+
+
 def _row(*cells: object) -> None:
-    print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
+    print(report.row(cells), flush=True)
 
 
 def _compare(path: str, batches: list[int], seconds: float, device: str) -> None:
     theirs, ours = load("theirs", path, device), load("ours", path, device)
-    _row("what", "B", "forward ms: body-models", "ours", "ratio", "with backward ms: body-models", "ours", "ratio", "peak MB: body-models",
-         "ours")  # fmt: skip
-    _row(*["---"] * 10)
+    _head("what", "B", "forward ms: body-models", "ours", "ratio", "with backward ms: body-models", "ours", "ratio", "peak MB: body-models",
+          "ours")  # fmt: skip
     for skin in (False, True):
         for batch in batches:
             memory = peaks(path, batch, skin, device)
@@ -188,8 +191,7 @@ def _compare(path: str, batches: list[int], seconds: float, device: str) -> None
 
 def _compare_jacobians(path: str, seconds: float, device: str) -> None:
     print()
-    _row("joint Jacobians, frames", "autograd ms: body-models", "ours", "analytic ms", "ratio to body-models", "to our autograd")
-    _row(*["---"] * 6)
+    _head("joint Jacobians, frames", "autograd ms: body-models", "ours", "analytic ms", "ratio to body-models", "to our autograd")
     for frames in (1, 32, 256):
         runs = jacobians(path, frames, device)
         wanted = runs[2]()
@@ -202,7 +204,7 @@ def _compare_jacobians(path: str, seconds: float, device: str) -> None:
 
 def main(argv: list[str]) -> int:
     """Print the tables; exit status."""
-    parser = argparse.ArgumentParser(prog="./bin/benchmark body", description=(__doc__ or "").split("\n")[0])
+    parser = report.parser("body", __doc__)
     parser.add_argument("model", help="skel_male.pkl or skel_female.pkl")
     parser.add_argument("--batches", default="1,32,256,2048", help="numbers of poses")
     parser.add_argument("--seconds", type=float, default=4.0, help="spent on each row, at least three rounds")

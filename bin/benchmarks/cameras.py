@@ -9,13 +9,13 @@ centres `body_pos` (T,B,3) m of an OpenSim model (`body_names`; x forward, y up,
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from bin.benchmarks.multiview import LIMBS, CalibratedCamera, read_qualisys, reference, same_person
+from bin.benchmarks import report
+from bin.benchmarks.multiview import LIMB_HIPS, LIMBS, CalibratedCamera, read_qualisys, reference, same_person
 from bin.benchmarks.posing import markers_of
 from skel_blender import environment
 from skel_blender.anatomy import JOINT_INDEX
@@ -28,7 +28,6 @@ from skel_blender.engine.video import open_source
 from skel_blender.kinematics import z_up
 from skel_blender.take import Person, Take
 
-_HIPS = (LIMBS.index(23), LIMBS.index(24))
 _BODIES = ("humerus", "ulna", "hand", "femur", "tibia", "talus")  # shoulders, elbows, wrists, hips, knees, ankles; left before right
 _HEADER = ("camera", "MPJPE mm", "PA-MPJPE mm", "acceleration mm/frame2", "of the reference", "up is off by deg")
 
@@ -46,8 +45,8 @@ class Row:
 
 def compare(found: np.ndarray, truth: np.ndarray, up: float = float("nan")) -> Row:
     """Limb points (T,12,3) m in camera axes against the reference's. Accelerations are relative to the hips, as BlazePose's 3D is."""
-    still = [metrics.acceleration(metrics.centred(points, _HIPS)) for points in (found, truth)]
-    return Row(metrics.mpjpe(found, truth, _HIPS), metrics.pa_mpjpe(found, truth), *still, up)
+    still = [metrics.acceleration(metrics.centred(points, LIMB_HIPS)) for points in (found, truth)]
+    return Row(metrics.mpjpe(found, truth, LIMB_HIPS), metrics.pa_mpjpe(found, truth), *still, up)
 
 
 def find_footage(folder: Path) -> tuple[list[Path], list[CalibratedCamera]]:
@@ -103,15 +102,15 @@ def table(title: str, rows: dict[str, Row]) -> str:
     """Markdown with a line for each camera and one for their mean."""
     values = {name: [row.mpjpe, row.pa_mpjpe, row.acceleration, row.reference_acceleration, row.up] for name, row in rows.items()}
     values["mean"] = np.mean(list(values.values()), axis=0).tolist()
-    lines = [f"**{title}**", "", "| " + " | ".join(_HEADER) + " |", "|" + "---|" * len(_HEADER)]
+    lines = [f"**{title}**", "", report.head(_HEADER)]
     for name, numbers in values.items():
-        lines.append(f"| {name} | " + " | ".join("" if np.isnan(number) else f"{number:.1f}" for number in numbers) + " |")
+        lines.append(report.row([name, *("" if np.isnan(number) else f"{number:.1f}" for number in numbers)]))
     return "\n".join(lines) + "\n"
 
 
 def main(argv: list[str]) -> int:
     """Reconstruct from each camera alone, with the lens known and with the default one, and print the tables."""
-    parser = argparse.ArgumentParser(prog="benchmark cameras", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser("cameras", __doc__)
     parser.add_argument("footage", type=Path, help="folder of the four videos and their calibration")
     parser.add_argument("truth", nargs="?", type=Path, help="npz of OpenSim joint centres")
     parser.add_argument("--body", default="male")

@@ -10,13 +10,13 @@ that points at the person and is rolled so that his trunk is upright in the imag
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 
+from bin.benchmarks import report
 from bin.benchmarks.mocap import read_clips, to_body
-from bin.benchmarks.multiview import LIMBS
+from bin.benchmarks.multiview import LIMB_HIPS, LIMBS
 from bin.benchmarks.noise import HIPS, toward
 from bin.benchmarks.renders import picture
 from skel_blender import environment
@@ -82,8 +82,7 @@ def _with_one(landmarks: np.ndarray) -> np.ndarray:
 
 def main(argv: list[str]) -> int:
     """Draw, look, solve, score and write."""
-    parser = argparse.ArgumentParser(prog="benchmark landmark_correction", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = report.parser("landmark_correction", __doc__)
     parser.add_argument("mocap", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--count", type=int, default=2400, help="pictures")
@@ -101,10 +100,10 @@ def main(argv: list[str]) -> int:
     seen, truth = np.array(seen), truth_of(np.array(points))
     held_out = clips[chosen] % _HELD_OUT == 0
     tried = solve(seen[~held_out], truth[~held_out])
-    limbs, hips = list(LIMBS), (LIMBS.index(23), LIMBS.index(24))
+    limbs = list(LIMBS)
     for name, found in (("as they are", seen[held_out]), ("corrected", corrected(seen[held_out], tried))):
         pair = found[:, limbs], truth[held_out][:, limbs]
-        print(f"{len(found)} pictures held out, landmarks {name}: MPJPE {metrics.mpjpe(*pair, hips):.1f} mm, "
+        print(f"{len(found)} pictures held out, landmarks {name}: MPJPE {metrics.mpjpe(*pair, LIMB_HIPS):.1f} mm, "
               f"PA-MPJPE {metrics.pa_mpjpe(*pair):.1f} mm")  # fmt: skip
     if arguments.out:
         np.savez_compressed(arguments.out, weights=solve(seen, truth).astype(np.float32))

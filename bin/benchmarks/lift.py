@@ -8,11 +8,11 @@ SKELify from the relaxed stance, the network alone, and SKELify from the network
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 
+from bin.benchmarks import report
 from bin.benchmarks.ablation import Scene, scenes
 from bin.benchmarks.mocap import SMALL_SET
 from bin.benchmarks.multiview import LIMBS
@@ -84,22 +84,22 @@ def accuracy(cases: list[Scene], body: BodyModel, lift: Lift | None, each: bool)
             if each:
                 print(f"{case.motion.clip.name:10} {case.motion.clip.description[:24]:24} {name:24} "
                       + " ".join(f"{value:8.2f}" for value in row), flush=True)  # fmt: skip
-    lines = ["| method | " + " | ".join(_COLUMNS) + " |", "|---" * (len(_COLUMNS) + 1) + "|"]
+    lines = [report.head(["method", *_COLUMNS])]
     for name in METHODS:
         if name in rows:
             values = [*np.mean(rows[name], axis=0), lost.get(name, 0)]
-            lines.append(f"| {name} | " + " | ".join(form.format(value) for form, value in zip(_FORMS, values)) + " |")
+            lines.append(report.row([name, *(form.format(value) for form, value in zip(_FORMS, values))]))
     names = [name for name in METHODS if name in rows]
-    lines += ["", "| angles, mean error in degrees | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    lines += ["", report.head(["angles, mean error in degrees", *names])]
     for region in next(iter(angles.values()))[0]:
-        lines.append(f"| {region} | " + " | ".join(f"{np.mean([one[region] for one in angles[name]]):.1f}" for name in names) + " |")
+        lines.append(report.row([region, *(f"{np.mean([one[region] for one in angles[name]]):.1f}" for name in names)]))
     return lines
 
 
 def iterations(objectives: dict[str, list[dict[str, Way]]]) -> list[str]:
     """The table of what both starts need and where they end, in the mean over scenes; objectives: name -> ways of each scene."""
-    lines = ["| objective | start | iterations to the tolerance | to 1 % over the best cost | cost at the end, over the best |",
-             "|---|---|---|---|---|"]  # fmt: skip
+    lines = [report.head(["objective", "start", "iterations to the tolerance", "to 1 % over the best cost",
+                          "cost at the end, over the best"])]  # fmt: skip
     for name, found in objectives.items():
         best = np.array([min(way.cost for way in one.values()) for one in found])
         for start in STARTS:
@@ -112,7 +112,7 @@ def iterations(objectives: dict[str, list[dict[str, Way]]]) -> list[str]:
 
 def main(argv: list[str]) -> int:
     """Print the tables."""
-    parser = argparse.ArgumentParser(prog="benchmark lift", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser("lift", __doc__)
     parser.add_argument("mocap", nargs="?", type=Path, default=SMALL_SET)
     parser.add_argument("--weights", type=Path, help="of the network (default: the package's)")
     parser.add_argument("--seed", type=int, default=0)
@@ -132,14 +132,5 @@ def main(argv: list[str]) -> int:
         lines += ["", *iterations({"pulls to the stance": found[False], "pulls to the network's poses": found[True]})]
     print("\n".join(lines))
     if given.write:
-        write(given.write, "lift", "\n".join(lines))
+        report.write(given.write, "lift", "\n".join(lines))
     return 0
-
-
-def write(page: Path, mark: str, table: str) -> None:
-    """Put a table between its marks in a page, or at its end."""
-    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
-    text = page.read_text("utf-8") if page.exists() else ""
-    if begin not in text:
-        text = f"{text.rstrip()}\n\n{begin}\n{end}\n".lstrip()
-    page.write_text(f"{text.split(begin)[0]}{begin}\n{table}\n{end}{text.split(end)[1]}", "utf-8")

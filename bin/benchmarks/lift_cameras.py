@@ -8,14 +8,14 @@ from the network; and what SKELify needs from both starts.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from bin.benchmarks import report
 from bin.benchmarks.cameras import Row, compare, find_footage
-from bin.benchmarks.lift import iterations, write
+from bin.benchmarks.lift import iterations
 from bin.benchmarks.multiview import LIMBS, reference, same_person
 from bin.benchmarks.posing import posed
 from bin.benchmarks.starts import METHODS, answers, ways
@@ -51,8 +51,7 @@ def tracks_of(videos: list[Path], cache: Path | None) -> tuple[list[list[Track]]
 
 def main(argv: list[str]) -> int:
     """Print the tables."""
-    parser = argparse.ArgumentParser(prog="benchmark lift_cameras", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = report.parser("lift_cameras", __doc__)
     parser.add_argument("footage", type=Path, help="folder of the four videos and their calibration")
     parser.add_argument("--weights", type=Path, help="of the network (default: the package's)")
     parser.add_argument("--body", default="male")
@@ -85,16 +84,15 @@ def main(argv: list[str]) -> int:
             print(f"{camera.name}, {'network' if drawn else 'stance'}'s objective: {told}")
     print("\n".join(lines))
     if given.write:
-        write(given.write, "lift_cameras", "\n".join(lines))
+        report.write(given.write, "lift_cameras", "\n".join(lines))
     return 0
 
 
 def _accuracy(rows: dict[str, list[Row]]) -> list[str]:
-    lines = ["| twelve limb joints | MPJPE mm, cameras 1 to 4 | mean | PA-MPJPE mm | mean | acceleration mm/frame2 |",
-             "|---|---|---|---|---|---|"]  # fmt: skip
+    lines = [report.head(["twelve limb joints", "MPJPE mm, cameras 1 to 4", "mean", "PA-MPJPE mm", "mean", "acceleration mm/frame2"])]
     for name, views in rows.items():
         cells = []
         for values in ([row.mpjpe for row in views], [row.pa_mpjpe for row in views]):
             cells += [" ".join(f"{value:.0f}" for value in values), f"{np.mean(values):.1f}"]
-        lines.append(f"| {name} | " + " | ".join(cells) + f" | {np.mean([row.acceleration for row in views]):.1f} |")
+        lines.append(report.row([name, *cells, f"{np.mean([row.acceleration for row in views]):.1f}"]))
     return lines

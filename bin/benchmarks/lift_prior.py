@@ -7,7 +7,6 @@ poses with several factors on the deviations that it predicts (`people.GUESS_SPR
 
 from __future__ import annotations
 
-import argparse
 import time
 from math import inf
 from pathlib import Path
@@ -15,10 +14,10 @@ from unittest.mock import patch
 
 import numpy as np
 
+from bin.benchmarks import report
 from bin.benchmarks.ablation import Scene, scene
-from bin.benchmarks.lift import write
 from bin.benchmarks.mocap import read_clips, to_body
-from bin.benchmarks.multiview import LIMBS
+from bin.benchmarks.multiview import LIMB_HIPS, LIMBS
 from bin.benchmarks.posing import posed
 from skel_blender.engine import metrics
 from skel_blender.engine.body import BodyModel, load_body
@@ -29,7 +28,6 @@ from skel_blender.engine.regress.lift import Lift
 from skel_blender.engine.tracks import Track
 
 _FACTORS = (0.5, 0.7, 1.0, 1.4, 2.0, 4.0)
-_HIPS = (LIMBS.index(23), LIMBS.index(24))
 _TIMED = 6000  # frames
 
 
@@ -39,14 +37,14 @@ def row(cases: list[Scene], body: BodyModel, guesses: list[Guess] | None, factor
     for number, case in enumerate(cases):
         steps: list[int] = []
         start = time.process_time()
-        with patch.object(people, "GUESS_SPREAD", factor), patch.object(people, "_EXPLAINED", inf):
+        with patch.object(people, "GUESS_SPREAD", factor), patch.object(people, "_EXPLAINED_M", inf):
             fits, view = people.fit_people([case.track], body, case.K, case.fps, steps.append, guesses=guesses and [guesses[number]])
         spent, fit = time.process_time() - start, fits[0]
         points = posed(body, fit.state[:, 3:], fit.betas, fit.state[:, :3])[0] @ view.R.numpy().T + view.t.numpy()
         limbs = points[:, list(LIMBS)]
         off = metrics.angle_errors(fit.state[:, 6:], case.motion.poses[:, 3:])
-        figures.append([metrics.mpjpe(limbs, case.limbs, _HIPS), metrics.pa_mpjpe(limbs, case.limbs),
-                        metrics.acceleration_error(metrics.centred(limbs, _HIPS), metrics.centred(case.limbs, _HIPS)), off.mean(),
+        figures.append([metrics.mpjpe(limbs, case.limbs, LIMB_HIPS), metrics.pa_mpjpe(limbs, case.limbs),
+                        metrics.acceleration_error(metrics.centred(limbs, LIMB_HIPS), metrics.centred(case.limbs, LIMB_HIPS)), off.mean(),
                         len(steps) - 1, 1000 * spent / len(limbs)])  # fmt: skip
     return np.mean(figures, axis=0).tolist()
 
@@ -62,7 +60,7 @@ def speed(case: Scene, body: BodyModel, lift: Lift) -> float:
 
 def main(argv: list[str]) -> int:
     """Print the table."""
-    parser = argparse.ArgumentParser(prog="benchmark lift_prior", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser("lift_prior", __doc__)
     parser.add_argument("mocap", type=Path)
     parser.add_argument("--clips", type=int, default=12)
     parser.add_argument("--longest", type=int, default=60, help="frames of a clip that are used")
@@ -74,15 +72,17 @@ def main(argv: list[str]) -> int:
     chosen = np.linspace(0, len(clips) - 1, given.clips).astype(int)
     cases = [scene(to_body(clips[k].part(0, given.longest), body), body, np.random.default_rng([0, k])) for k in chosen]
     guesses = [lift(case.track, body, case.K, case.fps) for case in cases]
-    lines = [f"{len(cases)} motions of the validation split, {sum(len(case.limbs) for case in cases)} frames. From a track to its guess: "
-             f"{speed(cases[0], body, lift):.0f} frames per second of one CPU core.", "",
-             "| drawn to | MPJPE mm | PA-MPJPE mm | acceleration error mm/f2 | angles off by deg | steps | ms a frame |",
-             "|---|---|---|---|---|---|---|"]  # fmt: skip
+    lines = [
+        f"{len(cases)} motions of the validation split, {sum(len(case.limbs) for case in cases)} frames. From a track to its guess: "
+        f"{speed(cases[0], body, lift):.0f} frames per second of one CPU core.",
+        "",
+        report.head(["drawn to", "MPJPE mm", "PA-MPJPE mm", "acceleration error mm/f2", "angles off by deg", "steps", "ms a frame"]),
+    ]
     ways = [("the relaxed stance", None, 1.0), *((f"the network, {factor:g} sigma", guesses, factor) for factor in _FACTORS)]
     for name, used, factor in ways:
         values = row(cases, body, used, factor)
-        lines.append(f"| {name} | " + " | ".join(f"{value:.1f}" for value in values) + " |")
+        lines.append(report.row([name, *(f"{value:.1f}" for value in values)]))
     print("\n".join(lines))
     if given.write:
-        write(given.write, "lift_prior", "\n".join(lines))
+        report.write(given.write, "lift_prior", "\n".join(lines))
     return 0

@@ -19,6 +19,7 @@ _STEPS = 15
 _SAMPLES = 12  # frames that are looked at to find out which tracks are the same person
 _QUALISYS_SUBPIXELS = 64.0
 LIMBS = (*range(11, 17), *range(23, 29))  # BlazePose's shoulders, elbows, wrists, hips, knees, ankles
+LIMB_HIPS = (LIMBS.index(23), LIMBS.index(24))
 
 
 @dataclass(frozen=True)

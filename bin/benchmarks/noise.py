@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+
+from skel_blender.engine import camera
 
 GROUPS = {
     "face": tuple(range(11)), "shoulders": (11, 12), "elbows": (13, 14), "wrists": (15, 16), "hands": tuple(range(17, 23)),
@@ -106,11 +109,7 @@ def by_landmark(groups: tuple[float, ...]) -> np.ndarray:
 
 def toward(points: np.ndarray) -> np.ndarray:
     """(T,3,3) the smallest rotations that take the optical axis to the rays through points (T,3)."""
-    ray = points / np.linalg.norm(points, axis=1, keepdims=True)
-    x, y, z = ray.T
-    none = np.zeros_like(x)
-    cross = np.stack([none, none, x, none, none, y, -x, -y, none], -1).reshape(-1, 3, 3)
-    return np.eye(3) + cross + cross @ cross / (1 + z)[:, None, None]
+    return camera.toward(torch.as_tensor(points)).numpy()
 
 
 def _wave(rng: np.random.Generator, shape: tuple[int, ...], memory: float) -> np.ndarray:

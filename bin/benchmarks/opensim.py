@@ -8,7 +8,6 @@ body. Each is written by skel_blender.opensim, read by tests/importers/opensim_r
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from bin import _importers
-from bin.benchmarks import mocap
+from bin.benchmarks import mocap, report
 from skel_blender import environment, kinematics, opensim
 from skel_blender.anatomy import Q
 from skel_blender.engine.body import load_body
@@ -27,17 +26,18 @@ from skel_blender.opensim.frames import ground
 from skel_blender.take import RestBody
 
 READER = Path(__file__).resolve().parents[2] / "tests" / "importers" / "opensim_reader.py"
-HEAD = "| motion | frames | joints off, nm | markers off, nm | angles by IK, degrees | by the skin's markers | force of ID, % of weight |"
+COLUMNS = ("motion", "frames", "joints off, nm", "markers off, nm", "angles by IK, degrees", "by the skin's markers",
+           "force of ID, % of weight")  # fmt: skip
 
 
 def main(argv: list[str]) -> int:
     """Print a markdown table of largest differences."""
-    parser = argparse.ArgumentParser(prog="benchmark opensim", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser("opensim", __doc__)
     parser.add_argument("--frames", type=int, default=24, help="of each motion")
     count = parser.parse_args(argv).frames
     python = os.environ.get("SKEL_IMPORTERS") or _importers.ensure(
         environment.default_root(), sys._base_executable, print)["SKEL_IMPORTERS"]  # fmt: skip
-    print(HEAD + "\n|" + "---|" * (HEAD.count("|") - 1))
+    print(report.head(COLUMNS))
     with tempfile.TemporaryDirectory() as folder:
         rng = np.random.default_rng(0)
         for sex in ("female", "male"):
@@ -65,13 +65,13 @@ def _row(python: str, prefix: Path, title: str, rest: RestBody, poses: np.ndarra
              np.linalg.norm(played["points"] - played["given"] / 1000, axis=-1).max() * 1e9]  # fmt: skip
     said = [f"{value:.1f}" for value in cells]
     if still:
-        return f"| {title} | {len(poses)} | " + " | ".join([*said, "-", "-", "-"]) + " |"
+        return report.row([title, len(poses), *said, "-", "-", "-"])
     for left_out in ("none", "_jc"):
         found = _ask(python, "ik", prefix, left_out)
         said.append(f"{np.abs(found['found'] - found['wanted'])[:, :Q].max():.1g}")
     found = _ask(python, "force", prefix)
     said.append(f"{100 * np.abs(found['forces'][:, 0] - found['forces'][:, 1]).max() / found['weight']:.2g}")
-    return f"| {title} | {len(poses)} | " + " | ".join(said) + " |"
+    return report.row([title, len(poses), *said])
 
 
 def _ask(python: str, what: str, prefix: Path, *more: str) -> dict[str, np.ndarray]:

@@ -9,7 +9,6 @@ small set of tests/data.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import tempfile
@@ -18,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from bin.benchmarks import report
 from skel_blender.engine.imports import motion as motions
 from skel_blender.engine.imports.importer import Options, import_motion
 from tests import synthetic_smpl
 
-SMALL_SET = Path(__file__).resolve().parents[2] / "tests" / "data" / "mocap_test.npz"
 _RATE = 4  # frames made of each of the capture's, which is at 30 a second
 _BETWEEN = 60  # frames from the end of a clip to the start of the next
 _BLEND_M = 0.0002  # pose blend shapes, random: of no effect to speak of but the time that they take
@@ -62,20 +61,19 @@ def write(folder: Path, files: list[Path], count: int) -> tuple[Path, Path]:
 
 def main(argv: list[str]) -> int:
     """Print the table."""
-    plain = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="benchmark smpl_import", description=__doc__, formatter_class=plain)
+    parser = report.parser("smpl_import", __doc__)
     parser.add_argument("mocap", nargs="?", type=Path, metavar="MOCAP_DIR")
     parser.add_argument("--frames", type=int, default=7200)
     given = parser.parse_args(argv)
-    files = sorted(given.mocap.glob("subject_*.npz")) if given.mocap else [SMALL_SET]
+    files = sorted(given.mocap.glob("subject_*.npz")) if given.mocap else [synthetic_smpl.MOCAP]
     if not files:
         parser.error(f"there is no subject_NNN.npz in {given.mocap}")
     with tempfile.TemporaryDirectory() as folder:
         motion, model = write(Path(folder), files, given.frames)
         threads = os.environ.get("OMP_NUM_THREADS", "unset")
         print(f"{given.frames} frames at 120 a second, {os.cpu_count()} cores, OMP_NUM_THREADS={threads}")
-        print("\n| model file | body | joints, mm | feet slide, mm a frame | the source's | frames beyond limits | seconds |")
-        print("|---|---|---|---|---|---|---|")
+        columns = "model file", "body", "joints, mm", "feet slide, mm a frame", "the source's", "frames beyond limits", "seconds"
+        print(f"\n{report.head(columns)}")
         for known, body in ((True, "female"), (True, "male"), (False, "female")):
             begun = time.monotonic()
             take = import_motion(Options(str(motion), model=str(model) if known else "", body=body, up="y"))

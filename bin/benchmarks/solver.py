@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from bin.benchmarks import report
 from skel_blender.anatomy import LIMIT_TABLES
 from skel_blender.engine.body import BodyModel, Points, load_body
 from skel_blender.engine.body.chain import pose_chain, pose_points
@@ -31,14 +32,13 @@ from tests.engine.oracle import Oracle, read_oracle
 _HUB = 39  # of the 44 keypoints, where 3D errors are aligned
 _NOISE_M = 0.0225  # 1 % of the patch at the persons' distance
 _SPREAD, _ROOT_SPREAD = 0.3, (0.15, 0.15, 0.5)  # rad, about what the problems' poses stray from the mean pose
-_BEGIN, _END = "<!-- solver: begin -->", "<!-- solver: end -->"
 _LINES: list[str] = []
 _LENGTHS, _LONG = (500, 1000, 2000, 4000), (10000, 20000)
 
 
 def main(arguments: list[str]) -> int:
     """Print the tables."""
-    parser = argparse.ArgumentParser(prog="bin/benchmark solver")
+    parser = report.parser("solver", __doc__)
     parser.add_argument("model", nargs="?", type=Path, help="the synthetic skel_male.pkl, with HSMR's regressors beside it")
     parser.add_argument("--long", action="store_true", help="tracks of up to 20,000 frames too")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables between the marks in this file")
@@ -55,9 +55,7 @@ def main(arguments: list[str]) -> int:
     _tracks(_LENGTHS + (_LONG if options.long else ()))
     _perturbed()
     if options.write:
-        text = options.write.read_text("utf-8")
-        before, after = text[: text.index(_BEGIN) + len(_BEGIN)], text[text.index(_END) :]
-        options.write.write_text(before + "\n" + "\n".join(_LINES) + "\n" + after, "utf-8")
+        report.write(options.write, "solver", "\n".join(_LINES))
     return 0
 
 
@@ -212,11 +210,11 @@ def _perturbed(starts: int = 5) -> None:
 
 
 def _head(title: str, *columns: str) -> None:
-    _say(f"\n### {title}\n\n| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
+    _say(f"\n### {title}\n\n{report.head(columns)}")
 
 
 def _row(*cells: object) -> None:
-    _say("| " + " | ".join(str(cell) for cell in cells) + " |")
+    _say(report.row(cells))
 
 
 def _say(line: str) -> None:

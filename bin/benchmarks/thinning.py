@@ -7,13 +7,13 @@ their lowest and slower than 0.2 m/s; a Take knows its contacts.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from bin.benchmarks import report
 from bin.benchmarks.mocap import SMALL_SET, BodyMotion, read_clips, to_body
 from bin.benchmarks.posing import posed
 from skel_blender import take as takes
@@ -22,6 +22,7 @@ from skel_blender.rig import continuity, thinning
 from skel_blender.rig.sway import Bounds
 
 _NEAR_M, _SLOW = 0.03, 0.2  # m, m/s
+_COLUMNS = ("motion", "frames", "fps", "a foot rests", "keys left", "at 10 and 2 mm", "joints off, feet at rest off (mm)", "CPU s")
 Motion = tuple[str, float, np.ndarray, np.ndarray, takes.RestBody, np.ndarray]
 
 
@@ -51,12 +52,11 @@ def _contacts(body: BodyModel, motion: BodyMotion, fps: float) -> np.ndarray:
 
 def main(argv: list[str]) -> int:
     """Print a markdown table."""
-    parser = argparse.ArgumentParser(prog="benchmark thinning", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser("thinning", __doc__)
     parser.add_argument("takes", nargs="*", type=Path)
     paths = parser.parse_args(argv).takes
     found = (motion for path in paths for motion in of_take(path)) if paths else of_mocap(load_body("open", "male"))
-    head = "| motion | frames | fps | a foot rests | keys left | at 10 and 2 mm | joints off, feet at rest off (mm) | CPU s |"
-    print(head + "\n|" + "---|" * 8)
+    print(report.head(_COLUMNS))
     for name, fps, poses, trans, body, contacts in found:
         start = time.process_time()
         thinned = thinning.thin(poses, trans, body.joints, body.frames, contacts, limits=body.limits)

@@ -13,7 +13,8 @@ from bin.lifting.errors import landmarked
 from bin.lifting.motions import Motions, Windows
 from skel_blender.anatomy import JOINT_INDEX, PARENTS
 from skel_blender.engine.body import BodyModel, load_body
-from skel_blender.engine.body.articulate import Skeleton, articulate
+from skel_blender.engine.body.articulate import articulate
+from skel_blender.engine.body.skeleton import Skeleton
 from skel_blender.engine.regress.lift.features import features
 from skel_blender.engine.regress.lift.network import LENGTHS
 

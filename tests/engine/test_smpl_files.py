@@ -27,6 +27,14 @@ from skel_blender.messages import SkelError  # noqa: E402
 from tests import synthetic_smpl  # noqa: E402
 from tests.engine.smpl_layouts import BETAS, JOINTS, LAYOUTS, JoblibPickler, write_aist, write_gvhmr_npz, write_tram  # noqa: E402
 
+FEW = 12  # frames
+GONE = object()  # stands for an entry that is left out
+NONSENSE = [
+    GONE, None, "text", b"x", -1, float("nan"), float("inf"), 1e30, [], (), {}, {"a": 1}, np.zeros(0), np.zeros((1, FEW, 72)),
+    np.full((FEW, 3), np.nan), np.array(["a"] * FEW), np.array([None] * FEW, dtype=object), np.array([*range(FEW - 1), 10**9]),
+    np.arange(FEW)[::-1],
+]  # fmt: skip
+
 
 @pytest.mark.parametrize("name, write, layout, kind, fps, up, knows_rate", LAYOUTS, ids=[row[0] for row in LAYOUTS])
 def test_every_layout_gives_the_motion_that_was_written(tmp_path, walk, name, write, layout, kind, fps, up, knows_rate):
@@ -69,8 +77,8 @@ def test_trams_moving_camera_puts_people_into_its_world(tmp_path, walk):
     count = len(walk[0])
     turns = motions.rotation_matrices(np.linspace([0, 0, 0], [0, 0.8, 0], count))
     places = np.linspace([0, 0, 0], [1.0, 0, 0.5], count)
-    np.save(tmp_path / "camera.npy", np.array({"pred_cam_R": turns, "pred_cam_T": places, "img_focal": np.float32(900), "img_center":
-                                               np.array([640.0, 360.0])}, dtype=object), allow_pickle=True)  # fmt: skip
+    camera = {"pred_cam_R": turns, "pred_cam_T": places, "img_focal": np.float32(900), "img_center": np.array([640.0, 360.0])}
+    np.save(tmp_path / "camera.npy", np.array(camera, dtype=object), allow_pickle=True)
     motion = read_motions(path)[0]
     still = replace(motion, lens=None)
     _, there = chain(motion, walk[2][:JOINTS])
@@ -78,7 +86,14 @@ def test_trams_moving_camera_puts_people_into_its_world(tmp_path, walk):
     flip = motions.UP_AXES["-y"]
     wanted = np.einsum("tij,tkj->tki", turns, here @ flip) + places[:, None]
     assert np.allclose(there @ flip, wanted)
-    assert motion.lens.size == (1280, 720) and motion.lens.K[0, 0] == 900
+    assert motion.lens.size == (1280, 720) and motion.lens.K.tolist() == [[900, 0, 640], [0, 900, 360], [0, 0, 1]]
+    for name in camera:
+        for value in NONSENSE:
+            changed = {key: entry for key, entry in (camera | {name: value}).items() if entry is not GONE}
+            np.save(tmp_path / "camera.npy", np.array(changed, dtype=object), allow_pickle=True)
+            with pytest.raises(SkelError) as caught:
+                read_motions(path)
+            assert caught.value.code in ("bad_motion", "hostile_file") and "\n" not in str(caught.value), (name, value)
 
 
 def test_a_file_with_another_up_axis_is_noticed(tmp_path, walk):
@@ -143,15 +158,6 @@ def test_wrong_files_are_told_in_one_sentence(tmp_path, walk):
     for name in ("text.npz", "absent.npz"):
         with pytest.raises(SkelError, match=name):
             read_motions(tmp_path / name)
-
-
-FEW = 12  # frames
-GONE = object()  # stands for an entry that is left out
-NONSENSE = [
-    GONE, None, "text", b"x", -1, float("nan"), float("inf"), 1e30, [], (), {}, {"a": 1}, np.zeros(0), np.zeros((1, FEW, 72)),
-    np.full((FEW, 3), np.nan), np.array(["a"] * FEW), np.array([None] * FEW, dtype=object), np.array([*range(FEW - 1), 10**9]),
-    np.arange(FEW)[::-1],
-]  # fmt: skip
 
 
 def _places(tree: object) -> list[tuple]:

@@ -159,6 +159,18 @@ def test_env_prints_a_path_and_nothing_else(place, capfd):
 
 
 @POSIX
+def test_a_motion_is_imported_with_a_model_file_or_without(place, capfd):
+    for name in ("dance.pkl", "SMPL_MALE.pkl"):
+        (place / name).write_bytes(b"")
+    words = ["import", str(place / "dance.pkl"), "-o"]
+    assert cli.main([*words, str(place / "plain.npz"), "--people", "1"]) == 0
+    assert cli.main([*words, str(place / "exact.npz"), "--model", str(place / "SMPL_MALE.pkl")]) == 0
+    assert [len(take.load(place / f"{name}.npz").people) for name in ("plain", "exact")] == [1, 2]
+    assert cli.main([*words, str(place / "none.npz"), "--model", str(place / "SMPL_FEMALE.pkl")]) == 1
+    assert "There is no file" in capfd.readouterr().err and not (place / "none.npz").exists()
+
+
+@POSIX
 def test_pictures_are_rendered_and_a_failure_is_one(place):
     assert cli.main(["picture", str(place / "clip.mp4"), str(place / "pictures")]) == 0
     assert sorted(os.listdir(place)) == ["clip.mp4", "pictures"]

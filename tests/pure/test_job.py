@@ -116,9 +116,10 @@ def test_a_result_that_races_with_cancel_stays_cancelled():
 
 
 @POSIX
-def test_nothing_that_the_engine_started_survives_it(monkeypatch):
+@pytest.mark.parametrize("does", ["import time; time.sleep(60)", "while True: print('and on')"], ids=["waits", "talks"])
+def test_nothing_that_the_engine_started_survives_it(monkeypatch, does):
     monkeypatch.setattr(job, "LINGER_S", 0.3)
-    body = "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\nsay(m.Log('info', str(p.pid))); say(m.Done('t'))"
+    body = f"p = subprocess.Popen([sys.executable, '-c', {does!r}])\nsay(m.Log('info', str(p.pid))); say(m.Done('t'))"
     events = end(start(body), 10.0)
     assert events[-1] == messages.Done("t")
     assert gone(int(events[0].text))

@@ -232,6 +232,24 @@ def test_orientations_are_read_back():
         assert turned(body_fixed_angles(matrix)) == pytest.approx(matrix, abs=1e-7)
 
 
+def test_names_of_what_is_written():
+    assert opensim.targets("a/shot.osim") == [Path("a/shot.osim"), Path("a/shot.mot"), Path("a/shot.trc")]
+    assert opensim.targets("shot.mot") == [Path("shot.mot")]
+    assert opensim.numbered(Path("a/shot.osim"), 3) == [Path("a/shot.osim"), Path("a/shot_2.osim"), Path("a/shot_3.osim")]
+
+
+def test_a_bodys_name_tells_whose_masses_it_gets(tmp_path):
+    made, masses = synthetic.random_take(frames=2, people=1), {}
+    for name in ("open female", "SKEL male", "tubes"):
+        made.people[0].body_name = name
+        path = opensim.write(made, 0, tmp_path / "shot.osim", mass=70.0)[0]
+        masses[name] = [float(mass.text) for mass in ElementTree.parse(path).iter("mass")]
+    for name, sex in (("open female", "female"), ("SKEL male", "male"), ("tubes", "")):
+        wanted = [part.mass for part in segments.inertias(made.people[0].body, sex, 70.0)]
+        assert masses[name][-len(wanted) :] == pytest.approx(wanted, rel=1e-6)
+    assert masses["open female"] != masses["SKEL male"]
+
+
 def command(source: Path, out: Path, *options: object) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "skel_blender.opensim", str(source), "--out", str(out), *map(str, options)]
     return subprocess.run(words, cwd=ROOT, capture_output=True, text=True)

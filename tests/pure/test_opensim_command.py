@@ -8,6 +8,7 @@ import os
 import pytest
 
 from skel_blender import cli, environment, take
+from skel_blender.messages import SkelError
 from tests import synthetic
 
 WRITTEN = ["Geometry", "clip.mp4", "shot.mot", "shot.osim", "shot.trc", "shot_2.mot", "shot_2.osim", "shot_2.trc"]
@@ -31,6 +32,17 @@ def test_a_neighbour_is_not_overwritten_unasked_nor_found_too_late(place, capfd,
     assert cli.main(["reconstruct", str(place / "clip.mp4"), "-o", str(place / "shot.osim")]) == 1
     assert "shot_2.trc exists already" in capfd.readouterr().err
     assert sorted(os.listdir(place)) == ["clip.mp4", "shot_2.trc"] and (place / "shot_2.trc").read_text() == "mine"
+
+
+def test_files_of_other_names_or_kinds_are_no_neighbours(place, capfd, monkeypatch):
+    def begun(*arguments: object) -> None:
+        raise SkelError("begun", "Work has begun.", "")
+
+    for name in ("other.osim", "shot.blend", "shot_two.mot", "shots.trc"):
+        (place / name).write_text("mine")
+    monkeypatch.setattr(environment, "install", begun)
+    assert cli.main(["reconstruct", str(place / "clip.mp4"), "-o", str(place / "shot.osim")]) == 1
+    assert "Work has begun." in capfd.readouterr().err
 
 
 def test_a_saved_take_is_exported(place, capfd):

@@ -77,7 +77,10 @@ def test_pickled_arrays_are_refused(tmp_path):
         takes.load(tmp_path / "b.npz")
 
 
-@pytest.mark.parametrize(("field", "value"), [("poses", np.zeros((3, 45))), ("betas", np.full(10, np.nan)), ("trans", np.zeros((2, 3)))])
+@pytest.mark.parametrize(("field", "value"), [
+    ("frames", np.zeros(0, dtype=int)), ("frames", np.array([0, 2, 3])), ("frames", np.arange(-1, 2)),
+    ("poses", np.zeros((3, 45))), ("betas", np.full(10, np.nan)), ("trans", np.zeros((2, 3))),
+])  # fmt: skip
 def test_a_wrong_field_is_named(field, value, tmp_path):
     take = random_take()
     setattr(take.people[0], field, value)

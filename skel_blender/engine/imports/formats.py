@@ -29,6 +29,7 @@ from .motion import UP_AXES, Lens, SmplMotion, bridged, frame_rate, nearest_rota
 _UPRIGHT = 0.9  # cosine; a trunk that points along another axis than the layout's up in most frames tells the axis
 _PHALP_FOCAL = 5000 / 256  # PHALP's focal length in units of the image's longer side
 _LONGEST = 10_000_000  # frames from a track's first to its last
+_MOST_PX = 1e6  # focal length and image of a lens that can be
 
 
 def read_motions(path: Path | str, fps: float | None = None, up: str | None = None) -> list[SmplMotion]:
@@ -137,10 +138,10 @@ def _tram_lens(tree: Any, motion: SmplMotion, path: Path) -> Lens:
         raise SkelError("bad_motion", f"{path} has {len(turns)} frames, fewer than the motion.", "Use the files of one run.")
     cam_to_world = np.tile(np.eye(4), (len(motion.frames), 1, 1))
     cam_to_world[:, :3, :3], cam_to_world[:, :3, 3] = turns[motion.frames], places[motion.frames]
-    focal, centre = float(np.ravel(numbers_of(tree, "img_focal", path))[0]), np.ravel(numbers_of(tree, "img_center", path))
-    if focal <= 0 or centre.min() < 1:
+    focal, centre = (np.ravel(numbers_of(tree, name, path)) for name in ("img_focal", "img_center"))
+    if focal.size != 1 or centre.size != 2 or not 0 < focal[0] < _MOST_PX or not 1 <= centre.min() <= centre.max() < _MOST_PX:
         raise SkelError("bad_motion", f"{path} has a lens that sees nothing.", "Remove it to keep the camera's axes.")
-    K = np.array([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1.0]])
+    K = np.array([[focal[0], 0, centre[0]], [0, focal[0], centre[1]], [0, 0, 1.0]])
     return Lens(K, (round(2 * centre[0]), round(2 * centre[1])), cam_to_world)
 
 
