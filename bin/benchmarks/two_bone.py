@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from bin.benchmarks.mocap import arm_angles
 from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX
 from skel_blender.engine.body import BodyModel
-from skel_blender.engine.fit.config import relaxed_pose
+from skel_blender.engine.body.stance import relaxed_pose
 from skel_blender.engine.fit.start import pelvis_rotation
 from skel_blender.kinematics import pelvis_angles
 

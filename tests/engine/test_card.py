@@ -16,8 +16,8 @@ from skel_blender.anatomy import DOF_INDEX  # noqa: E402
 from skel_blender.engine import __main__ as engine  # noqa: E402
 from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
+from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
 from skel_blender.engine.fit import people, step  # noqa: E402
-from skel_blender.engine.fit.config import relaxed_pose  # noqa: E402
 from skel_blender.engine.fit.people import STAGES, fit_people  # noqa: E402
 from skel_blender.engine.fit.start import first_state  # noqa: E402
 from skel_blender.engine.regress import load_hsmr, load_lift  # noqa: E402

@@ -12,7 +12,7 @@ from bin.benchmarks.two_bone import two_bone
 from bin.evaluation.regions import REGIONS
 from skel_blender.anatomy import DOF_INDEX, DOFS, JOINT_INDEX
 from skel_blender.engine.body import load_body
-from skel_blender.engine.fit.config import relaxed_pose
+from skel_blender.engine.body.stance import relaxed_pose
 
 
 @pytest.fixture(scope="module")

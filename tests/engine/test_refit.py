@@ -14,7 +14,7 @@ from skel_blender.anatomy import DOF_INDEX  # noqa: E402
 from skel_blender.engine.__main__ import main  # noqa: E402
 from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
-from skel_blender.engine.fit.config import relaxed_pose  # noqa: E402
+from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
 from skel_blender.engine.refit import Corrections, refit  # noqa: E402
 from skel_blender.kinematics import R_ZUP_YUP, axis_rotation  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402

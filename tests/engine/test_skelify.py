@@ -12,9 +12,10 @@ from skel_blender.anatomy import DOF_INDEX, JOINT_NAMES  # noqa: E402
 from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
 from skel_blender.engine.body.points import joints_as_points  # noqa: E402
+from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
 from skel_blender.engine.fit import Config, Observations, View, Weights, skelify  # noqa: E402
-from skel_blender.engine.fit.config import relaxed_pose  # noqa: E402
 from skel_blender.engine.fit.keypoint_sets import NAMES, keypoint_points  # noqa: E402
+from skel_blender.kinematics import axis_rotation  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 
 FRAMES, F_PX = 24, 1000.0
@@ -116,6 +117,19 @@ def test_pins_hold_and_fixed_frames_stay(body, truth):
 def _posed(body, found, points):
     shape, owner = body.shape(found.betas), torch.zeros(len(found.poses), dtype=torch.long)
     return pose_points(shape, owner, pose_chain(shape, owner, found.poses, found.trans), points)[0]
+
+
+def test_the_pelvis_faces_as_a_regressor_says_whatever_its_euler_angles(body, truth):
+    """Lying on the side, where tilt and rotation are one; a frame of which the regressor knows nothing is bridged."""
+    turn = axis_rotation(np.array([0.0, 0.0, 1.0]), np.array(np.pi / 2)) @ axis_rotation(np.array([0.0, 1.0, 0.0]), np.array(0.4))
+    sigma = torch.full((FRAMES,), 0.05).double()
+    sigma[5] = torch.inf
+    seen = Observations(30.0, (FRAMES,), prior_turns=torch.as_tensor(turn).expand(FRAMES, 3, 3), prior_turns_sigma=sigma)
+    poses = torch.as_tensor(relaxed_pose()).repeat(FRAMES, 1)
+    found = skelify(body, seen, (poses, torch.zeros(1, 10).double(), torch.zeros(FRAMES, 3).double()), Config(iterations=60))
+    shape, owner = body.shape(found.betas), torch.zeros(FRAMES, dtype=torch.long)
+    facing = pose_chain(shape, owner, found.poses, found.trans).rotations[:, 0].numpy()
+    assert np.abs(facing - turn).max() < 0.02
 
 
 def test_the_focal_length_is_found(body, truth):

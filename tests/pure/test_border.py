@@ -17,6 +17,7 @@ BLENDER = {"bpy", "bpy_extras", "bmesh", "mathutils", "gpu", "blf", "aud", "addo
 ENGINE = {"torch", "cv2", "mediapipe", "ai_edge_litert", "scipy", "smplx", "av", "PIL", "safetensors"}
 BLENDER_SIDE = ("rig", "ui", "export")
 STANDARD_ONLY = ("messages", "job", "requests", "environment", "packages", "install", "cli", "status", "limit_sources")
+ENGINE_LAYERS = ("body", "background", "regress", "fit", "imports")  # each imports from those before it at most
 NUMPY_AT_MOST = ("anatomy", "kinematics", "take", "take_checks", "opensim")
 
 
@@ -52,6 +53,13 @@ def test_the_package_was_found():
 def test_engine_never_imports_blender(name):
     assert not outside(name) & BLENDER
     assert not {imported for imported in imports(name, MODULES[name]) if part(imported) in (*BLENDER_SIDE, "job", "environment")}
+
+
+@pytest.mark.parametrize("layer", ENGINE_LAYERS)
+def test_a_layer_of_the_engine_imports_from_those_before_it(layer):
+    later = {f"skel_blender.engine.{name}" for name in ENGINE_LAYERS[ENGINE_LAYERS.index(layer) + 1 :]}
+    own = {name: path for name, path in MODULES.items() if name.startswith(f"skel_blender.engine.{layer}.")}
+    assert own and not {(name, used) for name, path in own.items() for used in imports(name, path) if ".".join(used.split(".")[:3]) in later}
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if part(name) != "engine"])

@@ -8,7 +8,8 @@ from math import inf
 import torch
 
 from ..body.points import TRANS
-from .config import Weights, prior_spread, relaxed_pose
+from ..body.stance import prior_spread, relaxed_pose
+from .config import Weights
 from .normal import NormalEquations, S
 from .problem import Problem
 

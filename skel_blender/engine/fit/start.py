@@ -16,7 +16,7 @@ from ...anatomy import Q
 from ...kinematics import axis_rotation, pelvis_angles
 from ..body import BodyModel
 from ..body.chain import pose_chain, pose_points
-from .config import relaxed_pose
+from ..body.stance import relaxed_pose
 from .observations import Observations, View
 
 _SHOULDERS, _HIPS = (11, 12), (23, 24)

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from ....anatomy import DOF_INDEX, DOFS
-from ...fit.config import relaxed_pose
+from ...body.stance import relaxed_pose
 from .features import COUNT, mirror_table
 
 ROTATED = ("pelvis", "shoulder_r", "shoulder_l")  # joints that are answered as rotations; all other DoFs as angles
