@@ -16,10 +16,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bin.benchmarks.lift import write
 from bin.benchmarks.posing import posed
 from bin.benchmarks.postures import POSTURES, pose_of
 from bin.benchmarks.renders import SIDE, picture
+from bin.benchmarks.report import write
 from bin.benchmarks.starts import METHODS, Found, answers, turned_by
 from skel_blender import environment
 from skel_blender.anatomy import JOINT_NAMES, PARENTS

@@ -21,8 +21,8 @@ from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX
 from skel_blender.engine import metrics
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.body.points import joints_as_points
+from skel_blender.engine.body.stance import prior_spread, relaxed_pose
 from skel_blender.engine.fit import Config, Observations, Weights, skelify
-from skel_blender.engine.fit.config import prior_spread, relaxed_pose
 from skel_blender.engine.regress.lift.arms import both_triples
 from skel_blender.kinematics import pelvis_angles
 

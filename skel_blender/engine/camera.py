@@ -15,7 +15,7 @@ DEFAULT_FOV_DEGREES = 60.0  # across the longer side, where nothing is known: a 
 # and feet share one plane, up to the error of their depth.
 _ROLL, _PITCH, _BODY, _TRUNK = math.radians(8), math.radians(15), math.radians(5), math.radians(30)
 _HEIGHT_M, _HEIGHT_SPREAD_M, _DEPTH_M = 1.5, 1.0, 0.4
-_BODIES = 6  # sightings that all frames' bodies are worth
+_BODIES, _TRUNKS = 6, 1  # sightings that all frames' bodies and trunks are worth: who leans, as in a sit-up, leans all the time
 # Somebody whose feet would be on the floor if he were this much nearer or farther, and so smaller or larger, stands on it.
 _SAME_FLOOR = (0.75, 1.35)
 _RESIZED = (0.88, 1.14)  # but is not made smaller or larger than this
@@ -102,8 +102,8 @@ def find_floor(people: list[Sightings]) -> Floor:
     whose = np.repeat(np.arange(len(people)), [len(person.feet) for person in people])
     rays = feet / np.linalg.norm(feet, axis=1, keepdims=True)
     weight = 1.0 / (_DEPTH_M * np.sqrt(_crowd(feet)))
-    bodies, bodies_weight = _share([person.bodies for person in people], _BODY)
-    trunks, trunks_weight = _share([person.trunks for person in people], _TRUNK)
+    bodies, bodies_weight = _share([person.bodies for person in people], _BODY, _BODIES)
+    trunks, trunks_weight = _share([person.trunks for person in people], _TRUNK, _TRUNKS)
 
     def residuals(unknown: np.ndarray) -> np.ndarray:
         up, heights = _up(*unknown[:2]), unknown[2:]
@@ -126,9 +126,9 @@ def _ground(people: list[Sightings], heights: list[float]) -> float:
     return next((level for level in levels if level < levels[0] * _SAME_FLOOR[1]), levels[0])
 
 
-def _share(axes: list[np.ndarray], deviation: float) -> tuple[np.ndarray, np.ndarray]:
+def _share(axes: list[np.ndarray], deviation: float, worth: int) -> tuple[np.ndarray, np.ndarray]:
     """All axes (N,3) and their weights (N,1): a person's many frames are worth a few sightings."""
-    weights = [np.full((len(a), 1), math.sqrt(_BODIES / max(_BODIES, len(a))) / deviation) for a in axes]
+    weights = [np.full((len(a), 1), math.sqrt(worth / max(worth, len(a))) / deviation) for a in axes]
     return np.concatenate(axes), np.concatenate(weights)
 
 

@@ -49,6 +49,26 @@ def test_a_single_frame_neither_makes_nor_breaks_a_contact():
     assert not _contacts(_still(), 0.52 - heights).any()
 
 
+@pytest.mark.parametrize(("frames", "moved_px", "rests"), [(9, 0, True), (20, 0, False), (9, 150, False)])
+def test_a_foot_that_is_hidden_for_a_moment_rests_if_it_comes_back_where_it_was(frames, moved_px, rests):
+    hidden = slice(10, 10 + frames)
+    pixels = _still()
+    pixels[hidden] += 80.0  # where it is guessed to be meanwhile
+    pixels[hidden.stop :] += moved_px
+    seen = _evidence(pixels)
+    seen.keypoints_2d[hidden, :, 2] = 0.2
+    touching = contacts(seen, np.full(FRAMES, DEPTH), np.full((FRAMES, 6), 0.02))
+    assert touching[hidden].all() if rests else not touching[hidden].any()
+    assert touching[: hidden.start - 2].all() and touching[hidden.stop + 2 :].all()
+
+
+def test_a_foot_beyond_the_border_until_the_end_does_not_touch():
+    seen = _evidence(_still())
+    seen.keypoints_2d[30:, :, 2] = 0.0
+    touching = contacts(seen, np.full(FRAMES, DEPTH), np.full((FRAMES, 6), 0.02))
+    assert touching[:30].all() and not touching[30:].any()
+
+
 def test_hands_touch_only_lower_than_feet():
     heights = np.full((FRAMES, 10), 0.07)
     touching = contacts(_evidence(_still()), np.full(FRAMES, DEPTH), heights)

@@ -8,6 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from bin.benchmarks.posing import posed  # noqa: E402
+from bin.benchmarks.postures import pose_of  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
 from skel_blender.engine.camera import R_CAM_LEVEL, Sightings, find_floor, level_world  # noqa: E402
 from skel_blender.engine.fit import Config, View, Weights, problem  # noqa: E402
@@ -16,6 +18,7 @@ from skel_blender.engine.fit.normal import S  # noqa: E402
 from skel_blender.engine.fit.people import fit_people  # noqa: E402
 from skel_blender.engine.fit.skelify import PRIOR_TERMS, SIGHT_TERMS  # noqa: E402
 from skel_blender.engine.fit.start import first_state  # noqa: E402
+from skel_blender.engine.tracks import Track  # noqa: E402
 from skel_blender.kinematics import axis_rotation  # noqa: E402
 from tests.engine import squatting  # noqa: E402
 from tests.engine.squatting import FPS, FRAMES, HIDDEN  # noqa: E402
@@ -61,8 +64,8 @@ def test_no_angle_leaves_its_limits(squat, found):
 
 def test_feet_rest_on_the_floor_and_stay(squat, found):
     body, fit = squat.body, found[0]
-    shape, posed = _posed(body, fit)
-    soles = pose_points(shape, ONE, posed, body.soles)[0].numpy()
+    shape, chains = _posed(body, fit)
+    soles = pose_points(shape, ONE, chains, body.soles)[0].numpy()
     assert fit.contacts.mean() > 0.5
     assert np.abs(soles[..., 1][fit.contacts]).max() < 0.02
     both = fit.contacts[1:] & fit.contacts[:-1]
@@ -101,6 +104,29 @@ def test_someone_on_a_wall_does_not_tilt_the_floor():
     assert found.nearer(0) == 1.0
 
 
+def test_who_leans_all_the_time_hardly_tilts_the_floor():
+    leaning = np.tile([0.0, np.cos(0.7), np.sin(0.7)], (100, 1))
+    found = find_floor([Sightings(np.zeros((0, 3)), np.zeros((0, 3)), leaning)])
+    assert np.degrees(np.arccos(found.up[1])) < 15
+
+
+def test_a_curled_up_body_is_kept_and_a_tangle_of_two_is_left_out(squat):
+    """Limbs 45 mm off, as BlazePose's are in a crouch, and every other limb from somebody who stands half a metre beside."""
+    body, K = squat.body, squat.K
+    crouch = np.tile(pose_of("crouch, curled up"), (6, 1))
+    rng = np.random.default_rng(0)
+    markers = posed(body, crouch, np.zeros(10), np.zeros((6, 3)))[0] @ R_CAM_LEVEL.T + [0.0, 0.0, 4.0]
+    off = np.tile(rng.normal(size=(33, 2)), (6, 1, 1))
+    off *= 0.045 / np.linalg.norm(off, axis=-1, keepdims=True)
+    tangled = np.where(np.arange(33)[:, None] % 2, 0.0, [0.5, 0.0])
+    for error, kept in ((off, True), (tangled, False)):
+        flat = np.concatenate([markers[..., :2] + error, markers[..., 2:]], -1) @ K.T
+        keypoints = np.concatenate([flat[..., :2] / flat[..., 2:], np.full((6, 33, 1), 0.9)], -1)
+        local = markers - markers[:, [23, 24]].mean(1, keepdims=True)
+        fits, _ = fit_people([Track(np.arange(6), keypoints, local, np.ones(6, bool))], body, K, FPS)
+        assert (fits[0] is not None) == kept
+
+
 @pytest.fixture(scope="module")
 def first(squat):
     """Observations of the squat in a level camera, with contacts, targets and pins, and a first state."""
@@ -110,8 +136,10 @@ def first(squat):
     rng = np.random.default_rng(4)
     places = torch.as_tensor(rng.normal(size=(FRAMES, 33, 3)))
     pins = torch.where(torch.as_tensor(rng.uniform(size=(FRAMES, 33, 1))) < 0.1, places, torch.nan)
+    turns = axis_rotation(np.array([0.6, 0.0, 0.8]), rng.uniform(-3, 3, FRAMES))
     seen = replace(seen, contacts=torch.as_tensor(rng.uniform(size=(FRAMES, 6))), targets=places, target_points=body.markers,
-                   pins=pins, pin_points=body.markers)  # fmt: skip
+                   pins=pins, pin_points=body.markers, prior_turns=torch.as_tensor(turns),
+                   prior_turns_sigma=torch.as_tensor(rng.uniform(0.1, 1.0, FRAMES)))  # fmt: skip
     return body, seen, first_state(body, seen)
 
 

@@ -2,7 +2,7 @@
 """Which points of the soles, and of the hands, rest on the floor: those that stand still in the image and are low.
 
 Speed is read from the image landmarks of heel, toe and knuckles, not from the fit: a camera sees motion across its view well, while a
-fitted foot's depth is the least certain of all.
+fitted foot's depth is the least certain of all. Where a landmark is hidden for a moment, where it was before and comes back after tells.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ _SLOW = 0.4  # m/s at the person's depth
 _WINDOW_S = 0.12  # a contact or a gap shorter than this is noise
 _UNSEEN = 0.1  # confidence under which a landmark is a guess
 _SEEN = 0.3  # least confidence of a landmark that can tell
+_HIDDEN_S = 0.5  # a landmark that can not for longer than this may have gone and come back
 
 
 def contacts(seen: Observations, depth: np.ndarray, heights: np.ndarray) -> np.ndarray:
@@ -28,9 +29,14 @@ def contacts(seen: Observations, depth: np.ndarray, heights: np.ndarray) -> np.n
     `heights` (T,C) m are above the floor.
     """
     count = heights.shape[1]
-    touching = (_speed(seen, depth)[:, :count] < _SLOW) & (heights < np.array(_LOW_M[:count]))
-    touching &= (seen.keypoints_2d[..., 2].cpu().numpy() > _SEEN)[:, list(_LANDMARK[:count])]
-    width = round(_WINDOW_S * seen.fps)
+    sure = seen.keypoints_2d[:, list(_LANDMARK), 2].cpu().numpy() > _SEEN
+    touching = (_speed(seen, depth, sure)[:, :count] < _SLOW) & (heights < np.array(_LOW_M[:count]))
+    touching &= (sure | binary_closing(sure, np.ones((1 + int(_HIDDEN_S * seen.fps), 1), dtype=bool)))[:, :count]
+    return without_moments(touching, round(_WINDOW_S * seen.fps))
+
+
+def without_moments(touching: np.ndarray, width: int) -> np.ndarray:
+    """(T,C) bool without gaps and then without spells shorter than `width` frames."""
     if width < 2:
         return touching
     shape = np.ones((width, 1), dtype=bool)
@@ -43,17 +49,29 @@ def unseen(seen: Observations, count: int) -> np.ndarray:
     return seen.keypoints_2d[..., 2].cpu().numpy()[:, list(_LANDMARK[:count])] < _UNSEEN
 
 
-def _speed(seen: Observations, depth: np.ndarray) -> np.ndarray:
-    """(T,10) m/s across the view; that the camera turns is taken out."""
+def _speed(seen: Observations, depth: np.ndarray, sure: np.ndarray) -> np.ndarray:
+    """(T,10) m/s across the view; that the camera turns is taken out. Landmarks that are not `sure` (T,10) go straight on between those
+    that are."""
     pixels = seen.keypoints_2d[..., :2].cpu().numpy()[:, list(_LANDMARK)]
     if len(pixels) < 2:
         return np.zeros(pixels.shape[:2])
     K, R = (part.cpu().numpy() for part in (seen.view.K, seen.view.R))
     rays = np.ones((*pixels.shape[:2], 3))
     rays[..., :2] = (pixels - K[..., None, :2, 2]) / np.stack([K[..., 0, 0], K[..., 1, 1]], -1)[..., None, :]
-    velocity = _shifts(rays, np.broadcast_to(R, (len(rays), 3, 3))) * seen.fps * depth[:, None, None]
+    R = np.broadcast_to(R, (len(rays), 3, 3))
+    rays = _bridged(rays @ R, sure) @ R.swapaxes(-1, -2)
+    velocity = _shifts(rays, R) * seen.fps * depth[:, None, None]
     window = max(1, round(_WINDOW_S * seen.fps))
     return np.linalg.norm(uniform_filter1d(velocity, window, axis=0, mode="nearest"), axis=-1)
+
+
+def _bridged(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(T,N,3) with those that are not `known` (T,N) on the way between those that are."""
+    values, frames = values.copy(), np.arange(len(values))
+    for k in np.flatnonzero(known.any(0) & ~known.all(0)):
+        own = known[:, k]
+        values[:, k] = np.column_stack([np.interp(frames, frames[own], axis) for axis in values[own, k].T])
+    return values
 
 
 def _shifts(rays: np.ndarray, R: np.ndarray) -> np.ndarray:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The terms of inertia in the world: how points move and how the pelvis turns. What joints do is in `priors.smoothness`."""
+"""The terms of the body in the world: how points move, how the pelvis turns and which way it faces. What joints do is in `priors`."""
 
 from __future__ import annotations
 
@@ -42,12 +42,25 @@ def turning(system: NormalEquations, problem: Problem, chunk: Chunk, view: View)
         _differences(system, problem, chunk, arms, _ACCELERATION, spread, _forgiving(weights.adaptive), origin)
 
 
+def facing(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
+    """The pelvis is turned as a regressor says, as far as it is sure, whatever its Euler angles are: points around it lie accordingly."""
+    seen, weights = problem.observations, problem.config.weights
+    if seen.prior_turns is None or weights.prior == 0:
+        return
+    arms, origin, own = problem.around_pelvis, problem.pelvis, slice(0, chunk.count)
+    scale = (weights.prior / (_REACH * seen.prior_turns_sigma[chunk.own]))[:, None, None]
+    row = scale * ((chunk.place(arms) - chunk.place(origin))[own] - ARM_M * seen.prior_turns[chunk.own].mT)
+    by_state = scale[..., None] * (chunk.by_state(arms) - chunk.by_state(origin))[own]  # the shape moves both alike
+    system.add_rows(arms.columns, chunk.start, row.flatten(1), [by_state.flatten(1, 2)], None, (row**2).sum((1, 2)))
+
+
 def _plain(square: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.ones_like(square), square
 
 
 def _forgiving(most: float) -> Kernel:
     """Pseudo-Huber: beyond `most` deviations cost grows only linearly."""
+
     def kernel(square: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         stretched = torch.sqrt(1 + square / most**2)
         return 1 / stretched, 2 * most**2 * (stretched - 1)
@@ -57,6 +70,7 @@ def _forgiving(most: float) -> Kernel:
 
 def _beyond(free: float) -> Kernel:
     """Nothing up to `free` deviations, a spring from there on."""
+
     def kernel(square: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         length = square.sqrt().clamp(min=1e-12)
         excess = (length - free).clamp(min=0.0)

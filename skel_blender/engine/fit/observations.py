@@ -56,6 +56,8 @@ class Observations:
     target_points: Points | None = None
     prior_poses: torch.Tensor | None = None  # (F,46) rad, what a regressor says
     prior_sigma: torch.Tensor | None = None  # (F,46) rad, and how sure it is
+    prior_turns: torch.Tensor | None = None  # (F,3,3) likewise the pelvis' rotations from the T pose, world
+    prior_turns_sigma: torch.Tensor | None = None  # (F,) rad
     contacts: torch.Tensor | None = None  # (F,C) 0..1, points that rest on the floor, y = 0
     contact_points: Points | None = None  # the body's soles where None
     free_of_floor: torch.Tensor | None = None  # (F,C) bool, contact points that may be below it, as nobody saw them
@@ -86,6 +88,10 @@ class Observations:
             known = torch.isfinite(self.prior_poses) & torch.isfinite(self.prior_sigma) & (self.prior_sigma > 0)
             changed["prior_poses"] = torch.where(known, self.prior_poses, 0.0)
             changed["prior_sigma"] = torch.where(known, self.prior_sigma, torch.inf)
+        if self.prior_turns is not None:
+            known = torch.isfinite(self.prior_turns).all(-1).all(-1) & torch.isfinite(self.prior_turns_sigma) & (self.prior_turns_sigma > 0)
+            changed["prior_turns"] = torch.where(known[:, None, None], self.prior_turns, 0.0)
+            changed["prior_turns_sigma"] = torch.where(known, self.prior_turns_sigma, torch.inf)
         return replace(self, **changed)
 
     def _check_shapes(self) -> None:
@@ -98,8 +104,9 @@ class Observations:
                 raise ValueError(f"{values} must be {expected}, not {tuple(value.shape)}")
         if self.keypoints_2d is not None and self.view is None or self.landmarks_3d is not None and self.view is None:
             raise ValueError("keypoints_2d and landmarks_3d need a view")
-        if (self.prior_poses is None) != (self.prior_sigma is None):
-            raise ValueError("prior_poses and prior_sigma belong together")
+        for prior, sigma in (("prior_poses", "prior_sigma"), ("prior_turns", "prior_turns_sigma")):
+            if (getattr(self, prior) is None) != (getattr(self, sigma) is None):
+                raise ValueError(f"{prior} and {sigma} belong together")
         for name, value in ((f.name, getattr(self, f.name)) for f in fields(self)):
             if isinstance(value, torch.Tensor) and len(value) != self.frames:
                 raise ValueError(f"{name} must have {self.frames} frames, not {len(value)}")

@@ -15,7 +15,6 @@ import torch
 from ...kinematics import pelvis_angles
 from ...take import CONTACT_NAMES
 from ..body import BodyModel
-from ..body.chain import pose_chain
 from ..camera import R_CAM_LEVEL, CameraMotion, find_floor, level_world
 from ..regress.guess import Guess
 from ..tracks import Track
@@ -25,7 +24,7 @@ from .contacts import HANDS, contacts, unseen
 from .evidence import LIMB_LANDMARKS, gather
 from .observations import Observations, View
 from .problem import depth_of, make_problem
-from .sightings import places, sightings
+from .sightings import places, posed, sightings
 from .skelify import PRIOR_TERMS, SIGHT_TERMS, Result, skelify
 from .start import first_state
 
@@ -38,7 +37,7 @@ _ALONE = sum(stage.iterations for stage in STAGES[:2])
 STEPS = sum(stage.iterations for stage in STAGES)  # progress: steps per person at most
 # What a regressor's sigma is taken for: it saw the same landmarks that the fit sees, so its word counts less than it is sure of.
 GUESS_SPREAD = 1.4
-_EXPLAINED = 0.03  # a fit that misses by more than this part of the person's extent is none
+_EXPLAINED_M = 0.036  # a fit that misses its median limb by more than this, at the person's depth, is none
 
 
 @dataclass
@@ -92,7 +91,9 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
             continue
         count = _counter(on_step, len(tracks) * _ALONE + k * (STEPS - _ALONE))
         moved = _moved(body, state, betas, R, t, floor.nearer(sum(believed[:k])))
-        fits.append(_on_floor(body, replace(seen, view=_over_floor(seen.view, R, t)), moved, betas, stages[2:], count))
+        turns = None if seen.prior_turns is None else R @ seen.prior_turns
+        seen = replace(seen, view=_over_floor(seen.view, R, t), prior_turns=turns)
+        fits.append(_on_floor(body, seen, moved, betas, stages[2:], count))
     on_step(STEPS * len(tracks))
     return fits, view
 
@@ -111,24 +112,24 @@ def _over_floor(view: View, R: torch.Tensor, t: torch.Tensor) -> View:
 def told_by(body: BodyModel, seen: Observations, guess: Guess) -> tuple[Observations, torch.Tensor, torch.Tensor]:
     """A guess as what a fit is drawn to, and as the state (T,49) and betas (1,10) that it starts from.
 
-    The pelvis is not drawn: its angles are the world's, which is not yet known, and landmarks tell it well.
+    The pelvis is drawn as a whole: its angles are the world's, of which no regressor knows.
     """
     like = seen.keypoints_2d
     poses, trans, betas, sigma = (torch.as_tensor(part).to(like) for part in (guess.poses, guess.trans, guess.betas, guess.sigma))
     sigma = sigma * GUESS_SPREAD
-    sigma[:, :3] = torch.inf
+    of_pelvis, sigma[:, :3] = sigma[:, 0].clone(), torch.inf
     state = torch.cat([trans, poses], 1)
     if seen.view.R.dim() > 2:  # a guess knows nothing of the frames before
         level = torch.as_tensor(R_CAM_LEVEL).to(like)
         state = _moved(body, state, betas[None], seen.view.R.mT @ level, like.new_zeros(3), 1.0)
-    return replace(seen, prior_poses=poses, prior_sigma=sigma), state, betas[None]
+    turns = posed(body, state, betas[None])[1].rotations[:, 0]
+    return replace(seen, prior_poses=poses, prior_sigma=sigma, prior_turns=turns, prior_turns_sigma=of_pelvis), state, betas[None]
 
 
 def _explains(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> bool:
-    """Is the median limb within a small part of the person's size in the image of where it was seen?"""
-    limbs = seen.keypoints_2d[:, list(LIMB_LANDMARKS), :2]
-    size = (limbs.amax(1) - limbs.amin(1)).amax(-1)
-    return bool(np.nanmedian((missed(body, seen, state, betas) / size).cpu().numpy()) < _EXPLAINED)
+    """Is the median limb where it was seen, to within a few centimetres?"""
+    metres = depth_of(seen.view, state) / seen.view.focal
+    return bool(np.nanmedian((missed(body, seen, state, betas) * metres).cpu().numpy()) < _EXPLAINED_M)
 
 
 def missed(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> torch.Tensor:
@@ -172,10 +173,9 @@ def _counter(on_step: Callable[[int], None], start: int) -> Callable[[], None]:
 def _moved(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, R: torch.Tensor, t: torch.Tensor, nearer: float) -> torch.Tensor:
     """The same motion, its distance from the camera (the origin) times `nearer`, after the world turned by R, (3,3) or (T,3,3), and
     shifted by t (3,)."""
-    shape = body.shape(betas)
-    posed = pose_chain(shape, torch.zeros(len(state), dtype=torch.long, device=state.device), state[:, 3:], state[:, :3])
-    frame, pelvis = shape.frames[0, 0], posed.positions[:, 0]
+    shape, chains = posed(body, state, betas)
+    frame, pelvis = shape.frames[0, 0], chains.positions[:, 0]
     moved = state.clone()
     moved[:, :3] = nearer * (R @ pelvis[..., None])[..., 0] + t - (pelvis - state[:, :3])
-    moved[:, 3:6] = torch.as_tensor(pelvis_angles((frame.T @ R @ posed.rotations[:, 0] @ frame).cpu().numpy())).to(moved)
+    moved[:, 3:6] = torch.as_tensor(pelvis_angles((frame.T @ R @ chains.rotations[:, 0] @ frame).cpu().numpy())).to(moved)
     return moved

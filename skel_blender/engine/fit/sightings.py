@@ -25,7 +25,7 @@ _KNEES = [3 + DOF_INDEX["knee_angle_r"], 3 + DOF_INDEX["knee_angle_l"]]
 
 def sightings(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor, observed: np.ndarray) -> Sightings:
     """Of a person fitted in a level camera's axes: state (T,49), betas (1,10), observed (T,) bool."""
-    positions = _posed(body, state, betas)[1].positions
+    positions = posed(body, state, betas)[1].positions
     ankles = positions[:, _ANKLES].mean(1)
     pelvis, neck = positions[:, JOINT_INDEX["pelvis"]], positions[:, JOINT_INDEX["thorax"]]
     trunk, legs, whole = (torch.nn.functional.normalize(axis, dim=-1) for axis in (neck - pelvis, pelvis - ankles, neck - ankles))
@@ -42,11 +42,12 @@ def sightings(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
 
 def places(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, points: Points) -> np.ndarray:
     """(T,K,3) m, where the points of one person are, betas (1,10)."""
-    shape, posed = _posed(body, state, betas)
-    return pose_points(shape, _one(state), posed, points)[0].cpu().numpy()
+    shape, chains = posed(body, state, betas)
+    return pose_points(shape, _one(state), chains, points)[0].cpu().numpy()
 
 
-def _posed(body: BodyModel, state: torch.Tensor, betas: torch.Tensor) -> tuple[Shape, Posed]:
+def posed(body: BodyModel, state: torch.Tensor, betas: torch.Tensor) -> tuple[Shape, Posed]:
+    """The shape and the chains of one person, state (T,49), betas (1,10)."""
     shape = body.shape(betas)
     return shape, pose_chain(shape, _one(state), state[:, 3:], state[:, :3])
 

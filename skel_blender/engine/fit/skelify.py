@@ -22,7 +22,8 @@ from .solver import Bounds, Solution, solve
 from .start import first_state, guesses
 
 BETA = 2.5  # standard deviations, the widest shape: a wrong distance must not make giants and dwarfs
-SIGHT_TERMS = (sight.keypoints, sight.landmarks, sight.targets, sight.pins, floor.contacts, inertia.extremities, inertia.turning)
+SIGHT_TERMS = (sight.keypoints, sight.landmarks, sight.targets, sight.pins, floor.contacts,
+               inertia.extremities, inertia.turning, inertia.facing)  # fmt: skip
 PRIOR_TERMS = (priors.stance, priors.limits, priors.usual_shape, priors.smoothness)
 
 
