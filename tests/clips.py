@@ -17,6 +17,7 @@ import pytest
 DATA = Path(__file__).resolve().parent / "data"
 WALKER = DATA / "tfjs_pose1.mp4"
 PORTRAIT = DATA / "tfjs_pose.jpg"
+WALKERS = DATA / "vtest_290.jpg"  # six small people from above, two of them side by side
 
 
 @dataclass(frozen=True)

@@ -64,22 +64,25 @@ def panorama(seed: int = 0, height: int = 1024) -> np.ndarray:
 def views(scene: np.ndarray, through: Shot, blur: int = 1, noise: float = 0.0) -> Iterator[np.ndarray]:
     """RGB frames of a panorama. Each is the mean of `blur` moments of half a frame before and after its own; noise in grey levels."""
     random = np.random.default_rng(1)
+    grain = [random.normal(0, noise, (*through.size[::-1], 3)).astype(np.int16) for _ in range(3)] if noise else []
     last = len(through.focal) - 1
     path = Rotation.from_matrix(through.turns)
     for frame in range(last + 1):
         step = (path[min(frame + 1, last)] * path[frame].inv()).as_rotvec()
         moments = [Rotation.from_rotvec(step * ((k + 0.5) / blur - 0.5)).as_matrix() @ through.turns[frame] for k in range(blur)]
-        image = np.mean([_view(scene, through.K(frame), turn, through.size) for turn in moments], axis=0)
-        yield np.clip(image + random.normal(0, noise, image.shape), 0, 255).astype(np.uint8) if noise else image.astype(np.uint8)
+        image = sum(_view(scene, through.K(frame), turn, through.size).astype(np.int16) for turn in moments) // blur
+        if noise:
+            image += np.roll(grain[frame % 3], int(random.integers(image.size)))
+        yield np.clip(image, 0, 255).astype(np.uint8)
 
 
 def _view(scene: np.ndarray, K: np.ndarray, turn: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     u, v = np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5)
-    rays = np.stack([u, v, np.ones_like(u)], axis=-1) @ (turn.T @ np.linalg.inv(K)).T
-    east, south = np.arctan2(rays[..., 0], rays[..., 2]), np.arctan2(rays[..., 1], np.hypot(rays[..., 0], rays[..., 2]))
+    pixels = np.stack([u, v, np.ones_like(u)]).reshape(3, -1).astype(np.float32)
+    x, y, z = ((turn.T @ np.linalg.inv(K)).astype(np.float32) @ pixels).reshape(3, *u.shape)
     height = scene.shape[0]
-    column, row = (east / np.pi + 1) * height, (south / np.pi + 0.5) * height
-    return cv2.remap(scene, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    column, row = (np.arctan2(x, z) / np.float32(np.pi) + 1) * height, (np.arctan2(y, np.hypot(x, z)) / np.float32(np.pi) + 0.5) * height
+    return cv2.remap(scene, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
 
 
 def seen_through(images: Iterable[np.ndarray], K: np.ndarray, through: Shot) -> Iterator[np.ndarray]:

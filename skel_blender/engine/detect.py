@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +21,10 @@ CLEAR = 0.72  # quality that no thing has
 READINGS = 5  # kept of a frame that has several
 SAME_PERSON = 0.5  # similarity from which two poses of one image are one person
 _ODD = 0.12  # mismatch of 2D and 3D from which a pose is none; people in any posture stay under 0.07
+STILL = 2.0  # mean change in grey levels of a window under which nothing in it moves: the noise of compressed video stays below
+_PATCH = 32
+_REFUSED = 64
+_TURNS = [k * np.pi / 4 for k in range(1, 8)]
 _WINDOW_M = (1.9, 1.55, 2.3)
 
 
@@ -93,15 +98,22 @@ class PeopleFinder:
 
     def __init__(self, networks: Networks) -> None:
         self._net = networks
+        self._refused: deque[tuple[Roi, np.ndarray]] = deque(maxlen=_REFUSED)  # windows that showed nobody, and what was seen there
 
-    def search(self, image: np.ndarray, levels: int, known: list[np.ndarray]) -> list[Pose]:
-        """People of an RGB image (H,W,3) that are none of `known` [(33,3)], best first; `levels` as in crops.tiles."""
-        found = []
-        for roi in self._windows(image, levels):
-            if not any(_explains(pose, roi) for pose in known):
-                pose = self._settled(image, roi)
-                if acceptable(pose, image.shape[1::-1], NEW):
-                    found.append(pose)
+    def search(self, image: np.ndarray, levels: int, upright: bool, known: list[np.ndarray]) -> list[Pose]:
+        """People of an RGB image (H,W,3) that are none of `known` [(33,3)], best first.
+
+        levels: as in crops.tiles, of what BlazePose's detector is shown; upright: whether to look for who stands or walks, too.
+        """
+        found: list[Pose] = []
+        for roi in self._windows(image, levels, upright, known):
+            if self._was_refused(image, roi) or any(_explains(points, roi) for points in [*known, *(pose.keypoints_2d for pose in found)]):
+                continue
+            pose = self._settled(image, roi)
+            if acceptable(pose, image.shape[1::-1], NEW):
+                found.append(pose)
+            else:
+                self._refused.append((roi, _patch(image, roi)))
         taken = list(known)
         kept = []
         for pose in sorted(found, key=quality, reverse=True):
@@ -128,14 +140,7 @@ class PeopleFinder:
         sure = quality(found[0]) > SURE and likelihood(found[0]) > SURE * (0.2 + SURE)
         looked = thorough and not sure
         if looked:
-            turns = [k * np.pi / 4 for k in range(8)]
-            for window in _around(expected):
-                found += self._turned(image, window, turns, likelihood)
-                best = max(found, key=likelihood)
-                if likelihood(best) > SURE * (0.2 + SURE):
-                    break
-                if likelihood(best) > 0:
-                    turns = [best.next_roi.angle - window.angle + k * np.pi / 6 for k in (-1, 0, 1)]
+            found += self._all_around(image, expected, likelihood)
         return [p for p in sorted(found, key=likelihood, reverse=True)[:READINGS] if likelihood(p) > 0], looked
 
     def confirm(self, image: np.ndarray, pose: Pose) -> bool:
@@ -143,13 +148,28 @@ class PeopleFinder:
         window = pose.next_roi.scaled(1.4)
         return any(_explains(pose.keypoints_2d, roi) for roi, _ in self._net.detect(image, window, DETECTED))
 
+    def _all_around(self, image: np.ndarray, expected: Expected, likelihood: Callable[[Pose], float]) -> list[Pose]:
+        """Poses of windows of several sides, which are mostly enough, then of turned ones, until one is likely."""
+        windows, turns = _around(expected), [0.0]
+        found: list[Pose] = []
+        for number, window in enumerate(windows + windows):
+            found += self._turned(image, window, turns, likelihood)
+            best = max(found, key=likelihood)
+            if likelihood(best) > SURE * (0.2 + SURE):
+                break
+            if number == len(windows) - 1:
+                turns = _TURNS
+            elif number >= len(windows) and likelihood(best) > 0:
+                turns = [best.next_roi.angle - window.angle + k * np.pi / 6 for k in (-1, 0, 1)]
+        return found
+
     def _turned(self, image: np.ndarray, window: Roi, turns: list[float], likelihood: Callable[[Pose], float]) -> list[Pose]:
         """The three likeliest poses of a window turned by each of `turns` rad, and what a second look makes of them."""
         poses = sorted((self._net.landmarks(image, window.turned(turn)) for turn in turns), key=likelihood, reverse=True)[:3]
         return poses + [self._net.landmarks(image, pose.next_roi) for pose in poses if likelihood(pose) > 0]
 
-    def _windows(self, image: np.ndarray, levels: int) -> list[Roi]:
-        """Where the detector sees people, on the whole image and on tiles, best first."""
+    def _windows(self, image: np.ndarray, levels: int, upright: bool, known: list[np.ndarray]) -> list[Roi]:
+        """Where BlazePose's detector sees people, on the whole image and on tiles, best first; then where somebody may be upright."""
         height, width = image.shape[:2]
         seen: list[tuple[float, Roi]] = []
         for index, tile in enumerate(tiles(width, height, levels)):
@@ -157,11 +177,19 @@ class PeopleFinder:
                 # a body larger than the tile is seen only in part: a larger tile has it whole
                 if index == 0 or (roi.size < 1.2 * tile.size and np.abs(roi.center - tile.center).max() < tile.size / 2):
                     seen.append((score, roi))
+        ordered = [roi for _, roi in sorted(seen, key=lambda entry: -entry[0])]
+        if upright:
+            ordered += [roi for roi in self._net.upright(image) if not any(_in_body(points, roi.center) for points in known)]
         kept: list[Roi] = []
-        for _, roi in sorted(seen, key=lambda entry: -entry[0]):
+        for roi in ordered:
             if not any(_same_window(roi, other) for other in kept):
                 kept.append(roi)
         return kept
+
+    def _was_refused(self, image: np.ndarray, roi: Roi) -> bool:
+        """Whether the landmark network saw nobody in about this window when it showed the same as now."""
+        near = [(window, patch) for window, patch in self._refused if _same_window(window, roi)]
+        return any(np.abs(_patch(image, window) - patch).mean() < STILL for window, patch in near)
 
     def _settled(self, image: np.ndarray, roi: Roi) -> Pose:
         """The pose in a window; a second look where the first says that the window was far off."""
@@ -174,6 +202,10 @@ class PeopleFinder:
             return pose
         again = self._net.landmarks(image, new)
         return again if quality(again) >= 0.9 * quality(pose) else pose
+
+
+def _patch(image: np.ndarray, roi: Roi) -> np.ndarray:
+    return roi.cut(image, _PATCH).astype(np.float32)
 
 
 def _around(expected: Expected) -> list[Roi]:
@@ -192,6 +224,13 @@ def _explains(keypoints_2d: np.ndarray, roi: Roi) -> bool:
     """Whether a known pose is what the detector saw in a window: hips at its centre and of its size."""
     hips = keypoints_2d[23:25, :2].mean(0)
     return float(np.hypot(*(hips - roi.center))) < 0.15 * roi.size and 0.3 < extent(keypoints_2d) / roi.size < 1.2
+
+
+def _in_body(keypoints_2d: np.ndarray, place: np.ndarray) -> bool:
+    """Whether a place in the image is between the shoulders and the knees of a pose (33,3)."""
+    shoulders, hips, knees = (keypoints_2d[pair, :2].mean(0) for pair in ([11, 12], [23, 24], [25, 26]))
+    line = np.linspace([shoulders, hips], [hips, knees], 9).reshape(-1, 2)
+    return float(np.hypot(*(line - place).T).min()) < 0.1 * extent(keypoints_2d)
 
 
 def _like_size(pose: Pose, expected: Expected) -> float:

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..messages import SkelError
 from .crops import Roi, between
+from .pedestrians import Pedestrians
 
 LANDMARKS = 33
 _DETECTOR_SIDE, _LANDMARK_SIDE = 224, 256
@@ -45,11 +46,16 @@ class Networks(Protocol):
 
     def detect(self, image: np.ndarray, window: Roi, threshold: float) -> list[tuple[Roi, float]]: ...
 
+    def upright(self, image: np.ndarray) -> list[Roi]: ...
+
     def landmarks(self, image: np.ndarray, roi: Roi) -> Pose: ...
 
 
 class Landmarker:
-    """Detector and landmark network of a pose_landmarker .task file. Raises SkelError when the file is missing or is no such bundle."""
+    """Detector and landmark network of a pose_landmarker .task file, and the detector of upright people that OpenCV has.
+
+    Raises SkelError when the file is missing or is no such bundle.
+    """
 
     def __init__(self, model_path: Path) -> None:
         try:
@@ -62,6 +68,7 @@ class Landmarker:
         self._detector = _network(models[0], threads)
         self._landmarks = _network(models[1], threads)
         self._anchors = _anchors()
+        self._pedestrians = Pedestrians()
 
     def detect(self, image: np.ndarray, window: Roi, threshold: float) -> list[tuple[Roi, float]]:
         """People's windows inside `window` of an RGB image (H,W,3), with scores >= threshold, best first."""
@@ -74,6 +81,10 @@ class Landmarker:
             hips, tip = window.to_image(points[:2].astype(float))
             found.append((between(hips, tip, _REACH), float(scores[index])))
         return found
+
+    def upright(self, image: np.ndarray) -> list[Roi]:
+        """Windows of an RGB image (H,W,3) in which somebody may stand or walk, the likeliest first."""
+        return self._pedestrians.windows(image)
 
     def landmarks(self, image: np.ndarray, roi: Roi) -> Pose:
         """The pose of the person in a window of an RGB image (H,W,3), whatever the score."""

@@ -15,6 +15,7 @@ from .landmarker import Pose
 _STILL = 2.0  # mean change in grey levels of a window under which nothing in it moves: the noise of compressed video stays below
 _CERTAIN = 0.85  # mean quality of a person who may stand as still as a thing
 _PATCH = 32
+_NEW_LOOK = 0.15  # weight of the clothes of one frame
 _SEEN = 0.6  # share of a person's frames in which he is seen
 _VELOCITY_FRAMES = 5
 _WINDOW_FRAMES = 15
@@ -25,6 +26,7 @@ _MEMORY_FRAMES = 1000
 class Person:
     """Somebody's readings by frame number, the chosen one of a frame first."""
 
+    clothes: np.ndarray  # (6,3) as he is known to wear them, see clothes.clothes
     readings: dict[int, list[Pose]] = field(default_factory=dict)
     last: int = -1  # the latest frame in which he was seen
     credit: float = 0.0  # thorough looks that are left; earned by being seen well, so that a blurred figure far off costs little
@@ -36,6 +38,10 @@ class Person:
     def see(self, frame: int, readings: list[Pose]) -> None:
         self.readings[frame] = readings
         self.last = max(self.last, frame)
+
+    def wear(self, seen: np.ndarray) -> None:
+        """Take clothes (6,3) that were just seen into what he is known to wear."""
+        self.clothes = self.clothes + _NEW_LOOK * (seen - self.clothes)
 
     def pose(self, frame: int) -> Pose:
         return self.readings[frame][0]
@@ -82,6 +88,6 @@ class Person:
     def absorb(self, later: Person, meeting: int) -> None:
         """Go on as `later` from the frame where both meet; what was read here since is dropped."""
         self.readings = {n: r for n, r in self.readings.items() if n <= meeting} | later.readings
-        self.last = later.last
+        self.last, self.clothes = later.last, later.clothes
         self.checks += later.checks
         self.changes += later.changes

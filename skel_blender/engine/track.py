@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from .clothes import clothes, unlike
 from .detect import SURE, Expected, PeopleFinder, quality, same_body, scale, similarity
 from .landmarker import Landmarker, Pose
 from .person import Person
@@ -19,10 +20,13 @@ from .tracks import Track, finished
 from .video import Source
 
 SEARCH_S = 0.5  # seconds between looks at the whole image
+UPRIGHT_EVERY = 3  # such looks for one that looks for upright people, too, which takes as long as all the rest
 CONFIRM_S = 0.2  # seconds between checks that a track is a person
 CREDIT_S = 2.0  # seconds of thorough looks that somebody can save up
 LOST_S = 1.5  # seconds that somebody may be hidden and still be the same person
 BUFFER_BYTES = 400e6
+_NEAR_M = 1.2  # between two people who may be mistaken for each other
+_OTHER_CLOTHES = 20.0  # grey levels up to which clothes may be the same
 _LEVELS, _QUICK_LEVELS = 3, 2
 
 
@@ -34,6 +38,7 @@ class Tracker:
         self._fps = fps
         self._buffer: deque[tuple[int, np.ndarray]] = deque()
         self._next_search = 0
+        self._searches = 0
         self.people: list[Person] = []
 
     def add(self, number: int, image: np.ndarray) -> None:
@@ -44,10 +49,12 @@ class Tracker:
         self._follow(active, number, image)
         due = number >= self._next_search
         if due or not active or any(number - p.last == 1 for p in active):
-            self._search(active, number, image, _LEVELS if due else _QUICK_LEVELS)
-            self._next_search = number + interval if due else self._next_search
+            upright = due and self._searches % UPRIGHT_EVERY == 0
+            self._search(active, number, image, _LEVELS if due else _QUICK_LEVELS, upright)
+        if due:
+            self._next_search, self._searches = number + interval, self._searches + 1
         self._buffer.append((number, image))
-        while len(self._buffer) > min(room, 2 * interval):
+        while len(self._buffer) > min(room, UPRIGHT_EVERY * interval):
             self._buffer.popleft()
 
     def _follow(self, active: list[Person], number: int, image: np.ndarray) -> None:
@@ -55,6 +62,7 @@ class Tracker:
         for person in active:
             expected = person.expect(number, 1)
             readings = self._look(person, number, image, expected)
+            readings = [r for r in readings if not self._is_of_another(r, person, active, image)]
             if readings:
                 age = min(len(person.readings) / self._fps, 1.0)
                 found.append((similarity(readings[0].keypoints_2d, expected.keypoints_2d) + age, person, readings))
@@ -65,6 +73,16 @@ class Tracker:
             if free:
                 taken.append(free[0].keypoints_2d)
                 person.see(number, free)
+                if quality(free[0]) > SURE:
+                    person.wear(clothes(image, free[0].keypoints_2d))
+
+    def _is_of_another(self, pose: Pose, person: Person, active: list[Person], image: np.ndarray) -> bool:
+        """Whether a pose wears what somebody else near it is known to wear, rather than what the person does."""
+        reach = _NEAR_M * scale(pose)[0]
+        near = [p for p in active if p is not person and np.hypot(*(p.pose(p.last).next_roi.center - pose.next_roi.center)) < reach]
+        seen = clothes(image, pose.keypoints_2d)
+        own = unlike(person.clothes, seen)
+        return own > _OTHER_CLOTHES and any(unlike(p.clothes, seen) < 0.6 * own for p in near)
 
     def _look(self, person: Person, number: int, image: np.ndarray, expected: Expected) -> list[Pose]:
         """Readings of a person, with as much effort as he has credit for; the unsure are now and then checked by the detector."""
@@ -75,16 +93,18 @@ class Tracker:
             person.check(image, readings[0], self._finder)
         return readings
 
-    def _search(self, active: list[Person], number: int, image: np.ndarray, levels: int) -> None:
+    def _search(self, active: list[Person], number: int, image: np.ndarray, levels: int, upright: bool) -> None:
         known = [p.pose(number).keypoints_2d for p in active if number in p.readings]
-        found = self._finder.search(image, levels, known)
+        found = self._finder.search(image, levels, upright, known)
         hidden = [p for p in active if number not in p.readings]
         cost = np.array([[self._distance(p, pose, number) for p in hidden] for pose in found]).reshape(len(found), len(hidden))
-        matched = {int(i): hidden[j] for i, j in zip(*linear_sum_assignment(cost), strict=True) if cost[i, j] < 1}
+        worn = [clothes(image, pose.keypoints_2d) for pose in found]
+        dressed = np.array([[unlike(p.clothes, seen) for p in hidden] for seen in worn]).reshape(cost.shape) / (3 * _OTHER_CLOTHES)
+        matched = {int(i): hidden[j] for i, j in zip(*linear_sum_assignment(cost + dressed), strict=True) if cost[i, j] < 1}
         for index, pose in enumerate(found):
             person = matched.get(index)
             if person is None:
-                person = Person(credit=0.2 * self._fps)
+                person = Person(worn[index], credit=0.2 * self._fps)
                 self.people.append(person)
             person.see(number, [pose])
             self._backward(person, number)

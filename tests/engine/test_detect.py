@@ -30,7 +30,7 @@ def portrait() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def pose(finder, portrait) -> Pose:
-    found = finder.search(portrait, 1, [])
+    found = finder.search(portrait, 1, False, [])
     assert len(found) == 1
     return found[0]
 
@@ -115,18 +115,54 @@ def test_a_small_person_is_found_on_tiles(finder, portrait):
     height = 170
     small = cv2.resize(portrait, (round(height * portrait.shape[1] / portrait.shape[0]), height), interpolation=cv2.INTER_AREA)
     canvas[700 : 700 + height, 1300 : 1300 + small.shape[1]] = small
-    found = finder.search(canvas, 3, [])
+    found = finder.search(canvas, 3, False, [])
     assert len(found) == 1
     middle = found[0].keypoints_2d[LIMBS, :2].mean(0)
     assert np.abs(middle - [1300 + small.shape[1] / 2, 700 + height / 2]).max() < 40
 
 
+def test_everybody_is_found_in_a_picture_of_small_people_and_nobody_else(finder):
+    image = cv2.cvtColor(cv2.imread(str(clips.WALKERS)), cv2.COLOR_BGR2RGB)
+    middles = [(158, 189), (272, 211), (313, 192), (372, 266), (605, 185), (631, 188)]
+    found = np.array([pose.keypoints_2d[LIMBS, :2].mean(0) for pose in finder.search(image, 2, True, [])])
+    assert len(found) == len(middles)
+    assert np.abs(np.subtract(sorted(found.tolist()), middles)).max() < 8
+
+
+class Scarecrow:
+    """Networks in whose images something stands that is no person; they count the looks at it."""
+
+    looks = 0
+
+    def detect(self, image, window, threshold):
+        return []
+
+    def upright(self, image):
+        return [Roi(np.array([150.0, 100.0]), 120.0, 0.0)]
+
+    def landmarks(self, image, roi):
+        self.looks += 1
+        return Pose(np.zeros((33, 3)), np.zeros((33, 3)), 0.05, roi)
+
+
+def test_a_thing_that_was_refused_is_looked_at_again_only_when_it_changes():
+    networks = Scarecrow()
+    finder = PeopleFinder(networks)
+    image = np.full((200, 300, 3), 100, np.uint8)
+    noisy = image + (np.indices((200, 300)).sum(0) % 2).astype(np.uint8)[..., None]
+    looks = []
+    for picture in (image, image, noisy, image + 9):
+        assert finder.search(picture, 1, True, []) == []
+        looks.append(networks.looks)
+    assert looks == [1, 1, 1, 2]
+
+
 def test_nobody_is_found_twice_and_known_people_are_confirmed(finder, pose, portrait):
     wide = np.hstack([portrait, portrait])
-    found = finder.search(wide, 3, [])
+    found = finder.search(wide, 3, True, [])
     assert len(found) == 2
     assert not same_body(found[0].keypoints_2d, found[1].keypoints_2d)
-    assert finder.search(portrait, 3, [pose.keypoints_2d]) == []
+    assert finder.search(portrait, 3, True, [pose.keypoints_2d]) == []
     assert finder.confirm(portrait, pose)
     assert not finder.confirm(np.full_like(portrait, 128), pose)
 
@@ -136,7 +172,7 @@ def test_an_image_of_nobody_has_nobody(finder, seed):
     rng = np.random.default_rng(seed)
     blobs = cv2.GaussianBlur(rng.integers(0, 255, (480, 640, 3)).astype(np.float32), (0, 0), 9)
     blobs = ((blobs - blobs.min()) / np.ptp(blobs) * 255).astype(np.uint8)
-    assert finder.search(blobs, 3, []) == []
+    assert finder.search(blobs, 3, True, []) == []
 
 
 def test_a_bad_model_file_gets_a_sentence(tmp_path):

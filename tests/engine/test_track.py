@@ -66,7 +66,7 @@ class Stage:
         number = int(image[0, 0, 0])
         return number, [p for p in (actor(number) for actor in self.script) if p is not None]
 
-    def search(self, image, levels, known):
+    def search(self, image, levels, upright, known):
         number, present = self._present(image)
         fresh = [p for p in present if not any(same_body(p.keypoints_2d, k) for k in known)]
         return fresh if number in self.searchable else []
@@ -75,7 +75,6 @@ class Stage:
         _, present = self._present(image)
         near = [p for p in present if np.hypot(*(p.next_roi.center - expected.roi.center)) < 0.5 * PX_PER_M]
         return sorted(near, key=lambda p: np.hypot(*(p.next_roi.center - expected.roi.center))), False
-
 
     def confirm(self, image, pose):
         return bool(pose.keypoints_2d[:, 2].mean() > 0.5)
@@ -110,6 +109,35 @@ def test_two_people_who_pass_each_other_keep_their_identity():
     hidden = next(t for t in tracks if hips_x(t)[0] > 400)
     assert not hidden.observed[18:23].any() and hidden.observed[[17, 23]].all()
     assert (hidden.keypoints_2d[18:23, :, 2] == 0).all()
+
+
+def test_two_people_side_by_side_are_told_apart_by_what_they_wear():
+    def ahead(n):
+        return pose_at(160 + 15 * n, 0.7 * n)
+
+    def behind(n):
+        return None if 20 <= n < 23 else pose_at(120 + 15 * n, 0.9 * n)
+
+    class Close(Stage):
+        """While the one behind is hidden, who looks for either sees the one ahead in the other's window alone."""
+
+        def follow(self, image, expected, thorough):
+            number = int(image[0, 0, 0])
+            if not 20 <= number < 23:
+                return super().follow(image, expected, thorough)
+            follows_behind = abs(expected.roi.center[0] - 120 - 15 * number) < 20
+            return ([ahead(number)] if follows_behind else []), False
+
+    tracker = Tracker(Close([ahead, behind], searchable=[0, *range(23, 60)]), FPS)
+    for number in range(40):
+        image = np.full_like(IMAGE, 4 * number)
+        image[:, 105 + 15 * number : 140 + 15 * number] = (200, 30, 30)
+        image[:, 140 + 15 * number : 190 + 15 * number] = (20, 30, 120)
+        image[0, 0, 0] = number
+        tracker.add(number, image)
+    tracks = finished(tracker.people, FPS, 0, 39, (1280, 720))
+    starts_ends = sorted((round(float(hips_x(t)[0])), round(float(hips_x(t)[-1]))) for t in tracks)
+    assert starts_ends == [(120, 120 + 15 * 39), (160, 160 + 15 * 39)]
 
 
 def test_somebody_found_late_is_followed_back_to_where_he_came_in():

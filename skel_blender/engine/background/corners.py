@@ -104,9 +104,7 @@ def _follow(before: np.ndarray, after: np.ndarray, points: np.ndarray, guess: np
     """Where points (N,2) are in `after`, and (N,) whether they were found there."""
     start = None if guess is None else np.ascontiguousarray(guess, np.float32)
     levels, flags = (_LEVELS, 0) if guess is None else (_LEVELS_GUESSED, cv2.OPTFLOW_USE_INITIAL_FLOW)
-    there, found, _ = cv2.calcOpticalFlowPyrLK(
-        before, after, points, start, winSize=_WINDOW, maxLevel=levels, criteria=_STOP, flags=flags
-    )
+    there, found, _ = cv2.calcOpticalFlowPyrLK(before, after, points, start, winSize=_WINDOW, maxLevel=levels, criteria=_STOP, flags=flags)
     return there.reshape(-1, 2), found.reshape(-1) > 0
 
 

@@ -75,7 +75,7 @@ class Keyframes:
 
 
 def chained(stances: list[Stance], longer: float) -> np.ndarray:
-    """(T,3,3) turns of frames whose stances assume a focal length that is longer than the true one: small pans and tilts are as much larger."""
+    """(T,3,3) turns of frames whose stances assume a focal length so much longer than the true one: their pans and tilts are too small."""
     turns = np.array([stance.turn for stance in stances])
     steps = Rotation.from_matrix(turns[1:] @ turns[:-1].transpose(0, 2, 1)).as_rotvec() * (longer, longer, 1.0)
     told = [np.eye(3)]

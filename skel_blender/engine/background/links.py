@@ -19,8 +19,8 @@ _AREA_PX = 80
 class Link:
     """Corners p (n,2) px in frame i and q (n,2) in frame j, of the reduced image; agree (n,): on the motion that most follow.
 
-    still: part of the image with corners in which most stay in place; shift: median px by which those that agree do not; share: how many agree;
-    spread: the part of the image between these.
+    still: part of the image with corners in which most stay in place; shift: median px by which those that agree moved; share: how many
+    agree; spread: the part of the image between these.
     """
 
     i: int

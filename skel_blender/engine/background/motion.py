@@ -18,8 +18,10 @@ _MOVED_PX, _MOST, _SPREAD, _STAY = 1.0, 0.5, 0.15, 0.2
 _FRAMES, _PART = 3, 0.02  # so many frames, at least, and such a part of them, must show it
 _ALONG = 0.5  # of the way that a corner moved, what a turn may leave that is the reason
 _EXPLAINED_PX = 3.0  # of the reduced image
-_ZOOM, _BETTER = 0.02, 0.6  # least range of the zoom, and what it must leave of the residual
-_TOLD = 0.01  # deviation of the focal length's log with which the turns tell it
+# Least range of the zoom, what it may leave of the residual, and of the background: what comes nearer grows, but not all of it alike.
+_ZOOM, _BETTER, _GROWS = 0.02, 0.6, 0.1
+# The turns tell the focal length with such a deviation of its log, over such an angle, where so much of the background is not explained.
+_TOLD, _TURNED, _WALKS = 0.03, np.radians(3), 0.3
 _LENSES = (0.4, 8.0)  # focal lengths over the image's longer side
 
 
@@ -28,8 +30,9 @@ class Findings:
     """How far to trust a motion.
 
     unexplained: share of the background's corners that no turn explains; high where the camera walks past things that are near.
-    cuts: frames that share nothing with those before them: the camera is taken to go on as it stood. blind: how many frames show too
-    little background: the camera is taken to turn evenly through them. lens_told: whether the turns told the focal length.
+    cuts: frames, counted from the motion's first, that share nothing with those before them: the camera is taken to go on as it stood.
+    blind: how many frames show too little background: the camera is taken to turn evenly through them. lens_told: whether the turns
+    told the focal length.
     """
 
     unexplained: float = 0.0
@@ -40,9 +43,7 @@ class Findings:
 
 def moves(links: list[Link], count: int) -> bool:
     """Whether the links of `count` frames show that the camera moves. What moves before a camera that stands leaves something in place."""
-    shown = {
-        link.j for link in links if link.shift > _MOVED_PX and link.share > _MOST and link.spread >= _SPREAD and link.still < _STAY
-    }
+    shown = {link.j for link in links if link.shift > _MOVED_PX and link.share > _MOST and link.spread >= _SPREAD and link.still < _STAY}
     return len(shown) >= _enough(count)
 
 
@@ -51,7 +52,12 @@ def _enough(count: int) -> float:
 
 
 def confirmed(links: Links, cameras: Cameras) -> bool:
-    """Whether the cameras' turns are why the corners moved: a crowd, water or the noise of compression may look alike between two frames."""
+    """Whether the cameras' turns are why the corners moved: between two frames a crowd, water or noise may look alike.
+
+    Where more than half of the frames tell nothing, the others are not believed either.
+    """
+    if len(np.unique(links.j)) < 0.5 * len(cameras.zoom):
+        return False
     way = np.linalg.norm(links.q - links.p, axis=-1)
     off = residuals(links, cameras)
     count = np.maximum(links.known.sum(1), 1)
@@ -69,14 +75,25 @@ def solve(links: Links, start: Cameras, side: float, lens_known: bool) -> tuple[
     zoomed = bundle(links, start, True, True)  # a lens that is known is so at the middle of the zoom only
     zooms = _zooms(links, fitted.cameras, zoomed.cameras)
     fitted = zoomed if zooms else fitted
-    told = not lens_known and fitted.deviation < _TOLD and _LENSES[0] < fitted.cameras.focal / side < _LENSES[1]
+    told = not lens_known and _told(links, fitted, side)
     if zooms:
         fitted = _about_middle(links, fitted, start.focal, told)
     elif not told and not lens_known:
         fitted = bundle(links, start, False, False)
     cuts, blind = _holes(links, len(start.zoom))
-    off = residuals(links, fitted.cameras)[links.known]
-    return fitted.cameras, Findings(float((off > _EXPLAINED_PX).mean()), cuts, blind, told)
+    return fitted.cameras, Findings(_unexplained(links, fitted.cameras), cuts, blind, told)
+
+
+def _unexplained(links: Links, cameras: Cameras) -> float:
+    return float((residuals(links, cameras)[links.known] > _EXPLAINED_PX).mean())
+
+
+def _told(links: Links, fitted: Fitted, side: float) -> bool:
+    """Whether the turns tell the focal length: they go far enough, nothing else moves the background, and it is that of a lens."""
+    ahead = fitted.cameras.turns[:, 2]
+    turned = 2 * np.arccos(np.clip(ahead @ ahead.mean(0) / np.linalg.norm(ahead.mean(0)), -1, 1)).max()
+    likely = _LENSES[0] < fitted.cameras.focal / side < _LENSES[1]
+    return bool(fitted.deviation < _TOLD and turned > _TURNED and likely and _unexplained(links, fitted.cameras) < _WALKS)
 
 
 def _zooms(links: Links, still: Cameras, zoomed: Cameras) -> bool:
@@ -85,7 +102,7 @@ def _zooms(links: Links, still: Cameras, zoomed: Cameras) -> bool:
     without, with_it = (
         float(np.sqrt((np.minimum(residuals(links, cameras), _EXPLAINED_PX)[links.known] ** 2).mean())) for cameras in (still, zoomed)
     )
-    return bool(high - low > _ZOOM and with_it < _BETTER * without)
+    return bool(high - low > _ZOOM and with_it < _BETTER * without and _unexplained(links, zoomed) < _GROWS)
 
 
 def _about_middle(links: Links, fitted: Fitted, focal: float, told: bool) -> Fitted:
@@ -93,7 +110,7 @@ def _about_middle(links: Links, fitted: Fitted, focal: float, told: bool) -> Fit
     cameras = fitted.cameras
     middle = float(np.median(cameras.zoom))
     if told:
-        return replace(fitted, cameras=Cameras(cameras.turns, cameras.focal * float(np.exp(middle)), cameras.zoom - middle))
+        return replace(fitted, cameras=replace(cameras, focal=cameras.focal * float(np.exp(middle)), zoom=cameras.zoom - middle))
     anchor = int(np.abs(cameras.zoom - middle).argmin())
     return bundle(links, Cameras(cameras.turns, focal, cameras.zoom - cameras.zoom[anchor]), False, True, anchor)
 

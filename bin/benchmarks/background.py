@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns and zoom of a camera from its background, where both are known exactly: `./bin/benchmark background [CLIP] [--people]`.
+
+The footage is made here: a made-up panorama seen by cameras that turn, zoom, shake and stand, and CLIP, footage of a still camera, seen
+through a virtual camera in its place. Sports2D's demo.mp4 is such a clip (BSD-3-Clause; `pip download --no-deps sports2d==0.8.34`, unzip,
+Sports2D/Demo). With --people the one in CLIP who goes farthest is followed by such a camera, too, and reconstructed: his joints against
+those from CLIP itself, as the root of the mean square of their distances after one similarity over all frames.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from bin.benchmarks.report import head, parser, row
+from skel_blender import environment
+from skel_blender.engine.background import Background
+from skel_blender.engine.camera import intrinsics
+from skel_blender.engine.metrics import similarity
+from skel_blender.engine.pipeline import Options, reconstruct
+from skel_blender.engine.video import open_source
+from skel_blender.take import Person, Take
+from tests.virtual_camera import Shot, compare, panorama, seen_through, shake, shot, views
+
+_FPS, _FOCAL = 30.0, 600.0
+_WINDOW = (560, 620)  # px of the camera that follows somebody
+_COLUMNS = ("footage", "frames", "lens", "turn off, median deg", "most", "lens off %", "zoom off, median %", "most", "unexplained %")
+
+
+def made_up() -> dict[str, tuple[Shot, dict[str, float]]]:
+    """Name -> the camera and how its footage is spoilt."""
+    n = 120
+    part = np.linspace(0, 1, n)
+    there_and_back = 1 - np.abs(2 * part - 1)
+    hand = shake(n, _FPS, 0.3)
+    shots = {
+        "still": (np.zeros(n), 0, 0, _FOCAL, {}),
+        "still, grainy": (np.zeros(n), 0, 0, _FOCAL, {"noise": 8}),
+        "in the hand, 0.3 deg": (*hand, _FOCAL, {}),
+        "in the hand, 0.05 deg": (*hand / 6, _FOCAL, {"noise": 2}),
+        "pan of 100 deg and back": (100 * there_and_back, 0, 0, _FOCAL, {}),
+        "pan of 100 deg and back, grainy": (100 * there_and_back, 0, 0, _FOCAL, {"noise": 8}),
+        "pan of 60 deg, motion blur": (60 * part, 0, 0, _FOCAL, {"blur": 6}),
+        "all around": (360 * np.linspace(0, 1, 2 * n), 0, 0, _FOCAL, {}),
+        "roll of 40 deg": (np.zeros(n), 0, 40 * there_and_back, _FOCAL, {}),
+        "zoom of 1.6": (np.zeros(n), 0, 0, _FOCAL * (1 + 0.6 * there_and_back), {}),
+        "everything": (hand[0] + 60 * there_and_back, hand[1] + 10 * part, hand[2], _FOCAL * (1 + 0.3 * np.sin(7 * part)), {"noise": 4}),
+    }
+    return {name: (shot(*told), spoilt) for name, (*told, spoilt) in shots.items()}
+
+
+def score(name: str, images: Iterable[np.ndarray], truth: Shot) -> list[str]:
+    """Lines of the table: with the lens known and not."""
+    background, seconds, frames = Background(truth.size), 0.0, 0
+    for frame, image in enumerate(images):
+        begin = time.thread_time()
+        background.see(frame, image, [])
+        seconds, frames = seconds + time.thread_time() - begin, frames + 1
+    lines = []
+    for lens in ("not known", "known"):
+        K = intrinsics(truth.size, None, float(np.median(truth.focal)) if lens == "known" else None)
+        motion = background.motion(K, lens == "known")
+        if motion is None:
+            return [row([name, frames, "", "stands still"] + [""] * 5)]
+        off, ratio = compare(motion, truth)
+        zoom = 100 * np.abs(ratio / np.median(ratio) - 1)
+        told = lens == "known" or background.findings.lens_told
+        cells = [f"{np.median(off):.3f}", f"{off.max():.3f}", f"{100 * abs(np.median(ratio) - 1):.2f}" if told else "not told"]
+        cells += ["exactly 1", ""] if (motion.zoom == 1).all() else [f"{np.median(zoom):.3f}", f"{zoom.max():.3f}"]
+        lines.append(row([name, frames, lens, *cells, f"{100 * background.findings.unexplained:.0f}"]))
+    print(f"{name}: {1e3 * seconds / frames:.1f} ms a frame", flush=True)
+    return lines
+
+
+def virtual(clip: Path) -> tuple[Iterable[np.ndarray], Shot]:
+    """The clip as a camera in the hand sees it that pans, tilts and zooms inside its image."""
+    source = open_source([clip])
+    w, h = source.size
+    phase = 2 * np.pi * np.arange(source.count) / source.count
+    hand = shake(source.count, float(source.fps), 0.1)
+    K = intrinsics(source.size, None, 0.9 * max(w, h))
+    focal = 0.9 * 960 * (1.25 + 0.15 * np.sin(phase))
+    through = shot(3 * np.sin(2 * phase) + hand[0], 1.5 * np.sin(3 * phase) + hand[1], hand[2], focal, (960, round(960 * h / w)))
+    return seen_through((image for _, image in source), K, through), through
+
+
+def follow(clip: Path, person: Person, K: np.ndarray, out: Path) -> None:
+    """Write what a camera with the same lens sees that turns in the clip's place after a person's hips."""
+    source = open_source([clip], (int(person.frames[0]), int(person.frames[-1])))
+    hips = gaussian_filter1d(person.keypoints_2d[:, [23, 24], :2].mean(1).astype(float), 12, axis=0)
+    x, y = ((np.clip(hips, np.array(_WINDOW) / 2, source.size - np.array(_WINDOW) / 2) - K[:2, 2]) / K[0, 0]).T
+    through = shot(np.degrees(np.arctan(x)), -np.degrees(np.arctan(y * np.cos(np.arctan(x)))), 0.0, K[0, 0], _WINDOW)
+    film = cv2.VideoWriter(str(out), cv2.VideoWriter_fourcc(*"mp4v"), float(source.fps), _WINDOW)
+    for image in seen_through((image for _, image in source), K, through):
+        film.write(image[..., ::-1])
+    film.release()
+
+
+def apart(take: Take, person: Person) -> float:
+    """m, how far the nearest of a take's people is from a person, whose first frame is the take's frame 0."""
+    found = []
+    for other in take.people:
+        _, rows, own = np.intersect1d(other.frames + person.frames[0], person.frames, return_indices=True)
+        if len(rows) > len(person.frames) / 2:
+            points, truth = other.joints()[rows].reshape(-1, 3), person.joints()[own].reshape(-1, 3)
+            found.append(float(np.sqrt(((similarity(points[None], truth[None])[0] - truth) ** 2).sum(1).mean())))
+    return min(found, default=float("nan"))
+
+
+def people(clip: Path) -> str:
+    """The table of who is followed."""
+    model = str(environment.landmark_model(environment.default_root()))
+    source = open_source([clip])
+    K = intrinsics(source.size, None, 0.9 * max(source.size))
+    still = reconstruct(Options(inputs=(str(clip),), model=model, focal_length=float(K[0, 0])))
+    person = max(still.people, key=lambda one: float(np.ptp(one.keypoints_2d[:, [23, 24], 0].mean(1))))
+    lines = [head(["camera", "lens px (true)", "joints off, cm"])]
+    with tempfile.TemporaryDirectory() as folder:
+        film = Path(folder) / "followed.mp4"
+        follow(clip, person, K, film)
+        for camera, name in (("auto", "turns"), ("still", "taken for still")):
+            take = reconstruct(Options(inputs=(str(film),), model=model, camera=camera))
+            lines.append(row([name, f"{take.camera.K[0, 0]:.0f} ({K[0, 0]:.0f})", f"{100 * apart(take, person):.1f}"]))
+    return "\n".join(lines)
+
+
+def main(argv: list[str]) -> int:
+    """Print the tables."""
+    arguments = parser("background", __doc__)
+    arguments.add_argument("clip", nargs="?", type=Path, help="a video of a still camera")
+    arguments.add_argument("--people", action="store_true", help="reconstruct somebody in it, followed by a camera")
+    options = arguments.parse_args(argv)
+    if options.people and options.clip is None:
+        arguments.error("--people needs a clip.")
+    scene = panorama(height=1536)
+    lines = [head(_COLUMNS)]
+    for name, (truth, spoilt) in made_up().items():
+        lines += score(name, views(scene, truth, **spoilt), truth)
+    if options.clip is not None:
+        images, truth = virtual(options.clip)
+        lines += score(f"{options.clip.name} through a virtual camera", images, truth)
+        source = open_source([options.clip])
+        lines += score(f"{options.clip.name} as it is", (image for _, image in source), shot(np.zeros(source.count), size=source.size))
+    print("\n" + "\n".join(lines), flush=True)
+    if options.people:
+        print("\n" + people(options.clip))
+    return 0
