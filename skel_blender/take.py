@@ -27,7 +27,6 @@ from .take_checks import TRIANGLE as TRIANGLE
 from .take_checks import validate
 
 FORMAT, VERSION = "skel_blender take", 3
-_READABLE = (1, 2, 3)
 _MOST_BYTES = 4 << 30
 
 
@@ -225,7 +224,7 @@ def _arrays(stream: IO[bytes]) -> dict[str, np.ndarray]:
 def _unpack(arrays: dict[str, np.ndarray], name: str) -> Take:
     if str(arrays.get("format")) != FORMAT:
         raise SkelError("bad_take", f"{name} is not a Take.", "Choose a .npz that Reconstruct wrote.")
-    if int(arrays["version"]) not in _READABLE:
+    if not 1 <= int(arrays["version"]) <= VERSION:
         raise SkelError("bad_take", f"{name} is a Take of version {arrays['version']}, this program reads up to {VERSION}.",
                         "Use the matching version of skel_blender or reconstruct the clip again.")  # fmt: skip
     people = []

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HSMR over a clip: batches, memory, who is in which patch, and from the patches' cameras to the footage's."""
+"""HSMR over a clip: who is in which patch, and from the patches' cameras to the footage's."""
 
-import contextlib
 import os
-import threading
-import time
 from fractions import Fraction
 
 import numpy as np
@@ -15,8 +12,7 @@ torch = pytest.importorskip("torch")
 from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.camera import R_CAM_LEVEL  # noqa: E402
 from skel_blender.engine.regress import load_hsmr  # noqa: E402
-from skel_blender.engine.regress.hsmr import HsmrRegressor, Prediction, batches, cameras, network, regressor  # noqa: E402
-from skel_blender.engine.regress.hsmr.ahead import ahead  # noqa: E402
+from skel_blender.engine.regress.hsmr import HsmrRegressor, Prediction, cameras, regressor  # noqa: E402
 from skel_blender.engine.regress.hsmr.batches import Batches  # noqa: E402
 from skel_blender.engine.regress.hsmr.boxes import person_boxes  # noqa: E402
 from skel_blender.engine.regress.hsmr.branches import continuous  # noqa: E402
@@ -27,6 +23,7 @@ from skel_blender.kinematics import axis_rotation, joint_rotations  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 from tests import skel_file  # noqa: E402
 from tests.engine import hsmr_file  # noqa: E402
+from tests.engine.hsmr_file import Small  # noqa: E402
 
 SIZE = (640, 480)
 
@@ -39,165 +36,6 @@ def checkpoint(tmp_path_factory):
 @pytest.fixture(scope="module")
 def body(tmp_path_factory):
     return load_body(skel_file.write(tmp_path_factory.mktemp("skel") / "skel_male.pkl", "male"))
-
-
-class Small:
-    """A network whose card holds `most` patches; what it says of a patch is its first byte."""
-
-    device, large = torch.device("cpu"), False
-
-    def __init__(self, most, error=None):
-        self.most, self.sizes, self.error = most, [], error or torch.OutOfMemoryError("no room")
-
-    def taken(self, pixels):
-        if len(pixels) > self.most:
-            raise self.error
-        self.sizes.append(len(pixels))
-
-    def of_pixels(self, pixels):
-        self.taken(pixels)
-        first = pixels[:, 0, 0, :1].float()
-        return Prediction(first.expand(-1, 46), first.expand(-1, 10), first.expand(-1, 3), first[..., None].expand(-1, 24, 6))
-
-
-def _marked(count):
-    return [np.full((256, 192, 3), number, np.uint8) for number in range(count)]
-
-
-def test_patches_keep_their_order_in_batches():
-    small = Small(100)
-    assert Batches(small, 8)(_marked(21)).cam[:, 0].tolist() == list(range(21))
-    assert small.sizes == [8, 8, 5]
-
-
-def test_every_idle_core_works_on_a_batch_of_a_large_network(monkeypatch):
-    """Three at once: each waits until the others have come."""
-    monkeypatch.setattr(batches, "_idle_cores", lambda: 3)
-    large, together = Small(4), threading.Barrier(3, timeout=10)
-    large.large = True
-    taken = large.taken
-    monkeypatch.setattr(large, "taken", lambda pixels: (together.wait(), taken(pixels)))
-    assert Batches(large, 4)(_marked(24)).cam[:, 0].tolist() == list(range(24))
-    assert large.sizes == [4] * 6
-
-
-def test_cores_that_torch_uses_are_not_idle(monkeypatch):
-    monkeypatch.setattr(batches.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"num_physical_cores": 6})
-    found = []
-    for threads in (1, 2, 6, 12):
-        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-        found.append(batches._idle_cores())
-    assert found == [6, 3, 1, 1]
-
-
-@pytest.mark.parametrize("said", [None, "CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"])
-def test_a_batch_without_room_is_halved_and_so_are_the_next(said):
-    small = Small(3, said and RuntimeError(said))
-    run = Batches(small, 16)
-    assert run(_marked(37)).poses[:, 5].tolist() == list(range(37))
-    assert run.size == 2 and max(small.sizes) == 2
-    assert small.sizes == [2] * 18 + [1]
-
-
-def test_another_error_is_not_taken_for_a_lack_of_room():
-    with pytest.raises(RuntimeError, match="mat1"):
-        Batches(Small(0, RuntimeError("mat1 and mat2 shapes cannot be multiplied")), 4)(_marked(2))
-
-
-def test_a_card_without_room_for_one_patch_is_an_error_of_one_sentence():
-    with pytest.raises(SkelError) as caught:
-        Batches(Small(0), 4)(_marked(2))
-    assert caught.value.code == "no_memory"
-
-
-def test_a_place_on_the_card_is_filled_only_when_it_was_read(monkeypatch):
-    """The order of what is put on the two streams, which are written down instead of run."""
-    told, real = [], torch.empty
-
-    class Stream:
-        def wait_event(self, event):
-            told.append(("wait", self.name, event.number))
-
-        def wait_stream(self, other):
-            told.append(("wait", self.name, other.name))
-
-    class Event:
-        count = 0
-
-        def __init__(self):
-            self.number, Event.count = Event.count, Event.count + 1
-
-        def record(self, stream):
-            told.append(("record", stream.name, self.number))
-
-        def synchronize(self):
-            told.append(("synchronize", "", self.number))
-
-    own, main = Stream(), Stream()
-    own.name, main.name = "copy", "main"
-    monkeypatch.setattr(torch.cuda, "Stream", lambda device: own)
-    monkeypatch.setattr(torch.cuda, "Event", Event)
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: main)
-    monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
-    monkeypatch.setattr(torch, "empty", lambda *size, pin_memory=False, **named: real(*size, **named))
-    run = Batches(Small(100), 4)
-    run._slots = batches._Slots(4, torch.device("cpu"))
-    assert run(_marked(10)).cam[:, 0].tolist() == list(range(10))
-    copied, used = {1: 1, 0: 0}, {1: 3, 0: 2}  # the numbers of the two places' events
-    wanted = [("wait", "copy", "main")]  # the places' memory may have been somebody else's
-    for place in (1, 0, 1):
-        wanted += [("synchronize", "", copied[place]), ("wait", "copy", used[place]), ("record", "copy", copied[place]),
-                   ("wait", "main", copied[place]), ("record", "main", used[place])]  # fmt: skip
-    assert told == wanted
-
-
-def test_a_card_without_room_for_the_network_is_an_error_of_one_sentence(checkpoint, monkeypatch):
-    def full(*_):
-        raise torch.OutOfMemoryError("no room")
-
-    monkeypatch.setattr(network, "load_backbone", full)
-    with pytest.raises(SkelError) as caught:
-        load_hsmr(checkpoint)
-    assert caught.value.code == "no_memory"
-
-
-def test_no_patches_give_empty_predictions():
-    assert [part.shape for part in Batches(Small(1), 4)([])] == [(0, 46), (0, 10), (0, 3), (0, 24, 6)]
-
-
-def test_items_are_made_ahead_but_not_further_than_asked():
-    made = []
-    items = ahead((made.append(n) or n for n in range(100)), 3)
-    assert next(items) == 0
-    _until(lambda: len(made) >= 5)
-    time.sleep(0.05)
-    assert len(made) == 5  # one is used, three wait, one is at the door
-    assert list(items) == list(range(1, 100))
-
-
-def test_an_error_ahead_is_raised_where_the_items_are_used():
-    def items():
-        yield 1
-        raise SkelError("gone", "It is gone.", "Find it.")
-
-    with pytest.raises(SkelError, match="gone"):
-        list(ahead(items(), 2))
-
-
-def test_who_leaves_early_ends_the_thread():
-    before = threading.active_count()
-    for _ in ahead(iter(range(10**9)), 2):
-        break
-    _until(lambda: threading.active_count() == before)
-
-
-def _until(true):
-    end = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
 
 def test_angles_go_on_through_both_branches_and_full_turns():
     """A smooth motion, cut to the ranges that the representation gives back."""
