@@ -85,6 +85,17 @@ def _view(scene: np.ndarray, K: np.ndarray, turn: np.ndarray, size: tuple[int, i
     return cv2.remap(scene, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
 
 
+def distorted(images: Iterable[np.ndarray], K: np.ndarray, k1: float) -> Iterator[np.ndarray]:
+    """Frames of a lens K (3,3) px as one sees them that bends: k1 is OpenCV's first radial coefficient."""
+    places = None
+    for image in images:
+        if places is None:
+            pixels = np.stack(np.meshgrid(*(np.arange(side, dtype=float) for side in image.shape[1::-1])), axis=-1)
+            straight = cv2.undistortPoints(pixels.reshape(-1, 1, 2), K, np.array([k1, 0.0, 0.0, 0.0]), P=K)
+            places = straight.reshape(*image.shape[:2], 2).astype(np.float32)
+        yield cv2.remap(image, places[..., 0], places[..., 1], cv2.INTER_LINEAR)
+
+
 def seen_through(images: Iterable[np.ndarray], K: np.ndarray, through: Shot) -> Iterator[np.ndarray]:
     """RGB frames of a still camera with lens K (3,3) px as a virtual one in its place sees them."""
     for frame, image in enumerate(images):

@@ -17,7 +17,7 @@ from skel_blender.engine.background import Background
 from skel_blender.engine.background.bundle import Cameras, bundle
 from skel_blender.engine.background.links import KEPT, Links
 from skel_blender.engine.camera import CameraMotion, intrinsics
-from tests.virtual_camera import Shot, compare, panorama, shake, shot, views
+from tests.virtual_camera import Shot, compare, distorted, panorama, shake, shot, views
 
 SCENE = panorama(height=768)
 SIZE = (480, 270)
@@ -57,6 +57,14 @@ def test_a_pan_tells_turns_and_lens_and_ends_where_it_began():
     assert np.median(off) < 0.05 and off.max() < 0.15
     assert (motion.zoom == 1).all() and np.allclose(ratio, 1, atol=0.005)
     assert np.degrees(Rotation.from_matrix(motion.turns[0] @ motion.turns[-1].T).magnitude()) < 0.05
+
+
+@pytest.mark.parametrize("k1", [-0.1, 0.05])
+def test_a_lens_that_bends_is_not_taken_for_a_longer_one(k1):
+    truth = camera(30 * np.linspace(0, 1, 40))
+    motion = motion_of(distorted(views(SCENE, truth, noise=2), truth.K(0), k1))
+    off, ratio = compare(motion, truth)
+    assert off.max() < 0.3 and np.allclose(ratio, 1, atol=0.02)
 
 
 def test_turns_are_about_the_middle_of_all_directions_and_count_from_the_first_frame():

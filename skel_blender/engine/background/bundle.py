@@ -64,17 +64,15 @@ class Fitted:
     deviation: float
 
 
-def bundle(links: Links, cameras: Cameras, focal: bool, zoom: bool, anchor: int = 0) -> Fitted:
-    """The cameras that explain the links best. Whether the focal length is free, and the zoom but of the frame `anchor`.
-
-    The lens's distortion is free where the zoom is not: it would pass for another focal length, and with a zoom for almost anything.
-    """
+def bundle(links: Links, cameras: Cameras, focal: bool, zoom: bool, anchor: int = 0, bend: bool = False) -> Fitted:
+    """The cameras that explain the links best. Whether the focal length is free, the zoom but of the frame `anchor`, and the lens's
+    distortion: left out, that passes for another focal length; together with a zoom it would pass for almost anything."""
     count = len(cameras.zoom)
     free = np.ones((count, 4), bool)
     free[0, :3] = False
     free[:, 3] = zoom
     free[anchor, 3] = False
-    free = np.flatnonzero(np.append(free, [focal, not zoom]))
+    free = np.flatnonzero(np.append(free, [focal, bend]))
     scale, last = _LOOSE_PX, False
     assumed, lens = cameras.focal, (_TIGHT_PX / np.array([_LENS, _BEND])) ** 2
     for _ in range(_STEPS):

@@ -18,6 +18,7 @@ _MOVED_PX, _MOST, _SPREAD, _STAY = 1.0, 0.5, 0.15, 0.2
 _FRAMES, _PART = 3, 0.02  # so many frames, at least, and such a part of them, must show it
 _ALONG = 0.5  # of the way that a corner moved, what a turn may leave that is the reason
 _EXPLAINED_PX = 3.0  # of the reduced image
+_STRAIGHTER = 0.96  # of the residual's median, what a distortion may leave
 # Least range of the zoom, what it may leave of the residual, and of the background: what comes nearer grows, but not all of it alike.
 _ZOOM, _BETTER, _GROWS = 0.02, 0.6, 0.1
 # The turns tell the focal length with such a deviation of its log, over such an angle, where so much of the background is not explained.
@@ -71,7 +72,7 @@ def solve(links: Links, start: Cameras, side: float, lens_known: bool) -> tuple[
 
     The zoom is exactly 1 and the focal length the start's unless the links tell otherwise.
     """
-    fitted = bundle(links, start, not lens_known, False)
+    fitted = _through_lens(links, start, not lens_known)
     zoomed = bundle(links, start, True, True)  # a lens that is known is so at the middle of the zoom only
     zooms = _zooms(links, fitted.cameras, zoomed.cameras)
     fitted = zoomed if zooms else fitted
@@ -82,6 +83,13 @@ def solve(links: Links, start: Cameras, side: float, lens_known: bool) -> tuple[
         fitted = bundle(links, start, False, False)
     cuts, blind = _holes(links, len(start.zoom))
     return fitted.cameras, Findings(_unexplained(links, fitted.cameras), cuts, blind, told)
+
+
+def _through_lens(links: Links, start: Cameras, focal: bool) -> Fitted:
+    """Without a zoom, and with the lens's distortion where it is needed: it costs the focal length some of its accuracy."""
+    straight, bent = (bundle(links, start, focal, False, bend=bend) for bend in (False, True))
+    without, with_it = (np.median(residuals(links, fitted.cameras)[links.agree]) for fitted in (straight, bent))
+    return bent if with_it < _STRAIGHTER * without else straight
 
 
 def _unexplained(links: Links, cameras: Cameras) -> float:
