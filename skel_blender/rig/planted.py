@@ -55,8 +55,8 @@ def _reached(values: np.ndarray, rest: tuple[np.ndarray, np.ndarray], wanted: np
         off = (firm[..., None] * (wanted - now.places)).reshape(len(eased), -1)
         return now, off, (off**2).sum(axis=1) + (eased**2).sum(axis=1)
 
-    now, off, cost = missed(eased)
     for _ in range(_ROUNDS):
+        now, off, cost = missed(eased)
         rows = (firm[..., None, None] * now.carried() * ease).reshape(*off.shape, CHANNELS)
         normal = rows.swapaxes(1, 2) @ rows + np.eye(CHANNELS)
         damped = normal + damping[:, None, None] * np.eye(CHANNELS) * np.diagonal(normal, axis1=1, axis2=2)[:, None]
@@ -65,7 +65,6 @@ def _reached(values: np.ndarray, rest: tuple[np.ndarray, np.ndarray], wanted: np
         better = found < cost
         eased = np.where(better[:, None], tried, eased)
         damping = np.where(better, damping / _LESS, damping * _MORE)
-        now, off, cost = missed(eased)
     return values + ease[:, None] * eased.T
 
 
