@@ -44,16 +44,18 @@ def toward(rays: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class CameraMotion:
-    """How a camera turns and zooms about its place, over T consecutive frames of a clip from frame `first` on.
+    """How a camera turns, zooms and goes, over T consecutive frames of a clip from frame `first` on.
 
-    turns (T,3,3): x_frame = turns x_view takes axes of the view, about the middle of all directions, to those of a frame's camera; both
-    OpenCV's. zoom (T,): a frame's focal length over that of K (3,3) px, the view's lens.
+    turns (T,3,3) and places (T,3): x_frame = turns (x_view - places) takes axes of the view, about the middle of all directions and places,
+    to those of a frame's camera; both OpenCV's. The places' unit is not known; None: the camera stays in its place. zoom (T,): a frame's
+    focal length over that of K (3,3) px, the view's lens.
     """
 
     first: int
     K: np.ndarray
     turns: np.ndarray
     zoom: np.ndarray
+    places: np.ndarray | None = None
 
     def lenses(self, frames: np.ndarray) -> np.ndarray:
         """(n,3,3) px, K of the clip's frames (n,)."""
@@ -64,6 +66,12 @@ class CameraMotion:
     def turned(self, frames: np.ndarray) -> np.ndarray:
         """(n,3,3) turns of the clip's frames (n,)."""
         return self.turns[np.asarray(frames) - self.first]
+
+    def placed(self, frames: np.ndarray) -> np.ndarray:
+        """(n,3) places in the clip's frames (n,), about the middle of all; zero where the camera stays."""
+        if self.places is None:
+            return np.zeros((len(frames), 3))
+        return (self.places - self.places.mean(axis=0))[np.asarray(frames) - self.first]
 
 
 @dataclass(frozen=True)
@@ -85,11 +93,13 @@ class Sightings:
     """What one person tells about the floor, in a level camera's y-up axes; each part may be empty.
 
     feet (N,3) m are resting sole points, bodies (M,3) unit axes of the body standing upright, trunks (L,3) of the trunk anyhow.
+    eyes (N,3) m: where the camera was that saw the feet; None: in the origin.
     """
 
     feet: np.ndarray
     bodies: np.ndarray
     trunks: np.ndarray
+    eyes: np.ndarray | None = None
 
 
 def find_floor(people: list[Sightings]) -> Floor:
@@ -100,7 +110,8 @@ def find_floor(people: list[Sightings]) -> Floor:
     """
     feet = np.concatenate([person.feet for person in people])
     whose = np.repeat(np.arange(len(people)), [len(person.feet) for person in people])
-    rays = feet / np.linalg.norm(feet, axis=1, keepdims=True)
+    rays = feet - np.concatenate([np.zeros_like(person.feet) if person.eyes is None else person.eyes for person in people])
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
     weight = 1.0 / (_DEPTH_M * np.sqrt(_crowd(feet)))
     bodies, bodies_weight = _share([person.bodies for person in people], _BODY, _BODIES)
     trunks, trunks_weight = _share([person.trunks for person in people], _TRUNK, _TRUNKS)

@@ -30,6 +30,7 @@ from .video import Source, open_source
 
 REGRESSORS = ("lift", "hsmr", "stance")
 CAMERAS = ("auto", "still")  # "auto" looks at the background for turns and zooms
+_STAYS_M = 0.01  # what a camera goes that does not leave its place
 _FIT_STEP_S = 5e-4  # first guess of a fit's time per step and frame; the measured rate takes over
 
 
@@ -98,12 +99,14 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     guesses = regressor and regressor(source, tracks, body, lenses, lambda done, total: clock.tell("poses", done, total))
     fits, view = fit_people(tracks, body, K, float(source.fps), lambda done: clock.tell("fit", done, STEPS * len(tracks)),
                             guesses=guesses, motion=motion)  # fmt: skip
+    if motion is not None and motion.places is not None:
+        emit(_way(view))
     found = [(track, fit) for track, fit in zip(tracks, fits) if fit is not None]
     if len(found) < len(tracks):
         emit(Log("warning", f"{len(tracks) - len(found)} of {len(tracks)} tracks were left out, as no body explains them."))
     if not found:
         raise _nobody(source)
-    return _take(source, options, body, found, view, motion)
+    return _take(source, options, body, found, K, view, motion)
 
 
 def _regressor(options: Options, body: BodyModel, device: torch.device, emit: Callable[[Event], None]) -> Regressor | None:
@@ -157,22 +160,27 @@ def _motion(background: Background, K: np.ndarray, lens_known: bool, emit: Calla
     return motion
 
 
-def _take(source: Source, options: Options, body: BodyModel, found: list[tuple[Track, Fit]], view: View,
-          motion: CameraMotion | None) -> Take:  # fmt: skip
+def _way(view: View) -> Log:
+    """What the user is told of a camera that left its place."""
+    eye = view.eye.cpu().numpy()
+    metres = np.linalg.norm(np.diff(eye, axis=0), axis=1).sum()
+    if metres < _STAYS_M:
+        text = "The camera leaves its place, and no feet rest that tell how far: people seem to move instead."
+        return Log("warning", f"{text} Solve the clip's camera in Blender, and place the take by it.")
+    return Log("info", f"The camera goes {metres:.1f} m; that is taken out of people's motion.")
+
+
+def _take(source: Source, options: Options, body: BodyModel, found: list[tuple[Track, Fit]], K: np.ndarray,
+          view: View, motion: CameraMotion | None) -> Take:  # fmt: skip
     frames = np.array(source.frame_numbers)
-    world_to_cam = np.eye(4)
-    world_to_cam[:3, :3] = view.R.cpu().numpy() @ R_ZUP_YUP.T
-    world_to_cam[:3, 3] = view.t.cpu().numpy()
-    world_to_cam = np.tile(world_to_cam, (len(frames), 1, 1))
-    zoom = None
-    if motion is not None:
-        turns = motion.turned(frames)
-        world_to_cam[:, :3] = turns @ world_to_cam[:, :3]
-        zoom = motion.zoom if np.ptp(motion.zoom) > 0 else None
+    world_to_cam = np.tile(np.eye(4), (len(frames), 1, 1))
+    world_to_cam[:, :3, :3] = view.R.cpu().numpy() @ R_ZUP_YUP.T
+    world_to_cam[:, :3, 3] = view.t.cpu().numpy()
+    zoom = None if motion is None or np.ptp(motion.zoom) == 0 else motion.zoom
     people = [_person(f"Person {k + 1}", body, track, fit) for k, (track, fit) in enumerate(found)]
     return Take(
         source=str(source.path.resolve()), fps=source.fps, frames=frames, image_size=source.size,
-        camera=Camera(view.K.cpu().numpy(), world_to_cam, zoom), people=people,
+        camera=Camera(K, world_to_cam, zoom), people=people,
         producer="skel_blender engine", settings=json.dumps(asdict(options)),
     )  # fmt: skip
 

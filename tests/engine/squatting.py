@@ -33,7 +33,7 @@ class Squat:
 
 
 def imaged(motion: CameraMotion | None = None) -> Squat:
-    """The squats before a camera that looks down by 10 degrees, with noise of 2 px and of 20 mm."""
+    """The squats before a camera that looks down by 10 degrees and moves, its places in metres, with noise of 2 px and of 20 mm."""
     body = load_body("male")
     poses, trans = _squats(body)
     shape, one = body.shape(torch.zeros(1, 10, dtype=torch.float64)), torch.zeros(FRAMES, dtype=torch.long)
@@ -44,7 +44,7 @@ def imaged(motion: CameraMotion | None = None) -> Squat:
     frames = np.arange(FRAMES)
     lenses = np.tile(intrinsics(SIZE), (FRAMES, 1, 1)) if motion is None else motion.lenses(frames)
     if motion is not None:
-        markers = markers @ motion.turned(frames).swapaxes(-1, -2)
+        markers = (markers - motion.placed(frames)[:, None]) @ motion.turned(frames).swapaxes(-1, -2)
     return Squat(body, intrinsics(SIZE), _track(markers, lenses), joints, R)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""People before a camera that pans, rolls and zooms: they move as they did, not as the image does."""
+"""People before a camera that pans, rolls, zooms and goes: they move as they did, not as the image does."""
 
 from dataclasses import replace
 
@@ -21,16 +21,17 @@ class _Footage:
     fps = FPS
 
 
-def _sway() -> CameraMotion:
+def _sway(pan: float = 50.0, places: np.ndarray | None = None) -> CameraMotion:
     """Pans by 50 degrees, nods, rolls, and zooms in by a third."""
     when = np.linspace(0, 1, FRAMES)
     axes = (np.array([0.0, 1, 0]), np.array([1.0, 0, 0]), np.array([0.0, 0, 1]))
-    angles = np.radians([50 * (when - 0.5), 6 * np.sin(9 * when), 5 * np.sin(7 * when)])
-    pan, nod, roll = (axis_rotation(axis, angle) for axis, angle in zip(axes, angles))
-    return CameraMotion(0, intrinsics(SIZE), roll @ nod @ pan, 1 + when / 3)
+    angles = np.radians([pan * (when - 0.5), 6 * np.sin(9 * when), 5 * np.sin(7 * when)])
+    panned, nod, roll = (axis_rotation(axis, angle) for axis, angle in zip(axes, angles))
+    return CameraMotion(0, intrinsics(SIZE), roll @ nod @ panned, 1 + when / 3, places)
 
 
 def _fit(squat, motion, start):
+    """The fit, joints (T,24,3) m and up (3,) in the axes of the first frame's camera, and the camera."""
     guesses = None
     if start == "lift":
         K = np.tile(squat.K, (FRAMES, 1, 1)) if motion is None else motion.lenses(squat.track.frames)
@@ -38,34 +39,58 @@ def _fit(squat, motion, start):
     fits, view = fit_people([squat.track], squat.body, squat.K, FPS, guesses=guesses, motion=motion)
     state, one = torch.as_tensor(fits[0].state), torch.zeros(FRAMES, dtype=torch.long)
     posed = pose_chain(squat.body.shape(torch.as_tensor(fits[0].betas)[None]), one, state[:, 3:], state[:, :3])
-    return fits[0], view, view.see(posed.positions).numpy()
+    first = view.at(slice(0, 1))
+    return fits[0], first.see(posed.positions).numpy(), first.R.numpy().reshape(3, 3)[:, 1], view
+
+
+def _true(squat, motion):
+    """Joints and up in the same axes."""
+    if motion is None:
+        return squat.joints, squat.R[:, 1]
+    return (squat.joints - motion.placed(np.arange(1))) @ motion.turns[0].T, motion.turns[0] @ squat.R[:, 1]
+
+
+def _drift(joints, true):
+    """m, the farthest that the pelvis comes from where it was, an offset for all frames taken out."""
+    off = joints[:, 0] - true[:, 0]
+    return np.linalg.norm(off - np.median(off, 0), axis=-1).max()
 
 
 @pytest.mark.parametrize("start", ["stance", "lift"])
 def test_a_turning_camera_tells_as_much_as_a_still_one(start):
-    """The same squats, seen both ways: joints in the axes that the turns are counted from, feet on the floor, the world upright."""
-    motion, errors = _sway(), []
-    for moved in (None, motion):
-        squat = squatting.imaged(moved)
-        fit, view, joints = _fit(squat, moved, start)
+    """The same squats, seen both ways: joints, feet on the floor, the world upright."""
+    errors = []
+    for motion in (None, _sway()):
+        squat = squatting.imaged(motion)
+        fit, joints, up, _ = _fit(squat, motion, start)
+        true, true_up = _true(squat, motion)
         assert np.nanmedian(fit.reprojection_error) < 4 and fit.contacts.mean() > 0.5
-        up = view.R.numpy() @ [0, 1, 0]
-        assert np.degrees(np.arccos(np.clip(up @ (squat.R @ [0, 1, 0]), -1, 1))) < 6
-        errors.append(np.linalg.norm(joints - joints[:, :1] - (squat.joints - squat.joints[:, :1]), axis=-1).mean())
-        assert np.linalg.norm(joints[:, 0] - squat.joints[:, 0] - np.median(joints[:, 0] - squat.joints[:, 0], 0), axis=-1).max() < 0.12
+        assert np.degrees(np.arccos(np.clip(up @ true_up, -1, 1))) < 6
+        errors.append(np.linalg.norm(joints - joints[:, :1] - (true - true[:, :1]), axis=-1).mean())
+        assert _drift(joints, true) < 0.12
     assert errors[1] < 1.15 * errors[0] + 0.002
 
 
+@pytest.mark.parametrize("way", [(1.2, 0.0, 0.0), (0.0, -0.2, 1.5)])
+def test_feet_tell_how_far_a_camera_goes(way):
+    """It goes aside, or nearer and up; its path is told in a unit of its own."""
+    motion = _sway(20.0, np.linspace(0, 1, FRAMES)[:, None] * way)
+    squat = squatting.imaged(motion)
+    fit, joints, _, view = _fit(squat, replace(motion, places=motion.places / 3.7), "stance")
+    eye = view.eye.numpy()
+    assert np.linalg.norm(eye[-1] - eye[0]) == pytest.approx(np.linalg.norm(way), rel=0.05)
+    assert _drift(joints, _true(squat, motion)[0]) < 0.06 and fit.contacts.mean() > 0.8
+
+
 def test_without_its_turns_the_same_track_is_far_off():
-    squat = squatting.imaged(_sway())
-    _, _, joints = _fit(squat, None, "stance")
-    drift = joints[:, 0] - squat.joints[:, 0]
-    assert np.linalg.norm(drift - np.median(drift, 0), axis=-1).max() > 1.0
+    motion = _sway()
+    squat = squatting.imaged(motion)
+    fit, joints, _, _ = _fit(squat, None, "stance")
+    assert _drift(joints, _true(squat, motion)[0]) > 1.0
 
 
 def test_contacts_are_read_as_if_the_camera_stood_still():
     """A person who stands, before a camera that turns fast: the feet do not move."""
     motion = replace(_sway(), zoom=np.ones(FRAMES))
-    fit, _, _ = _fit(squatting.imaged(motion), motion, "stance")
-    still, _, _ = _fit(squatting.imaged(), None, "stance")
+    fit, still = (_fit(squatting.imaged(moved), moved, "stance")[0] for moved in (motion, None))
     assert (fit.contacts == still.contacts).mean() > 0.95

@@ -50,8 +50,8 @@ def unseen(seen: Observations, count: int) -> np.ndarray:
 
 
 def _speed(seen: Observations, depth: np.ndarray, sure: np.ndarray) -> np.ndarray:
-    """(T,10) m/s across the view; that the camera turns is taken out. Landmarks that are not `sure` (T,10) go straight on between those
-    that are."""
+    """(T,10) m/s across the view; that the camera turns and goes is taken out. Landmarks that are not `sure` (T,10) go straight on between
+    those that are."""
     pixels = seen.keypoints_2d[..., :2].cpu().numpy()[:, list(_LANDMARK)]
     if len(pixels) < 2:
         return np.zeros(pixels.shape[:2])
@@ -60,7 +60,7 @@ def _speed(seen: Observations, depth: np.ndarray, sure: np.ndarray) -> np.ndarra
     rays[..., :2] = (pixels - K[..., None, :2, 2]) / np.stack([K[..., 0, 0], K[..., 1, 1]], -1)[..., None, :]
     R = np.broadcast_to(R, (len(rays), 3, 3))
     rays = _bridged(rays @ R, sure) @ R.swapaxes(-1, -2)
-    velocity = _shifts(rays, R) * seen.fps * depth[:, None, None]
+    velocity = (_shifts(rays, R) * depth[:, None, None] + _passed(rays, R, seen.view.eye.cpu().numpy())) * seen.fps
     window = max(1, round(_WINDOW_S * seen.fps))
     return np.linalg.norm(uniform_filter1d(velocity, window, axis=0, mode="nearest"), axis=-1)
 
@@ -80,6 +80,14 @@ def _shifts(rays: np.ndarray, R: np.ndarray) -> np.ndarray:
     ahead = _flat(rays[1:] @ turns) - _flat(rays[:-1])
     behind = _flat(rays[1:]) - _flat(rays[:-1] @ turns.swapaxes(-1, -2))
     return np.concatenate([ahead[:1], 0.5 * (ahead[1:] + behind[:-1]), behind[-1:]])
+
+
+def _passed(rays: np.ndarray, R: np.ndarray, eye: np.ndarray) -> np.ndarray:
+    """(T,N,2) m by which the camera itself, turned by R (T,3,3), in the place eye (T,3) or (3,), passes points on the rays (T,N,3) in a
+    frame, across its view."""
+    went = np.gradient(np.broadcast_to(eye, (len(R), 3)), axis=0)
+    went = (R @ went[..., None])[:, None, :, 0]
+    return went[..., :2] - _flat(rays) * went[..., 2:]
 
 
 def _flat(rays: np.ndarray) -> np.ndarray:

@@ -30,6 +30,11 @@ class View:
         return points @ self.R.mT + self.t[..., None, :]
 
     @property
+    def eye(self) -> torch.Tensor:
+        """(3,) or (F,3) m, where the camera is in the world."""
+        return -(self.t[..., None, :] @ self.R)[..., 0, :]
+
+    @property
     def focal(self) -> torch.Tensor:
         """() or (F,) px, the mean of both axes."""
         return 0.5 * (self.K[..., 0, 0] + self.K[..., 1, 1])

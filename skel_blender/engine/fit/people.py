@@ -27,6 +27,7 @@ from .problem import depth_of, make_problem
 from .sightings import places, posed, sightings
 from .skelify import PRIOR_TERMS, SIGHT_TERMS, Result, skelify
 from .start import first_state
+from .travel import Steps, path_size
 
 # A loose fit that finds the basin, the fit, and two with the floor.
 STAGES = (Config(Weights(keypoint_m=0.05, robust=10.0), 12), Config(iterations=15), Config(iterations=12), Config(iterations=8))
@@ -55,12 +56,13 @@ class Fit:
 def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, on_step: Callable[[int], None] = lambda done: None,
                stages: tuple[Config, ...] | None = None, guesses: list[Guess] | None = None,
                motion: CameraMotion | None = None) -> tuple[list[Fit | None], View]:  # fmt: skip
-    """Fit every track by four stages (STAGES). Returns the fits and the camera in the world (model axes, floor at y = 0); where that turns
-    (`motion`), the one that its turns are counted from.
+    """Fit every track by four stages (STAGES). Returns the fits and the camera in the world (model axes, floor at y = 0); where that moves
+    (`motion`), in each of the motion's frames.
 
     A fit starts from the track's guess, if there are `guesses`; it then needs no loose fit to find the basin. Alone it is drawn to the
     relaxed stance all the same, as a camera's tilt is read from bodies that stand straight; on the floor it is drawn to the guess, as far
-    as the regressor is sure. A track that no body explains (a reflection, a statue, a tangle of two people) gets None. `on_step(done)`
+    as the regressor is sure. How far a camera went that leaves its place is told by the feet of those who were fitted as if it had not, but
+    for its turns. A track that no body explains (a reflection, a statue, a tangle of two people) gets None. `on_step(done)`
     hears of every step, of STEPS * len(tracks) at most.
     """
     like, stages = body.J_template, stages or STAGES
@@ -80,6 +82,11 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
     believed = [_explains(body, *person) for person in alone]
     if not any(believed):
         return [None] * len(tracks), view
+    if motion is not None:
+        size = _path_size(body, alone, believed, tracks, motion, fps)
+        ways = [_following(view, motion, track.frames, size) for track in tracks]
+        alone = [(replace(seen, view=way), _shifted(state, way.eye), betas) for (seen, state, betas), way in zip(alone, ways)]
+        view = _following(view, motion, motion.first + np.arange(len(motion.zoom)), size)
     floor = find_floor([sightings(body, *alone[k], tracks[k].observed) for k, good in enumerate(believed) if good])
     first = alone[believed.index(True)][1]
     R, t = (torch.as_tensor(part).to(like) for part in level_world(floor, first[0, :3].cpu().numpy()))
@@ -90,7 +97,7 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
             fits.append(None)
             continue
         count = _counter(on_step, len(tracks) * _ALONE + k * (STEPS - _ALONE))
-        moved = _moved(body, state, betas, R, t, floor.nearer(sum(believed[:k])))
+        moved = _moved(body, state, betas, R, t, floor.nearer(sum(believed[:k])), seen.view.eye)
         turns = None if seen.prior_turns is None else R @ seen.prior_turns
         seen = replace(seen, view=_over_floor(seen.view, R, t), prior_turns=turns)
         fits.append(_on_floor(body, seen, moved, betas, stages[2:], count))
@@ -98,15 +105,31 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
     return fits, view
 
 
-def _following(view: View, motion: CameraMotion, frames: np.ndarray) -> View:
-    """The camera in the frames (T,), each with its own lens and turn."""
-    K, turns = (torch.as_tensor(part).to(view.R) for part in (motion.lenses(frames), motion.turned(frames)))
-    return replace(view, K=K, R=turns @ view.R)
+def _following(view: View, motion: CameraMotion, frames: np.ndarray, size: float = 0.0) -> View:
+    """The camera in the frames (T,), each with its own lens and turn, and its own place where the path's unit is `size` m."""
+    K, turns, places = (torch.as_tensor(part).to(view.R) for part in (motion.lenses(frames), motion.turned(frames), motion.placed(frames)))
+    return View(K, turns @ view.R, -size * (turns @ places[..., None])[..., 0])
+
+
+def _path_size(body: BodyModel, alone: list[tuple[Observations, torch.Tensor, torch.Tensor]], believed: list[bool], tracks: list[Track],
+               motion: CameraMotion, fps: float) -> float:  # fmt: skip
+    """Metres to the unit of the camera's path, of people fitted as if it stayed in its place."""
+    people = []
+    for (seen, state, betas), good, track in zip(alone, believed, tracks):
+        if good:
+            sure = ~unseen(seen, _SOLES) & track.observed[:, None]
+            people.append(Steps(places(body, state, betas, body.soles), sure, motion.placed(track.frames) @ R_CAM_LEVEL))
+    return path_size(people, fps)
+
+
+def _shifted(state: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
+    """A state (T,49) shifted by (T,3) m."""
+    return torch.cat([state[:, :3] + by, state[:, 3:]], 1)
 
 
 def _over_floor(view: View, R: torch.Tensor, t: torch.Tensor) -> View:
-    """A camera at the origin after the world turned by R and shifted by t."""
-    return View(view.K, view.R @ R.T, -(view.R @ R.T @ t))
+    """The camera after the world turned by R and shifted by t."""
+    return View(view.K, view.R @ R.T, view.t - view.R @ R.T @ t)
 
 
 def told_by(body: BodyModel, seen: Observations, guess: Guess) -> tuple[Observations, torch.Tensor, torch.Tensor]:
@@ -121,7 +144,7 @@ def told_by(body: BodyModel, seen: Observations, guess: Guess) -> tuple[Observat
     state = torch.cat([trans, poses], 1)
     if seen.view.R.dim() > 2:  # a guess knows nothing of the frames before
         level = torch.as_tensor(R_CAM_LEVEL).to(like)
-        state = _moved(body, state, betas[None], seen.view.R.mT @ level, like.new_zeros(3), 1.0)
+        state = _moved(body, state, betas[None], seen.view.R.mT @ level, like.new_zeros(3))
     turns = posed(body, state, betas[None])[1].rotations[:, 0]
     return replace(seen, prior_poses=poses, prior_sigma=sigma, prior_turns=turns, prior_turns_sigma=of_pelvis), state, betas[None]
 
@@ -170,12 +193,13 @@ def _counter(on_step: Callable[[int], None], start: int) -> Callable[[], None]:
     return count
 
 
-def _moved(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, R: torch.Tensor, t: torch.Tensor, nearer: float) -> torch.Tensor:
-    """The same motion, its distance from the camera (the origin) times `nearer`, after the world turned by R, (3,3) or (T,3,3), and
-    shifted by t (3,)."""
+def _moved(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, R: torch.Tensor, t: torch.Tensor, nearer: float = 1.0,
+           eye: torch.Tensor | float = 0.0) -> torch.Tensor:  # fmt: skip
+    """The same motion, its distance from the camera in `eye`, (3,) or (T,3), times `nearer`, after the world turned by R, (3,3) or (T,3,3),
+    and shifted by t (3,)."""
     shape, chains = posed(body, state, betas)
     frame, pelvis = shape.frames[0, 0], chains.positions[:, 0]
     moved = state.clone()
-    moved[:, :3] = nearer * (R @ pelvis[..., None])[..., 0] + t - (pelvis - state[:, :3])
+    moved[:, :3] = (R @ (eye + nearer * (pelvis - eye))[..., None])[..., 0] + t - (pelvis - state[:, :3])
     moved[:, 3:6] = torch.as_tensor(pelvis_angles((frame.T @ R @ chains.rotations[:, 0] @ frame).cpu().numpy())).to(moved)
     return moved
