@@ -15,6 +15,9 @@ DEFAULT_FOV_DEGREES = 60.0  # across the longer side, where nothing is known: a 
 # and feet share one plane, up to the error of their depth.
 _ROLL, _PITCH, _BODY, _TRUNK = math.radians(8), math.radians(15), math.radians(5), math.radians(30)
 _HEIGHT_M, _HEIGHT_SPREAD_M, _DEPTH_M = 1.5, 1.0, 0.4
+# A camera that goes keeps its height over a floor that is about level, but for a hand's sway.
+_SLOPE, _SWAY_M = math.radians(1.5), 0.02
+_WAYS = 16  # weaker sightings that each way counts as: only one that is far off is an outlier, as a crane's
 _BODIES, _TRUNKS = 6, 1  # sightings that all frames' bodies and trunks are worth: who leans, as in a sit-up, leans all the time
 # Somebody whose feet would be on the floor if he were this much nearer or farther, and so smaller or larger, stands on it.
 _SAME_FLOOR = (0.75, 1.35)
@@ -102,8 +105,10 @@ class Sightings:
     eyes: np.ndarray | None = None
 
 
-def find_floor(people: list[Sightings]) -> Floor:
+def find_floor(people: list[Sightings], path: np.ndarray | None = None) -> Floor:
     """The floor by robust least squares on the camera's roll and pitch and a height per person, who may stand on something.
+
+    path (T,3) m: the camera's places, of one that goes, in the same axes.
 
     A foot's error lies along its ray, so it is measured along the ray too: a plane through the camera, which would explain any
     depths, costs most. Frames in a row tell the same story: all feet within one cell count as one sighting, all bodies as a few.
@@ -115,13 +120,14 @@ def find_floor(people: list[Sightings]) -> Floor:
     weight = 1.0 / (_DEPTH_M * np.sqrt(_crowd(feet)))
     bodies, bodies_weight = _share([person.bodies for person in people], _BODY, _BODIES)
     trunks, trunks_weight = _share([person.trunks for person in people], _TRUNK, _TRUNKS)
+    ways, ways_weight = _ways(path)
 
     def residuals(unknown: np.ndarray) -> np.ndarray:
         up, heights = _up(*unknown[:2]), unknown[2:]
         grazing = np.maximum(np.abs(rays @ up), _GRAZING)
         return np.concatenate([
             unknown[:2] / (_ROLL, _PITCH), (heights + _HEIGHT_M) / _HEIGHT_SPREAD_M, weight * (feet @ up - heights[whose]) / grazing,
-            (bodies_weight * (up - bodies)).reshape(-1), (trunks_weight * (up - trunks)).reshape(-1),
+            (bodies_weight * (up - bodies)).reshape(-1), (trunks_weight * (up - trunks)).reshape(-1), ways_weight * (ways @ up),
         ])  # fmt: skip
 
     lowest = [float(np.median(person.feet[:, 1])) if len(person.feet) else -_HEIGHT_M for person in people]
@@ -141,6 +147,16 @@ def _share(axes: list[np.ndarray], deviation: float, worth: int) -> tuple[np.nda
     """All axes (N,3) and their weights (N,1): a person's many frames are worth a few sightings."""
     weights = [np.full((len(a), 1), math.sqrt(worth / max(worth, len(a))) / deviation) for a in axes]
     return np.concatenate(axes), np.concatenate(weights)
+
+
+def _ways(path: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Unit axes (n,3) along which a camera goes most, and their weights (n,); none of one that stays."""
+    if path is None:
+        return np.zeros((0, 3)), np.zeros(0)
+    _, extent, axes = np.linalg.svd(path - path.mean(axis=0), full_matrices=False)
+    extent = np.maximum(extent[:2] / math.sqrt(len(path)), 1e-6)
+    weight = 1.0 / np.hypot(_SLOPE, _SWAY_M / extent)
+    return np.repeat(axes[:2], _WAYS, axis=0), np.repeat(weight, _WAYS) / math.sqrt(_WAYS)
 
 
 def _crowd(feet: np.ndarray) -> np.ndarray:

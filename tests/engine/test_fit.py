@@ -110,6 +110,15 @@ def test_who_leans_all_the_time_hardly_tilts_the_floor():
     assert np.degrees(np.arccos(found.up[1])) < 15
 
 
+def test_a_camera_that_goes_keeps_its_height():
+    """People who seem to lean by 6 degrees; a camera that goes 4 m along the floor, and one that goes up a ladder."""
+    leaning = np.tile([0.0, np.cos(np.radians(6)), np.sin(np.radians(6))], (40, 1))
+    seen, when = Sightings(np.zeros((0, 3)), leaning, leaning), np.linspace(-2, 2, 40)
+    path = np.stack([0.02 * np.sin(9 * when), 0.03 * np.cos(5 * when), when], 1)
+    tilts = [np.degrees(np.arcsin(find_floor([seen], way).up[2])) for way in (None, path, path[:, [0, 2, 1]])]
+    assert tilts[0] > 5 and tilts[1] < 0.6 * tilts[0] and tilts[2] > 5
+
+
 def test_a_curled_up_body_is_kept_and_a_tangle_of_two_is_left_out(squat):
     """Limbs 45 mm off, as BlazePose's are in a crouch, and every other limb from somebody who stands half a metre beside."""
     body, K = squat.body, squat.K

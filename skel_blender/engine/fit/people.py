@@ -82,12 +82,13 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
     believed = [_explains(body, *person) for person in alone]
     if not any(believed):
         return [None] * len(tracks), view
+    path = None
     if motion is not None:
         size = _path_size(body, alone, believed, tracks, motion, fps)
-        ways = [_following(view, motion, track.frames, size) for track in tracks]
-        alone = [(replace(seen, view=way), _shifted(state, way.eye), betas) for (seen, state, betas), way in zip(alone, ways)]
+        alone = [_seen_by(_following(view, motion, track.frames, size), *person) for person, track in zip(alone, tracks)]
         view = _following(view, motion, motion.first + np.arange(len(motion.zoom)), size)
-    floor = find_floor([sightings(body, *alone[k], tracks[k].observed) for k, good in enumerate(believed) if good])
+        path = view.eye.cpu().numpy()
+    floor = find_floor([sightings(body, *alone[k], tracks[k].observed) for k, good in enumerate(believed) if good], path)
     first = alone[believed.index(True)][1]
     R, t = (torch.as_tensor(part).to(like) for part in level_world(floor, first[0, :3].cpu().numpy()))
     view = _over_floor(view, R, t)
@@ -122,9 +123,9 @@ def _path_size(body: BodyModel, alone: list[tuple[Observations, torch.Tensor, to
     return path_size(people, fps)
 
 
-def _shifted(state: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
-    """A state (T,49) shifted by (T,3) m."""
-    return torch.cat([state[:, :3] + by, state[:, 3:]], 1)
+def _seen_by(view: View, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> tuple[Observations, torch.Tensor, torch.Tensor]:
+    """Somebody beside a camera in another place as he was beside the one that he was fitted to."""
+    return replace(seen, view=view), torch.cat([state[:, :3] + (view.eye - seen.view.eye), state[:, 3:]], 1), betas
 
 
 def _over_floor(view: View, R: torch.Tensor, t: torch.Tensor) -> View:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-_LAG_S = 0.12  # over which a foot's speed is read: longer is surer of it, shorter sees shorter rests
-_ACROSS, _ALONG = 0.15, 0.45  # m/s, deviations of a resting foot's speed across the view and along it
+_LAG_S = 0.2  # over which a foot's speed is read: longer is surer of it, shorter sees shorter rests
+_ACROSS, _ALONG = 0.1, 1.0  # m/s, deviations of a resting foot's speed across the view, and along it, where landmarks make steps too short
 _SPEEDS = (0.01, 20.0)  # m/s, mean speeds of the camera between which the true one is looked for
 _TRIED = 400  # of them, in equal ratios
 _LEAST_S = 0.5  # of feet that were seen; less tells nothing
-_STANDS = 0.9  # part of the cost of a camera that stays in its place; a size that costs more is told by nothing
+_STANDS = 0.95  # part of the cost of a camera that stays in its place; a size that costs more is told by nothing
 
 
 @dataclass(frozen=True)
