@@ -30,7 +30,7 @@ def main() -> None:
     if out.exists() and not given.overwrite:
         raise SkelError("exists", f"{out} exists already.", "Choose another name or add --overwrite.")
     open_scene(given.blend)
-    rigs = chosen(rigs_of(bpy.context.scene.objects), given.person)
+    rigs = chosen(rigs_of(bpy.context.view_layer.objects), given.person)
     if out.suffix.lower() in OPENSIM:
         files = opensim.write_people(rigs, out, given.mass, given.overwrite)
     else:

@@ -77,39 +77,43 @@ def plain(name: str) -> str:
 
 def frames(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], span: str) -> np.ndarray:
     """(T,) the scene frames of the rigs' current motions together. Raises SkelError if one has none."""
-    return _span(scene, [(rig, motion.action_of(rig)) for rig in rigs], span)
+    return _span(scene, [(rig, compat.action(rig)) for rig in rigs], span)
 
 
-def _span(scene: bpy.types.Scene, playing: Sequence[tuple[bpy.types.Object, bpy.types.Action]], span: str) -> np.ndarray:
+def _span(scene: bpy.types.Scene, playing: Sequence[tuple[bpy.types.Object, bpy.types.Action | None]], span: str) -> np.ndarray:
     if span == "scene":
         return np.arange(scene.frame_start, scene.frame_end + 1)
     found = []
     for rig, action in playing:
         with _playing(rig, action):
-            found.append(motion.frames_of(rig))
+            found.append(motion.span_of(rig))
     return np.arange(min(own[0] for own in found), max(own[-1] for own in found) + 1)
 
 
-def versions(rig: bpy.types.Object, clips: str, title: str) -> dict[str, bpy.types.Action]:
-    """Clip name -> action, the current one as `title`. Raises SkelError if the rig has no motion."""
-    current = motion.action_of(rig)
+def versions(rig: bpy.types.Object, clips: str, title: str) -> dict[str, bpy.types.Action | None]:
+    """Clip name -> action, the current one as `title`: None where the NLA alone plays. Raises SkelError if the rig has no motion."""
+    record.of(rig)
+    motion.span_of(rig)
+    current = compat.action(rig)
     if clips == "current":
         return {title: current}
-    result: dict[str, bpy.types.Action] = {}
+    result: dict[str, bpy.types.Action | None] = {}
     for action in record.versions(rig) or [current]:
-        kind = str(action.get(record.KIND, title))
+        kind = str(action.get(record.KIND, title)) if action else title
         same = sum(name.partition(" ")[0] == kind for name in result)
         result[f"{kind} {same + 1}" if same else kind] = action
     return result
 
 
-def _person(rig: bpy.types.Object, name: str, actions: dict[str, bpy.types.Action], spans: dict[str, np.ndarray], fps: float) -> Person:
+def _person(
+    rig: bpy.types.Object, name: str, actions: dict[str, bpy.types.Action | None], spans: dict[str, np.ndarray], fps: float
+) -> Person:
     own = np.array([rig.data.bones[name].matrix_local for name in JOINT_NAMES])
     lengths = np.array([rig.data.bones[name].length for name in JOINT_NAMES])
     clips, scale = [], None
     for title, action in actions.items():
         with _playing(rig, action):
-            own_frames = motion.frames_of(rig)  # outside them the rig may be hidden, which is not evaluated then; it stands still
+            own_frames = motion.span_of(rig)  # outside them the rig may be hidden, which is not evaluated then; it stands still
             shown = np.clip(spans[title], own_frames[0], own_frames[-1])
             world = stage.finish(stage.look(rig, shown, JOINT_NAMES, "Reading the motion"))
         sizes = np.linalg.norm(world[..., :3, :3], axis=-2)  # of the columns
@@ -132,7 +136,7 @@ def _without_scale(matrices: np.ndarray) -> np.ndarray:
 
 
 @contextmanager
-def _playing(rig: bpy.types.Object, action: bpy.types.Action) -> Iterator[None]:
+def _playing(rig: bpy.types.Object, action: bpy.types.Action | None) -> Iterator[None]:
     """Let `rig` play `action`; afterwards it plays what it played, in the slot it played."""
     data = rig.animation_data
     before, slot = data.action, getattr(data, "action_slot", None)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import bpy
 
+from ..files import put_in_place
 from ..messages import SkelError
-from ..rig import record
+from ..rig import evaluation, record
 from . import alembic, bvh, fbx, gltf, sample, skeleton, stage, usd
 from .presets import ENDINGS, Preset
 
@@ -27,7 +28,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield part
-        os.replace(part, path)
+        put_in_place(part, path)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]
         raise SkelError("unwritable", f"{path} could not be written ({reason}).",
@@ -84,11 +85,11 @@ def write(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, 
         raise SkelError("clips", f"{ending} holds one motion.", f"Export the current motion, or choose one of {', '.join(_CLIPS)}.")
     check_folder(path)
     if ending == ".abc":
-        with stage.kept_values():
+        with evaluation.kept_values():
             return _cache(scene, rigs, path, preset)
     files = _files(scene, rigs, path, preset, ending)
     check_free(files, path, overwrite)
-    with stage.kept_values():
+    with evaluation.kept_values():
         people = sample.people(scene, rigs, preset.clips, preset.range)
         if ending == ".bvh":
             return _bvh(people, files, preset)
@@ -121,7 +122,7 @@ def _scene(scene: bpy.types.Scene, people: list[sample.Person], path: Path, modu
     for plan in plans:
         for kind, names in skeleton.names(plan, preset).items():
             wanted.setdefault(kind, set()).update(names)
-    with stage.free_names(wanted), stage.empty_scene(scene, title) as place, stage.in_scene(place) as context:
+    with stage.free_names(wanted), evaluation.empty_scene(scene, title) as place, stage.in_scene(place) as context:
         for plan in plans:
             skeleton.build(context, plan, preset, space, several)
         clips = [clip for plan in plans for clip in plan.clips.values()]
@@ -148,7 +149,7 @@ def _cache(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path,
     if not things:
         raise SkelError("no_mesh", "There is no mesh to export.", "Choose the skin or the skeleton.")
     frames = sample.frames(scene, rigs, preset.range)
-    with whole_file(path) as part, stage.empty_scene(scene, "skel cache") as place, stage.in_scene(place) as context:
+    with whole_file(path) as part, evaluation.empty_scene(scene, "skel cache") as place, stage.in_scene(place) as context:
         for thing in things:
             place.collection.objects.link(thing)
         alembic.write(context, part, int(frames[0]), int(frames[-1]))

@@ -133,6 +133,17 @@ def camera_of(collection: bpy.types.Collection) -> bpy.types.Object | None:
     return next((thing for thing in collection.objects if thing.type == "CAMERA"), None)
 
 
+def layer_of(view_layer: bpy.types.ViewLayer, collection: bpy.types.Collection) -> bpy.types.LayerCollection | None:
+    """What a view layer shows of a collection, which can be switched off there."""
+    pending = list(view_layer.layer_collection.children)
+    while pending:
+        found = pending.pop()
+        if found.collection == collection:
+            return found
+        pending.extend(found.children)
+    return None
+
+
 def handles(collection: bpy.types.Collection) -> list[Handle]:
     """The people of a take's collection."""
     rigs = [thing for thing in collection.objects if record.is_rig(thing)]

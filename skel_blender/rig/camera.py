@@ -111,7 +111,7 @@ def _footage_file(take: Take, path: Path) -> Path:
 
 def _opened(path: Path) -> bpy.types.MovieClip | None:
     for clip in bpy.data.movieclips:
-        if Path(bpy.path.abspath(clip.filepath)) == path and clip.frame_start + clip.frame_offset == keyframes.FIRST_FRAME:
+        if Path(bpy.path.abspath(clip.filepath)).resolve() == path and clip.frame_start + clip.frame_offset == keyframes.FIRST_FRAME:
             return clip
     try:
         clip = bpy.data.movieclips.load(str(path))

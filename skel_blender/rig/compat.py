@@ -15,8 +15,21 @@ import bpy
 from ..messages import SkelError
 
 
+def action(owner: bpy.types.ID) -> bpy.types.Action | None:
+    """The action that animates `owner`, if one does."""
+    return owner.animation_data.action if owner.animation_data else None
+
+
+def check_assignable(owner: bpy.types.ID) -> None:
+    """Raise SkelError if Blender does not let another action animate `owner` now."""
+    data = owner.animation_data
+    if data is not None and data.use_tweak_mode:
+        raise SkelError("tweaking", f"A strip of {owner.name} is in tweak mode.", "Leave tweak mode in the NLA editor.")
+
+
 def new_action(owner: bpy.types.ID, name: str) -> bpy.types.Action | bpy.types.ActionChannelbag:
     """Give `owner` a new action; returns what holds its `fcurves` and `groups` (the action itself before slots came in 4.4)."""
+    check_assignable(owner)
     data = owner.animation_data or owner.animation_data_create()
     action = bpy.data.actions.new(name)
     data.action = action
@@ -30,6 +43,7 @@ def new_action(owner: bpy.types.ID, name: str) -> bpy.types.Action | bpy.types.A
 @contextmanager
 def spare_action(owner: bpy.types.Object, name: str) -> Iterator[bpy.types.Action | bpy.types.ActionChannelbag]:
     """A new action for `owner`, as `new_action` gives it; afterwards `owner` plays what it played before."""
+    check_assignable(owner)
     data = owner.animation_data or owner.animation_data_create()
     before = data.action
     try:
@@ -54,6 +68,7 @@ def holder(owner: bpy.types.Object) -> bpy.types.Action | bpy.types.ActionChanne
 
 def use_action(owner: bpy.types.Object, action: bpy.types.Action) -> None:
     """Let `action` animate `owner`, by the slot that was made for it."""
+    check_assignable(owner)
     data = owner.animation_data or owner.animation_data_create()
     data.action = action
     if hasattr(action, "slots"):

@@ -12,7 +12,7 @@ import bpy
 import numpy as np
 
 from ..anatomy import JOINT_NAMES
-from . import controls, drivers, layout
+from . import compat, controls, drivers, layout
 
 COPY, SOLVE, LOOK, LIMIT = "IK", "Solve", "Look", "Limit Rotation"
 _AXES = "xyz"
@@ -71,6 +71,26 @@ def limit(armature: bpy.types.Object, ranges: list[dict[int, tuple[float, float]
 def is_on(armature: bpy.types.Object, limb: controls.Limb) -> bool:
     """Whether the control leads the limb now, at least in part."""
     return armature[limb.switch] > 0.0
+
+
+def led(armature: bpy.types.Object) -> list[controls.Limb]:
+    """The limbs that a control leads now or on some frame of the action."""
+    holder = compat.holder(armature)
+
+    def leads(limb: controls.Limb) -> bool:
+        curve = holder.fcurves.find(f'["{limb.switch}"]') if holder else None
+        return is_on(armature, limb) or bool(curve) and any(key.co.y > 0.0 for key in curve.keyframe_points)
+
+    return [limb for limb in controls.LIMBS if limb.switch in armature and leads(limb)]
+
+
+def release(armature: bpy.types.Object) -> None:
+    """Let limbs follow their own channels again whose switches the rig's action does not key: another version had switched them."""
+    holder = compat.holder(armature)
+    for limb in controls.LIMBS:
+        if limb.switch in armature and not (holder and holder.fcurves.find(f'["{limb.switch}"]')):
+            armature[limb.switch] = 0.0
+    armature.update_tag()
 
 
 def _add_switch(armature: bpy.types.Object, name: str, title: str) -> None:

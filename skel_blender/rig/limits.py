@@ -25,30 +25,30 @@ def build(armature: bpy.types.Object) -> None:
     """Give every joint's bone its constraints; `apply` says what the limits are."""
     for joint, bone_name in enumerate(JOINT_NAMES):
         bone = armature.pose.bones[bone_name]
-        constraint = bone.constraints.new("LIMIT_ROTATION")
-        constraint.name, constraint.owner_space = CONSTRAINT, "LOCAL"
-        constraint.euler_order = layout.euler_order(joint)
-        constraint.use_transform_limit = joint not in layout.CLAMPS  # it would turn an allowed pose to another branch under the hand
+        _held(bone, joint)
         if joint in layout.CLAMPS:
-            _copy(armature, bone, layout.CLAMPS[joint])
+            _clamped(armature, bone, layout.CLAMPS[joint])
+        for index, axis in enumerate(_AXES):  # ranges of IK hang on the controls' chains; here Blender would draw them as discs
+            setattr(bone, f"lock_ik_{axis}", bone.lock_rotation[index])
 
 
 def apply(armature: bpy.types.Object, table: np.ndarray, name: str = "custom", enabled: bool = True) -> None:
     """Give the rig the limits `table` (46,2) rad of the pose angles, for its constraints and for IK alike, or switch all off.
 
-    A DoF whose limits are infinite stays free.
+    A DoF whose limits are infinite stays free. Constraints that were deleted are made again.
     """
     armature[record.TURNED] = [DOFS[row].name for row in np.nonzero(np.greater(*np.asarray(table).T))[0]]
     table = ordered(table)
     armature[record.TABLE], armature[record.LIMITS] = name, table.ravel().tolist()
+    for kept in (record.TABLE, record.LIMITS):
+        armature.property_overridable_library_set(f'["{kept}"]', True)
     for joint, bone_name in enumerate(JOINT_NAMES):
         bone, ranges = armature.pose.bones[bone_name], channel_limits(table, joint)
-        constraint = bone.constraints[CONSTRAINT]
+        constraint = _held(bone, joint)
         _set_range(constraint, ranges)
         constraint.mute = not enabled
-        _limit_ik(bone, ranges if enabled else {})
         if joint in layout.CLAMPS:
-            bone.constraints[CLAMP].mute = not enabled
+            _clamped(armature, bone, layout.CLAMPS[joint]).mute = not enabled
             _clamp(armature, bone, armature.pose.bones[layout.CLAMPS[joint]], ranges)
     ik.limit(armature, [channel_limits(table, joint) for joint in range(len(JOINT_NAMES))], enabled)
     armature.update_tag()
@@ -56,7 +56,8 @@ def apply(armature: bpy.types.Object, table: np.ndarray, name: str = "custom", e
 
 def are_on(armature: bpy.types.Object) -> bool:
     """Whether the rig's limits hold."""
-    return not armature.pose.bones[JOINT_NAMES[0]].constraints[CONSTRAINT].mute
+    held = (armature.pose.bones[name].constraints.get(CONSTRAINT) for name in JOINT_NAMES)
+    return any(constraint is not None and not constraint.mute for constraint in held)
 
 
 def ordered(table: np.ndarray) -> np.ndarray:
@@ -88,23 +89,35 @@ def is_ambiguous(joint: int, ranges: dict[int, tuple[float, float]]) -> bool:
     return widest.get(middle, math.pi) >= math.pi / 2 or sum(widest.values()) >= 1.5 * math.pi
 
 
+def _held(bone: bpy.types.PoseBone, joint: int) -> bpy.types.Constraint:
+    """The bone's Limit Rotation, the first of its constraints."""
+    found = bone.constraints.get(CONSTRAINT)
+    if found is None:
+        found = bone.constraints.new("LIMIT_ROTATION")
+        found.name, found.owner_space = CONSTRAINT, "LOCAL"
+        found.euler_order = layout.euler_order(joint)
+        found.use_transform_limit = joint not in layout.CLAMPS  # it would turn an allowed pose to another branch under the hand
+        bone.constraints.move(len(bone.constraints) - 1, 0)
+    return found
+
+
+def _clamped(armature: bpy.types.Object, bone: bpy.types.PoseBone, source: str) -> bpy.types.Constraint:
+    """The bone's copy of its clamped channels, right after its Limit Rotation."""
+    found = bone.constraints.get(CLAMP)
+    if found is None:
+        found = bone.constraints.new("COPY_TRANSFORMS")
+        found.name, found.target, found.subtarget = CLAMP, armature, source
+        found.owner_space = found.target_space = "POSE"
+        bone.constraints.move(len(bone.constraints) - 1, 1)
+    return found
+
+
 def _set_range(constraint: bpy.types.Constraint, ranges: dict[int, tuple[float, float]]) -> None:
     for index, axis in enumerate(_AXES):
         low, up = ranges.get(index, (0.0, 0.0))
         setattr(constraint, f"use_limit_{axis}", index in ranges)
         setattr(constraint, f"min_{axis}", low)
         setattr(constraint, f"max_{axis}", up)
-
-
-def _limit_ik(bone: bpy.types.PoseBone, ranges: dict[int, tuple[float, float]]) -> None:
-    """IK may turn only the channels that are DoFs, and only as far; Blender allows IK limits of half a turn each way."""
-    for index, axis in enumerate(_AXES):
-        setattr(bone, f"lock_ik_{axis}", bone.lock_rotation[index])
-        setattr(bone, f"use_ik_limit_{axis}", index in ranges)
-        if index in ranges:
-            low, up = ranges[index]
-            setattr(bone, f"ik_min_{axis}", max(-math.pi, min(0.0, low)))
-            setattr(bone, f"ik_max_{axis}", min(math.pi, max(0.0, up)))
 
 
 def _clamp(
@@ -115,10 +128,3 @@ def _clamp(
         low, up = ranges.get(index, (None, None))
         drivers.add(helper, "rotation_euler", index, "a" if low is None else f"min(max(a,{low!r}),{up!r})",
                     a=drivers.prop(armature, f"{bone.path_from_id('rotation_euler')}[{index}]"))  # fmt: skip
-
-
-def _copy(armature: bpy.types.Object, bone: bpy.types.PoseBone, source: str) -> None:
-    copy = bone.constraints.new("COPY_TRANSFORMS")
-    copy.name = CLAMP
-    copy.target, copy.subtarget = armature, source
-    copy.owner_space = copy.target_space = "POSE"

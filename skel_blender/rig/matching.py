@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 import bpy
 import numpy as np
 
 from ..anatomy import DOFS_OF_JOINT, JOINT_NAMES
-from . import compat, controls, keyframes, layout, motion, record
-
-EDITED = "edited"
+from . import compat, controls, evaluation, keyframes, layout, motion, record
 
 
 def to_control(scene: bpy.types.Scene, armature: bpy.types.Object, limbs: Sequence[controls.Limb], frames: np.ndarray) -> None:
@@ -25,11 +24,14 @@ def to_control(scene: bpy.types.Scene, armature: bpy.types.Object, limbs: Sequen
             curve, place = ("location", index) if index < 3 else ("rotation_quaternion", index - 3)
             keyframes.merge(holder, keyframes.Curve(path + curve, place, limb.control, frames, values[:, index]))
         _switch(holder, armature, limb, frames, 1.0)
-    armature.data.collections_all[controls.COLLECTION].is_visible = True
+    shown = armature.data.collections_all.get(controls.COLLECTION)
+    if shown is not None:
+        shown.is_visible = True
 
 
 def to_channels(scene: bpy.types.Scene, armature: bpy.types.Object, limbs: Sequence[controls.Limb], frames: np.ndarray) -> None:
     """Key what IK made of the limbs as their own angles on each of the scene frames and switch IK off there."""
+    motion.check_modes(armature)
     joints = [joint for limb in limbs for joint in limb.joints]
     before = {joint: None for joint in joints}
     seen = _sample(scene, armature, frames, lambda posed: [_angles(posed, joint, before) for joint in joints])
@@ -51,14 +53,13 @@ def to_channels(scene: bpy.types.Scene, armature: bpy.types.Object, limbs: Seque
 def _sample(
     scene: bpy.types.Scene, armature: bpy.types.Object, frames: np.ndarray, look: Callable[[bpy.types.Object], list]
 ) -> list[list]:
-    """What `look` says of the evaluated armature on each frame; then the scene is back where it was."""
-    now, result = scene.frame_current_final, []
-    layer = next(layer for layer in scene.view_layers if armature.name in layer.objects)
-    for frame in frames:
-        scene.frame_set(int(frame))
-        result.append(look(armature.evaluated_get(layer.depsgraph)))
-    scene.frame_set(int(now), subframe=now % 1.0)
-    return result
+    """What `look` says of the evaluated armature on each frame: on the current one alone as it is seen, keyed or not."""
+    motion.action_of(armature)
+    compat.check_assignable(armature)
+    if list(frames) == [scene.frame_current] and armature.visible_get():
+        return [look(armature.evaluated_get(bpy.context.evaluated_depsgraph_get()))]
+    with closing(evaluation.on_frames(armature, frames)) as shown:
+        return [look(posed) for posed in shown]
 
 
 def _followed(posed: bpy.types.Object, armature: bpy.types.Object, limb: controls.Limb) -> np.ndarray:
@@ -89,8 +90,8 @@ def _continuous(values: np.ndarray) -> np.ndarray:
 
 def _editable(armature: bpy.types.Object) -> bpy.types.Action | bpy.types.ActionChannelbag:
     """The rig's action if it is there to be edited, else a copy that takes its place."""
-    if motion.action_of(armature).get(record.KIND) != EDITED:
-        motion.derive(armature, EDITED, [])
+    if motion.action_of(armature).get(record.KIND) != motion.EDITED:
+        motion.derive(armature, motion.EDITED, [])
     return compat.holder(armature)
 
 

@@ -10,9 +10,11 @@ import bpy
 import numpy as np
 
 from .. import kinematics
+from ..anatomy import JOINT_NAMES
 from ..messages import SkelError
 from . import compat, keyframes, layout, limbs, planted, record, smoothing, sway, thinning, tracks
 
+EDITED = "edited"  # kind of an action that is there to be changed
 _SAME = 1e-4  # rad; a value as it is keyed, but for rounding
 
 
@@ -21,22 +23,42 @@ def action_of(armature: bpy.types.Object) -> bpy.types.Action:
     record.of(armature)
     data = armature.animation_data
     if data is None or data.action is None:
-        raise SkelError("no_action", f"{armature.name} has no action.", "Choose one in the Dope Sheet's action editor.")
+        strips = data is not None and _strips(data)
+        raise SkelError("no_action", f"The motion of {armature.name} lies in the NLA." if strips else f"{armature.name} has no action.",
+                        "Choose a version under Motion, or an action in the Dope Sheet.")  # fmt: skip
     return data.action
+
+
+def _strips(data: bpy.types.AnimData) -> list[bpy.types.NlaStrip]:
+    """The strips that play."""
+    tracks = [track for track in data.nla_tracks if not track.mute] if data.use_nla else []
+    return [strip for track in tracks for strip in track.strips if not strip.mute]
 
 
 def frames_of(armature: bpy.types.Object) -> np.ndarray:
     """(T,) all whole frames between the first and last key of the pose."""
     action_of(armature)
     known = {(track.path, track.index) for track in record.of(armature).tracks}
-    ranges = [curve.range() for curve in compat.holder(armature).fcurves if (curve.data_path, curve.array_index) in known]
+    holder = compat.holder(armature)
+    own = [curve for curve in (holder.fcurves if holder else ()) if (curve.data_path, curve.array_index) in known]
+    ranges = [curve.range() for curve in own if len(curve.keyframe_points)]
     if not ranges:
         raise SkelError("no_keys", f"The action of {armature.name} has no keys of the pose.", "Choose another action.")
     return np.arange(round(min(low for low, _ in ranges)), round(max(up for _, up in ranges)) + 1)
 
 
+def span_of(armature: bpy.types.Object) -> np.ndarray:
+    """(T,) all whole frames of what the rig plays: its action and the NLA's strips. Raises SkelError if it plays nothing."""
+    data = armature.animation_data
+    strips = _strips(data) if data else []
+    own = [] if strips and (data.action is None or data.use_tweak_mode) else frames_of(armature)
+    ends = [*own, *(round(end) for strip in strips for end in (strip.frame_start, strip.frame_end))]
+    return np.arange(min(ends), max(ends) + 1)
+
+
 def read(armature: bpy.types.Object, frames: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(T,46) poses and (T,3) trans of the keyed channels; a channel without a curve stands as it is."""
+    """(T,46) poses and (T,3) trans of the keyed channels; a channel without a curve stands as it is. Raises SkelError if a bone has not
+    the rotation mode any more in which its angles are angles of SKEL."""
     def curve(bone: str, prop: str, index: int) -> np.ndarray:
         found = holder and holder.fcurves.find(f'pose.bones["{bone}"].{prop}', index=index)
         if found:
@@ -44,10 +66,19 @@ def read(armature: bpy.types.Object, frames: Sequence[int] | np.ndarray) -> tupl
         return np.full(len(frames), getattr(armature.pose.bones[bone], prop)[index])
 
     kept, holder = record.of(armature), compat.holder(armature)
+    check_modes(armature)
     poses = np.stack([channel.sign * curve(channel.bone, tracks.ROTATION, channel.index) for channel in layout.channels()], axis=1)
     root, pelvis = (np.stack([curve(bone, tracks.LOCATION, k) for k in range(3)], axis=1) for bone in (layout.ROOT, "pelvis"))
     basis = np.array(armature.data.bones["pelvis"].matrix_local)[:3, :3]
     return poses, kinematics.y_up(root + pelvis @ basis.T + [0.0, 0.0, kept.ground])
+
+
+def check_modes(armature: bpy.types.Object) -> None:
+    """Raise SkelError if a joint's bone does not turn by Euler angles in its own order."""
+    for joint, name in enumerate(JOINT_NAMES):
+        if armature.pose.bones[name].rotation_mode != layout.euler_order(joint):
+            raise SkelError("rotation_mode", f"The rotation mode of {name} was changed, so that it has no angles of SKEL any more.",
+                            f"Set it to {layout.euler_order(joint)} Euler in the sidebar's Item tab.")  # fmt: skip
 
 
 def pose_now(armature: bpy.types.Object) -> np.ndarray:
@@ -56,7 +87,10 @@ def pose_now(armature: bpy.types.Object) -> np.ndarray:
 
 
 def key(armature: bpy.types.Object, dof: int) -> None:
-    """Key an angle as it stands on the current frame."""
+    """Key an angle as it stands on the current frame; where the action is linked from another file, in a copy that takes its place."""
+    data = armature.animation_data
+    if data is not None and data.action is not None and data.action.library is not None:
+        derive(armature, EDITED, [])
     channel = layout.channel(dof)
     armature.pose.bones[channel.bone].keyframe_insert(tracks.ROTATION, index=channel.index, group=channel.bone)
 
@@ -74,6 +108,7 @@ def is_keyed(armature: bpy.types.Object, dof: int, frame: int) -> bool:
 def derive(armature: bpy.types.Object, kind: str, curves: Sequence[keyframes.Curve]) -> bpy.types.Action:
     """A copy of the rig's action with these curves in place of its own, used by the rig; the old one is kept untouched."""
     old = action_of(armature)
+    compat.check_assignable(armature)
     old.use_fake_user = True
     base = old.name.removesuffix(f" {old.get(record.KIND, '')}")
     new = old.copy()

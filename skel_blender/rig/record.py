@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..anatomy import JOINT_INDEX, J, Q
+from ..anatomy import JOINT_INDEX, JOINT_NAMES, J, Q
 from ..messages import SkelError
 from ..take import Person
 from . import layout, tracks
@@ -61,10 +61,18 @@ def rigs(scene: bpy.types.Scene) -> list[bpy.types.Object]:
     return [thing for thing in scene.objects if is_rig(thing)]
 
 
+def missing(armature: bpy.types.Object) -> str | None:
+    """The name of the first bone that the rig is lost without and does not have any more."""
+    return next((name for name in (layout.ROOT, *JOINT_NAMES) if name not in armature.data.bones), None)
+
+
 def of(armature: bpy.types.Object | None) -> Record:
-    """What the rig remembers. Raises SkelError if the object is none."""
+    """What the rig remembers. Raises SkelError if the object is none, or if a bone was deleted or renamed."""
     if not is_rig(armature):
         raise SkelError("no_rig", "The active object is no rig of this add-on.", "Select the armature of a person.")
+    lost = missing(armature)
+    if lost is not None:
+        raise SkelError("no_bone", f"{armature.name} has no bone {lost} any more.", "Undo, or give the bone that name again.")
     pelvis = np.array(armature.data.bones["pelvis"].matrix_local)[:3, :3]
     table = tracks.tracks(armature[_GROUND], np.where(np.abs(pelvis) < 1e-5, 0.0, pelvis), bool(armature[_HORIZONTAL]))
     joints, frames = np.array(armature[_JOINTS]).reshape(J, 3), np.array(armature[_FRAMES]).reshape(J, 3, 3)
@@ -116,7 +124,7 @@ def body_limits(armature: bpy.types.Object) -> np.ndarray:
 def parts(armature: bpy.types.Object, kind: str) -> list[bpy.types.Object]:
     """The rig's meshes of a kind, 'skin' or 'bone', in the order of the joints."""
     found = [thing for thing in armature.children if thing.get(PART) == kind]
-    return sorted(found, key=lambda thing: JOINT_INDEX[thing.vertex_groups[0].name])
+    return sorted(found, key=lambda thing: JOINT_INDEX.get(thing.vertex_groups[0].name, J) if thing.vertex_groups else J)
 
 
 def rest_points(thing: bpy.types.Object) -> np.ndarray:

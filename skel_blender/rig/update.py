@@ -35,15 +35,19 @@ def update_take(
     context.view_layer.update()
 
 
-def find_built(scene: bpy.types.Scene, source: str) -> bpy.types.Collection | None:
-    """The newest collection of the scene that was built from that footage."""
-    found = [collection for collection in scene.collection.children_recursive if source and collection.get("skel_source") == source]
-    return found[-1] if found else None
+def find_built(context: bpy.types.Context, source: str) -> bpy.types.Collection | None:
+    """The newest collection of the scene that was built from that footage, in this file; one that is switched off only if all are."""
+    homes = [home for home in context.scene.collection.children_recursive if home.library is None]
+    built = [home for home in homes if source and home.get("skel_source") == source]
+    layers = [assemble.layer_of(context.view_layer, home) for home in built]
+    shown = [home for home, layer in zip(built, layers) if layer is not None and not layer.exclude]
+    return next(reversed(shown or built), None)
 
 
 def remove_person(rig: bpy.types.Object) -> None:
-    """Take a person out of the file: armature, skin, bones and all versions of the motion."""
-    actions = record.versions(rig)
+    """Take a person out of the file: armature, skin, bones and, unless a duplicate has them too, all versions of the motion."""
+    twins = [other for other in bpy.data.objects if record.is_rig(other) and other != rig and other[record.ID] == rig[record.ID]]
+    actions = [] if twins else record.versions(rig)
     things = [rig, *record.parts(rig, "skin"), *record.parts(rig, "bone")]
     data = {thing.data for thing in things}
     materials = {material for block in data if isinstance(block, bpy.types.Mesh) for material in block.materials}
@@ -63,6 +67,7 @@ def _update(context: bpy.types.Context, rig: bpy.types.Object, person: Person, c
         _reshape(context, rig, person, collection, horizontal)
     presence.keep(rig, keyframes.scene_frames(person.frames))
     assemble.key_raw(rig, person, horizontal)
+    ik.release(rig)
 
 
 def _same_body(kept: record.Record, rig: bpy.types.Object, person: Person) -> bool:

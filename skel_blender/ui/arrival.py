@@ -9,10 +9,11 @@ import bpy
 
 from .. import take as takes
 from ..messages import SkelError
-from ..rig import armature, placement, record, violations
+from ..rig import armature, assemble, placement, record, violations
 from ..rig.assemble import Options, build_take
 from ..rig.update import find_built, update_take
 
+_SAME_RATE = 1e-3  # frames a second
 PROPERTY = "skel_take"  # custom property of a take's collection: path of its .npz
 
 
@@ -33,24 +34,32 @@ def build_in_scene(path: str, scene_uid: int) -> str:
 
 
 def build(context: bpy.types.Context, path: str) -> str:
-    """Build the Take at `path` in the context's scene and return the sentence about it."""
+    """Build the Take at `path` in the context's scene and return the sentence about it. Who is in the middle of posing or editing goes on
+    with that; else the new person is selected, and what was built before from the footage is switched off."""
     take, settings = takes.load(path), context.scene.skel
-    before = find_built(context.scene, take.source)
+    before, idle = find_built(context, take.source), context.mode == "OBJECT"
+    earlier = assemble.layer_of(context.view_layer, before) if before else None
     collection = before if settings.again == "UPDATE" else None
     options = {"correct": settings.correct, "hide": settings.hide}
+    told, rate = "", context.scene.render.fps / context.scene.render.fps_base
     if collection is None:
         collection = build_take(context, take, collection_name=Path(path).stem, **options)
         first = next((thing for thing in collection.objects if record.is_rig(thing)), None)
-        if first is not None and context.mode == "OBJECT":  # who is in the middle of posing or editing goes on with that
+        if first is not None and idle:
             armature.select(context, first)
+        if earlier is not None:
+            earlier.exclude = earlier.exclude or idle
+            told = f" {before.name} is {'switched off, in People' if earlier.exclude else 'still there, in the same place'}."
     else:
+        earlier.exclude = False
         update_take(context, take, collection, Options(**options))
     clip = settings.clip if settings.source == "CLIP" else None
     if clip is not None and shows(clip, take) and clip.tracking.reconstruction.is_valid:
         placement.place(context.scene, collection, clip)
     collection[PROPERTY] = bpy.path.relpath(path) if bpy.data.filepath and same_drive(path) else str(path)
-    beside = before is not None and before != collection
-    return summary(take) + (f" {before.name} is still there, in the same place." if beside else "")
+    if abs(rate - float(take.fps)) > _SAME_RATE:
+        told += f" The scene plays {float(take.fps):.4g} frames a second now, not {rate:.4g}."
+    return summary(take) + told
 
 
 def summary(take: takes.Take) -> str:
@@ -66,7 +75,7 @@ def _counted(number: int, one: str, more: str = "") -> str:
 
 def shows(clip: bpy.types.MovieClip, take: takes.Take) -> bool:
     """Whether a movie clip is the footage of a Take."""
-    path, source = Path(bpy.path.abspath(clip.filepath, library=clip.library)), Path(take.source)
+    path, source = Path(bpy.path.abspath(clip.filepath, library=clip.library)).resolve(), Path(take.source)
     return source in (path, path.parent) or (clip.source == "SEQUENCE" and source.parent == path.parent)
 
 

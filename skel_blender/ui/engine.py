@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,9 +39,12 @@ def refresh() -> None:
 
 
 def root() -> Path:
-    """The folder of the engine's environment: where the command line has installed it, else this extension's own folder."""
+    """The folder of the engine's environment: where the command line has installed it, else this extension's own folder.
+
+    On Windows always that of the command line: in an extension's folder torch's files have paths beyond the 260 characters allowed there.
+    """
     shared = environment.default_root()
-    return shared if environment.is_ready(shared) else user_folder("engine")
+    return shared if os.name == "nt" or environment.is_ready(shared) else user_folder("engine")
 
 
 def python() -> Path:

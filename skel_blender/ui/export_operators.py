@@ -21,6 +21,7 @@ TARGETS = (
 )  # fmt: skip
 """Preset, ending and the text of a button."""
 
+_TOLD = 3  # files that are named after an export
 _OPENSIM, _CACHE, _MOTION = ".osim", ".abc", ".bvh"
 _OPTIONS = ("names", "rest", "travel", "heading", "range", "clips", "influences", "skin", "bones", "separate")
 
@@ -36,7 +37,7 @@ class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
     filename_ext: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
     filter_glob: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
     preset: EnumProperty(items=tuple((name, preset.title, "") for name, preset in presets.PRESETS.items()), options={"HIDDEN", "SKIP_SAVE"})
-    people: EnumProperty(name="People", items=(("ALL", "Everybody", "All people of the scene"),
+    people: EnumProperty(name="People", items=(("ALL", "Everybody", "All people who are switched on in the view layer"),
                                                ("ACTIVE", "Active Person", "The person whose rig is active")))  # fmt: skip
     names: EnumProperty(name="Bone Names", items=_items(names.TITLES), options={"SKIP_SAVE"})
     rest: EnumProperty(name="Rest Pose", items=_items(presets.RESTS), options={"SKIP_SAVE"})
@@ -59,7 +60,7 @@ class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         cls.poll_message_set("There is no reconstructed person in the scene")
-        return any(record.is_rig(thing) for thing in context.scene.objects)
+        return any(record.is_rig(thing) for thing in context.view_layer.objects)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Begin with what the preset has, and with the name of the .blend file."""
@@ -84,7 +85,7 @@ class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
     def run(self, context: bpy.types.Context) -> None:
         from ..export import opensim, writing  # what they bring is needed by no other button
 
-        rigs = [active_rig(context)] if self.people == "ACTIVE" else writing.rigs_of(context.scene.objects)
+        rigs = [active_rig(context)] if self.people == "ACTIVE" else writing.rigs_of(context.view_layer.objects)
         if rigs == [None]:
             raise SkelError("no_rig", "No person is active.", "Click on one, or export everybody.")
         path = Path(bpy.path.abspath(self.filepath))
@@ -94,7 +95,13 @@ class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
             given = {option: getattr(self, option) for option in _shown(self.filename_ext)
                      if self.properties.is_property_set(option)}  # fmt: skip
             files = writing.write(context.scene, rigs, path, presets.choose(self.preset, **given), self.overwrite)
-        self.report({"INFO"}, f"Wrote {', '.join(file.name for file in files)}")
+        self.report({"INFO"}, f"Wrote {_listed([file.name for file in files])}.")
+
+
+def _listed(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - _TOLD
+    return ", ".join(names[:_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
 def _shown(ending: str) -> tuple[str, ...]:

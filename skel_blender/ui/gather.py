@@ -40,6 +40,25 @@ def active_rig(context: bpy.types.Context) -> bpy.types.Object | None:
     return thing if record.is_rig(thing) else None
 
 
+def source_rig(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The rig whose motion is retargeted: the one that was chosen, else the active one, else the only one that is switched on."""
+    chosen = context.scene.skel_retarget.source or active_rig(context)
+    if chosen is None:
+        rigs = [thing for thing in context.view_layer.objects if record.is_rig(thing)]
+        chosen = rigs[0] if len(rigs) == 1 else None
+    return chosen
+
+
+def editable_rig(context: bpy.types.Context) -> bpy.types.Object:
+    """The rig that the user works on, to be changed. Raises SkelError if it is none, or lies in another file."""
+    rig = active_rig(context)
+    record.of(rig)
+    if rig.library is not None:
+        raise SkelError("linked", f"{rig.name} is linked from another file.",
+                        "Make a library override of its collection (Object > Library Override > Make).")  # fmt: skip
+    return rig
+
+
 def request(scene: bpy.types.Scene) -> Request:
     """What the engine is to do for this scene's settings. Raises SkelError if they can't be followed."""
     settings = scene.skel

@@ -7,8 +7,8 @@ from bpy.props import EnumProperty, FloatProperty, StringProperty
 
 from ..anatomy import DOF_INDEX
 from ..messages import SkelError
-from ..rig import compat, controls, limbs, matching, motion, record, restposes, thinning
-from .gather import active_rig
+from ..rig import compat, controls, ik, limbs, matching, motion, record, restposes, thinning
+from .gather import editable_rig
 from .operators import RigOperator
 from .rig_properties import RANGES
 
@@ -28,7 +28,7 @@ class SKEL_OT_key_angles(RigOperator, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         for name in self.dofs.split():
-            motion.key(active_rig(context), DOF_INDEX[name])
+            motion.key(editable_rig(context), DOF_INDEX[name])
 
 
 class SKEL_OT_thin_keys(RigOperator, bpy.types.Operator):
@@ -41,8 +41,9 @@ class SKEL_OT_thin_keys(RigOperator, bpy.types.Operator):
                            description="How far a foot may move while it rests on the floor")  # fmt: skip
 
     def run(self, context: bpy.types.Context) -> None:
-        found = motion.thin(active_rig(context), thinning.Bounds(self.joint, min(self.contact, self.joint)))
-        self.report({"INFO"}, f"{100 * found.share:.0f} % of the keys are left, joints within {1000 * found.error:.1f} mm.")
+        rig = editable_rig(context)
+        found = motion.thin(rig, thinning.Bounds(self.joint, min(self.contact, self.joint)))
+        self.report({"INFO"}, f"{100 * found.share:.0f} % of the keys are left, joints within {1000 * found.error:.1f} mm.{_but_led(rig)}")
 
 
 class SKEL_OT_smooth(RigOperator, bpy.types.Operator):
@@ -59,8 +60,15 @@ class SKEL_OT_smooth(RigOperator, bpy.types.Operator):
         if not self.limbs:
             raise SkelError("no_limb", "No limb is chosen.", "Choose at least one.")
         render = context.scene.render
-        moved, slid = motion.smooth(active_rig(context), self.seconds, render.fps / render.fps_base, set(self.limbs), self.most)
-        self.report({"INFO"}, f"Joints moved by at most {100 * moved:.1f} cm, resting feet by {1000 * slid:.1f} mm.")
+        rig = editable_rig(context)
+        moved, slid = motion.smooth(rig, self.seconds, render.fps / render.fps_base, set(self.limbs), self.most)
+        self.report({"INFO"}, f"Joints moved by at most {100 * moved:.1f} cm, resting feet by {1000 * slid:.1f} mm.{_but_led(rig)}")
+
+
+def _but_led(rig: bpy.types.Object) -> str:
+    """What is to be said of limbs whose angles are not what is seen."""
+    led = ", ".join(limb.title for limb in ik.led(rig))
+    return f" Still led by their controls, which were left as they are: {led}." if led else ""
 
 
 class SKEL_OT_use_action(RigOperator, bpy.types.Operator):
@@ -70,8 +78,9 @@ class SKEL_OT_use_action(RigOperator, bpy.types.Operator):
     name: StringProperty(options={"HIDDEN"})
 
     def run(self, context: bpy.types.Context) -> None:
-        rig = active_rig(context)
+        rig = editable_rig(context)
         compat.use_action(rig, _version(rig, self.name))
+        ik.release(rig)
 
 
 class SKEL_OT_remove_action(RigOperator, bpy.types.Operator):
@@ -81,7 +90,7 @@ class SKEL_OT_remove_action(RigOperator, bpy.types.Operator):
     name: StringProperty(options={"HIDDEN"})
 
     def run(self, context: bpy.types.Context) -> None:
-        bpy.data.actions.remove(_version(active_rig(context), self.name))
+        bpy.data.actions.remove(_version(editable_rig(context), self.name))
 
 
 def _version(rig: bpy.types.Object, name: str) -> bpy.types.Action:
@@ -104,7 +113,7 @@ class SKEL_OT_match(RigOperator, bpy.types.Operator):
         return next(text for name, _, text in _WAYS if name == properties.to)
 
     def run(self, context: bpy.types.Context) -> None:
-        rig = active_rig(context)
+        rig = editable_rig(context)
         chosen = [limb for limb in controls.LIMBS if limb.control in self.limbs and limb.switch in rig]
         if not chosen:
             raise SkelError("no_limb", "No limb is chosen.", "Choose at least one.")
@@ -129,7 +138,7 @@ class SKEL_OT_add_poses(RigOperator, bpy.types.Operator):
     bl_idname, bl_label = "skel.add_poses", "Add Rest Poses"
 
     def run(self, context: bpy.types.Context) -> None:
-        made = restposes.ensure(active_rig(context))
+        made = restposes.ensure(editable_rig(context))
         self.report({"INFO"}, f"{len(made)} poses are in the Asset Browser, under Current File.")
 
 

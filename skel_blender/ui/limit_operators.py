@@ -11,7 +11,7 @@ from bpy.props import EnumProperty, FloatProperty, IntProperty
 from ..anatomy import DOF_INDEX, DOFS
 from ..messages import SkelError
 from ..rig import limbs, limits, motion, record, violations
-from .gather import active_rig
+from .gather import active_rig, editable_rig
 from .operators import RigOperator
 
 _HALF_TURN = math.pi
@@ -111,7 +111,7 @@ class SKEL_OT_limit_dof(RigOperator, bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> None:
         if self.low > self.up:
             raise SkelError("bad_range", "The range ends before it begins.", "Swap its ends.")
-        rig = active_rig(context)
+        rig = editable_rig(context)
         table = record.limits(rig)
         table[DOF_INDEX[self.dof]] = self.low, self.up
         limits.apply(rig, table, "custom", limits.are_on(rig))

@@ -69,6 +69,8 @@ class SKEL_OT_remove_person(RigOperator, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         rig = active_rig(context)
+        if rig.library is not None or rig.override_library is not None:
+            raise SkelError("linked", f"{rig.name} comes from another file.", "Delete its collection in the Outliner.")
         if rig.mode != "OBJECT":
             armature.set_mode(context, "OBJECT")
         update.remove_person(rig)

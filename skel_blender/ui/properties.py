@@ -31,7 +31,7 @@ CAMERAS = (
     ("still", "Still", "The camera stands still, whatever the background does"),
 )
 AGAIN = (
-    ("VERSION", "Add Version", "Leave them as they are and build new ones beside them"),
+    ("VERSION", "Add Version", "Build new ones; those from before are switched off, with a box in People to switch them on again"),
     ("UPDATE", "Update Rigs", "Give them the new shape and, as an action of its own, the new motion; their actions stay in the file"),
 )
 

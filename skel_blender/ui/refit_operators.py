@@ -35,14 +35,14 @@ class SKEL_OT_refit(StartsJob, bpy.types.Operator):
         return context.window_manager.invoke_props_dialog(self, title="Fit Again Around Frames Set by Hand", confirm_text="Re-fit")
 
     def run(self, context: bpy.types.Context) -> None:
-        rig = gather.active_rig(context)
+        rig = gather.editable_rig(context)
         home, data = data_of(rig)
         take = takes.loads(data, f"The Take of {home.name}")
         number, person = person_of(rig, take)
         found = corrections.find(rig, person)
         out = gather.new_take_path(Path(home.name))
         try:
-            scratch = tempfile.TemporaryDirectory(prefix="skel_refit_")
+            scratch = tempfile.TemporaryDirectory(prefix="skel_refit_", ignore_cleanup_errors=True)
             path, given = Path(scratch.name, "take.npz"), Path(scratch.name, "corrections.npz")
             path.write_bytes(data)
             found.save(given)
@@ -52,7 +52,7 @@ class SKEL_OT_refit(StartsJob, bpy.types.Operator):
         frames = f"{max(found.frames[0] - around, person.frames[0])}:{min(found.frames[-1] + around, person.frames[-1]) + 1}"
         body = "" if person.body_name.startswith("open ") else bpy.path.abspath(context.scene.skel.body_file)
         job = engine.start(RefitRequest(str(path), str(given), str(out), number, frames, body))
-        finish = functools.partial(bring_back, rig_id=rig[record.ID], count=len(found.frames))
+        finish = functools.partial(bring_back, rig_id=rig[record.ID], uid=rig.session_uid, count=len(found.frames))
         runner.start("Fitting again", job, finish, scratch)
 
 
@@ -80,9 +80,10 @@ def person_of(rig: bpy.types.Object, take: Take) -> tuple[int, Person]:
     raise SkelError("no_person", f"The Take has nobody by the name of {rig[record.PERSON]}.", "Load the Take again.")
 
 
-def bring_back(path: str, rig_id: str, count: int) -> str:
-    """Give the rig the motion of the new Take at `path`, which becomes its Take."""
-    rig = next((thing for thing in bpy.data.objects if record.is_rig(thing) and thing[record.ID] == rig_id), None)
+def bring_back(path: str, rig_id: str, uid: int, count: int) -> str:
+    """Give the rig of that id, of duplicates the one with that `session_uid`, the motion of the new Take at `path`: its Take from now."""
+    twins = (thing for thing in bpy.data.objects if record.is_rig(thing) and thing[record.ID] == rig_id)
+    rig = min(twins, key=lambda thing: thing.session_uid != uid, default=None)
     if rig is None:
         raise SkelError("no_rig", f"The rig is gone, the Take is saved as {path}.", "Load it with Load Take.")
     take, home = takes.load(path), data_of(rig)[0]

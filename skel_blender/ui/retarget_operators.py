@@ -9,7 +9,7 @@ from bpy.props import StringProperty
 from ..export import retarget
 from ..export.retarget import Options, guess, presets, skeleton
 from ..messages import SkelError
-from .gather import active_rig, user_folder
+from .gather import source_rig, user_folder
 from .operators import SkelOperator
 from .retarget_properties import bone_map, fill
 from .stepped import SteppedOperator
@@ -100,7 +100,7 @@ class SKEL_OT_retarget(SteppedOperator, bpy.types.Operator):
 
     def steps(self, context: bpy.types.Context) -> retarget.Steps[retarget.Result]:
         settings = context.scene.skel_retarget
-        source = settings.source or active_rig(context)
+        source = source_rig(context)
         if source is None:
             raise SkelError("no_source", "No source is chosen.", "Choose the armature of a reconstructed person.")
         retarget.check_target(settings.target, source)

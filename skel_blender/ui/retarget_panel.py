@@ -5,7 +5,7 @@ import bpy
 
 from ..export.retarget import presets
 from ..export.retarget.slots import BY_NAME
-from .gather import active_rig, user_folder
+from .gather import source_rig, user_folder
 from .panel import Sidebar
 from .retarget_operators import FOLDER
 
@@ -47,8 +47,9 @@ class SKEL_PT_retarget(Sidebar, bpy.types.Panel):
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         column.prop(settings, "source", icon="ARMATURE_DATA")
-        if settings.source is None and active_rig(context) is not None:
-            column.label(text=f"Takes the active {active_rig(context).name}", icon="BLANK1")
+        source = source_rig(context)
+        if settings.source is None and source is not None:
+            column.label(text=f"Takes {source.name}", icon="BLANK1")
         column.prop(settings, "target", icon="OUTLINER_OB_ARMATURE")
         if settings.target is None:
             return

@@ -43,7 +43,7 @@ class SKEL_PG_retarget(bpy.types.PropertyGroup):
     """The choices of the Retarget panel."""
 
     source: PointerProperty(
-        name="Source", description="The reconstructed person whose motion is wanted; the active one if empty", type=bpy.types.Object,
+        name="Source", description="The person whose motion is wanted; if empty, the active or only one", type=bpy.types.Object,
         poll=lambda self, thing: record.is_rig(thing),
     )  # fmt: skip
     target: PointerProperty(

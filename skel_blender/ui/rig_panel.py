@@ -4,7 +4,7 @@
 import bpy
 
 from ..anatomy import DOFS, JOINT_NAMES
-from ..rig import controls, ik, limbs, motion, record
+from ..rig import assemble, controls, ik, limbs, motion, record
 from .gather import active_rig
 from .limit_operators import range_text
 from .panel import Sidebar
@@ -26,14 +26,19 @@ class SKEL_PT_people(Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         column, active = self.layout.column(align=True), active_rig(context)
         rigs = record.rigs(context.scene)
-        homes = [rig.users_collection[0].name for rig in rigs]
-        for rig, home, before in zip(rigs, homes, ["", *homes]):
-            if home != before and len(set(homes)) > 1:  # of several takes
-                column.label(text=home, icon="OUTLINER_COLLECTION")
-            icon = "OUTLINER_OB_ARMATURE" if rig == active else "ARMATURE_DATA"
-            column.operator("skel.select_person", text=rig.name, icon=icon, depress=rig == active).name = rig.name
+        homes = list(dict.fromkeys(rig.users_collection[0] for rig in rigs))
+        for home in homes:
+            if len(homes) > 1:  # several takes
+                _draw_home(column.row(align=True), context, home)
+            for rig in rigs:
+                if rig.users_collection[0] == home and rig.name in context.view_layer.objects:
+                    icon = "OUTLINER_OB_ARMATURE" if rig == active else "ARMATURE_DATA"
+                    column.operator("skel.select_person", text=rig.name, icon=icon, depress=rig == active).name = rig.name
         if active is None:
             return
+        lost = record.missing(active)
+        if lost is not None:
+            self.layout.label(text=f"No bone {lost} any more", icon="ERROR")
         self.layout.operator("skel.over_footage", icon="VIEW_CAMERA")
         self.layout.prop(active.skel, "skin", slider=True)
         self.layout.prop(active.skel, "hide_absent")
@@ -42,12 +47,23 @@ class SKEL_PT_people(Sidebar, bpy.types.Panel):
         column.operator("skel.remove_person", icon="TRASH")
 
 
+def _draw_home(row: bpy.types.UILayout, context: bpy.types.Context, home: bpy.types.Collection) -> None:
+    """A take's name, and the box that switches it on and off as the one in the Outliner does."""
+    layer = assemble.layer_of(context.view_layer, home)
+    if layer is None:
+        row.label(text=home.name, icon="OUTLINER_COLLECTION")
+    else:
+        row.alignment = "LEFT"
+        row.prop(layer, "exclude", text=home.name, icon="CHECKBOX_HLT", emboss=False)  # Blender itself shows an empty box where it is off
+
+
 class _RigPanel(Sidebar):
     bl_options = {"DEFAULT_CLOSED"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return active_rig(context) is not None
+        rig = active_rig(context)
+        return rig is not None and record.missing(rig) is None
 
 
 class SKEL_PT_angles(_RigPanel, bpy.types.Panel):
@@ -132,7 +148,9 @@ class SKEL_PT_ik(_RigPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, rig, view = self.layout, active_rig(context), context.window_manager.skel
-        layout.prop(rig.data.collections_all[controls.COLLECTION], "is_visible", text="Show Controls")
+        shown = rig.data.collections_all.get(controls.COLLECTION)
+        if shown is not None:
+            layout.prop(shown, "is_visible", text="Show Controls")
         layout.row(align=True).prop(view, "range", expand=True)
         led = _led(rig)
         column = layout.column(align=True)

@@ -35,7 +35,13 @@ RANGES = (
 
 def _get_angle(dof: int):
     channel = layout.channel(dof)
-    return lambda self: channel.sign * self.id_data.pose.bones[channel.bone].rotation_euler[channel.index]
+
+    def get(self) -> float:
+        pose = self.id_data.pose  # Blender reads properties of other objects too, as when it makes library overrides
+        bone = pose.bones.get(channel.bone) if pose else None
+        return channel.sign * bone.rotation_euler[channel.index] if bone else 0.0
+
+    return get
 
 
 def _set_angle(dof: int):
@@ -80,6 +86,11 @@ def _set_table(self, value: int) -> None:
     limits.apply(rig, table, name, limits.are_on(rig))
 
 
+def _get_on(self) -> bool:
+    rig = self.id_data
+    return record.is_rig(rig) and rig.pose is not None and record.missing(rig) is None and limits.are_on(rig)
+
+
 def _set_on(self, value: bool) -> None:
     rig = self.id_data
     limits.apply(rig, record.limits(rig), rig[record.TABLE], value)
@@ -109,7 +120,7 @@ class SKEL_PG_rig(bpy.types.PropertyGroup):
     )
     limits_on: BoolProperty(
         name="Hold Limits", description="Let joints stop at their limits, under the hand and in IK", options=set(),
-        get=lambda self: limits.are_on(self.id_data), set=_set_on,
+        get=_get_on, set=_set_on,
     )  # fmt: skip
     skin: FloatProperty(
         name="Skin", description="How solid the skin is in the viewport's Solid mode: 0 shows the bones alone, renders are not changed",

@@ -19,6 +19,10 @@ FOLDER = Path(os.environ["BLENDER_USER_RESOURCES"])
 Steps = Iterator[None]
 
 
+class Skip(Exception):
+    """Raised by a test that can't run here."""
+
+
 class Draws:
     """Counts how often the 3D viewport is drawn while it is asked to draw as often as it can."""
 

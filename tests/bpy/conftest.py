@@ -43,6 +43,24 @@ def source(context):
     return rig
 
 
+@pytest.fixture
+def rig(context, take):
+    """The active rig of an enabled add-on."""
+    import bpy
+
+    import skel_blender
+    from skel_blender.rig.assemble import build_take
+    from tests.bpy.evaluated import rig_of
+
+    skel_blender.register()
+    rig = rig_of(build_take(context, take))
+    context.view_layer.objects.active = rig
+    rig.select_set(True)
+    yield rig
+    skel_blender.unregister()
+    assert not [*bpy.app.handlers.frame_change_post, *bpy.app.handlers.depsgraph_update_post]
+
+
 def pytest_terminal_summary(terminalreporter):
     """The figures of exported files, as a table."""
     import sys

@@ -2,12 +2,14 @@
 """The add-on in Blender without a window: it comes and goes without a trace, its operators gather, start, build and explain."""
 
 import time
+from types import SimpleNamespace
 
 import bpy
 import pytest
 
 import skel_blender
 from skel_blender import take
+from skel_blender.rig import assemble
 from tests import fake_engine, synthetic
 from tests.bpy.evaluated import curves
 
@@ -53,15 +55,31 @@ def test_reconstruct_builds_the_rigs_and_keeps_the_take_beside_the_file(addon, t
     assert collection["skel_take"] == "//takes/run 1_001.npz"
     assert len(take.load(tmp_path / "takes" / "run 1_001.npz").people) == 2
     assert sum(thing.type == "ARMATURE" for thing in collection.all_objects) == 2
+    assert "The scene plays 29.97 frames a second now, not 24." in messages_shown()
     assert "2 people in 20 frames" in messages_shown() and "Two frames could not be decoded." in messages_shown()
 
 
 def test_a_second_run_overwrites_nothing(addon, tmp_path):
     bpy.ops.skel.reconstruct()
-    assert "still there" not in messages_shown()
+    assert "switched off" not in messages_shown()
     bpy.ops.skel.reconstruct()
     assert sorted(path.name for path in (tmp_path / "takes").iterdir()) == ["run 1_001.npz", "run 1_002.npz"]
-    assert "run 1_002" in bpy.data.collections and "run 1_001 is still there" in messages_shown()
+    assert "run 1_002" in bpy.data.collections and "run 1_001 is switched off, in People" in messages_shown()
+    layers = [assemble.layer_of(bpy.context.view_layer, bpy.data.collections[f"run 1_00{number}"]) for number in (1, 2)]
+    assert [layer.exclude for layer in layers] == [True, False]
+    layers[0].exclude, layers[1].exclude = False, True
+    addon.again = "UPDATE"
+    bpy.ops.skel.reconstruct()  # of what is switched on, the newest
+    assert [layer.exclude for layer in layers] == [False, True]
+    assert bpy.data.collections["run 1_001"]["skel_take"].endswith("_003.npz")
+
+
+def test_who_is_posing_keeps_the_earlier_version_when_another_arrives(addon):
+    bpy.ops.skel.reconstruct()
+    bpy.ops.object.mode_set(mode="POSE")
+    bpy.ops.skel.reconstruct()
+    assert "run 1_001 is still there" in messages_shown() and bpy.context.mode == "POSE"
+    assert not assemble.layer_of(bpy.context.view_layer, bpy.data.collections["run 1_001"]).exclude
 
 
 def test_footage_whose_name_has_brackets_keeps_its_earlier_takes(addon, tmp_path):
@@ -196,6 +214,15 @@ def test_without_an_engine_the_user_is_told_to_install_it(addon):
     bpy.context.preferences.addons["skel_blender"].preferences.engine_python = ""
     with pytest.raises(RuntimeError, match="not installed yet. Press Install Engine first"):
         bpy.ops.skel.reconstruct()
+
+
+def test_on_windows_the_engine_lies_where_paths_stay_short(addon, monkeypatch, tmp_path):
+    from skel_blender.ui import engine
+
+    monkeypatch.setenv("SKEL_BLENDER_HOME", str(tmp_path))
+    assert engine.root() != tmp_path  # the extension's own folder, far down in Blender's
+    monkeypatch.setattr(engine, "os", SimpleNamespace(name="nt"))
+    assert engine.root() == tmp_path
 
 
 def test_after_an_update_that_needs_another_engine_the_user_is_told_so(addon):

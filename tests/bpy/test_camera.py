@@ -14,6 +14,7 @@ from mathutils import Vector
 from skel_blender.messages import SkelError
 from skel_blender.rig import camera
 from skel_blender.rig.assemble import build_take
+from skel_blender.ui import arrival
 from tests import synthetic
 from tests.bpy.evaluated import curves
 
@@ -116,6 +117,15 @@ def test_source_of_the_take_is_the_footage_where_it_still_lies(context, take, tm
     clip.frame_start = 50  # the user's now
     assert camera.load_footage(take, None) not in (None, clip)
     assert clip.frame_start == 50
+
+
+def test_a_clip_that_is_open_by_another_path_to_the_footage_is_it(context, take, tmp_path):
+    """As through a link, or on Windows by the letter of a network drive."""
+    save_picture(tmp_path / "still.png", 0.5)
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    clip, take.source = bpy.data.movieclips.load(str(tmp_path / "link" / "still.png")), str((tmp_path / "still.png").resolve())
+    assert camera.load_footage(take, None) == clip
+    assert arrival.shows(clip, take)
 
 
 @pytest.mark.parametrize("name", ["missing.mp4", "empty", "text.mp4"])

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 import pytest
 
-from skel_blender.anatomy import DOFS, DOFS_OF_JOINT, JOINT_NAMES, LIMIT_TABLES, LIMITS_ANATOMICAL
+from skel_blender.anatomy import DOF_INDEX, DOFS, DOFS_OF_JOINT, JOINT_NAMES, LIMIT_TABLES, LIMITS_ANATOMICAL
 from skel_blender.rig import layout, limits
 from skel_blender.rig.assemble import build_take
 from tests.bpy.evaluated import degrees_apart, joint_turns, pose, rig_of
@@ -33,9 +33,25 @@ def test_constraints_hold_the_bodys_limits(context, take):
         if math.isfinite(low):
             found = sorted(channel.sign * getattr(constraint, f"{end}_{axis}") for end in ("min", "max"))
             assert found == pytest.approx([low, up], abs=1e-6)
-            assert getattr(bone, f"use_ik_limit_{axis}")
-            ik = sorted(channel.sign * getattr(bone, f"ik_{end}_{axis}") for end in ("min", "max"))
-            assert ik == pytest.approx([min(low, 0), max(up, 0)], abs=1e-6)
+        assert not getattr(bone, f"use_ik_limit_{axis}") and not getattr(bone, f"lock_ik_{axis}")  # Blender draws a disc for each range
+
+
+def test_a_deleted_limit_is_there_again_once_limits_are_set(context, take):
+    rig = rig_of(build_take(context, take))
+    for name in ("pelvis", "tibia_r", "humerus_l"):
+        before = [constraint.name for constraint in rig.pose.bones[name].constraints]
+        for constraint in list(rig.pose.bones[name].constraints)[: 2 if name == "humerus_l" else 1]:
+            rig.pose.bones[name].constraints.remove(constraint)
+        assert limits.are_on(rig)
+        limits.apply(rig, LIMITS_ANATOMICAL)
+        assert [constraint.name for constraint in rig.pose.bones[name].constraints] == before
+    context.view_layer.update()
+    at_limit = np.zeros(46)
+    at_limit[DOF_INDEX["knee_angle_r"]] = LIMITS_ANATOMICAL[DOF_INDEX["knee_angle_r"]][1]
+    pose(rig, at_limit)
+    expected = joint_turns(rig)
+    pose(rig, at_limit + 0.2 * (at_limit > 0.0))
+    assert degrees_apart(joint_turns(rig), expected) < 0.01
 
 
 def test_each_dof_stops_at_its_limits(context, take):

@@ -56,7 +56,11 @@ def test_the_answer_is_a_new_action(rig, take, tmp_path):
     takes.save(again, path)
     home = rig.users_collection[0]
     home[arrival.PROPERTY] = "/before.npz"
-    text = refit_operators.bring_back(str(path), rig[record.ID], 2)
+    twin = rig.copy()  # earlier in the list of objects, and with the same id
+    twin.name = "a twin"
+    rig.users_collection[0].objects.link(twin)
+    text = refit_operators.bring_back(str(path), rig[record.ID], rig.session_uid, 2)
+    assert twin.animation_data.action == old
     assert rig.animation_data.action != old and old in record.versions(rig) and rig.animation_data.action.name in text
     poses, _ = motion.read(rig, keyframes.scene_frames(take.people[0].frames))
     assert np.allclose(poses[:, KNEE], 0.7, atol=1e-5)

@@ -15,8 +15,8 @@ import skel_blender
 from skel_blender.export import rotations
 from skel_blender.export.retarget import guess, names, places, presets, skeleton, slots
 from skel_blender.messages import SkelError
-from skel_blender.rig.assemble import build_take
-from skel_blender.ui import retarget_properties
+from skel_blender.rig.assemble import build_take, layer_of
+from skel_blender.ui import gather, retarget_properties
 from tests import walk
 from tests.bpy import characters
 from tests.bpy.evaluated import rig_of
@@ -191,7 +191,7 @@ def test_the_panel_guesses_keeps_and_retargets(addon, context):
     addon.target = target = characters.mixamo()
     context.view_layer.objects.active = next(thing for thing in bpy.data.objects if thing.name == "walker")
     assert addon.rows["hips"].bone == "mixamorig:Hips"  # guessed as soon as it was chosen
-    assert "SKEL_UL_slots" in draw("SKEL_PT_retarget") and "Takes the active walker" in draw("SKEL_PT_retarget")
+    assert "SKEL_UL_slots" in draw("SKEL_PT_retarget") and "Takes walker" in draw("SKEL_PT_retarget")
     drawn = Drawn()
     bpy.types.SKEL_UL_slots.draw_item(SimpleNamespace(), context, drawn, addon, addon.rows["thigh_l"], 0, None, "", 0)
     assert "Left Thigh" in str(drawn.seen) and "prop_search" in str(drawn.seen)
@@ -221,9 +221,13 @@ def test_the_panel_says_what_is_missing_in_one_sentence(addon, context):
         bpy.ops.skel.retarget()
     addon.target = characters.mixamo()
     context.view_layer.objects.active = addon.target
+    rig = next(thing for thing in bpy.data.objects if thing.name == "walker")
+    assert gather.source_rig(context) == rig  # the only one
+    layer_of(context.view_layer, rig.users_collection[0]).exclude = True
     with pytest.raises(RuntimeError, match="No source is chosen"):
         bpy.ops.skel.retarget()
-    context.view_layer.objects.active = rig = next(thing for thing in bpy.data.objects if thing.name == "walker")
+    layer_of(context.view_layer, rig.users_collection[0]).exclude = False
+    context.view_layer.objects.active = rig
     addon.target = rig
     with pytest.raises(RuntimeError, match="The target is the source itself"):
         bpy.ops.skel.retarget()

@@ -9,61 +9,14 @@ import bpy
 import numpy as np
 import pytest
 
-import skel_blender
 from skel_blender import kinematics
 from skel_blender.anatomy import DOF_INDEX, DOFS, LIMIT_TABLES
 from skel_blender.rig import continuity, controls, layout, limits, motion, record
-from skel_blender.rig.assemble import build_take
-from tests.bpy.evaluated import evaluated, rig_of
+from skel_blender.rig.assemble import build_take, layer_of
+from tests.bpy.evaluated import evaluated
+from tests.bpy.panels import draw
 
 KNEE = DOF_INDEX["knee_angle_r"]
-
-
-@pytest.fixture
-def rig(context, take):
-    """The active rig of an enabled add-on."""
-    skel_blender.register()
-    rig = rig_of(build_take(context, take))
-    context.view_layer.objects.active = rig
-    rig.select_set(True)
-    yield rig
-    skel_blender.unregister()
-    assert not [*bpy.app.handlers.frame_change_post, *bpy.app.handlers.depsgraph_update_post]
-
-
-class Spy:
-    """Takes a layout's place and keeps what is drawn: labels, and (owner, property)."""
-
-    def __init__(self) -> None:
-        self.labels, self.props, self.operators = [], [], []
-
-    def __getattr__(self, name):
-        if name == "label":
-            return lambda text="", **_: self.labels.append(text)
-        if name in ("prop", "prop_decorator", "prop_enum"):
-            return self._prop
-        if name == "operator":
-            return self._operator
-        return lambda *_, **__: self
-
-    def _prop(self, owner, name, *_, **__):
-        assert name.startswith("[") or name in owner.bl_rna.properties, name
-        self.props.append((owner, name))
-
-    def _operator(self, name, **_):
-        assert getattr(bpy.ops.skel, name.partition(".")[2]).idname(), name
-        self.operators.append(name)
-        return Spy()
-
-
-def draw(name):
-    """What the panel of that name draws now."""
-    panel = getattr(bpy.types, name)
-    assert panel.poll(bpy.context)
-    spy = Spy()
-    holder = type("Panel", (), {"layout": spy})()
-    panel.draw(holder, bpy.context)
-    return spy
 
 
 def test_all_angles_have_a_slider_in_degrees_with_their_range(rig, take):
@@ -236,8 +189,15 @@ def test_people_are_chosen_by_button_and_posing_goes_on(rig, take, context):
     with pytest.raises(RuntimeError, match="There is no rig"):
         bpy.ops.skel.select_person(name="nobody")
     bpy.ops.object.mode_set(mode="OBJECT")
-    homes = [build_take(context, take, collection_name="again").name, rig.users_collection[0].name]
-    assert sorted(draw("SKEL_PT_people").labels) == sorted(homes)
+
+
+def test_of_several_takes_one_can_be_switched_off_in_the_list(rig, take, context):
+    homes = [rig.users_collection[0], build_take(context, take, collection_name="again")]
+    layers = [layer_of(context.view_layer, home) for home in homes]
+    assert [owner for owner, name in draw("SKEL_PT_people").props if name == "exclude"] == layers
+    layers[1].exclude = True
+    shown = draw("SKEL_PT_people")
+    assert [owner for owner, name in shown.props if name == "exclude"] == layers and shown.operators.count("skel.select_person") == 2
 
 
 def test_the_skin_lets_the_bones_be_seen_and_has_a_slider(rig):

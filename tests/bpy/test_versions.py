@@ -89,7 +89,7 @@ def test_an_update_brings_motion_and_shape_and_keeps_the_rest(context, take, sca
     objects, meshes = set(bpy.data.objects), len(bpy.data.meshes)
     take = newer(take, scale)
     take.people[0].poses[:, KNEE] = np.minimum(take.people[0].poses[:, KNEE], 2.0)
-    assert update.find_built(context.scene, "/clip.mp4") == collection and update.find_built(context.scene, "/no.mp4") is None
+    assert update.find_built(context, "/clip.mp4") == collection and update.find_built(context, "/no.mp4") is None
     update.update_take(context, take, collection)
     assert set(bpy.data.objects) == objects and len(bpy.data.meshes) == meshes and len(bpy.data.armatures) == 2
     assert rig.animation_data.action != edited and edited.use_fake_user

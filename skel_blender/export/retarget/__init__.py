@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import bpy
 
 from ...messages import SkelError
+from ...rig import compat
 from ..stage import Steps, finish
 from . import body, rigify, sample, skeleton
 from .bake import bake
@@ -48,7 +49,8 @@ def steps(
     motion, rest = yield from sample.sample(scene, source)
     goals = body.goals(motion, rest, bones, mapping, options)
     switches = rigify.switches(target, set(mapping.values()))
-    name = f"{target.name} {source.animation_data.action.name}"
+    played = compat.action(source)
+    name = f"{target.name} {played.name if played else source.name}"
     baked = yield from bake(target, bones, mapping, goals, motion.frames, switches, name)
     return Result(baked.action, len(motion.frames), goals.ratio, baked.off_rad, baked.off_m)
 

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from ...anatomy import JOINT_INDEX, JOINT_NAMES
-from ...rig import motion, record
+from ...rig import compat, motion, record
 from .. import rotations, stage
 from . import contacts
 from .align import Rest
@@ -39,12 +39,13 @@ class Motion:
 
 def sample(scene: bpy.types.Scene, rig: bpy.types.Object) -> stage.Steps[tuple[Motion, Rest]]:
     """Look at the rig on every frame of its action. Raises SkelError if it has no motion."""
-    frames = motion.frames_of(rig)
+    frames = motion.span_of(rig)
     posed = yield from stage.look(rig, frames, JOINT_NAMES, "Reading the motion")
     rest, bases = _rest(rig)
     turns = rotations.orthonormal(posed[..., :3, :3]) @ rotations.transpose(bases)
     result = Motion(frames, turns, posed[..., :3, 3], np.zeros((len(frames), 6), dtype=bool), scene.render.fps / scene.render.fps_base)
-    known = record.contacts(rig.animation_data.action, frames)
+    action = compat.action(rig)
+    known = record.contacts(action, frames) if action else None
     known = known if known is not None and known.any() else None
     touching = contacts.contacts(sole(result, rest), rest.origin[2], result.fps, known)
     return Motion(result.frames, result.turns, result.places, touching, result.fps), rest
