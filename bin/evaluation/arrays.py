@@ -14,13 +14,19 @@ from skel_blender.messages import SkelError
 
 
 class Arrays:
-    """The entries of one file. `what` says in messages what the file should be; `count` is the number of its rows, once known."""
+    """The entries of one file, or of a dict in one. `what` says in messages what that should be; `count` is the number of its rows, once
+    known."""
 
-    def __init__(self, path: Path, what: str) -> None:
+    def __init__(self, path: Path, what: str, tree: dict[str, Any], count: int = -1) -> None:
+        self.path, self.what, self.tree, self.count = path, what, tree, count
+
+    @classmethod
+    def read(cls, path: Path, what: str) -> Arrays:
+        """Of a file. Raises SkelError with one sentence for one without named arrays."""
         tree = read_tree(path, what)
         if not isinstance(tree, dict):
             raise SkelError("bad_file", f"{path} holds no named arrays, where {what} was expected.", "Give an .npz.")
-        self.path, self.what, self.tree, self.count = path, what, tree, -1
+        return cls(path, what, tree)
 
     def __contains__(self, key: str) -> bool:
         return key in self.tree

@@ -13,15 +13,9 @@ from bin.evaluation.smpl import SmplModel
 from skel_blender.engine.body import BodyModel
 from skel_blender.engine.body.chain import pose_chain, pose_points
 from skel_blender.engine.body.landmarks import VERTEX
-from skel_blender.engine.fit.keypoint_sets import keypoint_points
-from skel_blender.engine.unpickle import read_pickle
-from skel_blender.messages import SkelError
+from skel_blender.engine.fit.keypoint_sets import EXTRA, EXTRA_FILE, SMPL_VERTICES, TO_OPENPOSE, find_regressor, keypoint_points, regressor
 
-SMPL_SKIN = 6890
-_SMPL_FILE, _EXTRA_FILE = "J_regressor_SMPL_MALE.pkl", "SMPL_to_J19.pkl"
-# SMPL's 24 joints and eleven vertices, put in OpenPose's order, make the first 25 of the 44 (smplx, 4D-Humans).
-_VERTICES = ("nose", "eye_r", "eye_l", "ear_r", "ear_l", "big_toe_l", "small_toe_l", "heel_l", "big_toe_r", "small_toe_r", "heel_r")
-_TO_OPENPOSE = (24, 12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7, *range(25, 35))
+_SMPL_FILE = "J_regressor_SMPL_MALE.pkl"
 
 
 def from_skel(body: BodyModel, poses: np.ndarray, betas: np.ndarray) -> tuple[tuple[str, ...], Maker]:
@@ -74,28 +68,11 @@ def from_smpl(models: list[SmplModel], which: np.ndarray, rotations: np.ndarray,
         points = {"smpl24": joints, "vertices": verts}
         if "hsmr44" in wanted:
             if not extra:
-                extra.append(regressor(source, _EXTRA_FILE, 19))
-            surface = verts[:, [VERTEX[name] for name in _VERTICES]]
-            first = np.concatenate([joints, surface], 1)[:, list(_TO_OPENPOSE)]
+                extra.append(regressor(source, EXTRA_FILE, EXTRA))
+            surface = verts[:, [VERTEX[name] for name in SMPL_VERTICES]]
+            first = np.concatenate([joints, surface], 1)[:, list(TO_OPENPOSE)]
             points["hsmr44"] = np.concatenate([first, extra[0] @ verts], 1)
         return {name: values for name, values in points.items() if name in wanted}
 
-    sets = ("smpl24", "vertices") + (("hsmr44",) if _find(source, _EXTRA_FILE) else ())
+    sets = ("smpl24", "vertices") + (("hsmr44",) if find_regressor(source, EXTRA_FILE) else ())
     return sets, make
-
-
-def regressor(source: Path | None, name: str, joints: int) -> np.ndarray:
-    """HSMR's regressor file (joints,6890) beside a model file or one folder up. Raises SkelError where it is missing or another."""
-    path = None if source is None else _find(source, name)
-    if path is None:
-        raise SkelError("no_file", f"{name} is not beside {source}.", "Put HSMR's joint regressors beside the model file.")
-    value = read_pickle(path, "a joint regressor")
-    matrix = np.asarray(value.toarray() if hasattr(value, "toarray") else value, dtype=float)
-    if matrix.shape != (joints, SMPL_SKIN):
-        raise SkelError("bad_model", f"{path} must be {joints} x {SMPL_SKIN} numbers, not {matrix.shape}.", "Download the file again.")
-    return matrix
-
-
-def _find(source: Path, name: str) -> Path | None:
-    folder = source if source.is_dir() else source.parent
-    return next((place / name for place in (folder, folder.parent) if (place / name).is_file()), None)

@@ -9,19 +9,16 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from bin.benchmarks.report import head, row
 from bin.evaluation.readers import Models, read_samples
 from bin.evaluation.samples import check_pair
 from bin.evaluation.scores import Scores, score
 from bin.evaluation.violations import THRESHOLDS
+from skel_blender.cli.options import Parser
 from skel_blender.engine.body import load_body
 from skel_blender.messages import SkelError
 
 _UNITS = {"acceleration error": "mm/frame2"}
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:
-        raise SkelError("usage", f"{message[:1].upper()}{message[1:].rstrip('.')}.", f"See {self.prog} --help.")
 
 
 def main(arguments: list[str]) -> int:
@@ -48,8 +45,8 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog="bin/evaluate", description="Score predictions against ground truth; docs/evaluate.md has the layouts.")
+def _parser() -> Parser:
+    parser = Parser(prog="bin/evaluate", description="Score predictions against ground truth; docs/evaluate.md has the layouts.")
     parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="a .npz of predictions, or a Take")
     parser.add_argument("truth", type=Path, metavar="TRUTH", help="labels of HMR2.0 or HSMR, a .npz laid out like predictions, or a Take")
     parser.add_argument("--skel", type=Path, metavar="FILE", help="skel_male.pkl, with HSMR's joint regressors beside it or one folder up")
@@ -73,16 +70,12 @@ def table(scores: Scores) -> str:
     """Markdown."""
     heads = [name if name.startswith("PCK") else f"{name} {_UNITS.get(name, 'mm')}" for name in scores.figures]
     cells = [f"{value:.3f}" if name.startswith("PCK") else f"{value:.1f}" for name, value in scores.figures.items()]
-    lines = _table(["pictures", *heads], [[str(scores.count), *cells]])
+    lines = [head(["pictures", *heads]), row([scores.count, *cells])]
     for who, shares in scores.violations.items():
         lines += ["", f"Joint violations of the {who}, share of the pictures:", ""]
-        lines += _table(["joint", *(f"beyond {limit} degrees" for limit in THRESHOLDS)],
-                        [[part, *(f"{value:.1%}" for value in values)] for part, values in shares.items()])  # fmt: skip
+        lines += [head(["joint", *(f"beyond {limit} degrees" for limit in THRESHOLDS)])]
+        lines += [row([part, *(f"{value:.1%}" for value in values)]) for part, values in shares.items()]
     if scores.angles:
-        lines += ["", "Angles, mean error:", ""]
-        lines += _table(["region", "degrees"], [[name, f"{value:.1f}"] for name, value in scores.angles.items()])
+        lines += ["", "Angles, mean error:", "", head(["region", "degrees"])]
+        lines += [row([name, f"{value:.1f}"]) for name, value in scores.angles.items()]
     return "\n".join(lines + [""] + scores.notes)
-
-
-def _table(heads: list[str], rows: list[list[str]]) -> list[str]:
-    return ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *rows)]

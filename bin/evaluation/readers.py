@@ -41,7 +41,7 @@ class Models:
 def read_samples(path: Path, models: Models, truth: bool, person: int = 0) -> Samples:
     """A file of either kind. Raises SkelError with one sentence that names the file and what it lacks."""
     what = "a ground truth file" if truth else "a predictions file"
-    arrays = Arrays(path, what)
+    arrays = Arrays.read(path, what)
     if "format" in arrays:
         return read_take(path, person, models.skel)
     if "img_paths" in arrays and "smpl" in arrays:
@@ -124,9 +124,8 @@ def _moyo(arrays: Arrays, models: Models) -> Samples:
     names, smpl = arrays.text("img_paths"), arrays.tree["smpl"]
     if not isinstance(smpl, dict):
         raise SkelError("bad_labels", f"In {arrays.path} 'smpl' must be a dict of global_orient, body_pose and betas.", "Check the file.")
-    inner = Arrays.__new__(Arrays)
-    inner.path, inner.what, inner.count = arrays.path, "the dict 'smpl' of HSMR's labels", len(names)
-    inner.tree = {key: np.asarray(value).reshape(len(names), -1) for key, value in smpl.items() if np.size(value) % len(names) == 0}
+    rows = {key: np.asarray(value).reshape(len(names), -1) for key, value in smpl.items() if np.size(value) % len(names) == 0}
+    inner = Arrays(arrays.path, "the dict 'smpl' of HSMR's labels", rows, len(names))
     rotations = np.concatenate([inner.rotations("global_orient", 1), inner.rotations("body_pose", 23)], 1)
     if models.smpl is None:
         raise SkelError("no_model", f"{arrays.path} holds SMPL parameters only.", "Give SMPL's neutral model file with --smpl.")

@@ -47,7 +47,7 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--regressor", default="", choices=("lift", "hsmr", "stance"),
                          help="what first poses come from: the lifting network (default), HSMR, or the relaxed stance")  # fmt: skip
     command.add_argument("--hsmr", default="", metavar="FILE", help="your HSMR checkpoint, for --regressor hsmr with a SKEL file as body")
-    command.add_argument("--seed", type=int, metavar="N", help="of everything that is random")
+    command.add_argument("--seed", type=_seed, metavar="N", help="of everything that is random")
     _add_out(command, ENDINGS)
 
 
@@ -93,7 +93,7 @@ def _add_out(command: argparse.ArgumentParser, endings: tuple[str, ...]) -> None
 
 def _frames(text: str) -> str:
     match = re.fullmatch(r"(\d*):(\d*)", text)
-    if not match or (match[1] and match[2] and int(match[1]) >= int(match[2])):
+    if not match or (match[2] and int(match[1] or 0) >= int(match[2])):
         raise argparse.ArgumentTypeError(f"'{text}' is not a range of frames such as 0:120, 30: or :90")
     return text
 
@@ -101,6 +101,12 @@ def _frames(text: str) -> str:
 def _positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of people")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not re.fullmatch(r"\d{1,18}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of up to 18 digits")
     return int(text)
 
 

@@ -9,11 +9,11 @@ import itertools
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from ..files import put_in_place, workfolder
 from ..messages import SkelError
 from ..status import Status
 from .options import ENDINGS, OPENSIM
@@ -37,7 +37,7 @@ def checked(given: argparse.Namespace) -> Path:
     if out.is_dir():
         raise SkelError("exists", f"{out} is a folder.", "Choose another name.")
     if any(Path(text).resolve() == out.resolve() for text in given.inputs):
-        raise SkelError("exists", f"{out} is the footage itself.", "Choose another name.")
+        raise SkelError("exists", f"{out} is the input itself.", "Choose another name.")
     if out.exists() and not given.overwrite:
         raise SkelError("exists", f"{out} exists already.", "Choose another name or add --overwrite.")
     if not os.access(out.parent, os.W_OK):
@@ -72,7 +72,7 @@ class Work(NamedTuple):
 def workplace(out: Path) -> Iterator[Work]:
     """A folder to work in, gone afterwards."""
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+        folder = workfolder(out)
     except OSError as error:
         raise SkelError("unwritable", f"The folder {out.parent} cannot be written to ({error.strerror}).", "Choose another.") from error
     try:
@@ -82,14 +82,18 @@ def workplace(out: Path) -> Iterator[Work]:
 
 
 def put(work: Work, given: argparse.Namespace, status: Status) -> None:
-    """Move what was made to its places, each file whole. Raises SkelError, and moves nothing, if one has come to exist meanwhile."""
+    """Move what was made to its places, each file whole. Raises SkelError if one can't be written, and files nothing if one has come to
+    exist meanwhile."""
     files = work.files()
     for place in files.values():
         if place.exists() and not given.overwrite:
             raise SkelError("exists", f"{place} exists already.", "Choose another name or add --overwrite.")
     for path, place in files.items():
-        place.parent.mkdir(exist_ok=True)  # OpenSim's meshes lie in a folder of their own
-        os.replace(path, place)
+        try:
+            place.parent.mkdir(exist_ok=True)  # OpenSim's meshes lie in a folder of their own
+            put_in_place(path, place)
+        except OSError as error:  # on Windows what another program has open
+            raise SkelError("unwritable", f"{place} could not be written ({error.strerror or error}).", "Choose another name.") from error
     for place in files.values():
         if place.parent == work.out.parent:
             status.line(f"Wrote {place}")
@@ -99,5 +103,5 @@ def kept(take: Path, out: Path) -> Path:
     """A place beside OUT for a Take of which no scene could be made, as it may be the work of hours; nothing there is replaced."""
     stems = itertools.chain([out.stem], (f"{out.stem}_{number}" for number in itertools.count(2)))
     place = next(place for stem in stems if not (place := out.with_name(f"{stem}.npz")).exists())
-    os.replace(take, place)
+    put_in_place(take, place)
     return place

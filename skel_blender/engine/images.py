@@ -28,9 +28,8 @@ class ImageSource(Source):
     def __init__(self, paths: list[Path], frames: Range, on_log: Callable[[Log], None]) -> None:
         self._paths = paths
         super().__init__(paths[0], len(paths), frames, on_log)
-        with _opened_image(paths[self.first]) as image:
-            self.focal_hint_px = _focal_px(image)
-            self.size = ImageOps.exif_transpose(image).size
+        image, self.focal_hint_px = _opened_image(paths[self.first])
+        self.size = image.size
 
     @property
     def files(self) -> list[Path]:
@@ -39,8 +38,7 @@ class ImageSource(Source):
 
     def _pictures(self) -> Iterator[tuple[int, np.ndarray]]:
         for number in range(self.first, self.last + 1):
-            with _opened_image(self._paths[number]) as image:
-                picture = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+            picture = np.asarray(_opened_image(self._paths[number])[0])
             if picture.shape[1::-1] != self.size:
                 raise SkelError("image_size", f"{self._paths[number].name} is not as large as {self._paths[self.first].name}.",
                                 "Give images of one camera in one size.")
@@ -52,13 +50,16 @@ def natural_key(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in re.findall(r"\d+|\D+", path.name)]
 
 
-def _opened_image(path: Path) -> Image.Image:
+def _opened_image(path: Path) -> tuple[Image.Image, float | None]:
+    """An image as it is shown, RGB of 8 bits, and the focal length (px) that its EXIF states."""
     try:
-        image = Image.open(path)
-        image.load()
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        with Image.open(path) as image:
+            shown, focal_px = ImageOps.exif_transpose(image), _focal_px(image)
+            if shown.mode.startswith("I;16"):  # grey of 16 bits, which Pillow cuts off at 255
+                shown = Image.fromarray((np.asarray(shown) >> 8).astype(np.uint8))
+            return shown.convert("RGB"), focal_px
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise SkelError("bad_image", f"The image {path.name} cannot be read.", "Replace or remove it.") from error
-    return image
 
 
 def _focal_px(image: Image.Image) -> float | None:

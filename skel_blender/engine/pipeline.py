@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -89,7 +90,8 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     memory = Path(options.memory) if options.memory else None
     tracks = find_people(source, Path(options.model), options.people, on_frame, memory, background and background.see)
     if not tracks:
-        raise _nobody(source)
+        raise SkelError("no_person", f"Nobody was found in {source.path.name}.",
+                        "Use footage in which a person is seen whole and from near enough to tell the limbs apart.")  # fmt: skip
     tracks = [replace(track, landmarks_3d=corrected(track.landmarks_3d)) for track in tracks]
     K, lens_known = _lens(source, options, emit)
     motion = background and _motion(background, K, lens_known, emit)
@@ -105,7 +107,8 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     if len(found) < len(tracks):
         emit(Log("warning", f"{len(tracks) - len(found)} of {len(tracks)} tracks were left out, as no body explains them."))
     if not found:
-        raise _nobody(source)
+        raise SkelError("no_person", f"People were found in {source.path.name}, but no body explains them.",
+                        "Check the lens that was given, or use footage in which the limbs can be told apart.")  # fmt: skip
     return _take(source, options, body, found, K, view, motion)
 
 
@@ -127,18 +130,20 @@ def _regressor(options: Options, body: BodyModel, device: torch.device, emit: Ca
     return HsmrRegressor(options.hsmr, device, emit)
 
 
-def _nobody(source: Source) -> SkelError:
-    return SkelError("no_person", f"Nobody was found in {source.path.name}.",
-                     "Use footage in which a person is seen whole and from near enough to tell the limbs apart.")  # fmt: skip
-
-
 def choose_device(name: str) -> torch.device:
     """'auto' is the GPU where there is one. Raises SkelError if a GPU is asked for and missing."""
     if name not in ("auto", "cpu", "cuda"):
         raise SkelError("no_device", f"There is no device '{name}'.", "Choose auto, cpu or cuda.")
-    if name == "cuda" and not torch.cuda.is_available():
+    usable = torch.cuda.is_available() and _runs_on_card()
+    if name == "cuda" and not usable:
         raise SkelError("no_device", "This machine has no GPU that torch can use.", "Choose --device cpu or auto.")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    return torch.device("cuda" if name != "cpu" and usable else "cpu")
+
+
+def _runs_on_card() -> bool:
+    """Whether this build of torch has code for the card; of one that is too old it says so only in the middle of the work."""
+    major, minor = torch.cuda.get_device_capability()
+    return 10 * major + minor >= min(int(re.search(r"\d+", name)[0]) for name in torch.cuda.get_arch_list())
 
 
 def _lens(source: Source, options: Options, emit: Callable[[Event], None]) -> tuple[np.ndarray, bool]:

@@ -15,18 +15,22 @@ import numpy as np
 import torch
 
 from .. import take as takes
+from ..anatomy import Q
 from ..kinematics import R_ZUP_YUP
 from ..messages import Event, Log, Progress, SkelError
-from ..take import Person, Take
+from ..take import CONTACT_NAMES, Person, Take
 from .body import BodyModel, load_body
 from .fit import Config, Observations, View, Weights, skelify
+from .fit.contacts import unseen
 from .fit.evidence import LIMB_LANDMARKS, gather
 from .fit.people import missed
 from .tracks import Track
+from .unpickle import need, read_arrays
 
 _AROUND = 2  # frames beyond either end that hold the stretch to the old motion, as second differences reach that far
 _STEPS = 30
 _SAME_BODY_M = 1e-3
+_WHAT = "a file of corrections"
 
 
 @dataclass(frozen=True)
@@ -40,16 +44,12 @@ class Corrections:
 
 def read_corrections(path: Path) -> Corrections:
     """An `.npz` with the arrays frames, poses and trans. Raises SkelError for any other file."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            poses, trans = (np.asarray(file[name], dtype=float) for name in ("poses", "trans"))
-            found = Corrections(np.asarray(file["frames"], dtype=int), poses, trans)
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise SkelError("bad_file", f"{path} holds no corrections.", "It needs the arrays frames, poses and trans.") from error
-    count = len(found.frames)
-    if found.poses.shape != (count, 46) or found.trans.shape != (count, 3) or not count or not np.isfinite(found.poses).all():
-        raise SkelError("bad_file", f"{path} holds no corrections.", "It needs frames (n,), poses (n,46) and trans (n,3), all finite.")
-    return found
+    data = read_arrays(path, _WHAT)
+    poses = need(data, "poses", (None, Q), path, _WHAT)
+    frames, trans = (need(data, name, (len(poses), *width), path, _WHAT) for name, width in (("frames", ()), ("trans", (3,))))
+    if not len(frames):
+        raise SkelError("bad_file", f"{path} holds no corrections.", "Set a frame by hand first.")
+    return Corrections(frames.astype(int), poses, trans)
 
 
 def refit(take: Take, number: int, set_by_hand: Corrections, frames: tuple[int, int] | None = None, body: BodyModel | None = None,
@@ -154,10 +154,12 @@ def _observations(take: Take, person: Person, body: BodyModel) -> Observations:
     parts = take.camera.lenses()[rows], camera[:, :3, :3] @ R_ZUP_YUP, camera[:, :3, 3]
     view = View(*(torch.as_tensor(part).to(like) for part in parts))
     track = Track(person.frames, person.keypoints_2d, person.landmarks_3d, person.keypoints_2d[:, list(LIMB_LANDMARKS), 2].max(1) > 0)
-    return replace(gather(track, body, view, float(take.fps)), contacts=torch.as_tensor(person.contacts).to(like))
+    seen = gather(track, body, view, float(take.fps))
+    free = torch.as_tensor(unseen(seen, len(CONTACT_NAMES)))
+    return replace(seen, contacts=torch.as_tensor(person.contacts).to(like), free_of_floor=free)
 
 
 def _part(seen: Observations, rows: slice) -> Observations:
-    names = ("keypoints_2d", "landmarks_3d", "landmark_weight", "contacts", "fixed")
+    names = ("keypoints_2d", "landmarks_3d", "landmark_weight", "contacts", "free_of_floor", "fixed")
     parts = {name: getattr(seen, name)[rows] for name in names}
     return replace(seen, lengths=(rows.stop - rows.start,), view=seen.view.at(rows), **parts)

@@ -13,6 +13,7 @@ pytest.importorskip("torch")
 from skel_blender.anatomy import JOINT_INDEX  # noqa: E402
 from skel_blender.engine.camera import intrinsics  # noqa: E402
 from skel_blender.engine.video import open_source  # noqa: E402
+from skel_blender.messages import SkelError  # noqa: E402
 from tests import clips, footage, virtual_camera  # noqa: E402
 
 ALL = bool(os.environ.get("SKEL_BLENDER_ALL"))
@@ -124,3 +125,8 @@ def test_a_lens_that_is_given_is_used(landmark_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("lens")
     take = footage.reconstruct(clips.PORTRAIT, landmark_model, folder / "a.npz", focal_length=900.0)
     assert take.camera.K[0, 0] == take.camera.K[1, 1] == 900.0
+
+
+def test_a_lens_that_cannot_be_is_the_reason_that_is_told(landmark_model, tmp_path):
+    with pytest.raises(SkelError, match="no body explains them. Check the lens"):
+        footage.reconstruct(clips.PORTRAIT, landmark_model, tmp_path / "a.npz", focal_length=1.0)

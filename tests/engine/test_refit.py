@@ -21,6 +21,7 @@ from skel_blender.messages import SkelError  # noqa: E402
 from skel_blender.take import Camera, Person, Take  # noqa: E402
 
 FRAMES, WRONG, ELBOW = 40, slice(12, 28), DOF_INDEX["elbow_flexion_r"]
+LEGS = slice(DOF_INDEX["hip_flexion_r"], DOF_INDEX["mtp_angle_l"] + 1)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,21 @@ def test_the_command_writes_a_new_take(case, tmp_path, capsys):
     assert "Choose a stretch that holds them all." in capsys.readouterr().err
     np.savez(tmp_path / "set.npz", frames=[30], poses=poses[20:21, :3], trans=trans[20:21])
     assert main(arguments) == 1
-    assert "holds no corrections" in capsys.readouterr().err
+    assert "'poses' must be any x 46 numbers" in capsys.readouterr().err
+    (tmp_path / "set.npz").write_bytes((tmp_path / "set.npz").read_bytes()[:300])
+    assert main(arguments) == 1
+    assert "set.npz is damaged" in capsys.readouterr().err
+
+
+def test_legs_that_nobody_saw_may_be_below_the_floor(case):
+    """As in the first fit: beyond the image's border the floor must not bend them."""
+    take, poses, trans = case
+    person = replace(take.people[0], trans=trans - [0.0, 0.5, 0.0], keypoints_2d=take.people[0].keypoints_2d.copy())
+    person.keypoints_2d[..., 1] += 125.0  # half a metre at four metres: the same picture of somebody lower
+    person.keypoints_2d[:, 25:, 2] = 0.0
+    corrections = Corrections(np.array([30]), poses[20:21], person.trans[20:21])
+    again = refit(replace(take, people=[person]), 0, corrections, (25, 35)).people[0]
+    assert np.degrees(np.abs(again.poses - person.poses)[:, LEGS]).max() < 3.0
 
 
 def test_another_body_and_another_person_are_refused(case):

@@ -57,7 +57,10 @@ def test_every_layout_gives_the_motion_that_was_written(tmp_path, walk, name, wr
     assert list(np.nonzero(~motion.seen)[0]) == list(range(30, 33)) * (layout == "4D-Humans")
     if layout != "SMPL":  # AIST++ has no shapes
         assert np.allclose(motion.betas[:10], BETAS, atol=1e-6)
+    assert motion.has_floor == (layout == "AMASS")
     assert (motion.lens is not None) == (layout == "4D-Humans")
+    if motion.lens is not None:
+        assert motion.lens.size == (1280, 720) and motion.lens.K.tolist() == [[25000, 0, 640], [0, 25000, 360], [0, 0, 1]]
     assert len(found) == (2 if layout == "WHAM" else 1)
 
 
@@ -87,6 +90,9 @@ def test_trams_moving_camera_puts_people_into_its_world(tmp_path, walk):
     wanted = np.einsum("tij,tkj->tki", turns, here @ flip) + places[:, None]
     assert np.allclose(there @ flip, wanted)
     assert motion.lens.size == (1280, 720) and motion.lens.K.tolist() == [[900, 0, 640], [0, 900, 360], [0, 0, 1]]
+    np.save(tmp_path / "camera.npy", np.array(camera | {"pred_cam_R": turns[:-1], "pred_cam_T": places[:-1]}, dtype=object))
+    with pytest.raises(SkelError, match=f"has {count - 1} frames, fewer than the motion"):
+        read_motions(path)
     for name in camera:
         for value in NONSENSE:
             changed = {key: entry for key, entry in (camera | {name: value}).items() if entry is not GONE}
@@ -96,12 +102,23 @@ def test_trams_moving_camera_puts_people_into_its_world(tmp_path, walk):
             assert caught.value.code in ("bad_motion", "hostile_file") and "\n" not in str(caught.value), (name, value)
 
 
+def test_a_batch_of_one_and_people_without_a_place_in_the_world(tmp_path, walk):
+    poses, trans, _ = walk
+    np.savez(tmp_path / "batch.npz", smpl_params_global={"global_orient": poses[None, :, :3], "body_pose": poses[None, :, 3:66],
+                                                         "transl": trans[None], "betas": BETAS})  # fmt: skip
+    (tmp_path / "wham.pkl").write_bytes(pickle.dumps({0: {"pose": poses}, 1: {"pose_world": poses, "trans_world": trans, "betas": BETAS}}))
+    for name in ("batch.npz", "wham.pkl"):
+        (motion,) = read_motions(tmp_path / name)
+        assert np.allclose(motion.trans, trans) and np.allclose(motions.rotation_vectors(motion.rotations[:, 0]), poses[:, :3])
+
+
 def test_a_file_with_another_up_axis_is_noticed(tmp_path, walk):
     poses, trans, _ = walk
     np.savez(tmp_path / "y.npz", poses=poses, trans=trans, betas=BETAS, mocap_framerate=60)
     assert read_motions(tmp_path / "y.npz")[0].up == "y"
     assert read_motions(tmp_path / "y.npz", fps=25, up="z")[0].up == "z"
     assert read_motions(tmp_path / "y.npz", fps=23.976)[0].fps == Fraction(24000, 1001)
+    assert read_motions(tmp_path / "y.npz", fps=1e-5)[0].fps == Fraction(1, 1000)
 
 
 class Hostile:
@@ -152,6 +169,8 @@ def test_wrong_files_are_told_in_one_sentence(tmp_path, walk):
     assert "no trans" in refused("placeless.npz", poses=poses)
     assert "frame" in refused("narrow.npz", poses=poses[:, :60], trans=trans)
     assert "instead of" in refused("short.npz", poses=poses, trans=trans[:-1])
+    assert "2000000 m from its origin" in refused("far.npz", poses=poses, trans=trans * 0 + 2e6)
+    assert "do not count up" in refused("gap.npz", pose_world=poses[:2], trans_world=trans[:2], betas=BETAS, frame_ids=[0, 10**6])
     assert "no numbers" in refused("holes.npz", poses=np.where(poses > 0.1, np.nan, poses), trans=trans)
     assert "no rotations" in refused("flat.npz", pred_rotmat=np.ones((4, 24, 3, 3)), pred_trans=np.zeros((4, 3)))
     (tmp_path / "text.npz").write_text("hello")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.body.chain import point_jacobians, pose_chain, pose_points  # noqa: E402
 from skel_blender.engine.body.points import Points  # noqa: E402
 from skel_blender.engine.imports import motion as motions  # noqa: E402
-from skel_blender.engine.imports.calibrate import calibrate  # noqa: E402
+from skel_blender.engine.imports.calibrate import as_it_is, calibrate  # noqa: E402
+from skel_blender.engine.imports.carry import carry  # noqa: E402
 from skel_blender.engine.imports.formats import read_motions  # noqa: E402
+from skel_blender.engine.imports.levelling import levelled  # noqa: E402
 from skel_blender.engine.imports.rigid_fit import Wanted, _step, fit  # noqa: E402
-from skel_blender.engine.imports.source_body import chain, load_model, posed_skin  # noqa: E402
+from skel_blender.engine.imports.source_body import chain, load_model, posed_skin, stand_in  # noqa: E402
 from skel_blender.engine.imports.start_pose import follow  # noqa: E402
 from tests import synthetic_smpl  # noqa: E402
 from tests.engine.smpl_layouts import BETAS, JOINTS, write_aist, write_amass, write_gvhmr_npz  # noqa: E402
@@ -50,6 +53,57 @@ def test_smplx_models_are_cut_down_to_the_body(model, walk, tmp_path):
     plain = load_model(model[0], replace(read_motions(tmp_path / "m.pkl")[0], betas=BETAS))
     assert np.allclose(found.verts, plain.verts) and np.allclose(found.joints, plain.joints)
     assert np.allclose(found.weights, plain.weights)
+
+
+def test_what_is_carried_lies_in_its_place_and_segments_weigh_alike():
+    mean = as_it_is(load_body("open"), np.zeros(10))
+    source = stand_in(mean.rest)
+    carried = carry(source, mean)
+    skin = len(carried.skin)
+    places = np.concatenate([source.verts[carried.skin], source.joints[carried.smpl_joint]])
+    assert carried.arms + mean.rest.joints[carried.segment] == pytest.approx(places)
+    owners = mean.rest.owners()[carried.skin]
+    assert 300 < skin < 800 and np.array_equal(owners, carried.segment[:skin])  # who rides two segments is left out
+    assert source.weights[carried.skin].max(axis=1).min() > 0.6
+    heavy = {"calcn_r": 3.0, "calcn_l": 3.0, "toes_r": 2.0, "toes_l": 2.0, "scapula_r": 0.1, "scapula_l": 0.1}
+    for name, joint in JOINT_INDEX.items():
+        own = carried.weight[:skin][owners == joint]
+        if len(own):
+            assert own.sum() == pytest.approx(1e4 * heavy.get(name, 1.0))  # a centimetre's certainty
+    assert np.bincount(carried.smpl_joint, carried.weight[skin:]) == pytest.approx(np.full(JOINTS, 1e4))
+    certain = np.where(mean.rest.weight_index == JOINT_INDEX["femur_l"], mean.rest.weight_value, 0.0).max(axis=1)
+    thigh = carried.skin[owners == JOINT_INDEX["femur_l"]]
+    share = np.minimum(certain[thigh], source.weights[thigh, 1]) - 0.6
+    assert carried.weight[:skin][owners == JOINT_INDEX["femur_l"]] / share == pytest.approx(np.full(len(thigh), 1e4 / share.sum()))
+
+
+@pytest.mark.parametrize("degrees", [-20.0, 12.0])
+def test_the_tilt_of_a_camera_is_told_by_who_stands_in_it(degrees):
+    """Somebody stands, squats and walks on level ground before a tilted camera; a motion in other axes stays as it is."""
+    frames, joints = 60, stand_in(as_it_is(load_body("open"), np.zeros(10)).rest).joints
+    turns = np.tile(np.eye(3), (frames, JOINTS, 1, 1))
+    bent = motions.rotation_matrices(np.outer(np.clip(np.arange(frames) - 40, 0, 15) / 10, [1.0, 0, 0]))
+    turns[:, [1, 2]], turns[:, [4, 5]] = bent.swapaxes(-1, -2)[:, None], (bent @ bent)[:, None]
+    trans = np.stack([np.linspace(0.0, 0.2, frames), np.full(frames, 1.0), np.linspace(-4.0, -4.1, frames)], axis=1) - joints[0]
+    axes = motions.UP_AXES["-y"].T @ kinematics.axis_rotation(np.array([1.0, 0, 0]), np.radians(degrees))
+    turned = turns.copy()
+    turned[:, 0] = axes @ turns[:, 0]
+    seen = np.ones(frames, dtype=bool)
+    filmed = motions.SmplMotion("Person 1", "smpl", "male", Fraction(30), np.arange(frames), turned,
+                                (trans + joints[0]) @ axes.T - joints[0], np.zeros(10), seen, "-y", False, "4D-Humans")  # fmt: skip
+    source = stand_in(as_it_is(load_body("open"), np.zeros(10)).rest)
+    other = replace(filmed, up="y")
+    (level, same), tilt = levelled([filmed, other], [source, source])
+    assert tilt == pytest.approx(abs(degrees), abs=2.0) and same is other
+    assert level.to_y_up() @ axes == pytest.approx(np.eye(3), abs=0.04)
+    assert levelled([other], [source]) == ([other], 0.0)
+
+
+def test_rotations_of_any_size_come_back_as_vectors():
+    rng = np.random.default_rng(0)
+    axes = np.concatenate([np.eye(3), -np.eye(3), rng.normal(size=(20, 3))])
+    vectors = (axes / np.linalg.norm(axes, axis=1, keepdims=True))[:, None] * np.array([1e-9, 0.1, 1.5, 3.0, 3.14159])[:, None]
+    assert motions.rotation_vectors(motions.rotation_matrices(vectors)) == pytest.approx(vectors, abs=1e-9)
 
 
 def test_posed_skin_is_that_of_the_smplx_package(tmp_path, walk):

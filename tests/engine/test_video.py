@@ -170,6 +170,12 @@ def test_images_of_unlike_size_are_refused(tmp_path):
     assert error.value.code == "image_size"
 
 
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_grey_of_sixteen_bits_is_as_bright_as_of_eight(tmp_path, ending):
+    Image.fromarray(np.full((48, 64), 40 * 257, np.uint16)).save(tmp_path / f"deep.{ending}")
+    assert next(iter(open_source([tmp_path / f"deep.{ending}"])))[1] == pytest.approx(40)
+
+
 def test_exif_turns_an_image_and_gives_the_focal_length(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held on its side: turn a quarter clockwise

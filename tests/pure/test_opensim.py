@@ -156,7 +156,8 @@ def test_markers_are_in_millimetres_and_ride_their_bodies(tmp_path):
     head = dict(zip(lines[1], lines[2]))
     assert head["Units"] == "mm" and head["NumFrames"] == "4" and head["OrigDataStartFrame"] == "4" and float(head["DataRate"]) == 29.97003
     names = lines[3][2::3]
-    assert len(names) == len(set(names)) == int(head["NumMarkers"]) and lines[4][2:5] == ["X1", "Y1", "Z1"] and lines[5] == [""]
+    assert len(names) == len(set(names)) == int(head["NumMarkers"]) and lines[5] == [""]
+    assert lines[4][2:] == [f"{axis}{number}" for number in range(1, len(names) + 1) for axis in "XYZ"]
     rows = np.array([[float(cell) for cell in line] for line in lines[6:]])
     assert rows[:, 0].tolist() == [4, 5, 6, 7] and rows[:, 1] == pytest.approx(person.frames * 1.001 / 30)
     places = rows[:, 2:].reshape(4, -1, 3) / 1000
@@ -199,6 +200,77 @@ def test_masses_are_a_persons(sex, mass):
     height = np.ptp(body.skin_verts[:, 1])
     assert 0.53 < (whole[1] - body.skin_verts[:, 1].min()) / height < 0.62  # with the arms out, above the 0.55 of standing
     assert body.joints[6, 1] < still["pelvis"][1] < still["lumbar_body"][1] < still["thorax"][1] < still["head"][1]
+
+
+# de Leva 1996, table 4: share of the mass, place of its centre, radii of gyration (sagittal, transverse, longitudinal), all in percent.
+DE_LEVA = {
+    "female": {
+        "head": (6.68, 48.41, 27.1, 29.5, 26.1), "thorax": (15.45, 20.77, 74.6, 50.2, 71.8), "pelvis": (12.47, 49.20, 43.3, 40.2, 44.4),
+        "lumbar_body": (14.65, 45.12, 43.3, 35.4, 41.5), "humerus": (2.55, 57.54, 27.8, 26.0, 14.8),
+        "forearm": (1.38, 45.59, 26.1, 25.7, 9.4), "hand": (0.56, 34.27, 24.4, 20.8, 15.4), "femur": (14.78, 36.12, 36.9, 36.4, 16.2),
+        "tibia": (4.81, 43.52, 26.7, 26.3, 9.2), "calcn": (1.29, 40.14, 13.9, 27.9, 29.9),
+    },
+    "male": {
+        "head": (6.94, 50.02, 30.3, 31.5, 26.1), "thorax": (15.96, 29.99, 71.6, 45.4, 65.9), "pelvis": (11.17, 61.15, 61.5, 55.1, 58.7),
+        "lumbar_body": (16.33, 45.02, 48.2, 38.3, 46.8), "humerus": (2.71, 57.72, 28.5, 26.9, 15.8),
+        "forearm": (1.62, 45.74, 27.6, 26.5, 12.1), "hand": (0.61, 36.24, 28.8, 23.5, 18.4), "femur": (14.16, 40.95, 32.9, 32.9, 14.9),
+        "tibia": (4.33, 43.95, 25.1, 24.6, 10.2), "calcn": (1.37, 44.15, 12.4, 24.5, 25.7),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sex", list(DE_LEVA))
+def test_segments_are_those_of_the_table(sex):
+    body = synthetic.open_body(DATA / f"open_{sex}.npz")
+    at = dict(zip(JOINT_NAMES, body.joints))
+    found = dict(zip(JOINT_NAMES, segments.inertias(body, sex, 100.0)))
+    feet = ("talus_l", "calcn_l", "toes_l")
+    for segment, (mass, centre, *radii) in DE_LEVA[sex].items():
+        names = {"forearm": ("ulna_l", "radius_l"), "calcn": feet}.get(segment, (f"{segment}_l",))
+        names = names if names[0] in found else (segment,)
+        blades = 1.8 if segment == "thorax" else 0.0
+        assert sum(found[name].mass for name in names) == pytest.approx(mass - blades), segment
+        turned = np.sqrt(np.diag(found[names[-1]].inertia) / found[names[-1]].mass)  # about x, y, z
+        sagittal, transverse, longitudinal = radii
+        assert turned / turned[0] == pytest.approx(np.array([sagittal, longitudinal, transverse]) / sagittal), segment
+        ends = {"humerus": ("humerus_l", "ulna_l"), "forearm": ("ulna_l", "hand_l"), "femur": ("femur_l", "tibia_l"),
+                "tibia": ("tibia_l", "talus_l")}.get(segment)  # fmt: skip
+        if ends:
+            start, end = (at[name] for name in ends)
+            place = at[names[0]] + body.frames[JOINT_NAMES.index(names[0])] @ found[names[0]].centre
+            assert place == pytest.approx(start + centre / 100 * (end - start)), segment
+            assert turned[0] == pytest.approx(sagittal / 100 * np.linalg.norm(end - start)), segment
+    rest = {name: at[name] + body.frames[JOINT_NAMES.index(name)] @ found[name].centre for name in feet}
+    ahead = body.frames[JOINT_NAMES.index("calcn_l")][:, 0]
+    heel, toe = np.sort(body.skin_verts[np.isin(body.owners(), [JOINT_NAMES.index(name) for name in feet[1:]])] @ ahead)[[0, -1]]
+    whole = sum(found[name].mass * rest[name] for name in feet) / sum(found[name].mass for name in feet)
+    assert whole @ ahead == pytest.approx(heel + DE_LEVA[sex]["calcn"][1] / 100 * (toe - heel))
+    assert rest["toes_l"] @ ahead == pytest.approx((at["toes_l"] @ ahead + toe) / 2)
+    assert found["talus_l"].inertia[0, 0] < 0.1 * found["calcn_l"].inertia[0, 0]
+    blade = found["scapula_l"].inertia / found["scapula_l"].mass
+    assert np.sqrt(np.diag(blade)) == pytest.approx([0.05, 0.04, 0.04], abs=0.02)
+
+
+def test_the_model_opens_on_its_feet_under_gravity_with_the_inertias_in_opensims_order(tmp_path):
+    made = open_take("male", 2)
+    body = made.people[0].body
+    opensim.write(made, 0, tmp_path / "shot.osim", mass=75.0)
+    root = ElementTree.parse(tmp_path / "shot.osim").getroot()
+    assert numbers(root.find("Model"), "gravity") == pytest.approx([0.0, -9.80665, 0.0])
+    start = {c.get("name"): float(c.findtext("default_value")) for c in root.iter("Coordinate")}
+    assert start.pop("pelvis_ty") == pytest.approx(body.joints[0, 1] - body.skin_verts[:, 1].min()) and not any(start.values())
+    wanted = dict(zip(JOINT_NAMES, segments.inertias(body, "male", 75.0)))
+    for part in root.iter("Body"):
+        xx, yy, zz, xy, xz, yz = numbers(part, "inertia")
+        assert np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]) == pytest.approx(wanted[part.get("name")].inertia)
+        assert numbers(part, "mass_center") == pytest.approx(wanted[part.get("name")].centre)
+
+
+def test_a_pelvis_that_goes_on_turning_never_leaps():
+    body, turns = synthetic.rest_body(), np.linspace(0.0, 7.0, 40)
+    poses = np.zeros((40, len(DOFS)))
+    poses[:, 2] = (turns + np.pi) % (2 * np.pi) - np.pi
+    assert opensim.coordinates(body, poses, np.zeros((40, 3)))[:, 2] == pytest.approx(turns)
 
 
 def test_the_volume_is_that_of_the_skin():

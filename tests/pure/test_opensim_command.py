@@ -34,6 +34,14 @@ def test_a_neighbour_is_not_overwritten_unasked_nor_found_too_late(place, capfd,
     assert sorted(os.listdir(place)) == ["clip.mp4", "shot_2.trc"] and (place / "shot_2.trc").read_text() == "mine"
 
 
+def test_what_was_reconstructed_outlives_a_place_that_cannot_be_written(place, capfd):
+    (place / "Geometry").write_text("mine")  # where the bones' folder belongs
+    assert cli.main(["reconstruct", str(place / "clip.mp4"), "-o", str(place / "shot.osim")]) == 1
+    said = capfd.readouterr().err
+    assert "could not be written (File exists)" in said and f"The reconstruction is kept as {place / 'shot.npz'}." in said
+    assert take.load(place / "shot.npz").people and (place / "Geometry").read_text() == "mine"
+
+
 def test_files_of_other_names_or_kinds_are_no_neighbours(place, capfd, monkeypatch):
     def begun(*arguments: object) -> None:
         raise SkelError("begun", "Work has begun.", "")

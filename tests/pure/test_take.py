@@ -2,6 +2,8 @@
 """The Take survives its file, and a bad one is refused in one sentence."""
 
 import io
+from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -55,7 +57,8 @@ def test_violations_count_only_what_is_beyond_a_limit():
 def test_missing_damaged_and_foreign_files_are_refused(tmp_path):
     (tmp_path / "text.npz").write_text("not a zip")
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
-    for name, code in (("none.npz", "no_file"), ("text.npz", "bad_take"), ("other.npz", "bad_take")):
+    (tmp_path / "folder.npz").mkdir()
+    for name, code in (("none.npz", "no_file"), ("text.npz", "bad_take"), ("other.npz", "bad_take"), ("folder.npz", "bad_take")):
         with pytest.raises(SkelError) as caught:
             takes.load(tmp_path / name)
         assert caught.value.code == code and name in caught.value.what
@@ -87,6 +90,33 @@ def test_a_wrong_field_is_named(field, value, tmp_path):
     with pytest.raises(SkelError) as caught:
         takes.save(take, tmp_path / "a.npz")
     assert f"people/0/{field}" in caught.value.what and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("field", "row", "value"), [
+    ("frames", -1, 99), ("camera/K", (1, 1), 0.0), ("camera/world_to_cam", (0, slice(3), 0), 0.0),
+    ("camera/world_to_cam", (0, slice(3), slice(3)), np.diag([1.0, 1.0, -1.0])),
+    ("people/0/body/skin_faces", (0, 0), -1), ("people/0/body/skin_faces", (0, 2), 10**6), ("people/0/body/skin_faces", (0, 3), -2),
+    ("people/0/body/skin_faces", (0, 3), 10**6), ("people/0/body/bone_faces", (0, 0), 10**6), ("people/0/body/bone_faces", (0, 0), -1),
+    ("people/0/body/weight_index", (0, 0), 24), ("people/0/body/weight_value", 0, 0.0), ("people/0/body/bone_joint", 0, 24),
+    ("people/0/body/limits", 6, (1.0, 0.0)), ("people/0/body/frames", 0, np.diag([1.0, 1.0, -1.0])),
+    ("people/0/contacts", 0, np.nan), ("people/1/confidence", 0, np.inf),
+])  # fmt: skip
+def test_a_wrong_number_is_named(field, row, value):
+    take = random_take()
+    owner, *names = take, *field.split("/")
+    for name in names[:-1]:
+        owner = owner[int(name)] if name.isdigit() else getattr(owner, name)
+    array = getattr(owner, names[-1]).astype(float if isinstance(value, float) else None)
+    array[row] = value
+    setattr(owner, names[-1], array)
+    with pytest.raises(SkelError, match=f"In the Take, {field} must be"):
+        takes.dumps(take)
+
+
+@pytest.mark.parametrize(("field", "value"), [("fps", Fraction(0)), ("image_size", (640, 0)), ("frames", np.zeros(0, dtype=int))])
+def test_a_take_without_time_or_pictures_is_refused(field, value):
+    with pytest.raises(SkelError, match=f"In the Take, {field} must be"):
+        takes.dumps(replace(random_take(), **{field: value}))
 
 
 def test_an_unwritable_place_leaves_nothing_behind(tmp_path):
@@ -121,6 +151,14 @@ def test_takes_of_the_first_version_are_written_and_read():
     with np.load(io.BytesIO(data)) as file:
         assert int(file["version"]) == 1
     assert np.array_equal(takes.loads(data, "it").people[0].poses, take.people[0].poses)
+
+
+@pytest.mark.parametrize("version", [0, takes.VERSION + 1])
+def test_a_take_of_another_version_is_told_by_its_number(version):
+    arrays, stream = dict(np.load(io.BytesIO(takes.dumps(random_take())))), io.BytesIO()
+    np.savez(stream, **arrays | {"version": np.array(version)})
+    with pytest.raises(SkelError, match=f"it is a Take of version {version}, this program reads up to {takes.VERSION}"):
+        takes.loads(stream.getvalue(), "it")
 
 
 def test_pose_blend_shapes_of_another_size_are_refused():

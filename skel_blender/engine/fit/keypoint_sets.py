@@ -6,21 +6,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ...anatomy import JOINT_NAMES
 from ...messages import SkelError
 from ..body import BodyModel, Points
 from ..body.landmarks import VERTEX
 from ..body.points import joints_as_points
+from ..body.skel import SKIN_VERTS
 from ..unpickle import read_pickle
 
 # HSMR's 44 (its own order): SMPL's 24 joints, then skin vertices, put in OpenPose's order; then the rows of a joint regressor.
 _SMPL_JOINTS = (0, 6, 1, 11, 7, 2, 11, 8, 3, 12, 10, 5, 12, 19, 14, 13, 20, 15, 21, 16, 23, 18, 23, 18)  # SKEL's joints for SMPL's
-_SMPL_VERTICES = ("nose", "eye_r", "eye_l", "ear_r", "ear_l", "big_toe_l", "small_toe_l", "heel_l", "big_toe_r", "small_toe_r", "heel_r")
-_TO_OPENPOSE = (24, 12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7, *range(25, 35))
-_EXTRA = 19
-_MIX_FILE, _EXTRA_FILE = "J_regressor_SKEL_mix_MALE.pkl", "SMPL_to_J19.pkl"
+SMPL_VERTICES = ("nose", "eye_r", "eye_l", "ear_r", "ear_l", "big_toe_l", "small_toe_l", "heel_l", "big_toe_r", "small_toe_r", "heel_r")
+TO_OPENPOSE = (24, 12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7, *range(25, 35))
+EXTRA, EXTRA_FILE = 19, "SMPL_to_J19.pkl"
+_MIX_FILE = "J_regressor_SKEL_mix_MALE.pkl"
 
 # Means of a body's own landmarks (BlazePose's names), surface points and joints.
 _COCO = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
@@ -61,28 +61,36 @@ def hsmr_points(body: BodyModel, mix: object | None, extra: object) -> Points:
         joints = joints_as_points(body.J_template, body.J_shapedirs).select(list(_SMPL_JOINTS))
     else:
         joints = body.regressed_points(mix, tuple(f"smpl_{k}" for k in range(24)))
-    surface = body.vertex_points([VERTEX[name] for name in _SMPL_VERTICES], _SMPL_VERTICES)
-    first = joints.joined(surface).select(list(_TO_OPENPOSE))
-    return first.joined(body.regressed_points(extra, tuple(f"extra_{k}" for k in range(_EXTRA))))
+    surface = body.vertex_points([VERTEX[name] for name in SMPL_VERTICES], SMPL_VERTICES)
+    first = joints.joined(surface).select(list(TO_OPENPOSE))
+    return first.joined(body.regressed_points(extra, tuple(f"extra_{k}" for k in range(EXTRA))))
 
 
-def _regressors(body: BodyModel) -> tuple[object | None, object]:
-    """The two regressor files, which HSMR keeps beside the folder of the SKEL file."""
+def _regressors(body: BodyModel) -> tuple[np.ndarray | None, np.ndarray]:
+    """The two regressor files, of which the first may be missing."""
     if body.source is None:
         raise SkelError("no_keypoints", f"HSMR's 44 keypoints are points of SMPL's skin, which the {body.name} body does not have.",
                         "Choose another set, or a SKEL model file.")  # fmt: skip
-    folders = (body.source.parent, body.source.parent.parent)
-    extra = _find(folders, _EXTRA_FILE)
-    if extra is None:
-        raise SkelError("no_file", f"{_EXTRA_FILE} is not beside {body.source}.", "Put HSMR's joint regressors beside the model file.")
-    mix = _find(folders, _MIX_FILE)
-    return None if mix is None else _matrix(mix), _matrix(extra)
+    extra = regressor(body.source, EXTRA_FILE, EXTRA)
+    return regressor(body.source, _MIX_FILE, 24) if find_regressor(body.source, _MIX_FILE) else None, extra
 
 
-def _find(folders: tuple[Path, ...], name: str) -> Path | None:
-    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+def regressor(model: Path, name: str, joints: int) -> np.ndarray:
+    """One of HSMR's regressor files (joints,6890), which it keeps beside a model's file or one folder up.
+
+    Raises SkelError where it is missing or another.
+    """
+    path = find_regressor(model, name)
+    if path is None:
+        raise SkelError("no_file", f"{name} is not beside {model}.", "Put HSMR's joint regressors beside the model file.")
+    value = read_pickle(path, "a joint regressor")
+    matrix = np.asarray(value.toarray() if hasattr(value, "toarray") else value, dtype=float)
+    if matrix.shape != (joints, SKIN_VERTS):
+        raise SkelError("bad_model", f"{path} must be {joints} x {SKIN_VERTS} numbers, not {matrix.shape}.", "Download the file again.")
+    return matrix
 
 
-def _matrix(path: Path) -> torch.Tensor:
-    loaded = read_pickle(path)
-    return torch.as_tensor(np.asarray(loaded.toarray() if hasattr(loaded, "toarray") else loaded, dtype=np.float64))
+def find_regressor(model: Path, name: str) -> Path | None:
+    """A file beside a model's file, or in its folder, or one folder up."""
+    folder = model if model.is_dir() else model.parent
+    return next((place / name for place in (folder, folder.parent) if (place / name).is_file()), None)

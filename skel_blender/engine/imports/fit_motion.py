@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.ndimage import binary_closing, binary_opening, uniform_filter1d
+from scipy.ndimage import uniform_filter1d
 
 from ... import kinematics
 from ...anatomy import DOFS_OF_JOINT, ELLIPSOIDS, JOINT_NAMES, Q
 from ...anatomy import JOINT_INDEX as JOINT
 from ...take import CONTACT_NAMES
 from ..body import BodyModel
+from ..fit.contacts import without_moments
 from .calibrate import Calibration
 from .carry import Carried, carry
 from .motion import BODY, JOINT_INDEX, SmplMotion
@@ -94,12 +95,7 @@ def fit_motion(body: BodyModel, source: SourceBody, found: Calibration, motion: 
 def contacts(soles: np.ndarray, fps: float) -> np.ndarray:
     """(T,6) bool which sole points (T,6,3) m, y up, rest: slow, and near to their floor."""
     resting = (_speeds(soles, fps) < STILL) & (soles[..., 1] < _LOW_M + floor_height(soles, fps))
-    width = round(_BRIEF_S * fps)
-    if width < 2:
-        return resting
-    shape = np.ones((width, 1), dtype=bool)
-    padded = np.pad(resting, ((width, width), (0, 0)), mode="edge")
-    return binary_opening(binary_closing(padded, shape), shape)[width:-width]
+    return without_moments(resting, round(_BRIEF_S * fps))
 
 
 def _held(soles: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:

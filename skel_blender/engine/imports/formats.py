@@ -28,7 +28,8 @@ from .motion import UP_AXES, Lens, SmplMotion, bridged, frame_rate, nearest_rota
 
 _UPRIGHT = 0.9  # cosine; a trunk that points along another axis than the layout's up in most frames tells the axis
 _PHALP_FOCAL = 5000 / 256  # PHALP's focal length in units of the image's longer side
-_LONGEST = 10_000_000  # frames from a track's first to its last
+_LONGEST = 500_000  # frames from a track's first to its last: an hour at 120 a second, and 10 GB of targets
+_FARTHEST_M = 1e4  # from the origin; beyond, the fit's digits end
 _MOST_PX = 1e6  # focal length and image of a lens that can be
 
 
@@ -182,6 +183,8 @@ def _motion(name: str, layout: str, path: Path, rotations: np.ndarray, trans: An
     if trans.shape != (count, 3) or not np.isfinite(trans).all():
         raise SkelError("bad_motion", f"{path.name} has {count} poses, but its place is {trans.shape} numbers instead of {(count, 3)}.",
                         "Export the motion again.")  # fmt: skip
+    if np.abs(trans).max() > _FARTHEST_M:
+        raise SkelError("bad_motion", f"{path.name} has places {np.abs(trans).max():.0f} m from its origin.", "Export it in metres.")
     numbers = np.arange(count) if frames is None else np.ravel(np.asarray(frames)).astype(int)
     if len(numbers) != count or np.any(np.diff(numbers) <= 0) or numbers[-1] - numbers[0] > _LONGEST:
         raise SkelError("bad_motion", f"{path.name} has {count} poses, but its frame numbers do not count up to as many.",

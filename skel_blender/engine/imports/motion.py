@@ -138,4 +138,4 @@ def frame_rate(value: float) -> Fraction:
     for rate in (24, 30, 48, 60, 120):
         if abs(value - rate * 1000 / 1001) < 5e-4 * rate and abs(value - rate) > 5e-4 * rate:
             return Fraction(rate * 1000, 1001)
-    return Fraction(value).limit_denominator(1000)
+    return max(Fraction(value).limit_denominator(1000), Fraction(1, 1000))
