@@ -18,11 +18,12 @@ SIZE = (640, 360)
 
 @dataclass(frozen=True)
 class Shot:
-    """turns (T,3,3): x_camera = turns x_scene, OpenCV's axes; focal (T,) px, for images of `size` (w,h) px."""
+    """turns (T,3,3): x_camera = turns (x_scene - places), OpenCV's axes; focal (T,) px, for images of `size` (w,h) px; places (T,3) m."""
 
     turns: np.ndarray
     focal: np.ndarray
     size: tuple[int, int] = SIZE
+    places: np.ndarray | None = None
 
     def K(self, frame: int) -> np.ndarray:
         """(3,3) px."""

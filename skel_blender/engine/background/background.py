@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Watches the background of a clip, frame by frame, and tells how the camera turned and zoomed."""
+"""Watches the background of a clip, frame by frame, and tells how the camera turned and zoomed, or where it went."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +13,11 @@ from .bundle import Cameras
 from .corners import SIDE, Matches, beside, find_corners, match, moved, reduced
 from .keyframes import Keyframe, Keyframes, Stance, chained
 from .links import Link, gather, link
-from .motion import Findings, about_middle, confirmed, moves, solve
+from .motion import Findings, about_middle, confirmed, leaves_its_place, moves, solve, turned_off
+from .trails import Trails
+
+if TYPE_CHECKING:
+    from .walk import Walk
 
 _STRONG = 0.5  # share of the most corners that a keyframe has ever shared with another frame, with which it still serves
 _LEAST_CORNERS = 25  # of a keyframe
@@ -47,6 +52,7 @@ class Background:
         self._latest: _Frame | None = None
         self._corners = np.zeros((0, 2), np.float32)  # of the latest frame
         self._links: list[Link] = []
+        self._trails = Trails()
         self._stances: list[Stance] = []  # of all frames
         self._first = 0
 
@@ -69,28 +75,49 @@ class Background:
             self._use(self._active, held)
             if number % _AGAIN == 0:
                 self._look_elsewhere(frame)
+        self._trails.see(grey, frame.mask)
         self._latest = frame
         self._stances += [self._stance()] * (number - self._first + 1 - len(self._stances))
 
     def motion(self, K: np.ndarray, lens_known: bool) -> CameraMotion | None:
-        """How the camera turned and zoomed; None if it stood still or nothing tells.
+        """How the camera turned and zoomed, or went; None if it stood still or nothing tells.
 
-        K (3,3) px of the frames; where `lens_known` is False and the turns tell the focal length, the motion's K has that one.
+        K (3,3) px of the frames; where `lens_known` is False and the motion tells the focal length, the motion's K has that one.
         """
         self.findings = Findings()
         if not moves(self._links, len(self._stances)):
             return None
         scale = self._reduced[0] / self._size[0]
-        links = gather(self._links, self._first, scale * self._size / self._reduced, scale * K[:2, 2])
+        stretch, principal = scale * self._size / self._reduced, scale * K[:2, 2]
+        links = gather(self._links, self._first, stretch, principal)
         focal = scale * float(K[0, 0])
         turns = chained(self._stances, self._lens[0, 0] / focal)
         start = Cameras(turns, focal, np.zeros(len(turns)))
         cameras, self.findings = solve(links, start, max(self._reduced), lens_known)
+        walk = self._walk(cameras, focal, stretch, principal, lens_known)
+        lens = K.astype(float)
+        if walk is not None:
+            self.findings = walk.findings
+            lens[:2, :2] *= walk.focal / focal
+            return CameraMotion(self._first, lens, walk.turns, np.ones(len(turns)), walk.places)
         if not confirmed(links, cameras):
             return None
-        lens = K.astype(float)
         lens[:2, :2] *= cameras.focal / focal
         return CameraMotion(self._first, lens, about_middle(cameras.turns), np.exp(cameras.zoom))
+
+    def _walk(self, cameras: Cameras, focal: float, stretch: np.ndarray, principal: np.ndarray, lens_known: bool) -> Walk | None:
+        """The camera's path, where it leaves its place; focal (px), stretch (2,) and principal (2,) px as for `gather`."""
+        followed = self._trails.followed()
+        followed = replace(followed, px=(followed.px + 0.5) * stretch - principal)
+        off = turned_off(followed, cameras)
+        if not leaves_its_place(followed, off):
+            return None
+        self.findings = replace(self.findings, walks=True)
+        try:
+            from .walk import walk
+        except ImportError:
+            return None
+        return walk(followed, off, focal, max(self._reduced), len(self._stances), lens_known)
 
     def _look(self, keyframe: Keyframe, frame: _Frame, H: np.ndarray) -> Matches | None:
         """The link of a frame to a keyframe that H (3,3) takes about there."""

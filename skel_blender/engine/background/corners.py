@@ -75,11 +75,11 @@ def match(before: np.ndarray, after: np.ndarray, corners: np.ndarray, mask: np.n
     """
     if len(corners) < _LEAST:
         return None
-    there, ok = _there_and_back(before, after, corners, mask, guess)
+    there, ok = there_and_back(before, after, corners, mask, guess)
     if guess is not None and not ok.all():
         # what stays in place while most moves tells that the camera does not
         lost = np.flatnonzero(~ok)
-        there[lost], ok[lost] = _there_and_back(before, after, corners[lost], mask, corners[lost])
+        there[lost], ok[lost] = there_and_back(before, after, corners[lost], mask, corners[lost])
     if ok.sum() < _LEAST:
         return None
     p, q = corners[ok], there[ok]
@@ -89,8 +89,8 @@ def match(before: np.ndarray, after: np.ndarray, corners: np.ndarray, mask: np.n
     return Matches(p, q, agree.reshape(-1) > 0, H)
 
 
-def _there_and_back(before: np.ndarray, after: np.ndarray, corners: np.ndarray, mask: np.ndarray,
-                    guess: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+def there_and_back(before: np.ndarray, after: np.ndarray, corners: np.ndarray, mask: np.ndarray,
+                   guess: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Where corners (N,2) are in `after`, and (N,) whether they were found there, and from there again in `before`."""
     there, ok = _follow(before, after, corners, guess)
     back, ok_back = _follow(after, before, there, None if guess is None else corners + there - guess)

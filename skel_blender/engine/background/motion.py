@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from .bundle import Cameras, Fitted, bundle, residuals
 from .links import STILL_PX, Link, Links
+from .trails import Followed
 
 # A link shows that the camera moves where most corners, all over the image, moved together, and little of it stayed in place.
 _MOVED_PX, _MOST, _SPREAD, _STAY = 1.0, 0.5, 0.15, 0.2
@@ -24,6 +25,9 @@ _ZOOM, _BETTER, _GROWS = 0.02, 0.6, 0.1
 # The turns tell the focal length with such a deviation of its log, over such an angle, where so much of the background is not explained.
 _TOLD, _TURNED, _WALKS = 0.03, np.radians(3), 0.3
 _LENSES = (0.4, 8.0)  # focal lengths over the image's longer side
+# Turns alone are the reason unless they leave this part of the corners so far, some time, from where they are; px of the reduced image.
+_OFF_PX, _OFF = 1.5, 0.25
+_AHEAD = 0.05  # least depth of a ray
 
 
 @dataclass(frozen=True)
@@ -33,13 +37,16 @@ class Findings:
     unexplained: share of the background's corners that no turn explains; high where the camera walks past things that are near.
     cuts: frames, counted from the motion's first, that share nothing with those before them: the camera is taken to go on as it stood.
     blind: how many frames show too little background: the camera is taken to turn evenly through them. lens_told: whether the turns
-    told the focal length.
+    or the path told the focal length. place_deviation: of a frame's place on the path of a camera that walks, in the path's unit, by what
+    corners are off by in one frame; 0 where the motion has no path. walks: whether the camera seems to leave its place.
     """
 
     unexplained: float = 0.0
     cuts: tuple[int, ...] = ()
     blind: int = 0
     lens_told: bool = False
+    place_deviation: float = 0.0
+    walks: bool = False
 
 
 def moves(links: list[Link], count: int) -> bool:
@@ -131,6 +138,26 @@ def _holes(links: Links, count: int) -> tuple[tuple[int, ...], int]:
     seen = np.flatnonzero(linked)
     cuts = seen[1:][np.diff(label[seen]) != 0]
     return tuple(int(row) for row in cuts), int((~linked).sum())
+
+
+def leaves_its_place(followed: Followed, off: np.ndarray) -> bool:
+    """Whether turns and zooms, which leave sightings `off` (N,) px, do not explain what corners do."""
+    most = np.zeros(int(followed.corner.max(initial=-1)) + 1)
+    np.maximum.at(most, followed.corner, off)
+    return bool(len(most) and (most > _OFF_PX).mean() > _OFF)
+
+
+def turned_off(followed: Followed, cameras: Cameras) -> np.ndarray:
+    """(N,) px, how far sightings, in px from the principal point, are from where the cameras' turns and zooms take the middle one of the
+    same corner."""
+    _, first, count = np.unique(followed.corner, return_index=True, return_counts=True)
+    middle = np.repeat(first + count // 2, count)
+    lengths = cameras.lengths()[followed.frame]
+    pixels = cameras.straight(followed.px)
+    rays = np.column_stack([pixels / lengths[:, None], np.ones(len(pixels))])[middle]
+    turn = cameras.turns[followed.frame] @ cameras.turns[followed.frame[middle]].transpose(0, 2, 1)
+    seen = (turn @ rays[..., None])[..., 0]
+    return np.linalg.norm(lengths[:, None] * seen[:, :2] / np.maximum(seen[:, 2:], _AHEAD) - pixels, axis=1)
 
 
 def about_middle(turns: np.ndarray) -> np.ndarray:
