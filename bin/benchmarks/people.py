@@ -20,8 +20,9 @@ import numpy as np
 from bin.benchmarks import report
 from skel_blender import environment
 from skel_blender.engine.crops import Roi
-from skel_blender.engine.detect import LIMBS, PeopleFinder
+from skel_blender.engine.detect import PeopleFinder
 from skel_blender.engine.landmarker import Landmarker, Networks, Pose
+from skel_blender.engine.poses import LIMBS
 from skel_blender.engine.source import Range
 from skel_blender.engine.track import Tracker
 from skel_blender.engine.tracks import Track, finished

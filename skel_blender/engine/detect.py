@@ -4,24 +4,24 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from .crops import Roi, tiles
 from .landmarker import Networks, Pose
+from .poses import LIMBS, extent, lies_on, quality, same_body, scale, similarity
+from .threads import Each
 
-LIMBS = [11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28]
 TRUNK = [11, 12, 23, 24]
 DETECTED = 0.5  # the detector's and the landmark network's own thresholds in MediaPipe
 NEW, KNOWN = 0.45, 0.3  # quality from which a pose starts a person, and from which it continues one
 SURE = 0.55  # quality and similarity under which a followed pose is looked at again from other sides
 CLEAR = 0.72  # quality that no thing has
 READINGS = 5  # kept of a frame that has several
-SAME_PERSON = 0.5  # similarity from which two poses of one image are one person
-_ODD = 0.12  # mismatch of 2D and 3D from which a pose is none; people in any posture stay under 0.07
 STILL = 2.0  # mean change in grey levels of a window under which nothing in it moves: the noise of compressed video stays below
+_LARGER, _AS_GOOD = 2.7, 0.8  # times the extent, and the quality, of a pose that is a part of another
 _PATCH = 32
 _REFUSED = 64
 _TURNS = [k * np.pi / 4 for k in range(1, 8)]
@@ -37,39 +37,15 @@ class Expected:
     px_per_m: float
 
 
-def similarity(a: np.ndarray, b: np.ndarray) -> float:
-    """How far two poses keypoints_2d (33,3) of one image are the same, 0..1, in the manner of COCO's OKS.
+@dataclass(frozen=True)
+class _Looks:
+    """What is asked about a whole image: windows that the detector finds in each tile, with their scores, and those where somebody may be
+    upright."""
 
-    Mean over the limb joints of exp(-d^2 / 2 (0.1 s)^2), s the diagonal of the larger pose's limb box, weighted by confidence.
-    """
-    size = max(extent(a), extent(b), 1.0)
-    squared = ((a[LIMBS, :2] - b[LIMBS, :2]) ** 2).sum(1)
-    weight = a[LIMBS, 2] * b[LIMBS, 2] + 1e-3
-    return float((weight * np.exp(-squared / (2 * (0.1 * size) ** 2))).sum() / weight.sum())
-
-
-def extent(keypoints_2d: np.ndarray) -> float:
-    """Diagonal in px of the box around the limb joints of (33,3)."""
-    return float(np.hypot(*np.ptp(keypoints_2d[LIMBS, :2], axis=0)))
-
-
-def scale(pose: Pose) -> tuple[float, float]:
-    """Pixels per metre that fit the 3D landmarks' x, y onto the 2D ones, and the rest of that fit relative to the pose's extent."""
-    weight = pose.keypoints_2d[LIMBS, 2:] + 1e-3
-    weight = weight / weight.sum()
-    flat, seen = pose.landmarks_3d[LIMBS, :2], pose.keypoints_2d[LIMBS, :2]
-    flat, seen = flat - (weight * flat).sum(0), seen - (weight * seen).sum(0)
-    px_per_m = float((weight * flat * seen).sum() / max((weight * flat**2).sum(), 1e-9))
-    rest = float(np.sqrt((weight * (px_per_m * flat - seen) ** 2).sum()))
-    return px_per_m, rest / max(extent(pose.keypoints_2d), 1.0)
-
-
-def quality(pose: Pose) -> float:
-    """Belief in a pose, 0..1: the network's score, times the limb joints' mean confidence, times how well 2D and 3D agree."""
-    px_per_m, mismatch = scale(pose)
-    if px_per_m <= 0:
-        return 0.0
-    return pose.score * float(pose.keypoints_2d[LIMBS, 2].mean()) * float(np.exp(-((mismatch / _ODD) ** 2)))
+    image: np.ndarray
+    tiles: list[Roi]
+    found: Iterable[list[tuple[Roi, float]]]
+    upright: Iterable[list[Roi]]
 
 
 def acceptable(pose: Pose, size: tuple[int, int], threshold: float) -> bool:
@@ -79,26 +55,18 @@ def acceptable(pose: Pose, size: tuple[int, int], threshold: float) -> bool:
     return pose.score >= DETECTED and quality(pose) >= threshold and inside.mean() >= 0.3
 
 
-def same_body(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two poses (33,3) of one image are readings of one body: alike, or one lying on the other."""
-    return similarity(a, b) > SAME_PERSON or _covers(a, b) or _covers(b, a)
-
-
-def _covers(large: np.ndarray, small: np.ndarray) -> bool:
-    """Whether most limb joints of one pose (33,3) lie on the joints or limbs of another."""
-    joints = large[:, :2]
-    middles = (joints[[11, 12, 13, 14, 23, 24, 25, 26, 11, 12]] + joints[[13, 14, 15, 16, 25, 26, 27, 28, 23, 24]]) / 2
-    there = np.vstack([joints, middles])
-    distance = np.hypot(*(small[LIMBS, None, :2] - there).transpose(2, 0, 1)).min(1)
-    return bool((distance < 0.1 * extent(large)).mean() > 0.6)
-
-
 class PeopleFinder:
-    """Finds and follows people with a landmarker's networks."""
+    """Finds and follows people with a landmarker's networks, which are asked about several windows in the manner of `each`, and about an
+    image that is to be searched later in that of `early`."""
 
-    def __init__(self, networks: Networks) -> None:
-        self._net = networks
+    def __init__(self, networks: Networks, each: Each = map, early: Each = map) -> None:
+        self._net, self._each, self._early = networks, each, early
+        self._begun: dict[int, _Looks] = {}  # by the image's id
         self._refused: deque[tuple[Roi, np.ndarray]] = deque(maxlen=_REFUSED)  # windows that showed nobody, and what was seen there
+
+    def prepare(self, image: np.ndarray, levels: int, upright: bool) -> None:
+        """Begin with what a search of this image will ask, whoever is known by then."""
+        self._begun[id(image)] = self._looks(image, levels, upright, self._early)
 
     def search(self, image: np.ndarray, levels: int, upright: bool, known: list[np.ndarray]) -> list[Pose]:
         """People of an RGB image (H,W,3) that are none of `known` [(33,3)], best first.
@@ -116,7 +84,8 @@ class PeopleFinder:
                 self._refused.append((roi, _patch(image, roi)))
         taken = list(known)
         kept = []
-        for pose in sorted(found, key=quality, reverse=True):
+        whole = [pose for pose in found if not any(_part_of(pose, other) for other in found)]
+        for pose in sorted(whole, key=quality, reverse=True):
             points = pose.keypoints_2d
             if not any(same_body(points, other) for other in taken):
                 kept.append(pose)
@@ -165,21 +134,28 @@ class PeopleFinder:
 
     def _turned(self, image: np.ndarray, window: Roi, turns: list[float], likelihood: Callable[[Pose], float]) -> list[Pose]:
         """The three likeliest poses of a window turned by each of `turns` rad, and what a second look makes of them."""
-        poses = sorted((self._net.landmarks(image, window.turned(turn)) for turn in turns), key=likelihood, reverse=True)[:3]
-        return poses + [self._net.landmarks(image, pose.next_roi) for pose in poses if likelihood(pose) > 0]
+        first = self._each(lambda turn: self._net.landmarks(image, window.turned(turn)), turns)
+        poses = sorted(first, key=likelihood, reverse=True)[:3]
+        likely = [pose.next_roi for pose in poses if likelihood(pose) > 0]
+        return poses + list(self._each(lambda roi: self._net.landmarks(image, roi), likely))
+
+    def _looks(self, image: np.ndarray, levels: int, upright: bool, each: Each) -> _Looks:
+        parts = tiles(*image.shape[1::-1], levels)
+        whole = each(self._net.upright, [image] if upright else [])  # the longest look first
+        return _Looks(image, parts, each(lambda tile: self._net.detect(image, tile, DETECTED), parts), whole)
 
     def _windows(self, image: np.ndarray, levels: int, upright: bool, known: list[np.ndarray]) -> list[Roi]:
         """Where BlazePose's detector sees people, on the whole image and on tiles, best first; then where somebody may be upright."""
-        height, width = image.shape[:2]
+        looks = self._begun.pop(id(image), None) or self._looks(image, levels, upright, self._each)
         seen: list[tuple[float, Roi]] = []
-        for index, tile in enumerate(tiles(width, height, levels)):
-            for roi, score in self._net.detect(image, tile, DETECTED):
+        for index, (tile, found) in enumerate(zip(looks.tiles, looks.found, strict=True)):
+            for roi, score in found:
                 # a body larger than the tile is seen only in part: a larger tile has it whole
                 if index == 0 or (roi.size < 1.2 * tile.size and np.abs(roi.center - tile.center).max() < tile.size / 2):
                     seen.append((score, roi))
         ordered = [roi for _, roi in sorted(seen, key=lambda entry: -entry[0])]
-        if upright:
-            ordered += [roi for roi in self._net.upright(image) if not any(_in_body(points, roi.center) for points in known)]
+        for windows in looks.upright:
+            ordered += [roi for roi in windows if not any(_in_body(points, roi.center) for points in known)]
         kept: list[Roi] = []
         for roi in ordered:
             if not any(_same_window(roi, other) for other in kept):
@@ -202,6 +178,12 @@ class PeopleFinder:
             return pose
         again = self._net.landmarks(image, new)
         return again if quality(again) >= 0.9 * quality(pose) else pose
+
+
+def _part_of(pose: Pose, other: Pose) -> bool:
+    """Whether a pose is no more than a part of another that is about as good: hair or legs can look like a person of their own."""
+    larger = extent(other.keypoints_2d) > _LARGER * extent(pose.keypoints_2d)
+    return larger and quality(other) > _AS_GOOD * quality(pose) and lies_on(pose.keypoints_2d, other.keypoints_2d)
 
 
 def _patch(image: np.ndarray, roi: Roi) -> np.ndarray:

@@ -9,8 +9,9 @@ https://developers.google.com/mediapipe/solutions/vision/pose_landmarker, arXiv 
 
 from __future__ import annotations
 
-import os
+import threading
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,13 +21,18 @@ import numpy as np
 from ..messages import SkelError
 from .crops import Roi, between
 from .pedestrians import Pedestrians
+from .tflite import without_output
+from .threads import cores
 
 LANDMARKS = 33
 _DETECTOR_SIDE, _LANDMARK_SIDE = 224, 256
 _REACH = 1.25  # MediaPipe's margin around the circle that holds the whole person
+_SEGMENTATION = 2  # output of the landmark network that nobody reads, a tenth of its work
+_MOST_AT_ONCE = 6  # interpreters of a network: each has a copy of its weights, 110 MB of the landmark network's
+_MOST_THREADS = 4  # of one interpreter
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pose:
     """One person in one image.
 
@@ -54,7 +60,7 @@ class Networks(Protocol):
 class Landmarker:
     """Detector and landmark network of a pose_landmarker .task file, and the detector of upright people that OpenCV has.
 
-    Raises SkelError when the file is missing or is no such bundle.
+    Several threads may ask at once. Raises SkelError when the file is missing or is no such bundle.
     """
 
     def __init__(self, model_path: Path) -> None:
@@ -64,9 +70,7 @@ class Landmarker:
         except (OSError, KeyError, zipfile.BadZipFile) as error:
             raise SkelError("no_landmark_model", f"The landmark model {model_path} cannot be read.",
                             "Give the path of MediaPipe's pose_landmarker_heavy.task.") from error
-        threads = min(4, os.cpu_count() or 1)
-        self._detector = _network(models[0], threads)
-        self._landmarks = _network(models[1], threads)
+        self._detector, self._landmarks = _Network(models[0]), _Network(without_output(models[1], _SEGMENTATION))
         self._anchors = _anchors()
         self._pedestrians = Pedestrians()
 
@@ -88,7 +92,7 @@ class Landmarker:
 
     def landmarks(self, image: np.ndarray, roi: Roi) -> Pose:
         """The pose of the person in a window of an RGB image (H,W,3), whatever the score."""
-        flat, flag, _, heat, world = self._landmarks(roi.cut(image, _LANDMARK_SIDE).astype(np.float32) / 255)
+        flat, flag, heat, world = self._landmarks(roi.cut(image, _LANDMARK_SIDE).astype(np.float32) / 255)
         raw = flat.reshape(39, 5)
         points = _refine(raw[:, :2] / _LANDMARK_SIDE, heat[0])
         confidence = 1 / (1 + np.exp(-raw[:LANDMARKS, 3:])).prod(1)
@@ -101,8 +105,32 @@ class Landmarker:
         )
 
 
-def _network(content: bytes, threads: int):
-    """A function from one image (S,S,3) float32 to the list of the model's outputs."""
+class _Network:
+    """A function from one image (S,S,3) float32 to the list of the model's outputs, for several threads at once.
+
+    Each has an interpreter to itself meanwhile. The first, which is all that one person needs, takes several cores; the others, made when
+    they are needed, one each, which many people keep busier. What they say is the same to the last bit.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._room = threading.Semaphore(min(_MOST_AT_ONCE, cores()))
+        self._first = _interpreter(content, min(_MOST_THREADS, cores()))
+        self._idle = [self._first]
+
+    def __call__(self, image: np.ndarray) -> list[np.ndarray]:
+        with self._room:
+            try:
+                run = self._idle.pop()
+            except IndexError:
+                run = _interpreter(self._content, 1)
+            try:
+                return run(image)
+            finally:
+                self._idle.insert(len(self._idle) if run is self._first else 0, run)
+
+
+def _interpreter(content: bytes, threads: int) -> Callable[[np.ndarray], list[np.ndarray]]:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=content, num_threads=threads)

@@ -9,8 +9,9 @@ from itertools import islice
 import numpy as np
 
 from .crops import Roi
-from .detect import CLEAR, Expected, PeopleFinder, quality, scale
+from .detect import CLEAR, Expected, PeopleFinder
 from .landmarker import Pose
+from .poses import quality, scale
 
 _STILL = 2.0  # mean change in grey levels of a window under which nothing in it moves: the noise of compressed video stays below
 _CERTAIN = 0.85  # mean quality of a person who may stand as still as a thing
@@ -30,14 +31,17 @@ class Person:
     readings: dict[int, list[Pose]] = field(default_factory=dict)
     last: int = -1  # the latest frame in which he was seen
     credit: float = 0.0  # thorough looks that are left; earned by being seen well, so that a blurred figure far off costs little
-    checks: list[bool] = field(default_factory=list)  # outcomes of `check`
-    changes: list[float] = field(default_factory=list)  # mean change of his first window since then, grey levels, at each check
+    worn: dict[int, np.ndarray] = field(default_factory=dict)  # clothes (6,3) by frame number
+    checks: dict[int, bool] = field(default_factory=dict)  # outcomes of `check` by frame number
+    changes: dict[int, float] = field(default_factory=dict)  # mean change of his first window since then, grey levels, at each check
     _window: Roi | None = None
     _patch: np.ndarray | None = None
 
-    def see(self, frame: int, readings: list[Pose]) -> None:
+    def see(self, frame: int, readings: list[Pose], seen: np.ndarray) -> None:
+        """Take a frame's readings, and the clothes (6,3) that the first of them shows."""
         self.readings[frame] = readings
         self.last = max(self.last, frame)
+        self.worn[frame] = seen
 
     def wear(self, seen: np.ndarray) -> None:
         """Take clothes (6,3) that were just seen into what he is known to wear."""
@@ -67,27 +71,39 @@ class Person:
             roi = Roi(roi.center + move, roi.size, roi.angle + float(np.clip(turn, -0.6, 0.6)))
         return Expected(roi, points, px_per_m)
 
-    def check(self, image: np.ndarray, pose: Pose, finder: PeopleFinder) -> None:
+    def check(self, frame: int, image: np.ndarray, pose: Pose, finder: PeopleFinder) -> None:
         """Gather evidence from an image (H,W,3) in which `pose` is his: is it clear or confirmed, and does anything move."""
-        self.checks.append(quality(pose) > CLEAR or finder.confirm(image, pose))
+        self.checks[frame] = quality(pose) > CLEAR or finder.confirm(image, pose)
         if self._window is None:
             self._window = pose.next_roi
         patch = self._window.cut(image, _PATCH).astype(np.float32)
         if self._patch is None:
             self._patch = patch
-        self.changes.append(float(np.abs(patch - self._patch).mean()))
+        self.changes[frame] = float(np.abs(patch - self._patch).mean())
 
     def is_real(self) -> bool:
         """Whether this is a person, not a thing: clear in a fifth of the frames or mostly confirmed, and alive or beyond doubt."""
         belief = [quality(poses[0]) for poses in self.readings.values()]
         span = self.last - min(self.readings) + 1
-        seen = len(belief) >= _SEEN * span and (np.quantile(belief, 0.8) >= CLEAR or sum(self.checks) >= len(self.checks) / 2)
-        alive = len(self.changes) < 2 or np.quantile(self.changes, 0.9) > _STILL or np.mean(belief) > _CERTAIN
+        seen = len(belief) >= _SEEN * span and (np.quantile(belief, 0.8) >= CLEAR or sum(self.checks.values()) >= len(self.checks) / 2)
+        alive = len(self.changes) < 2 or np.quantile([*self.changes.values()], 0.9) > _STILL or np.mean(belief) > _CERTAIN
         return bool(seen and alive)
 
     def absorb(self, later: Person, meeting: int) -> None:
         """Go on as `later` from the frame where both meet; what was read here since is dropped."""
-        self.readings = {n: r for n, r in self.readings.items() if n <= meeting} | later.readings
+        for own, other in zip(self._by_frame(), later._by_frame(), strict=True):
+            kept = {frame: value for frame, value in own.items() if frame <= meeting} | other
+            own.clear()
+            own.update(kept)
         self.last, self.clothes = later.last, later.clothes
-        self.checks += later.checks
-        self.changes += later.changes
+
+    def part(self, first: int, last: int) -> Person:
+        """What was seen of him in the frames first to last."""
+        part = Person(self.clothes)
+        for own, whole in zip(part._by_frame(), self._by_frame(), strict=True):
+            own.update({frame: value for frame, value in whole.items() if first <= frame <= last})
+        part.last = max(part.readings)
+        return part
+
+    def _by_frame(self) -> tuple[dict, ...]:
+        return self.readings, self.worn, self.checks, self.changes

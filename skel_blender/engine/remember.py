@@ -2,8 +2,8 @@
 """What the networks saw in some footage, kept in a file while it is read: a run that was stopped goes on where it was, and the same footage
 is looked at once only, however often it is fitted.
 
-Following people is the same sequence of questions to the networks whenever the footage is the same, so the answers in their order are
-all that is worth keeping: a second run asks again, is answered from the file, and comes to the networks where the file ends.
+Following people asks the networks the same questions whenever the footage is the same, in whatever order its threads come to ask them: a
+second run asks again, is answered from the file, and comes to the networks with what the file does not know.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import json
 import sqlite3
 import struct
+import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -23,9 +24,9 @@ from .crops import Roi
 from .landmarker import LANDMARKS, Networks, Pose
 
 FOLDER_BYTES = 500e6  # of all footage together; the least recently used is forgotten first
-_FORMAT = 2  # goes up with whatever changes the questions' answers
+_FORMAT = 3  # goes up with whatever changes the questions' answers
 _KEEP_S = 2.0  # between writes to the disk: as much is lost when the machine goes down
-_SAMPLE = 61  # px between the pixels that tell one image from another
+_SAMPLE = 16  # px between the rows that tell one image from another
 _ROI = struct.Struct("<4d")
 _NO_WINDOW = Roi(np.zeros(2), 0.0, 0.0)  # a question about the whole image
 
@@ -56,15 +57,15 @@ def _forget(path: Path) -> None:
 
 
 class Remembering:
-    """Networks whose answers are kept in `path`, in the order of the questions; what the file knows is not asked again.
+    """Networks whose answers are kept in `path`, by the questions; what the file knows is not asked again. Several threads may ask at once.
 
-    A file that is damaged, or of another sequence of questions, is forgotten from there on. Where the file cannot be had or written, by a
-    full disk say, the run goes on and keeps its answers to itself. Use as a context.
+    A file that is damaged is forgotten. Where the file cannot be had or written, by a full disk say, the run goes on and keeps its answers
+    to itself. Use as a context.
     """
 
     def __init__(self, networks: Networks, path: Path) -> None:
         self._networks, self._path = networks, path
-        self._next, self._written = 0, time.monotonic()
+        self._written, self._lock = time.monotonic(), threading.Lock()
         self.recalled = 0  # questions that the file has answered
 
     def __enter__(self) -> Remembering:
@@ -122,28 +123,24 @@ class Remembering:
         return Pose(arrays[0], arrays[1], struct.unpack_from("<d", answer, _ROI.size)[0], _roi(answer))
 
     def _known(self, asked: bytes) -> bytes | None:
-        number, self._next = self._next, self._next + 1
-        try:
-            row = self._file.execute("SELECT asked, answer FROM answers WHERE number = ?", (number,)).fetchone()
-            if row is None:
+        with self._lock:
+            try:
+                row = self._file.execute("SELECT answer FROM answers WHERE asked = ?", (asked,)).fetchone()
+            except sqlite3.Error:
+                self._let_go()
                 return None
-            if row[0] != asked:
-                self._file.execute("DELETE FROM answers WHERE number >= ?", (number,))
-                return None
-        except sqlite3.Error:
-            self._let_go()
-            return None
-        self.recalled += 1
-        return row[1]
+            self.recalled += row is not None
+            return row and row[0]
 
     def _keep(self, asked: bytes, answer: bytes) -> None:
-        try:
-            self._file.execute("INSERT INTO answers VALUES (?, ?, ?)", (self._next - 1, asked, answer))
-            if time.monotonic() - self._written > _KEEP_S:
-                self._file.commit()
-                self._written = time.monotonic()
-        except sqlite3.Error:
-            self._let_go()
+        with self._lock:
+            try:
+                self._file.execute("INSERT OR IGNORE INTO answers VALUES (?, ?)", (asked, answer))
+                if time.monotonic() - self._written > _KEEP_S:
+                    self._file.commit()
+                    self._written = time.monotonic()
+            except sqlite3.Error:
+                self._let_go()
 
     def _let_go(self) -> None:
         self._file.close()
@@ -151,12 +148,12 @@ class Remembering:
 
 
 def _opened(path: Path | str) -> sqlite3.Connection:
-    file = sqlite3.connect(path, timeout=0)
+    file = sqlite3.connect(path, timeout=0, check_same_thread=False)
     try:
         file.execute("PRAGMA synchronous = NORMAL")
         file.execute("PRAGMA locking_mode = EXCLUSIVE")
         file.execute(f"PRAGMA user_version = {_FORMAT}")  # a write, so from here on the file is this run's alone
-        file.execute("CREATE TABLE IF NOT EXISTS answers (number INTEGER PRIMARY KEY, asked BLOB, answer BLOB)")
+        file.execute("CREATE TABLE IF NOT EXISTS answers (asked BLOB PRIMARY KEY, answer BLOB) WITHOUT ROWID")
         if file.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise sqlite3.DatabaseError
     except sqlite3.Error:
@@ -166,8 +163,10 @@ def _opened(path: Path | str) -> sqlite3.Connection:
 
 
 def _digest(kind: bytes, image: np.ndarray, roi: Roi, *numbers: float) -> bytes:
-    pixels = np.ascontiguousarray(image[::_SAMPLE, ::_SAMPLE]).tobytes()
-    return hashlib.blake2b(kind + _packed(roi) + struct.pack(f"<{len(numbers)}d", *numbers) + pixels, digest_size=16).digest()
+    pixels = np.ascontiguousarray(image[::_SAMPLE])
+    question = hashlib.blake2b(kind + _packed(roi) + struct.pack(f"<{len(numbers)}d", *numbers), digest_size=16)
+    question.update(pixels)
+    return question.digest()
 
 
 def _packed(roi: Roi) -> bytes:

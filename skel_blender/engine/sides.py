@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .detect import LIMBS, quality, scale
 from .landmarker import Pose
+from .poses import LIMBS, quality, scale
 
 _FACE = [(1, 4), (2, 5), (3, 6), (7, 8), (9, 10)]
 _FOREARMS = [(13, 14), (15, 16), (17, 18), (19, 20), (21, 22)]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .detect import LIMBS, extent, scale
+from .identities import identified
 from .landmarker import Pose
 from .person import Person
+from .poses import LIMBS, extent, scale
 from .sides import steadiest
 
 SHORTEST_S, SHORTEST_FRAMES = 0.4, 6
@@ -37,7 +38,7 @@ class Track:
 def finished(people: list[Person], fps: float, first: int, last: int, size: tuple[int, int]) -> list[Track]:
     """Tracks of the people worth keeping in a clip of frames `first` to `last` and of `size` px, the most prominent first."""
     shortest = min(max(SHORTEST_S * fps, SHORTEST_FRAMES), last - first + 1)
-    real = [p.readings for p in people if len(p.readings) >= shortest and p.is_real()]
+    real = [p.readings for p in identified(people, fps) if len(p.readings) >= shortest and p.is_real()]
     kept = [readings for readings in real if not _apparition(readings, fps, first, last)]
     tracks = [cut_to_image(_filled(readings, fps), size) for readings in kept]
     return sorted((track for track in tracks if len(track.frames)), key=lambda track: -prominence(track))

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,8 +13,9 @@ cv2 = pytest.importorskip("cv2")
 pytest.importorskip("ai_edge_litert")
 
 from skel_blender.engine.crops import Roi, between, tiles  # noqa: E402
-from skel_blender.engine.detect import LIMBS, Expected, PeopleFinder, same_body, scale, similarity  # noqa: E402
+from skel_blender.engine.detect import Expected, PeopleFinder  # noqa: E402
 from skel_blender.engine.landmarker import Landmarker, Pose  # noqa: E402
+from skel_blender.engine.poses import LIMBS, same_body, scale, similarity  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 from tests import clips  # noqa: E402
 
@@ -145,6 +149,32 @@ class Scarecrow:
         return Pose(np.zeros((33, 3)), np.zeros((33, 3)), 0.05, roi)
 
 
+def test_a_search_that_was_prepared_finds_what_one_that_was_not_does():
+    class Seen(Scarecrow):
+        """Sees somebody in every part of an image, and keeps what it was asked by whom."""
+
+        def __init__(self):
+            self.asked = []
+
+        def detect(self, image, window, threshold):
+            self.asked.append((*window.center, window.size))
+            return [(window, 0.6)]
+
+        def upright(self, image):
+            self.asked.append("upright")
+            return super().upright(image)
+
+    image = np.full((200, 300, 3), 100, np.uint8)
+    plain, early = Seen(), Seen()
+    PeopleFinder(plain).search(image, 3, True, [])
+    with ThreadPoolExecutor(4) as threads:
+        finder = PeopleFinder(early, threads.map, threads.map)
+        finder.prepare(image, 3, True)
+    assert sorted(map(str, early.asked)) == sorted(map(str, plain.asked))  # all is asked before the search begins
+    finder.search(image, 3, True, [])
+    assert len(early.asked) == len(plain.asked) and early.looks == plain.looks > 1
+
+
 def test_a_thing_that_was_refused_is_looked_at_again_only_when_it_changes():
     networks = Scarecrow()
     finder = PeopleFinder(networks)
@@ -165,6 +195,26 @@ def test_nobody_is_found_twice_and_known_people_are_confirmed(finder, pose, port
     assert finder.search(portrait, 3, True, [pose.keypoints_2d]) == []
     assert finder.confirm(portrait, pose)
     assert not finder.confirm(np.full_like(portrait, 128), pose)
+
+
+@pytest.mark.parametrize("aside, belief, kept", [(0, 0.95, "whole"), (0, 0.7, "part"), (400, 0.95, "part whole")])
+def test_a_part_of_somebody_that_looks_like_a_person_is_none(pose, aside, belief, kept):
+    """Something on a knee looks a little better than the whole body, or much better; or it is beside the body."""
+    points = pose.keypoints_2d.copy()
+    points[:, :2] = points[25, :2] + 0.15 * (points[:, :2] - points[LIMBS, :2].mean(0)) + [aside, 0]
+    windows = [Roi(np.array([100.0, 100.0]), 90.0, 0.0), Roi(np.array([1500.0, 300.0]), 400.0, 0.0)]
+    small = replace(pose, keypoints_2d=points, next_roi=windows[0])
+    whole = replace(pose, score=belief * pose.score, next_roi=windows[1])
+
+    class Both(Scarecrow):
+        def detect(self, image, window, threshold):
+            return [(roi, 0.7) for roi in windows]
+
+        def landmarks(self, image, roi):
+            return small if roi is windows[0] else whole
+
+    found = PeopleFinder(Both()).search(np.zeros((2000, 2000, 3), np.uint8), 1, False, [])
+    assert sorted("whole" if one is whole else "part" for one in found) == kept.split()
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -3,6 +3,7 @@
 
 import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -79,15 +80,25 @@ def test_windows_of_upright_people_are_remembered_too(tmp_path):
         assert second.recalled == 1
 
 
-def test_another_sequence_of_questions_is_asked_anew_from_where_it_parts(tmp_path):
+def test_only_questions_that_are_new_are_asked_in_whatever_order_they_come(tmp_path):
     with Remembering(Networks(), tmp_path / "a.sqlite") as first:
-        _ask(first, (100, 101, 102))
+        told = _ask(first, (100, 101, 102))
     networks = Networks()
     with Remembering(networks, tmp_path / "a.sqlite") as second:
-        told = _ask(second, (100, 90, 102))
-        assert networks.asked == 4 and second.recalled == 2
+        again = _ask(second, (102, 90, 100))
+        assert [again[0], again[2]] == [told[2], told[0]]
+        assert networks.asked == 2 and second.recalled == 4
     with Remembering(Networks(), tmp_path / "a.sqlite") as third:
-        assert _ask(third, (100, 90, 102)) == told and third.recalled == 6
+        assert _ask(third, (102, 90, 100)) == again and third.recalled == 6
+
+
+def test_many_threads_may_ask_at_once(tmp_path):
+    sizes = range(100, 150)
+    told = _ask(Networks(), sizes)
+    for _ in range(2):
+        with Remembering(Networks(), tmp_path / "a.sqlite") as networks, ThreadPoolExecutor(8) as threads:
+            assert list(threads.map(lambda size: _ask(networks, (size,))[0], sizes)) == told
+    assert networks.recalled == 2 * len(sizes)
 
 
 def test_another_image_is_another_question(tmp_path):

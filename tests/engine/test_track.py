@@ -14,8 +14,9 @@ pytest.importorskip("ai_edge_litert")
 pytest.importorskip("av")
 
 from skel_blender.engine.crops import between
-from skel_blender.engine.detect import LIMBS, Expected, same_body
+from skel_blender.engine.detect import Expected
 from skel_blender.engine.landmarker import Pose
+from skel_blender.engine.poses import LIMBS, same_body
 from skel_blender.engine.sides import steadiest, swap_orders
 from skel_blender.engine.track import Tracker, find_people
 from skel_blender.engine.tracks import Track, cut_to_image, finished

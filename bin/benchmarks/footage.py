@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the time of a reconstruction goes: `./bin/benchmark footage CLIP...`; nothing that is known of the clips is used.
+
+Milliseconds a frame. `busy` adds up the threads that were at a stage at the same time, so the stages may take longer than the run;
+`taskset --cpu-list 0 ./bin/benchmark footage CLIP` shows the same on one core. Other programs on the machine lengthen everything but the
+processor's time.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from unittest.mock import patch
+
+from bin.benchmarks import report
+from skel_blender import environment
+from skel_blender.engine import pipeline
+from skel_blender.engine.__main__ import frame_range
+from skel_blender.engine.background import Background
+from skel_blender.engine.landmarker import Landmarker
+from skel_blender.engine.regress.lift import LiftRegressor
+from skel_blender.engine.threads import cores
+from skel_blender.engine.track import Tracker
+from skel_blender.engine.video import VideoSource
+
+_STAGES = {
+    "frames are read": (VideoSource, "_pictures"),
+    "BlazePose's detector": (Landmarker, "detect"),
+    "upright people": (Landmarker, "upright"),
+    "landmark network": (Landmarker, "landmarks"),
+    "people are followed, with what they wait for": (Tracker, "add"),
+    "background's corners": (Background, "see"),
+    "camera's motion": (Background, "motion"),
+    "lifting network": (LiftRegressor, "__call__"),
+    "fit": (pipeline, "fit_people"),
+}
+
+
+class Stopwatch:
+    """How often something was begun, and the seconds that it took, added up over all threads."""
+
+    def __init__(self) -> None:
+        self.times, self.seconds = Counter(), Counter()
+        self._lock = threading.Lock()
+
+    def calls(self, name: str, function: Callable) -> Callable:
+        def timed(*arguments, **named):
+            start = time.perf_counter()
+            try:
+                return function(*arguments, **named)
+            finally:
+                self._add(name, time.perf_counter() - start)
+
+        return timed
+
+    def steps(self, name: str, generator: Callable) -> Callable:
+        def timed(*arguments) -> Iterator:
+            steps = generator(*arguments)
+            step = self.calls(name, lambda: next(steps, None))
+            while (item := step()) is not None:
+                yield item
+
+        return timed
+
+    def _add(self, name: str, seconds: float) -> None:
+        with self._lock:
+            self.times[name] += 1
+            self.seconds[name] += seconds
+
+
+def timed(clip: Path, frames: tuple[int | None, int | None]) -> None:
+    """Print the table of one clip."""
+    watch = Stopwatch()
+    model = environment.landmark_model(environment.default_root())
+    with ExitStack() as patches:
+        for name, (owner, function) in _STAGES.items():
+            wrap = watch.steps if function == "_pictures" else watch.calls
+            patches.enter_context(patch.object(owner, function, wrap(name, getattr(owner, function))))
+        wall, processor = time.perf_counter(), time.process_time()
+        take = pipeline.reconstruct(pipeline.Options((str(clip),), str(model), frames))
+        wall, processor = time.perf_counter() - wall, time.process_time() - processor
+    count = len(take.frames)
+    people = sum(len(person.frames) for person in take.people) / count
+    print(f"\n{clip.name}: {count} frames, {people:.1f} people a frame, {cores()} cores\n")
+    print(report.head(("stage", "times a frame", "busy, ms a frame")))
+    for name in _STAGES:
+        print(report.row((name, f"{watch.times[name] / count:.2f}", f"{1e3 * watch.seconds[name] / count:.1f}")))
+    print(report.row(("the whole run", "", f"{1e3 * wall / count:.1f}")))
+    print(report.row(("the whole run, processor's time", "", f"{1e3 * processor / count:.1f}")), flush=True)
+
+
+def main(argv: list[str]) -> int:
+    parser = report.parser("footage", __doc__)
+    parser.add_argument("clips", nargs="+", type=Path)
+    parser.add_argument("--frames", type=frame_range, default=(None, None), metavar="A:B", help="frames A to B-1 of each")
+    options = parser.parse_args(argv)
+    for clip in options.clips:
+        timed(clip, options.frames)
+    return 0
