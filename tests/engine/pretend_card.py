@@ -40,7 +40,8 @@ def pretend_card(free: int = 8 << 30) -> Iterator[list[str]]:
     with contextlib.ExitStack() as stack:
         nothing, none = lambda *_: None, lambda *_: 0
         for name, value in {
-            "is_available": lambda: True, "is_bf16_supported": lambda **_: True, "get_device_name": lambda *_: "pretended",
+            "is_available": lambda: True, "get_device_capability": lambda *_: (9, 0), "get_arch_list": lambda: ["sm_75", "sm_100a"],
+            "is_bf16_supported": lambda **_: True, "get_device_name": lambda *_: "pretended",
             "mem_get_info": lambda *_: (free, free), "get_device_properties": lambda *_: SimpleNamespace(total_memory=free),
             "memory_reserved": none, "max_memory_reserved": none, "reset_peak_memory_stats": nothing, "empty_cache": nothing,
             "set_per_process_memory_fraction": nothing, "synchronize": nothing, "Stream": _Event, "Event": _Event,

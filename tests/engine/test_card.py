@@ -20,10 +20,12 @@ from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
 from skel_blender.engine.fit import people, step  # noqa: E402
 from skel_blender.engine.fit.people import STAGES, fit_people  # noqa: E402
 from skel_blender.engine.fit.start import first_state  # noqa: E402
+from skel_blender.engine.pipeline import choose_device  # noqa: E402
 from skel_blender.engine.regress import load_hsmr, load_lift  # noqa: E402
 from skel_blender.engine.regress.hsmr import Hsmr  # noqa: E402
 from skel_blender.engine.regress.hsmr.batches import Batches, batch_size  # noqa: E402
 from skel_blender.engine.tracks import Track  # noqa: E402
+from skel_blender.messages import SkelError  # noqa: E402
 from tests import skel_file  # noqa: E402
 from tests.engine import hsmr_file  # noqa: E402
 from tests.engine.pretend_card import CARD, OnCard, pretend_card  # noqa: E402
@@ -169,3 +171,13 @@ def test_a_card_without_room_is_an_error_of_one_sentence(tmp_path, monkeypatch, 
     monkeypatch.setitem(engine._RUN, "reconstruct", full)
     assert engine.main(["reconstruct", "clip.mp4", "--out", str(tmp_path / "take.npz")]) == 1
     assert "Choose --device cpu" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("capability, chosen", [((9, 0), "cuda"), ((7, 5), "cuda"), ((6, 1), "cpu")])
+def test_a_card_that_this_build_of_torch_has_no_code_for_is_left_alone(monkeypatch, capability, chosen):
+    with pretend_card():
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: capability)
+        assert choose_device("auto").type == chosen and choose_device("cpu").type == "cpu"
+        if chosen == "cpu":
+            with pytest.raises(SkelError, match="no GPU that torch can use"):
+                choose_device("cuda")

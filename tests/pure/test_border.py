@@ -14,9 +14,9 @@ PACKAGE = Path(__file__).resolve().parents[2] / "skel_blender"
 MODULES = {path.relative_to(PACKAGE.parent).with_suffix("").as_posix().replace("/", "."): path for path in PACKAGE.rglob("*.py")}
 
 BLENDER = {"bpy", "bpy_extras", "bmesh", "mathutils", "gpu", "blf", "aud", "addon_utils"}
-ENGINE = {"torch", "cv2", "mediapipe", "ai_edge_litert", "scipy", "smplx", "av", "PIL", "safetensors"}
+ENGINE = {"torch", "cv2", "mediapipe", "ai_edge_litert", "scipy", "smplx", "av", "PIL", "safetensors", "pycolmap"}
 BLENDER_SIDE = ("rig", "ui", "export")
-STANDARD_ONLY = ("messages", "job", "requests", "environment", "packages", "install", "cli", "status", "limit_sources")
+STANDARD_ONLY = ("messages", "files", "job", "requests", "environment", "packages", "install", "cli", "status", "limit_sources")
 ENGINE_LAYERS = ("body", "background", "regress", "fit", "imports")  # each imports from those before it at most
 NUMPY_AT_MOST = ("anatomy", "kinematics", "take", "take_checks", "opensim")
 

@@ -11,6 +11,7 @@ import threading
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -114,19 +115,24 @@ def test_two_at_once_make_one(tmp_path, steps, monkeypatch):
     assert sum(line.startswith("Waiting") for line in said) == 2
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has two builds to choose from")
-@pytest.mark.parametrize("gpu, code, expected", [
-    (True, "", ["torch-cuda", "engine"]),
-    (False, "network", ["torch-cpu", "torch-cuda", "engine"]),
-    (False, "disk_full", ["torch-cpu"]),
+@pytest.mark.parametrize("platform, gpu, missing, code, expected", [
+    ("linux", True, "", "", ["torch-cuda", "engine"]),
+    ("linux", False, "torch-cpu", "network", ["torch-cpu", "torch-cuda", "engine"]),
+    ("linux", False, "torch-cpu", "disk_full", ["torch-cpu"]),
+    ("win32", True, "", "", ["torch-cuda-windows", "engine"]),
+    ("win32", True, "torch-cuda-windows", "network", ["torch-cuda-windows", "torch-cpu", "engine"]),
+    ("win32", False, "", "", ["torch-cpu", "engine"]),
+    ("darwin", True, "", "", ["torch-cpu", "engine"]),
 ])  # fmt: skip
-def test_the_build_of_torch_follows_the_machine_and_what_can_be_had(tmp_path, steps, monkeypatch, gpu, code, expected):
+def test_the_build_of_torch_follows_the_machine_and_what_can_be_had(tmp_path, steps, monkeypatch, platform, gpu, missing, code, expected):
     made = packages.run
 
     def run(command: list[str], on_line: packages.OnLine, kind: str) -> None:
         made(command, on_line, kind)
-        if any("torch-cpu" in word for word in command):
+        if missing and any(missing in word for word in command):
             raise SkelError(code, "It is not there.", "Look elsewhere.")
+
+    monkeypatch.setattr(packages, "sys", SimpleNamespace(platform=platform))
 
     monkeypatch.setattr(packages, "run", run)
     monkeypatch.setattr(packages, "has_nvidia_gpu", lambda: gpu)
@@ -135,24 +141,47 @@ def test_the_build_of_torch_follows_the_machine_and_what_can_be_had(tmp_path, st
             environment.install(tmp_path, "python3.11", quiet)
     else:
         environment.install(tmp_path, "python3.11", quiet)
-        assert (environment.engine_python(tmp_path).parent.parent / ".ready").read_text() == "torch-cuda\n"
+        assert (environment.engine_python(tmp_path).parent.parent / ".ready").read_text() == f"{expected[-2]}\n"
     assert [Path(word).stem for command in steps for word in command if word.endswith(".txt")] == expected
 
 
 @POSIX
-@pytest.mark.parametrize("said, name, fits", [
-    ("3 11", "engine", True), ("3 13", "engine", True), ("3 12", "engine", False), ("nonsense", "engine", False),
-    ("3 13", "blender-4.5", False), ("3 11", "blender-5.2", False), ("3 13", "blender-5.2", True),
+@pytest.mark.parametrize("said, name, refused", [
+    ("3 11 linux-x86_64", "engine", ""), ("3 13 darwin-arm64", "engine", ""), ("3 11 win32-amd64", "engine", ""),
+    ("3 12 linux-x86_64", "engine", "is not Python 3.11 or 3.13"), ("nonsense", "engine", "is not Python"),
+    ("3 13 linux-x86_64", "blender-4.5", "is not Python 3.11"), ("3 11 linux-x86_64", "blender-5.2", "is not Python 3.13"),
+    ("3 13 linux-x86_64", "blender-5.2", ""),
+    ("3 11 darwin-x86_64", "engine", "darwin-x86_64.* macOS with Apple silicon"), ("3 13 win32-ARM64", "engine", "do not exist"),
 ])  # fmt: skip
-def test_only_a_python_that_the_lists_have_wheels_for_is_used(tmp_path, said, name, fits):
+def test_only_a_python_that_the_lists_have_wheels_for_is_used(tmp_path, said, name, refused):
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\necho {said}\n")
     python.chmod(0o755)
-    if fits:
-        environment._check_python(python, name)
-    else:
-        with pytest.raises(SkelError, match="is not Python 3"):
+    if refused:
+        with pytest.raises(SkelError, match=refused):
             environment._check_python(python, name)
+    else:
+        environment._check_python(python, name)
+
+
+def test_this_python_is_one_of_them():
+    environment._check_python(sys.executable, "engine")
+
+
+@POSIX
+def test_an_environment_whose_python_is_gone_is_made_anew(tmp_path, steps):
+    """As when the Blender that brought it is deleted: the environment links to it."""
+    blender = tmp_path / "python3.11"
+    blender.write_text("")
+    python = environment.install(tmp_path, blender, quiet)
+    python.parent.mkdir()
+    python.symlink_to(blender)
+    (python.parent.parent / "pyvenv.cfg").write_text(f"home = {tmp_path}\n")
+    assert environment.is_ready(tmp_path)
+    blender.unlink()
+    assert not environment.is_ready(tmp_path)
+    environment.install(tmp_path, "python3.11", quiet)
+    assert environment.is_ready(tmp_path) and not python.is_symlink()
 
 
 def test_each_python_has_its_bpy_and_others_have_none():

@@ -11,8 +11,12 @@ import pytest
 
 from skel_blender import job, messages
 
-EVENTS = "from skel_blender import messages as m, job; import sys, time, os, signal, subprocess\ndef say(e): m.write(e, sys.stdout)\n"
-
+# ASK is the signal that asks a process to stop.
+EVENTS = """from skel_blender import messages as m, job; import sys, time, os, signal, subprocess
+def say(e): m.write(e, sys.stdout)
+ASK = getattr(signal, 'SIGBREAK', signal.SIGINT)
+signal.signal(ASK, signal.default_int_handler)
+"""
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and process groups")
 
@@ -100,22 +104,19 @@ def test_cancel_ends_a_process_that_listens():
 
 def test_cancel_kills_a_process_that_does_not_listen(monkeypatch):
     monkeypatch.setattr(job, "GRACE_S", 0.3)
-    running = start("signal.signal(signal.SIGINT, signal.SIG_IGN); say(m.Progress('fit', 0, 1)); time.sleep(60)")
+    running = start("signal.signal(ASK, signal.SIG_IGN); say(m.Progress('fit', 0, 1)); time.sleep(60)")
     wait_for(running, messages.Progress)
     running.cancel()
     assert end(running, 10.0)[-1].code == "cancelled"
 
 
 def test_a_result_that_races_with_cancel_stays_cancelled():
-    running = start(
-        "signal.signal(signal.SIGINT, lambda *a: (say(m.Done('t')), os._exit(0)))\nsay(m.Progress('fit', 0, 1)); time.sleep(60)"
-    )
+    running = start("signal.signal(ASK, lambda *a: (say(m.Done('t')), os._exit(0)))\nsay(m.Progress('fit', 0, 1)); time.sleep(60)")
     wait_for(running, messages.Progress)
     running.cancel()
     assert [type(e) for e in end(running)] == [messages.Failed]
 
 
-@POSIX
 @pytest.mark.parametrize("does", ["import time; time.sleep(60)", "while True: print('and on')"], ids=["waits", "talks"])
 def test_nothing_that_the_engine_started_survives_it(monkeypatch, does):
     monkeypatch.setattr(job, "LINGER_S", 0.3)
@@ -131,7 +132,7 @@ def test_a_process_that_hangs_after_its_last_word_is_ended(monkeypatch):
 
 
 def test_stop_leaves_no_process_even_a_deaf_one():
-    running = start("signal.signal(signal.SIGINT, signal.SIG_IGN); say(m.Log('info', str(os.getpid()))); time.sleep(60)")
+    running = start("signal.signal(ASK, signal.SIG_IGN); say(m.Log('info', str(os.getpid()))); time.sleep(60)")
     pid = int(wait_for(running, messages.Log).text)
     running.stop(wait_s=0.2)
     assert running.result.code == "cancelled" and gone(pid)
@@ -176,6 +177,11 @@ def test_run_turns_ctrl_c_into_a_cancel():
 
 def gone(pid: int) -> bool:
     """Whether a process has ended (a zombie that nobody has collected yet has)."""
+    if os.name == "nt":
+        import ctypes
+
+        handle = ctypes.windll.kernel32.OpenProcess(0x100000, False, pid)  # to wait for it
+        return not handle or ctypes.windll.kernel32.WaitForSingleObject(handle, 5000) == 0
     until = time.monotonic() + 5.0
     while time.monotonic() < until:
         try:

@@ -33,8 +33,17 @@ def test_every_locked_package_has_one_version_and_hashes(path):
     assert names == sorted(names) or path.stem == "torch-cpu"
 
 
+@pytest.mark.parametrize("name, counts", [
+    ("engine", {1, 3, 6}), *((name, {1, 3}) for name in environment.BLENDERS), ("torch-cpu", {2, 4}), ("torch-cuda-windows", {2}),
+])  # fmt: skip
+def test_every_locked_package_has_a_file_for_every_machine(name, counts):
+    """One for all, or one for each of Linux, Windows and macOS, and that for each Python or for both; torch by its own lists."""
+    entries = re.split(r"\n(?=\S)", (packages.LOCKS / f"{name}.txt").read_text().partition("\n")[2].strip())
+    assert {entry.partition(" ")[0]: entry.count("sha256:") for entry in entries if entry.count("sha256:") not in counts} == {}
+
+
 def test_the_locks_are_those_that_are_named():
-    names = {"engine", "torch-cpu", "torch-cuda", "test", "landmark-model", "importers", *environment.BLENDERS}
+    names = {"engine", "torch-cpu", "torch-cuda", "torch-cuda-windows", "test", "landmark-model", "importers", *environment.BLENDERS}
     assert {path.stem for path in LOCKS} == names
 
 
@@ -54,6 +63,10 @@ def test_of_what_pip_says_a_line_for_each_package_is_told(monkeypatch):
     ("pip", "WARNING: Retry\nERROR: Could not find a version that satisfies the requirement numpy==2.4.6 (from versions: 1.0)", "network"),
     ("check", "Traceback\nImportError: libXi.so.6: cannot open shared object file: No such file or directory", "system_library"),
     ("pip", "", "install"),
+    ("pip", "ERROR: Could not install packages due to an OSError: [WinError 112] There is not enough space on the disk", "disk_full"),
+    ("pip", "ERROR: Could not install packages due to an OSError: [Errno 2] No such file or directory: 'C:\\\\a'\nHINT: This error might "
+            "have occurred since this system does not have Windows Long Path support enabled.", "long_path"),
+    ("check", "Traceback\nImportError: DLL load failed while importing _core: The specified module could not be found.", "system_library"),
 ])  # fmt: skip
 def test_every_failure_becomes_one_sentence_and_what_to_do(kind, text, code):
     error = packages.explained(kind, text.splitlines(), 1)
@@ -62,7 +75,7 @@ def test_every_failure_becomes_one_sentence_and_what_to_do(kind, text, code):
     assert "Traceback" not in str(error)
     assert error.todo
     if code == "system_library":
-        assert "libXi.so.6" in error.what
+        assert "libXi.so.6" in error.what or "Visual C++" in error.what
     if code == "network":
         assert error.what == "A package could not be fetched: Could not find a version that satisfies the requirement numpy==2.4.6."
 
