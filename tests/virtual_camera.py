@@ -12,6 +12,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from skel_blender.engine.camera import CameraMotion, intrinsics
+from skel_blender.engine.metrics import similarity
 
 SIZE = (640, 360)
 
@@ -31,11 +32,11 @@ class Shot:
 
 
 def shot(pan: np.ndarray | float, tilt: np.ndarray | float = 0.0, roll: np.ndarray | float = 0.0, focal: np.ndarray | float = 600.0,
-         size: tuple[int, int] = SIZE) -> Shot:  # fmt: skip
-    """Pan to the right, tilt up and roll, degrees, and focal length px: each (T,) or the same for all frames."""
+         size: tuple[int, int] = SIZE, places: np.ndarray | None = None) -> Shot:  # fmt: skip
+    """Pan to the right, tilt up and roll, degrees, and focal length px: each (T,) or the same for all frames; places (T,3) m."""
     pan, tilt, roll, focal = np.broadcast_arrays(pan, tilt, roll, np.asarray(focal, float))
     turns = Rotation.from_euler("ZXY", np.column_stack([roll, -tilt, -pan]), degrees=True).as_matrix()
-    return Shot(turns, focal, size)
+    return Shot(turns, focal, size, places)
 
 
 def shake(frames: int, fps: float, degrees: float, seed: int = 0) -> np.ndarray:
@@ -125,6 +126,13 @@ def homography(K: np.ndarray, through: Shot, frame: int) -> np.ndarray:
     """(3,3) from px of the still camera to those of a frame, both counted from the middle of the first pixel."""
     half = np.array([[1.0, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
     return np.linalg.inv(half) @ through.K(frame) @ through.turns[frame] @ np.linalg.inv(K) @ half
+
+
+def path_off(found: CameraMotion, truth: Shot) -> float:
+    """By how much of the path's length places are off, after the best similarity: the root of the mean square."""
+    places = truth.places[found.first : found.first + len(found.places)]
+    off = similarity(found.places[None], places[None])[0] - places
+    return float(np.sqrt((off**2).sum(1).mean()) / np.linalg.norm(np.diff(places, axis=0), axis=1).sum())
 
 
 def compare(found: CameraMotion, truth: Shot) -> tuple[np.ndarray, np.ndarray]:

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from tests.virtual_camera import Shot
+from tests.virtual_camera import Shot, shake, shot
 
 _PX_PER_M, _SIDE_M, _SHEETS = 128, 2.5, 10
 _NEAR_M = 0.1
+
+
+FPS = 30.0
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,8 @@ def sheets(seed: int = 0) -> list[tuple[np.ndarray, ...]]:
     side = int(_PX_PER_M * _SIDE_M)
     made = []
     for _ in range(_SHEETS):
-        image = sum(cv2.resize(random.normal(0, 1, (2**k, 2**k)), (side, side), interpolation=cv2.INTER_CUBIC) * 24 / k for k in range(2, 7))
-        image = np.repeat(random.uniform(80, 170) + image[..., None], 3, axis=2)
+        clouds = [cv2.resize(random.normal(0, 24 / k, (2**k, 2**k)), (side, side), interpolation=cv2.INTER_CUBIC) for k in range(2, 7)]
+        image = np.repeat(random.uniform(80, 170) + sum(clouds)[..., None], 3, axis=2)
         for _ in range(14):
             box = (tuple(random.uniform(0, side, 2)), tuple(random.uniform(12, 90, 2)), float(random.uniform(0, 90)))
             cv2.fillConvexPoly(image, cv2.boxPoints(box).astype(np.int32), random.uniform(0, 255, 3).tolist(), cv2.LINE_AA)
@@ -92,11 +95,23 @@ def room(half: float = 4.0) -> list[Board]:
     return boards
 
 
+def wall_alone() -> list[Board]:
+    """A wall 3 m before the camera, and nothing else."""
+    return wall(sheets(2), (-12, -6, 3), (24, 0, 0), (0, 12, 0), 1)
+
+
 def person(feet: np.ndarray, seen_from: np.ndarray, picture: tuple[np.ndarray, ...]) -> Board:
     """Somebody, as flat as a board, whose feet are at (3,) m, and who turns to what is at (3,) m."""
     x, _, z = feet - seen_from
     across = 0.6 * np.array([z, 0, -x]) / np.hypot(x, z)
     return Board(feet - across / 2 - (0, 1.75, 0), across, np.array([0, 1.75, 0]), picture)
+
+
+def in_the_hand(pan: np.ndarray | float, places: np.ndarray, focal: float, size: tuple[int, int], degrees: float = 0.5,
+                metres: float = 0.015) -> Shot:  # fmt: skip
+    """A camera on its way (T,3) m that somebody carries: it shakes by so much."""
+    turning, moving = (shake(len(places), FPS, deviation, seed) for seed, deviation in enumerate((degrees, metres)))
+    return shot(pan + turning[0], turning[1] - 3, turning[2], focal, size, places + moving.T)
 
 
 def frames(scene: list[Board], through: Shot, walkers: np.ndarray | None = None,
@@ -147,7 +162,8 @@ def _paint(image: np.ndarray, board: Board, through: Shot, frame: int) -> None:
     picture = board.levels[level]
     h, w = picture.shape[:2]
     # the picture's px, counted from the middle of the first one, to the image's
-    plane = np.column_stack([board.across / w, board.down / h, board.corner - through.places[frame]]) @ [[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]]
+    half = [[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]]
+    plane = np.column_stack([board.across / w, board.down / h, board.corner - through.places[frame]]) @ half
     H = [[1, 0, -0.5 - low[0]], [0, 1, -0.5 - low[1]], [0, 0, 1]] @ through.K(frame) @ through.turns[frame] @ plane
     patch = cv2.warpPerspective(picture, H, tuple(size.tolist()), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     cover = np.zeros(size[::-1], np.uint8)

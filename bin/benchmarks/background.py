@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns and zoom of a camera from its background, where both are known exactly: `./bin/benchmark background [CLIP] [--people]`.
+"""Turns, zoom and path of a camera from its background, where they are known exactly: `./bin/benchmark background [CLIP] [--people]`.
 
-The footage is made here: a made-up panorama seen by cameras that turn, zoom, shake and stand, and CLIP, footage of a still camera, seen
-through a virtual camera in its place. Sports2D's demo.mp4 is such a clip (BSD-3-Clause; `pip download --no-deps sports2d==0.8.34`, unzip,
-Sports2D/Demo). With --people the one in CLIP who goes farthest is followed by such a camera, too, and reconstructed: his joints against
-those from CLIP itself, as the root of the mean square of their distances after one similarity over all frames.
+The footage is made here: a made-up panorama seen by cameras that turn, zoom, shake and stand, a street and a room seen by cameras that
+walk, and CLIP, footage of a still camera, seen through a virtual camera in its place. Sports2D's demo.mp4 is such a clip (BSD-3-Clause;
+`pip download --no-deps sports2d==0.8.34`, unzip, Sports2D/Demo). With --people the one in CLIP who goes farthest is followed by such a
+camera, too, and reconstructed: his joints against those from CLIP itself, as the root of the mean square of their distances after one
+similarity over all frames.
 """
 
 from __future__ import annotations
@@ -26,11 +27,14 @@ from skel_blender.engine.metrics import similarity
 from skel_blender.engine.pipeline import Options, reconstruct
 from skel_blender.engine.video import open_source
 from skel_blender.take import Person, Take
-from tests.virtual_camera import Shot, compare, panorama, seen_through, shake, shot, views
+from tests.virtual_camera import Shot, compare, panorama, path_off, seen_through, shake, shot, views
+from tests.virtual_scene import Board, frames, in_the_hand, room, street, wall_alone
 
 _FPS, _FOCAL = 30.0, 600.0
 _WINDOW = (560, 620)  # px of the camera that follows somebody
 _COLUMNS = ("footage", "frames", "lens", "turn off, median deg", "most", "lens off %", "zoom off, median %", "most", "unexplained %")
+_WALKED = ("camera", "frames", "lens", "path m", "path off, % of it", "turn off, median deg", "most", "lens off %", "unexplained %")
+_SIZE = (640, 360)  # px of the footage of cameras that walk
 
 
 def made_up() -> dict[str, tuple[Shot, dict[str, float]]]:
@@ -75,6 +79,52 @@ def score(name: str, images: Iterable[np.ndarray], truth: Shot) -> list[str]:
         cells += ["exactly 1", ""] if (motion.zoom == 1).all() else [f"{np.median(zoom):.3f}", f"{zoom.max():.3f}"]
         lines.append(row([name, frames, lens, *cells, f"{100 * background.findings.unexplained:.0f}"]))
     print(f"{name}: {1e3 * seconds / frames:.1f} ms a frame", flush=True)
+    return lines
+
+
+def walking() -> dict[str, tuple[list[Board], Shot, np.ndarray | None]]:
+    """Name -> what there is, the camera, and where somebody walks before it, m."""
+    n = 120
+    t, part = np.arange(n) / _FPS, np.linspace(0, 1, n)
+    zero = np.zeros(n)
+    town, inside = street(), room()
+    ahead = np.column_stack([zero, zero, 3 + 1.5 * t])
+    around = np.radians(-40 + 80 * part)
+    go = np.cumsum(np.clip(3 * np.sin(6 * part * np.pi), 0, 1)) / _FPS
+
+    def carried(pan: np.ndarray | float, places: np.ndarray, **shaken: float) -> Shot:
+        return in_the_hand(pan, places, _FOCAL, _SIZE, **shaken)
+
+    return {
+        "beside a walker": (town, carried(75, ahead - (2.5, 0, 0)), ahead + (1.5, 1.6, 0.3)),
+        "behind a walker": (town, carried(0, ahead), ahead + (0, 1.6, 3.5)),
+        "walks and pans by 50 deg": (town, carried(-20 + 50 * part, ahead), None),
+        "stops and goes": (town, carried(30, ahead * (1, 1, 0) + np.column_stack([zero, zero, 3 + go])), None),
+        "around somebody": (inside, carried(-np.degrees(around), 2.2 * np.column_stack([np.sin(around), zero, -np.cos(around)])),
+                            np.tile((0, 1.5, 0), (n, 1))),
+        "dolly": (inside, shot(zero, 0, 0, _FOCAL, _SIZE, np.column_stack([zero, zero, 0.8 * t - 2])), None),
+        "sways by 3 cm": (inside, carried(0, np.zeros((n, 3)), metres=0.03), None),
+        "sways by 1 cm": (inside, carried(0, np.zeros((n, 3)), metres=0.01), None),
+        "along a wall, nothing else": (wall_alone(), carried(0, np.column_stack([0.8 * t, zero, zero])), None),
+        "turns, does not walk": (inside, carried(30 * np.sin(3 * part), np.zeros((n, 3)), metres=0.0), None),
+    }  # fmt: skip
+
+
+def score_path(name: str, scene: list[Board], truth: Shot, walkers: np.ndarray | None) -> list[str]:
+    """Lines of the table of cameras that walk."""
+    background, lines = Background(truth.size), []
+    for frame, (image, people) in enumerate(frames(scene, truth, walkers, noise=2)):
+        background.see(frame, image, people)
+    length = np.linalg.norm(np.diff(truth.places, axis=0), axis=1).sum()
+    for lens in ("not known", "known"):
+        begin = time.thread_time()
+        motion = background.motion(intrinsics(truth.size, None, _FOCAL if lens == "known" else None), lens == "known")
+        print(f"{name}: {time.thread_time() - begin:.1f} s", flush=True)
+        off, ratio = compare(motion, truth)
+        path = "turns alone" if motion.places is None else f"{100 * path_off(motion, truth):.2f}"
+        told = lens == "known" or background.findings.lens_told
+        cells = [f"{np.median(off):.3f}", f"{off.max():.3f}", f"{100 * abs(np.median(ratio) - 1):.2f}" if told else "not told"]
+        lines.append(row([name, len(off), lens, f"{length:.1f}", path, *cells, f"{100 * background.findings.unexplained:.0f}"]))
     return lines
 
 
@@ -147,6 +197,10 @@ def main(argv: list[str]) -> int:
         lines += score(f"{options.clip.name} through a virtual camera", images, truth)
         source = open_source([options.clip])
         lines += score(f"{options.clip.name} as it is", (image for _, image in source), shot(np.zeros(source.count), size=source.size))
+    print("\n" + "\n".join(lines), flush=True)
+    lines = [head(_WALKED)]
+    for name, told in walking().items():
+        lines += score_path(name, *told)
     print("\n" + "\n".join(lines), flush=True)
     if options.people:
         print("\n" + people(options.clip))

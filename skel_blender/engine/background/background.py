@@ -13,7 +13,7 @@ from .bundle import Cameras
 from .corners import SIDE, Matches, beside, find_corners, match, moved, reduced
 from .keyframes import Keyframe, Keyframes, Stance, chained
 from .links import Link, gather, link
-from .motion import Findings, about_middle, confirmed, leaves_its_place, moves, solve, turned_off
+from .motion import Findings, about_middle, confirmed, moves, solve, turned_off
 from .trails import Trails
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _STRONG = 0.5  # share of the most corners that a keyframe has ever shared with another frame, with which it still serves
 _LEAST_CORNERS = 25  # of a keyframe
 _TRIED = 3  # keyframes to look for at a time
+_NEAR_PX, _TURNS = 1.5, 0.9  # turns that take such a part of the corners so near to where they are, are all that the camera does
 _AGAIN = 10  # frames between looks for another keyframe than the one in use
 
 
@@ -110,12 +111,11 @@ class Background:
         followed = self._trails.followed()
         followed = replace(followed, px=(followed.px + 0.5) * stretch - principal)
         off = turned_off(followed, cameras)
-        if not leaves_its_place(followed, off):
+        if not len(off) or (off < _NEAR_PX).mean() > _TURNS:
             return None
-        self.findings = replace(self.findings, walks=True)
         try:
             from .walk import walk
-        except ImportError:
+        except ImportError:  # an older environment, or a machine for which there is no COLMAP: turns alone
             return None
         return walk(followed, off, focal, max(self._reduced), len(self._stances), lens_known)
 

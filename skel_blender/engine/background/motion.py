@@ -25,8 +25,6 @@ _ZOOM, _BETTER, _GROWS = 0.02, 0.6, 0.1
 # The turns tell the focal length with such a deviation of its log, over such an angle, where so much of the background is not explained.
 _TOLD, _TURNED, _WALKS = 0.03, np.radians(3), 0.3
 _LENSES = (0.4, 8.0)  # focal lengths over the image's longer side
-# Turns alone are the reason unless they leave this part of the corners so far, some time, from where they are; px of the reduced image.
-_OFF_PX, _OFF = 1.5, 0.25
 _AHEAD = 0.05  # least depth of a ray
 
 
@@ -38,7 +36,7 @@ class Findings:
     cuts: frames, counted from the motion's first, that share nothing with those before them: the camera is taken to go on as it stood.
     blind: how many frames show too little background: the camera is taken to turn evenly through them. lens_told: whether the turns
     or the path told the focal length. place_deviation: of a frame's place on the path of a camera that walks, in the path's unit, by what
-    corners are off by in one frame; 0 where the motion has no path. walks: whether the camera seems to leave its place.
+    corners are off by in one frame; 0 where the motion has no path.
     """
 
     unexplained: float = 0.0
@@ -46,7 +44,6 @@ class Findings:
     blind: int = 0
     lens_told: bool = False
     place_deviation: float = 0.0
-    walks: bool = False
 
 
 def moves(links: list[Link], count: int) -> bool:
@@ -138,13 +135,6 @@ def _holes(links: Links, count: int) -> tuple[tuple[int, ...], int]:
     seen = np.flatnonzero(linked)
     cuts = seen[1:][np.diff(label[seen]) != 0]
     return tuple(int(row) for row in cuts), int((~linked).sum())
-
-
-def leaves_its_place(followed: Followed, off: np.ndarray) -> bool:
-    """Whether turns and zooms, which leave sightings `off` (N,) px, do not explain what corners do."""
-    most = np.zeros(int(followed.corner.max(initial=-1)) + 1)
-    np.maximum.at(most, followed.corner, off)
-    return bool(len(most) and (most > _OFF_PX).mean() > _OFF)
 
 
 def turned_off(followed: Followed, cameras: Cameras) -> np.ndarray:

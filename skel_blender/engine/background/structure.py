@@ -19,14 +19,15 @@ from .trails import Followed
 
 pycolmap.logging.minloglevel = pycolmap.logging.FATAL
 _MOVED, _KEPT, _FRAMES = 0.04, 0.75, 5  # a frame is used when corners moved so far (of the side), so few are left, or after so many frames
+_MOST, _SPARSER = 300, (1, 2, 4)  # frames that are used; where they would be more, they may differ so many times as much
 _APART = (1, 2, 4, 8)  # frames, of those that are used, between two that are compared
 _SHARED = 20  # corners that two frames that are compared share
 _AGREE_PX = 2.0
 _STARTS = (1.0, 1.5)  # focal lengths to start from where the lens is not known, over the one that is assumed
-_WELL = 0.35  # part of the corners whose places are told, with which no other start is tried
+_BETTER = 1.2  # times as many corners as from the first of these
 _LENS_TOLD = 0.06  # deviation of the focal length, as part of it, if corners are off by 1 px: they drift together
 _LEAST = 12  # corners that tell where a frame's camera is
-_STEPS = 50
+_STEPS = 50  # of a bundle adjustment
 _SEED = 0
 
 
@@ -55,7 +56,10 @@ def structure(followed: Followed, focal: float, side: float, lens_known: bool) -
 
     None where no two frames show that the camera moved. A lens that is not known stays as it is assumed where the corners do not tell it.
     """
-    rows = _rows(followed, side)
+    for sparser in _SPARSER:
+        rows = _rows(followed, side, sparser)
+        if len(rows) <= _MOST:
+            break
     if not lens_known:
         best = _with_lens(followed, rows, focal, side)
         if best is None or best.lens_told:
@@ -64,15 +68,14 @@ def structure(followed: Followed, focal: float, side: float, lens_known: bool) -
 
 
 def _with_lens(followed: Followed, rows: np.ndarray, focal: float, side: float) -> Structure | None:
-    """The best of what is found from several focal lengths, each of which is refined."""
-    best = None
-    for times in _STARTS:
-        found = _from(followed, rows, times * focal, side, False)
-        if found is not None and (best is None or found.told() > best.told()):
-            best = found
-        if best is not None and best.told() > _WELL:
-            break
-    return best
+    """The best of what is found from several focal lengths, each of which is refined. Where they do not end at the same one, as before a
+    wall that is all there is, the lens is not told."""
+    found = [one for one in (_from(followed, rows, times * focal, side, False) for times in _STARTS) if one is not None]
+    if not found:
+        return None
+    best = next((one for one in found[1:] if one.told() > _BETTER * found[0].told()), found[0])
+    lengths = [one.focal for one in found]
+    return replace(best, lens_told=best.lens_told and max(lengths) < (1.0 + _LENS_TOLD) * min(lengths))
 
 
 def _from(followed: Followed, rows: np.ndarray, focal: float, side: float, lens_known: bool) -> Structure | None:
@@ -92,16 +95,16 @@ def _camera(focal: float, side: float) -> pycolmap.Camera:
     return camera
 
 
-def _rows(followed: Followed, side: float) -> np.ndarray:
+def _rows(followed: Followed, side: float, sparser: int) -> np.ndarray:
     """Frames that differ enough to be worth comparing."""
     at = _by_frame(followed)
     rows = [0]
     for row in range(1, len(at)):
         used, own = at[rows[-1]], at[row]
         corners, before, after = np.intersect1d(followed.corner[used], followed.corner[own], return_indices=True)
-        few = len(corners) < _KEPT * len(used)
+        few = len(corners) < _KEPT**sparser * len(used)
         moved = np.linalg.norm(followed.px[own][after] - followed.px[used][before], axis=1)
-        if few or np.median(moved) > _MOVED * side or row - rows[-1] >= _FRAMES or row == len(at) - 1:
+        if few or np.median(moved) > sparser * _MOVED * side or row - rows[-1] >= sparser * _FRAMES or row == len(at) - 1:
             rows.append(row)
     return np.array(rows)
 

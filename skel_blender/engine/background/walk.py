@@ -30,8 +30,8 @@ class Walk:
 
 
 def walk(followed: Followed, turned: np.ndarray, focal: float, side: float, count: int, lens_known: bool) -> Walk | None:
-    """The path of the camera through `count` frames; None where the corners tell none, or turns alone, which leave sightings `turned` (N,) px
-    off, explain more. `side` px is the image's longer one."""
+    """The path of the camera through `count` frames; None where the corners tell none, or turns alone explain more: they leave sightings
+    `turned` (N,) px off. `side` px is the image's longer one."""
     found = structure(followed, focal, side, lens_known)
     if found is None:
         return None

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The path of a camera that leaves its place comes out of the background; one that only turns is not sent for a walk."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cv2")
+pytest.importorskip("scipy")
+pytest.importorskip("pycolmap")
+
+from skel_blender.engine.background import Background, logs
+from skel_blender.engine.camera import intrinsics
+from tests.virtual_camera import Shot, compare, path_off, shot
+from tests.virtual_scene import Board, frames, in_the_hand, room, street
+
+SIZE, FOCAL, COUNT = (480, 270), 450.0, 40
+KNOWN = (intrinsics(SIZE, None, FOCAL), True)
+ASSUMED = (intrinsics(SIZE), False)
+
+
+def watched(scene: list[Board], through: Shot, walkers: np.ndarray | None = None) -> Background:
+    background = Background(SIZE)
+    for number, (image, people) in enumerate(frames(scene, through, walkers, noise=2)):
+        background.see(number, image, people)
+    return background
+
+
+def around() -> Shot:
+    """Carried through a fifth of a circle about the middle of a room."""
+    angle = np.radians(np.linspace(-35, 35, COUNT))
+    return in_the_hand(-np.degrees(angle), 2.2 * np.column_stack([np.sin(angle), 0 * angle, -np.cos(angle)]), FOCAL, SIZE)
+
+
+def test_who_walks_beside_a_walker_is_followed_with_the_lens_that_is_known():
+    along = np.column_stack([np.zeros((COUNT, 2)), 3 + 0.05 * np.arange(COUNT)])
+    truth = in_the_hand(75, along - (2.5, 0, 0), FOCAL, SIZE)
+    background = watched(street(), truth, along + (1.5, 1.6, 0.3))
+    motion = background.motion(*KNOWN)
+    off, _ = compare(motion, truth)
+    assert path_off(motion, truth) < 0.01 and off.max() < 0.3
+    assert (motion.K == KNOWN[0]).all() and (motion.zoom == 1).all()
+    assert background.findings.unexplained < 0.1
+    assert 0 < background.findings.place_deviation < 0.01
+    # the unit is the corners' median depth, which the front is near to; and his way is to the left of where he looks
+    assert 0.15 < np.linalg.norm(motion.places[-1] - motion.places[0]) < 0.6
+    assert (motion.turns[-1] @ (motion.places[-1] - motion.places[0]))[0] < 0
+
+
+def test_a_path_around_a_room_tells_the_lens():
+    background, truth = watched(room(), around()), around()
+    motion = background.motion(*ASSUMED)
+    off, ratio = compare(motion, truth)
+    assert path_off(motion, truth) < 0.01 and off.max() < 0.4
+    assert background.findings.lens_told and np.allclose(ratio, 1, atol=0.03)
+    assert [log.level for log in logs(motion, background.findings)] == ["info", "info"]
+
+
+def test_a_path_is_the_same_twice_and_leaves_no_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    background = watched(room(), around())
+    first, second = (background.motion(*KNOWN) for _ in range(2))
+    assert (first.places == second.places).all() and (first.turns == second.turns).all()
+    assert not list(tmp_path.iterdir())
+
+
+def test_who_only_turns_in_a_room_stays_in_his_place():
+    truth = shot(25 * np.sin(np.linspace(0, 3, COUNT)), 0, 0, FOCAL, SIZE, np.zeros((COUNT, 3)))
+    assert watched(room(), truth).motion(*KNOWN).places is None
+
+
+def test_without_colmap_a_walk_is_followed_in_its_turns_and_the_user_is_told(monkeypatch):
+    ahead = np.column_stack([np.zeros((COUNT, 2)), 3 + 0.08 * np.arange(COUNT)])
+    background = watched(street(), in_the_hand(0, ahead, FOCAL, SIZE))
+    monkeypatch.setitem(sys.modules, "pycolmap", None)
+    for name in ("walk", "structure"):
+        monkeypatch.delitem(sys.modules, f"skel_blender.engine.background.{name}", raising=False)
+    motion = background.motion(*KNOWN)
+    assert motion.places is None
+    assert [log.level for log in logs(motion, background.findings)] == ["info", "warning"]
+
+
+def test_colmap_is_imported_in_one_file():
+    folder = Path(sys.modules[Background.__module__].__file__).parents[1]
+    assert [path.name for path in folder.rglob("*.py") if "import pycolmap" in path.read_text(encoding="utf-8")] == ["structure.py"]
