@@ -146,7 +146,8 @@ def first(squat):
     places = torch.as_tensor(rng.normal(size=(FRAMES, 33, 3)))
     pins = torch.where(torch.as_tensor(rng.uniform(size=(FRAMES, 33, 1))) < 0.1, places, torch.nan)
     turns = axis_rotation(np.array([0.6, 0.0, 0.8]), rng.uniform(-3, 3, FRAMES))
-    seen = replace(seen, contacts=torch.as_tensor(rng.uniform(size=(FRAMES, 6))), targets=places, target_points=body.markers,
+    touching = torch.as_tensor(rng.uniform(-1, 1, (FRAMES, 6)).clip(0))
+    seen = replace(seen, contacts=touching, airborne=torch.arange(FRAMES) % 20 < 9, targets=places, target_points=body.markers,
                    pins=pins, pin_points=body.markers, prior_turns=torch.as_tensor(turns),
                    prior_turns_sigma=torch.as_tensor(rng.uniform(0.1, 1.0, FRAMES)))  # fmt: skip
     return body, seen, first_state(body, seen)

@@ -29,6 +29,12 @@ class Weights:
     travel_acceleration: float = 12.0  # m/s2
     point_acceleration: float = inf  # m/s2 of head, hands and feet in the world
     adaptive: float = 2.0  # accelerations beyond this many deviations cost only linearly: impacts and quick steps stay
+    balance_m: float = 0.02  # how far along the view the centre of mass is beyond what rests on the floor and what is free,
+    balance_free_m: float = 0.02  # always,
+    balance_free_s: float = 0.3  # and for each m/s of pace: the body over its feet as a pendulum (Hof 2005), sqrt(height / gravity)
+    balance_robust: float = 10.0  # who is far more deviations beyond is held by something else
+    fall: float = 1.0  # m/s2, what the centre of mass of somebody airborne accelerates beside gravity
+    torque: float = 0.5  # m2/s2, what turns him, by his mass
     contact_height_m: float = 0.006
     contact_slide_m: float = 0.004  # per frame
     below_floor_m: float = 0.01

@@ -8,18 +8,23 @@ fitted foot's depth is the least certain of all. Where a landmark is hidden for 
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import binary_closing, binary_opening, uniform_filter1d
+from scipy.ndimage import binary_closing, binary_dilation, binary_erosion, binary_opening, uniform_filter1d
+from scipy.signal import savgol_filter
 
 from .observations import Observations
 
+GRAVITY = 9.81  # m/s2
 HANDS = ("right_index", "right_pinky", "left_index", "left_pinky")  # markers that can rest beside the soles
 # BlazePose's heel or foot index for each of take.CONTACT_NAMES, then those of HANDS; and how low each must be, m above the floor.
-_LANDMARK = (30, 32, 32, 29, 31, 31, 20, 18, 19, 17)
+_SOLES = (30, 32, 32, 29, 31, 31)
+_LANDMARK = (*_SOLES, 20, 18, 19, 17)
 _LOW_M = (0.10,) * 6 + (0.05,) * 4
 _SLOW = 0.4  # m/s at the person's depth
 _WINDOW_S = 0.12  # a contact or a gap shorter than this is noise
 _UNSEEN = 0.1  # confidence under which a landmark is a guess
 _SEEN = 0.3  # least confidence of a landmark that can tell
+_FALL_S, _FALLS = 0.2, 0.33  # s over which it shows whether something falls, and by which part of gravity that may be off
+_OFF_FLOOR_M = 0.03
 _HIDDEN_S = 0.5  # a landmark that can not for longer than this may have gone and come back
 
 
@@ -29,10 +34,30 @@ def contacts(seen: Observations, depth: np.ndarray, heights: np.ndarray) -> np.n
     `heights` (T,C) m are above the floor.
     """
     count = heights.shape[1]
-    sure = seen.keypoints_2d[:, list(_LANDMARK), 2].cpu().numpy() > _SEEN
-    touching = (_speed(seen, depth, sure)[:, :count] < _SLOW) & (heights < np.array(_LOW_M[:count]))
-    touching &= (sure | binary_closing(sure, np.ones((1 + int(_HIDDEN_S * seen.fps), 1), dtype=bool)))[:, :count]
+    touching = _still(seen, depth)[:, :count] & (heights < np.array(_LOW_M[:count]))
     return without_moments(touching, round(_WINDOW_S * seen.fps))
+
+
+def airborne(seen: Observations, depth: np.ndarray, heights: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """(T,) bool: no sole stands still, all points are off the floor by `heights` (T,C) m, and the centre of mass (T,3) m falls.
+
+    That it falls as gravity has it tells flight from what nobody knows of: a ride, a swing, slow motion.
+    """
+    window = max(5, 2 * round(0.5 * _FALL_S * seen.fps) + 1)
+    if len(centre) < window:
+        return np.zeros(len(centre), dtype=bool)
+    stands = without_moments(_still(seen, depth)[:, : len(_SOLES)].any(axis=1, keepdims=True), round(_WINDOW_S * seen.fps))[:, 0]
+    acceleration = savgol_filter(centre[:, 1], window, 2, deriv=2, delta=1.0 / seen.fps)
+    falls = np.abs(acceleration + GRAVITY) < _FALLS * GRAVITY
+    shape = np.ones(window, dtype=bool)
+    return binary_dilation(falls & binary_erosion(~stands & (heights.min(axis=1) > _OFF_FLOOR_M), shape), shape)
+
+
+def _still(seen: Observations, depth: np.ndarray) -> np.ndarray:
+    """(T,10) bool: landmarks that hardly move in the image, and are seen or hidden for a moment only."""
+    sure = seen.keypoints_2d[:, list(_LANDMARK), 2].cpu().numpy() > _SEEN
+    slow = _speed(seen, depth, sure) < _SLOW
+    return slow & (sure | binary_closing(sure, np.ones((1 + int(_HIDDEN_S * seen.fps), 1), dtype=bool)))
 
 
 def without_moments(touching: np.ndarray, width: int) -> np.ndarray:

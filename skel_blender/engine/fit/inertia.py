@@ -25,7 +25,7 @@ def extremities(system: NormalEquations, problem: Problem, chunk: Chunk, view: V
     dt = 1.0 / problem.observations.fps
     if weights.point_acceleration < inf:
         for limb in problem.limbs(problem.extremities):
-            _differences(system, problem, chunk, limb, _ACCELERATION, weights.point_acceleration * dt * dt, _forgiving(weights.adaptive))
+            _differences(system, problem, chunk, limb, _ACCELERATION, weights.point_acceleration * dt * dt, forgiving(weights.adaptive))
 
 
 def turning(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
@@ -39,7 +39,7 @@ def turning(system: NormalEquations, problem: Problem, chunk: Chunk, view: View)
         _differences(system, problem, chunk, arms, _SPEED, _REACH * weights.angle_leap_spread, beyond, origin)
     if weights.angle_acceleration < inf:
         spread = _REACH * weights.angle_acceleration * dt * dt
-        _differences(system, problem, chunk, arms, _ACCELERATION, spread, _forgiving(weights.adaptive), origin)
+        _differences(system, problem, chunk, arms, _ACCELERATION, spread, forgiving(weights.adaptive), origin)
 
 
 def facing(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
@@ -58,7 +58,7 @@ def _plain(square: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.ones_like(square), square
 
 
-def _forgiving(most: float) -> Kernel:
+def forgiving(most: float) -> Kernel:
     """Pseudo-Huber: beyond `most` deviations cost grows only linearly."""
 
     def kernel(square: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

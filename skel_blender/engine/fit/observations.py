@@ -66,6 +66,7 @@ class Observations:
     contacts: torch.Tensor | None = None  # (F,C) 0..1, points that rest on the floor, y = 0
     contact_points: Points | None = None  # the body's soles where None
     free_of_floor: torch.Tensor | None = None  # (F,C) bool, contact points that may be below it, as nobody saw them
+    airborne: torch.Tensor | None = None  # (F,) bool: frames in which nothing but gravity acts on the body
     pins: torch.Tensor | None = None  # (F,D,3) m, world: an animator's word that a point is there; NaN elsewhere
     pin_points: Points | None = None
     fixed: torch.Tensor | None = None  # (F,) bool: frames that stay as they start

@@ -20,8 +20,9 @@ from ..regress.guess import Guess
 from ..tracks import Track
 from .confidence import reprojection_error
 from .config import Config, Weights
-from .contacts import HANDS, contacts, unseen
+from .contacts import HANDS, airborne, contacts, unseen
 from .evidence import LIMB_LANDMARKS, gather
+from .mass import centre_of_mass
 from .observations import Observations, View
 from .problem import depth_of, make_problem
 from .sightings import places, posed, sightings
@@ -166,13 +167,16 @@ def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
               on_step: Callable[[], None]) -> Fit:  # fmt: skip
     """The last stages: feet and hands that rest lie on the floor and stay."""
     found: Result | None = None
+    centre = centre_of_mass(body)
     supports = body.soles.joined(body.markers.select(list(HANDS)))
     for stage, slack in zip(stages, _FLOOR_SLACK_M):
         above = places(body, state, betas, supports)[..., 1]
         above[:, :_SOLES] -= np.clip(above[:, :_SOLES].min(axis=1, keepdims=True), -slack, slack)
-        touching = contacts(seen, depth_of(seen.view, state).cpu().numpy(), above)
+        depth = depth_of(seen.view, state).cpu().numpy()
+        touching = contacts(seen, depth, above)
         free = torch.as_tensor(unseen(seen, touching.shape[1])).to(state.device)
-        resting = replace(seen, contacts=torch.as_tensor(touching).to(state), contact_points=supports, free_of_floor=free)
+        flies = torch.as_tensor(airborne(seen, depth, above, places(body, state, betas, centre)[:, 0])).to(state.device)
+        resting = replace(seen, contacts=torch.as_tensor(touching).to(state), contact_points=supports, free_of_floor=free, airborne=flies)
         found = skelify(body, resting, (state[:, 3:], betas, state[:, :3]), stage, on_step)
         state, betas = found.state, found.betas
     # a point that the fit could not bring to the floor does not rest on it, nor one of a foot that sank into it

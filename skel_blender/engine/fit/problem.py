@@ -15,12 +15,14 @@ from ..body.chain import Posed, point_jacobians, point_shape_jacobians, pose_cha
 from ..body.points import TRANS, Points, limbs_of
 from ..body.shape import Shape
 from .config import Config
-from .normal import NormalEquations
+from .mass import centre_of_mass, point_masses
+from .normal import NormalEquations, S
 from .observations import Observations, View
 
 ARM_M = 0.5  # long enough that its end's travel tells a turn from rounding
 CHUNK = 500  # frames whose Jacobians are in memory at a time
 _NEAREST_M = 0.3
+_PACE_S = 0.15  # either way, over which a speed is told
 _REACH = 2  # frames after its own that a chunk poses, for the rows that couple frames
 
 
@@ -49,10 +51,10 @@ class Chunk:
         """Its own frames among all."""
         return slice(self.start, self.start + self.count)
 
-    def first(self, count: int) -> Posed:
-        """The chains of its first frames."""
+    def part(self, frames: slice) -> Posed:
+        """The chains of some of its frames."""
         kept = {f.name: getattr(self.posed, f.name) for f in fields(Posed)}
-        return Posed(**{name: None if value is None else value[:count] for name, value in kept.items()})
+        return Posed(**{name: None if value is None else value[frames] for name, value in kept.items()})
 
     def place(self, limb: Limb) -> torch.Tensor:
         """(f,K,3) m where points are."""
@@ -77,12 +79,14 @@ class Chunk:
 
 @dataclass
 class Problem:
-    """Body, evidence and weights. `depth` (F,) m is about how far people are: it turns pixels into metres."""
+    """Body, evidence and weights. `depth` (F,) m is about how far people are: it turns pixels into metres; `pace` (F,) m/s, how fast
+    they come or go."""
 
     body: BodyModel
     observations: Observations
     config: Config
     depth: torch.Tensor
+    pace: torch.Tensor
     owner: torch.Tensor
     sight: tuple  # terms of posed points, taken chunk by chunk
     priors: tuple  # terms of the unknowns, taken whole
@@ -122,6 +126,26 @@ class Problem:
         place = self.body.J_template[:1] + ARM_M * torch.eye(3).to(self.body.J_template)
         points = Points.rigid(("x", "y", "z"), self.owner.new_zeros(3), place, self.body.J_shapedirs[:1].expand(3, -1, -1))
         return Limb(points, [0, 1, 2], self.pelvis.columns)
+
+    @cached_property
+    def masses(self) -> tuple[Points, torch.Tensor]:
+        """Points that weigh what the body does, and their shares of it."""
+        return point_masses(self.body)
+
+    @cached_property
+    def flights(self) -> list[tuple[int, int]]:
+        """(first, end) of each spell of frames whose second difference belongs to one person in flight."""
+        airborne = self.observations.airborne
+        if airborne is None or len(airborne) < 3:
+            return []
+        flags = [False, *(airborne[1:-1] & (self.together(2) > 0)).tolist(), False]
+        edges = [k for k in range(1, len(flags)) if flags[k] != flags[k - 1]]
+        return list(zip(edges[::2], edges[1::2]))
+
+    @cached_property
+    def mass_centre(self) -> Limb:
+        """The centre of mass, by all columns."""
+        return Limb(centre_of_mass(self.body), [0], list(range(S)))
 
     def limbs(self, points: Points) -> list[Limb]:
         """Points by limb; worked out once."""
@@ -173,9 +197,20 @@ def make_problem(body: BodyModel, observations: Observations, config: Config, st
     owner = torch.repeat_interleave(torch.arange(len(lengths), device=state.device), lengths)
     view = observations.view
     depth = torch.ones_like(state[:, 0]) if view is None else depth_of(view, state)
-    return Problem(body, observations, config, depth, owner, sight, priors)
+    pace = torch.zeros_like(depth) if view is None else pace_of(view, state, owner, observations.fps)
+    return Problem(body, observations, config, depth, pace, owner, sight, priors)
 
 
 def depth_of(view: View, state: torch.Tensor) -> torch.Tensor:
     """(F,) m, about how far a person is along the view."""
     return view.see(state[:, None, :3])[:, 0, 2].clamp(min=_NEAREST_M)
+
+
+def pace_of(view: View, state: torch.Tensor, owner: torch.Tensor, fps: float) -> torch.Tensor:
+    """(F,) m/s, about how fast a person goes along the view."""
+    frames, reach = torch.arange(len(state), device=state.device), max(1, round(_PACE_S * fps))
+    first = torch.searchsorted(owner, owner)
+    last = torch.searchsorted(owner, owner, right=True) - 1
+    before, after = torch.maximum(frames - reach, first), torch.minimum(frames + reach, last)
+    went = ((state[after, :3] - state[before, :3]) * view.R[..., 2, :]).sum(-1)
+    return went.abs() * fps / (after - before).clamp(min=1)

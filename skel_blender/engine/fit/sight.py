@@ -53,7 +53,7 @@ def add_points(system: NormalEquations, problem: Problem, chunk: Chunk, limb: Li
 def add_blend_gradient(system: NormalEquations, problem: Problem, chunk: Chunk, limb: Limb, by_point: torch.Tensor) -> None:
     """What the pose blend shapes add to half the gradient by a limb's points (f,K,3) in the chunk's first f frames."""
     if limb.points.posedirs is not None:
-        by_poses, by_betas = blend_gradient(chunk.first(len(by_point)), limb.points, by_point)
+        by_poses, by_betas = blend_gradient(chunk.part(slice(len(by_point))), limb.points, by_point)
         system.add_gradient(chunk.start, by_poses, by_betas if problem.config.fit_shape else None, TRANS)
 
 

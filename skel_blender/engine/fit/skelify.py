@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ..body import BodyModel
-from . import floor, inertia, priors, sight
+from . import balance, flight, floor, inertia, priors, sight
 from .confidence import confidence
 from .config import Config
 from .observations import Observations, View
@@ -23,7 +23,8 @@ from .start import first_state, guesses
 
 BETA = 2.5  # standard deviations, the widest shape: a wrong distance must not make giants and dwarfs
 SIGHT_TERMS = (sight.keypoints, sight.landmarks, sight.targets, sight.pins, floor.contacts,
-               inertia.extremities, inertia.turning, inertia.facing)  # fmt: skip
+               inertia.extremities, inertia.turning, inertia.facing,
+               flight.flight, balance.balance)  # fmt: skip
 PRIOR_TERMS = (priors.stance, priors.limits, priors.usual_shape, priors.smoothness)
 
 
