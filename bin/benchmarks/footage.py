@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where the time of a reconstruction goes: `./bin/benchmark footage CLIP...`; nothing that is known of the clips is used.
 
-Milliseconds a frame. `busy` adds up the threads that were at a stage at the same time, so the stages may take longer than the run;
-`taskset --cpu-list 0 ./bin/benchmark footage CLIP` shows the same on one core. Other programs on the machine lengthen everything but the
-processor's time.
+Milliseconds a frame. `busy` adds up the threads that were at a stage at the same time, so the stages may take longer than the run, and what
+follows people waits for others. A stage's processor time is that of the threads that asked: on one core (Linux: `taskset --cpu-list 0
+./bin/benchmark footage CLIP`) it is all of it, and does not depend on what else the machine does.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STAGES = {
     "BlazePose's detector": (Landmarker, "detect"),
     "upright people": (Landmarker, "upright"),
     "landmark network": (Landmarker, "landmarks"),
-    "people are followed, with what they wait for": (Tracker, "add"),
+    "people are followed": (Tracker, "add"),
     "background's corners": (Background, "see"),
     "camera's motion": (Background, "motion"),
     "lifting network": (LiftRegressor, "__call__"),
@@ -44,16 +44,16 @@ class Stopwatch:
     """How often something was begun, and the seconds that it took, added up over all threads."""
 
     def __init__(self) -> None:
-        self.times, self.seconds = Counter(), Counter()
+        self.times, self.seconds, self.processor = Counter(), Counter(), Counter()
         self._lock = threading.Lock()
 
     def calls(self, name: str, function: Callable) -> Callable:
         def timed(*arguments, **named):
-            start = time.perf_counter()
+            start, own = time.perf_counter(), time.thread_time()
             try:
                 return function(*arguments, **named)
             finally:
-                self._add(name, time.perf_counter() - start)
+                self._add(name, time.perf_counter() - start, time.thread_time() - own)
 
         return timed
 
@@ -66,10 +66,11 @@ class Stopwatch:
 
         return timed
 
-    def _add(self, name: str, seconds: float) -> None:
+    def _add(self, name: str, seconds: float, processor: float) -> None:
         with self._lock:
             self.times[name] += 1
             self.seconds[name] += seconds
+            self.processor[name] += processor
 
 
 def timed(clip: Path, frames: tuple[int | None, int | None]) -> None:
@@ -86,11 +87,11 @@ def timed(clip: Path, frames: tuple[int | None, int | None]) -> None:
     count = len(take.frames)
     people = sum(len(person.frames) for person in take.people) / count
     print(f"\n{clip.name}: {count} frames, {people:.1f} people a frame, {cores()} cores\n")
-    print(report.head(("stage", "times a frame", "busy, ms a frame")))
+    print(report.head(("stage", "times a frame", "busy, ms a frame", "processor, ms a frame")))
     for name in _STAGES:
-        print(report.row((name, f"{watch.times[name] / count:.2f}", f"{1e3 * watch.seconds[name] / count:.1f}")))
-    print(report.row(("the whole run", "", f"{1e3 * wall / count:.1f}")))
-    print(report.row(("the whole run, processor's time", "", f"{1e3 * processor / count:.1f}")), flush=True)
+        spent = (f"{1e3 * seconds[name] / count:.1f}" for seconds in (watch.seconds, watch.processor))
+        print(report.row((name, f"{watch.times[name] / count:.2f}", *spent)))
+    print(report.row(("the whole run", "", f"{1e3 * wall / count:.1f}", f"{1e3 * processor / count:.1f}")), flush=True)
 
 
 def main(argv: list[str]) -> int:

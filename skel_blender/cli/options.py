@@ -81,7 +81,7 @@ def _picture(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("picture", help="render a scene through its camera over the footage, and from the side")
     command.add_argument("blend", metavar="SHOT.blend")
     command.add_argument("folder", nargs="?", default=os.path.join("build", "pictures"), help="where to (default: %(default)s)")
-    command.add_argument("--frames", metavar="N,N,...", help="scene frames (default: four over the range)")
+    command.add_argument("--frames", type=_numbers, metavar="N,N,...", help="scene frames (default: four over the range)")
 
 
 def _add_out(command: argparse.ArgumentParser, endings: tuple[str, ...]) -> None:
@@ -102,6 +102,12 @@ def _positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of people")
     return int(text)
+
+
+def _numbers(text: str) -> str:
+    if not re.fullmatch(r"-?\d+(,-?\d+)*", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of frames such as 1,40,80")
+    return text
 
 
 def _seed(text: str) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import traceback
@@ -86,6 +87,8 @@ def leave(code: int) -> NoReturn:
     """End the process at once. Blender as a Python module can hang when the interpreter takes itself down."""
     sys.stdout.flush()
     sys.stderr.flush()
+    if os.name == "nt":  # there os._exit takes Blender's libraries down too, which print what they leave behind after our last sentence
+        ctypes.windll.kernel32.TerminateProcess(ctypes.c_void_p(-1), code)  # -1 is this process
     os._exit(code)
 
 

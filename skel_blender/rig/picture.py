@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -128,8 +129,8 @@ def _footage_material(clip: bpy.types.MovieClip) -> bpy.types.Material:
         image.source = "MOVIE"
     elif clip.frame_duration > 1:
         image.source = "SEQUENCE"
-        digits = Path(clip.filepath).stem
-        user.frame_offset = int(digits[len(digits.rstrip("0123456789")) :]) - 1  # a sequence shows the file of that number
+        number = re.findall(r"[0-9]+", Path(clip.filepath).stem)[-1]  # by which Blender counts: `f0007_left.png` is the seventh
+        user.frame_offset = int(number) - 1  # a sequence shows the file of that number
     texture.image, texture.interpolation, texture.extension = image, "Linear", "EXTEND"
     user.frame_start, user.frame_duration, user.use_auto_refresh = clip.frame_start, max(1, clip.frame_duration), True
     tree.links.new(texture.outputs["Color"], glow.inputs["Color"])

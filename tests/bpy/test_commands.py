@@ -117,10 +117,10 @@ def test_pictures_show_person_and_footage(repository, saved, tmp_path):
     for number in range(8):
         picture = bpy.data.images.new("frame", 16, 9)
         picture.generated_color = (0.0, number / 8, 1.0, 1.0)
-        picture.filepath_raw, picture.file_format = str(frames / f"f{number:03d}.png"), "PNG"
+        picture.filepath_raw, picture.file_format = str(frames / f"f{number:03d}_left.png"), "PNG"
         picture.save()
     take = takes.load(saved)
-    take.source = str(frames / "f000.png")
+    take.source = str(frames / "f000_left.png")
     takes.save(take, saved)
     assert run(repository, saved, "--out", tmp_path / "shot.blend").returncode == 0
     done = run(repository, tmp_path / "shot.blend", tmp_path / "out", "--frames", "3,6", "--samples", "2", "--percent", "100",
@@ -128,7 +128,7 @@ def test_pictures_show_person_and_footage(repository, saved, tmp_path):
     assert done.returncode == 0, done.stderr
     for number in (3, 6):
         corner = pixel(tmp_path / "out" / f"camera_{number:04d}.png")
-        expected = pixel(frames / f"f{number - 1:03d}.png")
+        expected = pixel(frames / f"f{number - 1:03d}_left.png")
         assert np.abs(corner - expected).max() < 0.02
         assert np.ptp(pixel(tmp_path / "out" / f"side_{number:04d}.png")[:3]) < 0.1  # a grey floor
 

@@ -24,7 +24,8 @@ from skel_blender.engine.imports.levelling import levelled  # noqa: E402
 from skel_blender.engine.imports.rigid_fit import Wanted, _step, fit  # noqa: E402
 from skel_blender.engine.imports.source_body import chain, load_model, posed_skin, stand_in  # noqa: E402
 from skel_blender.engine.imports.start_pose import follow  # noqa: E402
-from tests import synthetic_smpl  # noqa: E402
+from skel_blender.engine.imports.viewpoint import watching  # noqa: E402
+from tests import synthetic, synthetic_smpl  # noqa: E402
 from tests.engine.smpl_layouts import BETAS, JOINTS, write_aist, write_amass, write_gvhmr_npz  # noqa: E402
 
 
@@ -97,6 +98,25 @@ def test_the_tilt_of_a_camera_is_told_by_who_stands_in_it(degrees):
     assert tilt == pytest.approx(abs(degrees), abs=2.0) and same is other
     assert level.to_y_up() @ axes == pytest.approx(np.eye(3), abs=0.04)
     assert levelled([other], [source]) == ([other], 0.0)
+
+
+def test_a_camera_that_watches_sees_everybody_upright_from_the_front_and_near():
+    people = synthetic.random_take().people
+    for person in people:
+        person.poses[:, :3] = [0.0, 0.0, 0.7]  # who faces +z in the model frame, and so -y in the world, turned to the left
+    camera, size = watching(people, people[0].frames)
+    world_to_cam = camera.world_to_cam[0]
+    joints = np.concatenate([person.joints().reshape(-1, 3) for person in people])
+    seen = joints @ world_to_cam[:3, :3].T + world_to_cam[:3, 3]
+    pixels = seen[:, :2] / seen[:, 2:] * camera.K[0, 0] + camera.K[:2, 2]
+    assert seen[:, 2].min() > 1.0 and (pixels > 0).all() and (pixels < size).all()
+    assert np.ptp(pixels, axis=0).max() > 0.4 * min(size)
+    assert world_to_cam[:3, :3] @ world_to_cam[:3, :3].T == pytest.approx(np.eye(3))
+    assert np.degrees(np.arccos(-world_to_cam[1, 2])) == pytest.approx(8.0)  # it looks down a little
+    assert np.linalg.det(world_to_cam[:3, :3]) > 0
+    facing = kinematics.z_up(people[0].transforms()[0, 0, :3, 2])
+    toward = -world_to_cam[:3, :3].T @ world_to_cam[:3, 3] - joints.mean(axis=0)
+    assert facing[:2] @ toward[:2] / np.linalg.norm(toward[:2]) > 0.5
 
 
 def test_rotations_of_any_size_come_back_as_vectors():

@@ -129,6 +129,7 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(place, end, monkeypatch):
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--fov", "nan"], "between 0 and 180"),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--fov", "50", "--focal-length", "900"], "not allowed with"),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--device", "tpu"], "invalid choice"),
+    (["picture", "{}/a.blend", "--frames", "first"], "not a list of frames"),
     (["dance"], "invalid choice"),
 ])  # fmt: skip
 def test_what_cannot_work_is_said_before_any_work(tmp_path, monkeypatch, capfd, arguments, sentence):

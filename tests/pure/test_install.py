@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """install.py, the process behind the add-on's button; the installation itself is stood in for."""
 
+import os
 import sys
 
 import pytest
@@ -42,6 +43,7 @@ def test_an_end_without_an_engine_is_told(monkeypatch, capsys, tmp_path, end, co
     assert [event.code for event in events(capsys)] == [code]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="programs made as shell scripts")
 def test_another_python_is_looked_for_if_blenders_has_no_wheels(monkeypatch, tmp_path):
     assert install.suitable_python() == sys.executable
     monkeypatch.setattr(environment, "PYTHONS", ((3, 7),))

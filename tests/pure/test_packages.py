@@ -121,5 +121,6 @@ def test_a_step_that_is_interrupted_does_not_run_on(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         packages.run([sys.executable, "-c", code], interrupt, "pip")
     assert time.monotonic() - began < 20
-    with pytest.raises(ProcessLookupError):
-        os.kill(pids[0], 0)
+    if os.name != "nt":  # where os.kill ends a process
+        with pytest.raises(ProcessLookupError):
+            os.kill(pids[0], 0)
