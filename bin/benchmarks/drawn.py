@@ -14,9 +14,10 @@ from bin.benchmarks.renders import clothes
 from bin.openbody.render import layer
 from skel_blender.engine.body import BodyModel
 from tests.virtual_camera import Shot
-from tests.virtual_scene import frames, street
+from tests.virtual_scene import Board, frames, street
 
 _START = np.array([0.0, 1.6, 12.0])  # m, the middle of the motion in the street's axes: y down, its ground at 1.6
+_CLEAR_M, _HALF_M = 6.0, 9.0  # about the motion nothing stands: the camera may go there; and half of the street's width
 _BLUR_PX, _NOISE = 0.7, 2.0  # of a lens, and of a sensor in grey levels
 
 
@@ -30,8 +31,9 @@ def drawn(motion: BodyMotion, body: BodyModel, R: np.ndarray, eye: np.ndarray, K
     faces = np.asarray(body.faces)
     triangles = np.concatenate([faces[:, :3], faces[faces[:, 3] >= 0][:, [0, 2, 3]]])
     colours = clothes(body, rng)[triangles].mean(1)
+    scene = [board for board in street(half=_HALF_M) if not _in_the_way(board)]
     through = Shot(R @ half_turn, np.full(len(R), K[0, 0]), size, (eye - middle) @ half_turn + _START)
-    for seen, turn, place, (behind, _) in zip(verts.numpy(), R, eye, frames(street(), through)):
+    for seen, turn, place, (behind, _) in zip(verts.numpy(), R, eye, frames(scene, through)):
         points = (seen - place) @ turn.T
         pixels = points[:, :2] / points[:, 2:] * K[0, 0] + K[:2, 2]
         towards = -(points[:, 2] - points[:, 2].mean()) * K[0, 0] / points[:, 2].mean()
@@ -40,3 +42,8 @@ def drawn(motion: BodyMotion, body: BodyModel, R: np.ndarray, eye: np.ndarray, K
         image, cover = (cv2.GaussianBlur(part, (0, 0), _BLUR_PX) for part in (image * cover[..., None], cover))
         image = 255 * np.clip(image, 0, 1) + behind * (1 - cover[..., None]) + rng.normal(0, _NOISE, behind.shape)
         yield np.clip(image, 0, 255).astype(np.uint8)
+
+
+def _in_the_way(board: Board) -> bool:
+    corners = board.corners()
+    return np.ptp(corners[:, 1]) > 0 and np.linalg.norm((corners.mean(0) - _START)[[0, 2]]) < _CLEAR_M

@@ -17,7 +17,7 @@ _ROLL, _PITCH, _BODY, _TRUNK = math.radians(8), math.radians(15), math.radians(5
 _HEIGHT_M, _HEIGHT_SPREAD_M, _DEPTH_M = 1.5, 1.0, 0.4
 # A camera that goes keeps its height over a floor that is about level, but for a hand's sway.
 _SLOPE, _SWAY_M = math.radians(1.5), 0.02
-_WAYS = 16  # weaker sightings that each way counts as: only one that is far off is an outlier, as a crane's
+_WAYS = 16  # weaker sightings that each way, and the ground, counts as: only what is far off is an outlier, as a crane's way
 _BODIES, _TRUNKS = 6, 1  # sightings that all frames' bodies and trunks are worth: who leans, as in a sit-up, leans all the time
 # Somebody whose feet would be on the floor if he were this much nearer or farther, and so smaller or larger, stands on it.
 _SAME_FLOOR = (0.75, 1.35)
@@ -51,7 +51,8 @@ class CameraMotion:
 
     turns (T,3,3) and places (T,3): x_frame = turns (x_view - places) takes axes of the view, about the middle of all directions and places,
     to those of a frame's camera; both OpenCV's. The places' unit is not known; None: the camera stays in its place. zoom (T,): a frame's
-    focal length over that of K (3,3) px, the view's lens.
+    focal length over that of K (3,3) px, the view's lens. ground (4,): unit normal (up) and height, normal . x_view + height = 0, of the
+    floor in the places' unit, seen from the middle of all places; None where it is not known.
     """
 
     first: int
@@ -59,6 +60,7 @@ class CameraMotion:
     turns: np.ndarray
     zoom: np.ndarray
     places: np.ndarray | None = None
+    ground: np.ndarray | None = None
 
     def lenses(self, frames: np.ndarray) -> np.ndarray:
         """(n,3,3) px, K of the clip's frames (n,)."""
@@ -105,10 +107,10 @@ class Sightings:
     eyes: np.ndarray | None = None
 
 
-def find_floor(people: list[Sightings], path: np.ndarray | None = None) -> Floor:
+def find_floor(people: list[Sightings], path: np.ndarray | None = None, ground: np.ndarray | None = None) -> Floor:
     """The floor by robust least squares on the camera's roll and pitch and a height per person, who may stand on something.
 
-    path (T,3) m: the camera's places, of one that goes, in the same axes.
+    path (T,3) m: the camera's places, of one that goes, in the same axes; ground (3,): the up of the ground that it shows.
 
     A foot's error lies along its ray, so it is measured along the ray too: a plane through the camera, which would explain any
     depths, costs most. Frames in a row tell the same story: all feet within one cell count as one sighting, all bodies as a few.
@@ -121,6 +123,7 @@ def find_floor(people: list[Sightings], path: np.ndarray | None = None) -> Floor
     bodies, bodies_weight = _share([person.bodies for person in people], _BODY, _BODIES)
     trunks, trunks_weight = _share([person.trunks for person in people], _TRUNK, _TRUNKS)
     ways, ways_weight = _ways(path)
+    grounds = np.zeros((0, 3)) if ground is None else np.tile(ground, (_WAYS, 1))
 
     def residuals(unknown: np.ndarray) -> np.ndarray:
         up, heights = _up(*unknown[:2]), unknown[2:]
@@ -128,6 +131,7 @@ def find_floor(people: list[Sightings], path: np.ndarray | None = None) -> Floor
         return np.concatenate([
             unknown[:2] / (_ROLL, _PITCH), (heights + _HEIGHT_M) / _HEIGHT_SPREAD_M, weight * (feet @ up - heights[whose]) / grazing,
             (bodies_weight * (up - bodies)).reshape(-1), (trunks_weight * (up - trunks)).reshape(-1), ways_weight * (ways @ up),
+            (up - grounds).reshape(-1) / (_SLOPE * math.sqrt(_WAYS)),
         ])  # fmt: skip
 
     lowest = [float(np.median(person.feet[:, 1])) if len(person.feet) else -_HEIGHT_M for person in people]

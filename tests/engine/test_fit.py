@@ -117,6 +117,7 @@ def test_a_camera_that_goes_keeps_its_height():
     path = np.stack([0.02 * np.sin(9 * when), 0.03 * np.cos(5 * when), when], 1)
     tilts = [np.degrees(np.arcsin(find_floor([seen], way).up[2])) for way in (None, path, path[:, [0, 2, 1]])]
     assert tilts[0] > 5 and tilts[1] < 0.6 * tilts[0] and tilts[2] > 5
+    assert np.degrees(np.arcsin(find_floor([seen], path, np.array([0.0, 1.0, 0.0])).up[2])) < 0.6 * tilts[1]
 
 
 def test_a_curled_up_body_is_kept_and_a_tangle_of_two_is_left_out(squat):

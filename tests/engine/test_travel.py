@@ -29,6 +29,19 @@ def test_resting_feet_tell_the_size():
     assert path_size([_walk()], FPS) == pytest.approx(SIZE, rel=0.02)
 
 
+def test_soles_on_the_ground_tell_it_better():
+    """The ground lies 1.5 m under the camera, in the path's unit; the steps alone are made too short, as along a view."""
+    walk, ground = _walk(), np.array([0.0, 1.0, 0.0, 1.5 / SIZE])
+    short = Steps(walk.soles * [0.7, 1, 1], walk.sure, walk.path * [0.7, 1, 1])
+    assert path_size([short], FPS, ground) == pytest.approx(SIZE, rel=0.05)
+
+
+def test_a_table_top_is_not_the_ground():
+    """With feet on it they would glide."""
+    table = np.array([0.0, 1.0, 0.0, 0.4 / SIZE])
+    assert path_size([_walk()], FPS, table) == pytest.approx(SIZE, rel=0.02)
+
+
 def test_everybody_is_asked():
     """Somebody who only flies by beside somebody who walks."""
     walk, when = _walk(), np.arange(120)[:, None, None] / FPS

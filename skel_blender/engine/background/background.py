@@ -100,7 +100,7 @@ class Background:
         if walk is not None:
             self.findings = walk.findings
             lens[:2, :2] *= walk.focal / focal
-            return CameraMotion(self._first, lens, walk.turns, np.ones(len(turns)), walk.places)
+            return CameraMotion(self._first, lens, walk.turns, np.ones(len(turns)), walk.places, walk.ground)
         if not confirmed(links, cameras):
             return None
         lens[:2, :2] *= cameras.focal / focal

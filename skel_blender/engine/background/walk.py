@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
+from .ground import ground
 from .motion import Findings
 from .structure import Structure, located, structure
 from .trails import Followed
@@ -21,11 +22,12 @@ _POSED, _TOLD, _EXPLAINED = 0.8, 0.3, 0.6
 @dataclass(frozen=True)
 class Walk:
     """turns (T,3,3), places (T,3): x_frame = turns (X_view - place), in axes about the middle of all directions, from the middle of all
-    places; the median depth of the corners is 1. focal px."""
+    places; the median depth of the corners is 1. focal px. ground: as of `ground.ground`."""
 
     turns: np.ndarray
     places: np.ndarray
     focal: float
+    ground: np.ndarray | None
     findings: Findings
 
 
@@ -49,7 +51,8 @@ def walk(followed: Followed, turned: np.ndarray, focal: float, side: float, coun
         place_deviation=float(np.median(found.deviations)) / unit,
     )  # fmt: skip
     middle = Rotation.from_matrix(turns).mean().as_matrix()
-    return Walk(turns @ middle.T, (places - places.mean(axis=0)) @ middle.T / unit, found.focal, findings)
+    there, points = ((values - places.mean(axis=0)) @ middle.T / unit for values in (places, found.points))
+    return Walk(turns @ middle.T, there, found.focal, ground(points), findings)
 
 
 def _between(found: Structure, count: int) -> tuple[np.ndarray, np.ndarray]:

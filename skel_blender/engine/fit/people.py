@@ -83,13 +83,13 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
     believed = [_explains(body, *person) for person in alone]
     if not any(believed):
         return [None] * len(tracks), view
-    path = None
+    path = up = None
     if motion is not None:
         size = _path_size(body, alone, believed, tracks, motion, fps)
         alone = [_seen_by(_following(view, motion, track.frames, size), *person) for person, track in zip(alone, tracks)]
         view = _following(view, motion, motion.first + np.arange(len(motion.zoom)), size)
-        path = view.eye.cpu().numpy()
-    floor = find_floor([sightings(body, *alone[k], tracks[k].observed) for k, good in enumerate(believed) if good], path)
+        path, up = view.eye.cpu().numpy(), None if motion.ground is None else _in_model(motion.ground)[:3]
+    floor = find_floor([sightings(body, *alone[k], tracks[k].observed) for k, good in enumerate(believed) if good], path, up)
     first = alone[believed.index(True)][1]
     R, t = (torch.as_tensor(part).to(like) for part in level_world(floor, first[0, :3].cpu().numpy()))
     view = _over_floor(view, R, t)
@@ -121,7 +121,12 @@ def _path_size(body: BodyModel, alone: list[tuple[Observations, torch.Tensor, to
         if good:
             sure = ~unseen(seen, _SOLES) & track.observed[:, None]
             people.append(Steps(places(body, state, betas, body.soles), sure, motion.placed(track.frames) @ R_CAM_LEVEL))
-    return path_size(people, fps)
+    return path_size(people, fps, None if motion.ground is None else _in_model(motion.ground))
+
+
+def _in_model(ground: np.ndarray) -> np.ndarray:
+    """A camera motion's ground (4,) in the level camera's y-up axes."""
+    return np.append(ground[:3] @ R_CAM_LEVEL, ground[3])
 
 
 def _seen_by(view: View, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> tuple[Observations, torch.Tensor, torch.Tensor]:

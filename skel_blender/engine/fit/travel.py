@@ -2,7 +2,8 @@
 """How far a camera went that leaves its place: footage tells its path but for the size, people's feet tell the size.
 
 A foot that rests stays where it is: seen from a moving camera it goes the other way by as much as the camera goes, in metres, as a body's
-size and distance are known. Which foot rests when is not known yet, but at most moments of most motions one of them does.
+size and distance are known. Which foot rests when is not known yet, but at most moments of most motions one of them does. Where the
+background shows the ground, what stands on it tells the same, and better.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ _TRIED = 400  # of them, in equal ratios
 _LEAST_S = 0.5  # of feet that were seen; less tells nothing
 _STANDS = 0.95  # part of the cost of a camera that stays in its place; a size that costs more is told by nothing
 
+_RESTING = 0.75  # of all frames' lowest soles, from the highest on: who is in the air is higher
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -33,8 +36,12 @@ class Steps:
     path: np.ndarray
 
 
-def path_size(people: list[Steps], fps: float) -> float:
-    """Metres to the path's unit: with them the foot that moves least moves least. 0 where feet do not tell, as of people in the air."""
+def path_size(people: list[Steps], fps: float, ground: np.ndarray | None = None) -> float:
+    """Metres to the path's unit: with them the foot that moves least moves least. 0 where feet do not tell, as of people in the air.
+
+    ground (4,): unit normal and height, normal . X + height = 0 in the path's unit, seen from its origin: with the size that puts feet on
+    it they must move less than if the camera stayed, or it is taken for something else.
+    """
     lag = max(1, round(_LAG_S * fps))
     feet, camera = (np.concatenate(parts) for parts in zip(*(_velocities(steps, lag, fps) for steps in people)))
     told = np.isfinite(feet).all(-1)
@@ -48,11 +55,26 @@ def path_size(people: list[Steps], fps: float) -> float:
         square = ((feet + size * camera) ** 2).sum(-1)
         return float(np.where(told, square / (1.0 + square), 1.0).min(1).mean())  # Geman-McClure
 
+    standing = 0.0 if ground is None else _size_over(people, ground)
+    if standing > 0.0 and cost(standing) < cost(0.0):
+        return standing
     tried = np.geomspace(*_SPEEDS, _TRIED) / speed
     best = int(np.argmin([cost(size) for size in tried]))
     if best in (0, _TRIED - 1) or cost(tried[best]) > _STANDS * cost(0.0):
         return 0.0
     return float(np.exp(minimize_scalar(lambda size: cost(np.exp(size)), bounds=np.log(tried[[best - 1, best + 1]]), method="bounded").x))
+
+
+def _size_over(people: list[Steps], ground: np.ndarray) -> float:
+    """The size that puts the lowest soles on the ground; 0 if none was seen over it."""
+    ratios = []
+    for steps in people:
+        height = steps.path @ ground[:3] + ground[3]
+        lowest = np.where(steps.sure, -(steps.soles @ ground[:3]), -np.inf).max(axis=1)
+        seen = np.isfinite(lowest) & (height > 0)
+        ratios.append(lowest[seen] / height[seen])
+    ratios = np.concatenate(ratios)
+    return float(np.quantile(ratios, _RESTING)) if len(ratios) else 0.0
 
 
 def _velocities(steps: Steps, lag: int, fps: float) -> tuple[np.ndarray, np.ndarray]:
