@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +16,8 @@ pytest.importorskip("scipy")
 pytest.importorskip("pycolmap")
 
 from skel_blender.engine.background import Background, logs
+from skel_blender.engine.background.structure import structure
+from skel_blender.engine.background.trails import Followed
 from skel_blender.engine.camera import intrinsics
 from tests.virtual_camera import Shot, compare, path_off, shot
 from tests.virtual_scene import Board, frames, in_the_hand, room, street
@@ -61,6 +64,19 @@ def test_a_path_around_a_room_tells_the_lens():
     assert [log.level for log in logs(motion, background.findings)] == ["info", "info"]
 
 
+def test_a_wall_that_is_all_there_is_tells_no_lens():
+    random, assumed = np.random.default_rng(0), 1.2 * FOCAL
+    truth = in_the_hand(0, np.column_stack([0.05 * np.arange(COUNT), np.zeros((COUNT, 2))]), FOCAL, SIZE)
+    spots = np.column_stack([random.uniform((-4, -2), (6, 2), (800, 2)), np.full(800, 3.0)])
+    seen = (spots[:, None] - truth.places)[:, :, None] @ truth.turns.transpose(0, 2, 1)
+    px = FOCAL * seen[..., 0, :2] / seen[..., 0, 2:] + random.normal(0, 0.2, (len(spots), COUNT, 2))
+    inside = (np.abs(px) < np.array(SIZE) / 2).all(-1)
+    inside &= inside.sum(1, keepdims=True) > 3
+    corner, frame = np.nonzero(inside)
+    found = structure(Followed(np.unique(corner, return_inverse=True)[1], frame, px[inside]), assumed, max(SIZE), False)
+    assert not found.lens_told and found.focal == assumed
+
+
 def test_a_path_is_the_same_twice_and_leaves_no_files(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     background = watched(room(), around())
@@ -88,3 +104,15 @@ def test_without_colmap_a_walk_is_followed_in_its_turns_and_the_user_is_told(mon
 def test_colmap_is_imported_in_one_file():
     folder = Path(sys.modules[Background.__module__].__file__).parents[1]
     assert [path.name for path in folder.rglob("*.py") if "import pycolmap" in path.read_text(encoding="utf-8")] == ["structure.py"]
+
+
+def test_a_run_can_still_be_ended():
+    """COLMAP's library takes SIGTERM for itself where it is imported."""
+    code = (
+        "import os, signal\n"
+        "signal.signal(signal.SIGTERM, lambda *_: print('tidied up', flush=True))\n"
+        "import skel_blender.engine.background.structure\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stdout.strip()) == (0, "tidied up")

@@ -7,25 +7,33 @@ Pan, Barath, Pollefeys, Schönberger, Global structure-from-motion revisited, EC
 from __future__ import annotations
 
 import itertools
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pycolmap
 
 from .trails import Followed
 
+_on_end = signal.getsignal(signal.SIGTERM)
+
+import pycolmap  # noqa: E402
+
 pycolmap.logging.minloglevel = pycolmap.logging.FATAL
+if _on_end is not None and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGTERM, _on_end)  # which the import takes for stack traces: a run that is ended would not tidy up
 _MOVED, _KEPT, _FRAMES = 0.04, 0.75, 5  # a frame is used when corners moved so far (of the side), so few are left, or after so many frames
 _MOST, _SPARSER = 300, (1, 2, 4)  # frames that are used; where they would be more, they may differ so many times as much
 _APART = (1, 2, 4, 8)  # frames, of those that are used, between two that are compared
 _SHARED = 20  # corners that two frames that are compared share
 _AGREE_PX = 2.0
 _STARTS = (1.0, 1.5)  # focal lengths to start from where the lens is not known, over the one that is assumed
-_BETTER = 1.2  # times as many corners as from the first of these
+_WELL = 0.35  # part of the corners whose places are told, with which no other start is tried
 _LENS_TOLD = 0.06  # deviation of the focal length, as part of it, if corners are off by 1 px: they drift together
+_ON_PLANE, _THIN, _REFINED = 0.8, 0.1, 5  # corners are flat if this part of them lies so thin about a plane, as part of its shorter side
 _LEAST = 12  # corners that tell where a frame's camera is
 _STEPS = 50  # of a bundle adjustment
 _SEED = 0
@@ -68,14 +76,28 @@ def structure(followed: Followed, focal: float, side: float, lens_known: bool) -
 
 
 def _with_lens(followed: Followed, rows: np.ndarray, focal: float, side: float) -> Structure | None:
-    """The best of what is found from several focal lengths, each of which is refined. Where they do not end at the same one, as before a
-    wall that is all there is, the lens is not told."""
-    found = [one for one in (_from(followed, rows, times * focal, side, False) for times in _STARTS) if one is not None]
-    if not found:
-        return None
-    best = next((one for one in found[1:] if one.told() > _BETTER * found[0].told()), found[0])
-    lengths = [one.focal for one in found]
-    return replace(best, lens_told=best.lens_told and max(lengths) < (1.0 + _LENS_TOLD) * min(lengths))
+    """The best of what is found from several focal lengths, each of which is refined. A wall that is all there is tells no lens: each would
+    see a wall."""
+    best = None
+    for times in _STARTS:
+        found = _from(followed, rows, times * focal, side, False)
+        if found is not None and (best is None or found.told() > best.told()):
+            best = found
+        if best is not None and best.told() > _WELL:
+            break
+    return None if best is None else replace(best, lens_told=best.lens_told and not _flat(best.points))
+
+
+def _flat(points: np.ndarray) -> bool:
+    """Whether most of points (C,3) lie on one plane."""
+    points = points[np.isfinite(points[:, 0])]
+    kept = points
+    for _ in range(_REFINED):
+        middle = kept.mean(axis=0)
+        _, sizes, axes = np.linalg.svd(kept - middle, full_matrices=False)
+        off = np.abs((points - middle) @ axes[2])
+        kept = points[off <= np.quantile(off, _ON_PLANE)]
+    return bool(sizes[2] < _THIN * sizes[1])
 
 
 def _from(followed: Followed, rows: np.ndarray, focal: float, side: float, lens_known: bool) -> Structure | None:
