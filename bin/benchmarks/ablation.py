@@ -96,6 +96,8 @@ VARIANTS: dict[str, Change] = {
     "without the leap guard": _weigh(angle_leap=inf),
     "without contacts": _same,
     "without the floor": _weigh(below_floor_m=inf),
+    "without balance": _weigh(balance_m=inf),
+    "without flight": _weigh(fall=inf),
 }
 
 

@@ -31,7 +31,12 @@ def point_masses(body: BodyModel) -> tuple[Points, torch.Tensor]:
 
 
 def centre_of_mass(body: BodyModel) -> Points:
-    """The one point that the masses have in their middle."""
+    """The one point that the masses have in their middle: a pair for each joint."""
     points, share = point_masses(body)
-    return Points(("centre of mass",), torch.zeros_like(points.joint), points.joint, share, share[:, None] * points.template,
-                  share[:, None, None] * points.shapedirs)  # fmt: skip
+    joint = torch.unique(points.joint)
+
+    def summed(values: torch.Tensor) -> torch.Tensor:
+        return values.new_zeros(len(joint), *values.shape[1:]).index_add_(0, points.joint, values)
+
+    return Points(("centre of mass",), torch.zeros_like(joint), joint, summed(share), summed(share[:, None] * points.template),
+                  summed(share[:, None, None] * points.shapedirs))  # fmt: skip
