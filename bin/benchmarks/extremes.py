@@ -18,7 +18,7 @@ import numpy as np
 
 from bin.benchmarks.posing import posed
 from bin.benchmarks.postures import POSTURES, pose_of
-from bin.benchmarks.renders import SIDE, picture
+from bin.benchmarks.renders import SIDE, picture, window
 from bin.benchmarks.report import write
 from bin.benchmarks.starts import METHODS, Found, answers, turned_by
 from skel_blender import environment
@@ -26,7 +26,6 @@ from skel_blender.anatomy import JOINT_NAMES, PARENTS
 from skel_blender.engine import metrics
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.camera import intrinsics
-from skel_blender.engine.crops import between
 from skel_blender.engine.landmarker import Landmarker
 from skel_blender.engine.regress import load_lift
 from skel_blender.engine.regress.correction import corrected
@@ -95,11 +94,8 @@ def rendered(body: BodyModel, lift: Lift, out: Path, seed: int) -> list[str]:
 
 
 def _still(landmarker: Landmarker, image: np.ndarray, pixels: np.ndarray) -> Track:
-    """A picture as a short clip in which nobody moves. The window is where the person is: finding people is not what is measured."""
-    middle, reach = 0.5 * (pixels.min(0) + pixels.max(0)), 0.62 * np.ptp(pixels, axis=0).max()
-    hips, shoulders = pixels[[23, 24]].mean(0), pixels[[11, 12]].mean(0)
-    upward = (shoulders - hips) / max(np.linalg.norm(shoulders - hips), 1.0)
-    pose = landmarker.landmarks(image, between(middle, middle + upward * reach, 1.25))
+    """A picture as a short clip in which nobody moves."""
+    pose = landmarker.landmarks(image, window(pixels))
     pose = landmarker.landmarks(image, pose.next_roi)
     landmarks = corrected(np.asarray(pose.landmarks_3d, float)[None])
     return Track(np.arange(_STILL), np.tile(np.asarray(pose.keypoints_2d, float), (_STILL, 1, 1)), np.tile(landmarks, (_STILL, 1, 1)),

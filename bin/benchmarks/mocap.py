@@ -23,7 +23,7 @@ from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.body.points import joints_as_points
 from skel_blender.engine.body.stance import prior_spread, relaxed_pose
 from skel_blender.engine.fit import Config, Observations, Weights, skelify
-from skel_blender.engine.regress.lift.arms import both_triples
+from skel_blender.engine.regress.lift.arms import arm_angles
 from skel_blender.kinematics import pelvis_angles
 
 SMALL_SET = Path(__file__).resolve().parents[2] / "tests" / "data" / "mocap_test.npz"
@@ -169,18 +169,6 @@ def _start(clip: MocapClip, body: BodyModel, world: np.ndarray, places: np.ndarr
     middle = places[:, [number("l_hip"), number("r_hip")]].mean(1)
     trans = middle - rest[0] - world[:, 0] @ (rest[hips].mean(0) - rest[0])
     return torch.as_tensor(poses).to(like), like.new_zeros(1, body.J_shapedirs.shape[-1]), torch.as_tensor(trans).to(like)
-
-
-def arm_angles(rotations: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """(T,3) rad x, y, z of rotations (T,3,3) = Rz Ry Rx: of the two triples that each has, the one that fits the limits (3,2) and the
-    frame before."""
-    both, beyond = both_triples(rotations, limits)
-    middle = limits.mean(1)
-    chosen = np.empty((len(both), 3))
-    for t, (triples, excess) in enumerate(zip(both, beyond)):
-        leap = np.abs(triples - chosen[t - 1]).sum(-1) if t else np.abs(triples - middle).sum(-1)
-        chosen[t] = triples[np.argmin(excess + leap)]
-    return chosen
 
 
 def main(argv: list[str]) -> int:

@@ -13,6 +13,7 @@ from bin.benchmarks.posing import posed
 from bin.openbody.render import layer
 from skel_blender.anatomy import JOINT_INDEX, JOINT_NAMES
 from skel_blender.engine.body import BodyModel
+from skel_blender.engine.crops import Roi, between
 from skel_blender.kinematics import axis_rotation
 
 SIDE = 480  # px
@@ -35,41 +36,53 @@ class Picture:
     t: np.ndarray
 
 
-def picture(body: BodyModel, pose: np.ndarray, rng: np.random.Generator, turn: float | None = None) -> Picture:
-    """A random person in a pose (46,) rad, in random clothes, from anywhere around, or turned by `turn` rad about the vertical."""
+def picture(body: BodyModel, pose: np.ndarray, rng: np.random.Generator, turn: float | None = None, R: np.ndarray | None = None,
+            side: int = SIDE) -> Picture:  # fmt: skip
+    """A random person in a pose (46,) rad, in random clothes, from anywhere around, or turned by `turn` rad about the vertical, or as R
+    (3,3) turns the model's axes to the camera's, `side` px wide and high."""
     betas = np.clip(_SHAPES * rng.normal(size=body.J_shapedirs.shape[-1]), -2, 2)
     like = body.J_template
     still = torch.zeros(1, 3).to(like)
     verts = body.forward(*(torch.as_tensor(part).to(like)[None] for part in (pose, betas)), still, skel=False).skin_verts[0].numpy()
     markers = posed(body, pose[None], betas, np.zeros((1, 3)))[0][0]
-    focal = SIDE / (2 * np.tan(np.radians(rng.uniform(*_FOV)) / 2))
+    focal = side / (2 * np.tan(np.radians(rng.uniform(*_FOV)) / 2))
     tilt, anywhere = np.radians(rng.uniform(*_PITCH)), rng.uniform(0, 2 * np.pi)
     turn = anywhere if turn is None else turn
-    R = axis_rotation(np.array([1.0, 0, 0]), np.array(tilt)) @ np.diag([1.0, -1, -1]) @ axis_rotation(np.array([0.0, 1, 0]), np.array(turn))
+    if R is None:
+        level = np.diag([1.0, -1, -1]) @ axis_rotation(np.array([0.0, 1, 0]), np.array(turn))
+        R = axis_rotation(np.array([1.0, 0, 0]), np.array(tilt)) @ level
     middle = 0.5 * (verts.min(0) + verts.max(0))
     around = (verts - middle) @ R.T
-    distance = (np.abs(around[:, :2]) * focal / (_FILLS * SIDE) - around[:, 2:]).max() * rng.uniform(1.0, 1.3)
+    distance = (np.abs(around[:, :2]) * focal / (_FILLS * side) - around[:, 2:]).max() * rng.uniform(1.0, 1.3)
     seen, points = (((values - middle) @ R.T) + [0, 0, distance] for values in (verts, markers))
     t = np.array([0.0, 0.0, distance]) - R @ middle
-    return Picture(_drawn(body, seen, focal, rng), _pixels(points, focal), points, betas, float(focal), R, t)
+    return Picture(_drawn(body, seen, focal, side, rng), _pixels(points, focal, side), points, betas, float(focal), R, t)
 
 
-def _pixels(points: np.ndarray, focal: float) -> np.ndarray:
-    return points[:, :2] / points[:, 2:] * focal + SIDE / 2
+def window(pixels: np.ndarray) -> Roi:
+    """Where the landmark network would look first for the person whose landmarks are at pixels (33,2): finding people is another matter."""
+    middle, reach = 0.5 * (pixels.min(0) + pixels.max(0)), 0.62 * np.ptp(pixels, axis=0).max()
+    upward = pixels[[11, 12]].mean(0) - pixels[[23, 24]].mean(0)
+    return between(middle, middle + upward / max(np.linalg.norm(upward), 1.0) * reach, 1.25)
 
 
-def _drawn(body: BodyModel, seen: np.ndarray, focal: float, rng: np.random.Generator) -> np.ndarray:
+def _pixels(points: np.ndarray, focal: float, side: int) -> np.ndarray:
+    return points[:, :2] / points[:, 2:] * focal + side / 2
+
+
+def _drawn(body: BodyModel, seen: np.ndarray, focal: float, side: int, rng: np.random.Generator) -> np.ndarray:
     """The skin (V,3) in camera axes over a blurred background, with a camera's blur and noise."""
     towards = -(seen[:, 2] - seen[:, 2].mean()) * focal / seen[:, 2].mean()
     faces = np.asarray(body.faces)
     triangles = np.concatenate([faces[:, :3], faces[faces[:, 3] >= 0][:, [0, 2, 3]]])
-    image, depth = layer(np.column_stack([_pixels(seen, focal), towards]), triangles, _clothes(body, rng)[triangles].mean(1), (SIDE, SIDE))
-    behind = cv2.resize(rng.uniform(0.2, 0.9, (6, 6, 3)), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    colours = clothes(body, rng)[triangles].mean(1)
+    image, depth = layer(np.column_stack([_pixels(seen, focal, side), towards]), triangles, colours, (side, side))
+    behind = cv2.resize(rng.uniform(0.2, 0.9, (6, 6, 3)), (side, side), interpolation=cv2.INTER_CUBIC)
     image = cv2.GaussianBlur(np.clip(np.where(np.isfinite(depth)[..., None], image, behind), 0, 1), (0, 0), 0.7)
     return (np.clip(image + rng.normal(0, 0.01, image.shape), 0, 1) * 255).astype(np.uint8)
 
 
-def _clothes(body: BodyModel, rng: np.random.Generator) -> np.ndarray:
+def clothes(body: BodyModel, rng: np.random.Generator) -> np.ndarray:
     """(V,3) 0..1: trousers or shorts, perhaps a shirt, hair, eyes and lips."""
     rest, markers = body.skin.template.numpy(), body.markers.at_rest(torch.zeros_like(body.J_shapedirs[:1, 0]))[0].numpy()
     part = np.array([name.removesuffix("_l").removesuffix("_r") for name in JOINT_NAMES])[body.skin.weights.numpy().argmax(1)]

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
-from bin.benchmarks.mocap import arm_angles
 from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX
 from skel_blender.engine.body import BodyModel
 from skel_blender.engine.body.stance import relaxed_pose
 from skel_blender.engine.fit.start import pelvis_rotation
+from skel_blender.engine.regress.lift.arms import arm_angles
 from skel_blender.kinematics import pelvis_angles
 
 _HIPS, _SHOULDERS = [23, 24], [11, 12]

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """BlazePose's errors for windows of many people at once: those of `bin/benchmarks/noise`, measured after the landmarks' correction, with
-more mishaps. What is chosen here, not measured: landmarks of a limb err together, and people are cut off by the image's border."""
+more mishaps. What is chosen here, not measured: landmarks of a limb err together, and people are cut off by the image's border.
+
+Those errors know nothing of posture and view. Where a picture of a window's middle frame was looked at, what BlazePose said of it takes
+their place, as far as frames are like the middle one.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,8 @@ _LEGS = tuple(range(25, 33))
 _LOUDNESS = 0.35  # of the logarithm of a clip's noise against the measured one
 _SIZE = 0.06  # of the logarithm of the metric landmarks' size: the network guesses it
 _DIM, _DIM_NOISE = 0.2, 1.6  # share of limbs that are seen badly, and how much more they err
+_ALIKE_M, _TELLS = 0.2, 0.95  # how far landmarks may move for a picture's errors to hold; the part of a bias' square that it tells
+_STILL = 0.5  # windows with less noise than this have no mishaps
 _OUTSIDE_M = 0.12  # how far off a guess beyond the border is
 _LONG, _LONG_S = 0.1, 1.0  # share of windows with a long dropout
 _TURNED, _TURNED_S = 0.1, 0.1  # times a second that left and right of everything are exchanged
@@ -32,10 +38,37 @@ class Seen:
     observed: torch.Tensor
 
 
-def landmarked(markers: torch.Tensor, border: torch.Tensor, fps: torch.Tensor, random: torch.Generator) -> Seen:
+@dataclass(frozen=True)
+class Known:
+    """What BlazePose said of the middle frames of windows: how far it was off in the image (B,33,2), m at mid-hip's depth, and in its
+    metric landmarks (B,33,3) m, in the axes of a camera that points at mid-hip; confidence (B,33). `counts` (B,) is 0 where there
+    was no picture, else 1; `noise` (B,) is the part of made-up noise that comes on top."""
+
+    image: torch.Tensor
+    metric: torch.Tensor
+    confidence: torch.Tensor
+    counts: torch.Tensor
+    noise: torch.Tensor
+
+    @staticmethod
+    def nothing(count: int) -> Known:
+        """Of windows without a picture."""
+        return Known(torch.zeros(count, 33, 2), torch.zeros(count, 33, 3), torch.zeros(count, 33), torch.zeros(count), torch.ones(count))
+
+    def share(self, markers: torch.Tensor) -> torch.Tensor:
+        """(B,T) 1 where a frame's markers (B,T,33,3) m about mid-hip are the middle frame's, less the farther they are from there."""
+        placed = markers - markers[..., list(HIPS), :].mean(-2, keepdim=True)
+        off = (placed - placed[:, placed.shape[1] // 2, None]).square().sum(-1).mean(-1)
+        return self.counts[:, None] * torch.exp(-off / _ALIKE_M**2)
+
+
+def landmarked(markers: torch.Tensor, border: torch.Tensor, fps: torch.Tensor, random: torch.Generator, known: Known | None = None) -> Seen:
     """Of markers (B,T,33,3) m in camera axes, an image that ends at +-border (B,2) and rates (B,)."""
     noise, hips = Noise(), markers[..., list(HIPS), :].mean(-2)
     count, frames = markers.shape[:2]
+    known = known or Known.nothing(count)
+    share, quiet = known.share(markers)[..., None, None], known.noise[:, None, None, None]
+    unknown = (1 - _TELLS * share.square()).sqrt()
     flat = markers[..., :2] / markers[..., 2:].clamp(min=0.2)
     outside = (flat.abs() > border[:, None, None]).any(-1)
     loud = (_LOUDNESS * torch.randn(count, 1, 1, 1, generator=random)).exp()
@@ -46,20 +79,25 @@ def landmarked(markers: torch.Tensor, border: torch.Tensor, fps: torch.Tensor, r
         scales = [torch.as_tensor(by_landmark(one)).float()[:, None] for one in (bias, wave)]
         constant = _together(torch.randn(count, 1, 33, axes, generator=random))
         waves = _together(_wave((count, frames, 33, axes), torch.exp(-1.0 / (fps * memory_s)), random))
-        return loud * (scales[0] * constant + scales[1] * waves)
+        return loud * (scales[0] * unknown * constant + scales[1] * quiet * waves)
 
     guessed = outside[..., None] * _OUTSIDE_M * torch.randn(count, 1, 33, 3, generator=random)
     image = errors(noise.image_bias, noise.image_wave, 2, noise.image_memory_s) + guessed[..., :2]
-    keypoints = flat + image / hips[..., None, 2:]
-    size = (_SIZE * torch.randn(count, 1, 1, 1, generator=random)).exp()
+    keypoints = flat + (image + share * known.image[:, None]) / hips[..., None, 2:]
+    size = (_SIZE * quiet * torch.randn(count, 1, 1, 1, generator=random)).exp()
     landmarks = (markers - hips[..., None, :]) @ toward(hips) * size + guessed
     across = errors(noise.across_bias, noise.across_wave, 2, noise.metric_memory_s)
-    landmarks = landmarks + torch.cat([across, errors(noise.depth_bias, noise.depth_wave, 1, noise.metric_memory_s)], -1)
-    visible = torch.as_tensor(by_landmark(noise.visibility)).float()
-    confidence = visible + 0.1 * _wave((count, frames, 33), torch.full((count,), 0.9), random)
+    along = errors(noise.depth_bias, noise.depth_wave, 1, noise.metric_memory_s)
+    landmarks = landmarks + share * known.metric[:, None] + torch.cat([across, along], -1)
+    visible = (1 - share[..., 0]) * torch.as_tensor(by_landmark(noise.visibility)).float() + share[..., 0] * known.confidence[:, None]
+    confidence = visible + 0.1 * quiet[..., 0] * _wave((count, frames, 33), torch.full((count,), 0.9), random)
     confidence = (confidence * torch.where(dim[..., 0], 0.5, 1.0)).clamp(0.05, 1.0)
-    keypoints, landmarks, confidence = _mishaps(keypoints, landmarks, confidence, hips, fps, random)
-    confidence = torch.where(outside, 0.0, confidence)
+    mishaps = _mishaps(keypoints, landmarks, confidence, hips, fps, random)
+    still = quiet[..., 0] < _STILL
+    keypoints, landmarks = (torch.where(still[..., None], before, after) for before, after in zip((keypoints, landmarks), mishaps))
+    confidence = torch.where(still, confidence, mishaps[2])
+    cut = (share[..., 0] > 0.5) & (known.confidence[:, None] == 0)
+    confidence = torch.where(outside | cut, 0.0, confidence)
     landmarks = landmarks - landmarks[..., list(HIPS), :].mean(-2, keepdim=True)
     return _dropped(keypoints, landmarks, confidence, fps, random)
 

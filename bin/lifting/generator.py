@@ -9,25 +9,24 @@ from dataclasses import dataclass, fields
 import torch
 from torch.utils.data import Dataset
 
-from bin.lifting.errors import landmarked
-from bin.lifting.motions import Motions, Windows
-from skel_blender.anatomy import JOINT_INDEX, PARENTS
+from bin.lifting.cameras import about, cameras
+from bin.lifting.errors import Known, landmarked
+from bin.lifting.motions import Motions, mirror
+from bin.lifting.pictures import SEXES, Pictures
+from skel_blender.anatomy import JOINT_INDEX, LIMITS_ANATOMICAL, PARENTS, Q
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.body.articulate import articulate
 from skel_blender.engine.body.skeleton import Skeleton
-from skel_blender.engine.regress.lift.features import features
+from skel_blender.engine.camera import toward
+from skel_blender.engine.regress.lift.features import PARTNERS, features
 from skel_blender.engine.regress.lift.network import LENGTHS
 
-SEXES = ("male", "female")
 _SHAPES = 0.8  # standard deviation of the betas
-_FOV, _DISTANCE = (25.0, 90.0), (1.5, 12.0)  # degrees across the longer side, m
-_PITCH, _ROLL = (6.0, 12.0), 5.0  # degrees: mean and deviation of most cameras' pitch (down), deviation of their roll
-_ANY_PITCH, _ANY_PITCHES, _ANY_ROLL, _ANY_ROLLS = 0.25, (-60.0, 80.0), 0.12, 180.0  # shares of cameras that are anything
-_TUMBLED, _SPUN, _SPIN = 0.12, 0.04, (2.0, 8.0)  # shares of windows in which the person is turned anyhow, and turns, rad/s
-_SPEED = 0.8  # m/s, along each axis
-_CENTRED, _ANYWHERE = 0.6, 0.15  # part of the image that most people's hips are in; share of people who may be at its very border
+_PICTURED = 0.25  # share of windows whose errors are those of a picture
+_HELD, _HELD_NOISE, _MOVING_NOISE = 0.4, 0.15, 0.7  # share of these that are still, and the noise on top of the picture's errors
+# How far from the picture's: angles in rad, betas, logarithm of the distance, roll in degrees.
+_OTHER_POSE, _OTHER_SHAPE, _OTHER_DISTANCE, _OTHER_ROLL = 0.06, 0.3, 0.1, 8.0
 _SEED_STEP = 1_000_003
-_ASPECTS = torch.tensor([[1.0, 9 / 16], [1.0, 3 / 4], [9 / 16, 1.0]])
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,20 @@ class Batch:
     lengths: torch.Tensor  # (B,9) logarithms against the mean body's
     offsets: torch.Tensor  # (B,T,24,3) m of the joints in their parents
     joints: torch.Tensor  # (B,T,24,3) m about the pelvis
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """B windows of T frames before anybody looks: poses (B,T,46) rad, fps (B,), betas (B,10), rotations from the world to the camera
+    (B,T,3,3), mid-hip in camera axes (B,T,3) m, the image's border (B,2) at focal length 1, and what is known of the errors."""
+
+    poses: torch.Tensor
+    fps: torch.Tensor
+    betas: torch.Tensor
+    view: torch.Tensor
+    place: torch.Tensor
+    border: torch.Tensor
+    known: Known
 
 
 class Figures:
@@ -75,75 +88,77 @@ class Figures:
 class Batches(Dataset):
     """Batch number i is a function of the seed and i alone."""
 
-    def __init__(self, motions: Motions, seed: int, size: int, frames: int, count: int, varied: bool = True) -> None:
+    def __init__(self, motions: Motions, seed: int, size: int, frames: int, count: int, varied: bool = True,
+                 pictures: Pictures | None = None) -> None:  # fmt: skip
         self.motions, self.seed, self.size, self.frames, self.count, self.varied = motions, seed, size, frames, count, varied
         self.figures = [Figures(load_body("open", sex)) for sex in SEXES]
+        self.pictures = [pictures and pictures.rows(pictures.female == female) for female in (False, True)]
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, number: int) -> Batch:
         random = torch.Generator().manual_seed(self.seed * _SEED_STEP + number)  # the generator hears of 32 bits only
-        draw = self.motions.varied if self.varied else self.motions.plain
         halves = (self.size - self.size // 2, self.size // 2)
         with torch.no_grad():
-            parts = [_batch(draw(half, self.frames, random), figures, self.varied, random) for half, figures in zip(halves, self.figures)]
+            parts = [_batch(scenes, figures, random) for half, figures, pictures in zip(halves, self.figures, self.pictures)
+                     for scenes in self._scenes(half, pictures, random)]  # fmt: skip
         return Batch(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Batch)))
 
-
-def _batch(windows: Windows, figures: Figures, varied: bool, random: torch.Generator) -> Batch:
-    count, frames = windows.poses.shape[:2]
-    betas = (_SHAPES * torch.randn(count, 10, generator=random)).clamp(-2, 2)
-    posed = figures.posed(windows.poses.flatten(0, 1), betas.repeat_interleave(frames, 0))
-    joints, rotations, markers = (part.unflatten(0, (count, frames)) for part in posed)
-    view, place, border = _camera(count, frames, windows.fps, varied, random)
-    hips = markers[..., [23, 24], :].mean(-2, keepdim=True)
-    seen = landmarked((markers - hips) @ view.mT + place[..., None, :], border, windows.fps, random)
-    shown, local = features(seen.keypoints, seen.landmarks, seen.observed, torch.eye(3), windows.fps)
-    to_local = local.turns.mT @ view
-    where = (local.turns.mT @ place[..., None])[..., 0]
-    above = list(PARENTS[1:])
-    offsets = torch.zeros_like(joints)
-    offsets[:, :, 1:] = (rotations[:, :, above].mT @ (joints[:, :, 1:] - joints[:, :, above])[..., None])[..., 0]
-    target = torch.cat([where[..., :2], (-where[..., 2:]).clamp(min=0.2).log() - local.depth.log()[..., None]], -1)
-    return Batch(shown, windows.poses, local.facing.mT @ to_local @ rotations[:, :, 0], local.facing, target.clamp(-1, 1),
-                 figures.lengths(betas), offsets, (joints - joints[:, :, :1]) @ to_local.mT)  # fmt: skip
+    def _scenes(self, count: int, pictures: Pictures | None, random: torch.Generator) -> list[Scenes]:
+        draw = self.motions.varied if self.varied else self.motions.plain
+        pictured = round(_PICTURED * count) if pictures else 0
+        windows = draw(count - pictured, self.frames, random)
+        betas = (_SHAPES * torch.randn(count - pictured, 10, generator=random)).clamp(-2, 2)
+        where = cameras(count - pictured, self.frames, windows.fps, self.varied, random)
+        scenes = [Scenes(windows.poses, windows.fps, betas, *where, Known.nothing(count - pictured))]
+        if pictured:
+            scenes.append(_pictured(pictures.rows(torch.randint(len(pictures), (pictured,), generator=random)), random))
+        return scenes
 
 
-def _camera(count: int, frames: int, fps: torch.Tensor, varied: bool, random: torch.Generator
-            ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
-    """Rotations from the world to the camera (B,T,3,3), mid-hip in camera axes (B,T,3) m, the image's border (B,2) at focal length 1."""
-
-    def uniform(low: float, high: float, *shape: int) -> torch.Tensor:
-        return low + (high - low) * torch.rand(count, *shape, generator=random)
+def _pictured(told: Pictures, random: torch.Generator) -> Scenes:
+    """Windows about pictures, turned a little, from another distance, anywhere in the image; half of them mirrored."""
+    count, frames = told.poses.shape[:2]
 
     def normal(*shape: int) -> torch.Tensor:
         return torch.randn(count, *shape, generator=random)
 
-    rare = float(varied)
-    pitch = torch.where(uniform(0, 1) < rare * _ANY_PITCH, uniform(*_ANY_PITCHES), _PITCH[0] + _PITCH[1] * normal())
-    roll = torch.where(uniform(0, 1) < rare * _ANY_ROLL, uniform(-_ANY_ROLLS, _ANY_ROLLS), _ROLL * normal())
-    axes = torch.eye(3)
-    view = _about(axes[2], torch.deg2rad(roll)) @ _about(axes[0], torch.deg2rad(pitch)) @ torch.diag(torch.tensor([1.0, -1, -1]))
-    view = view @ _about(axes[1], uniform(0, 2 * math.pi))
-    axis = torch.nn.functional.normalize(normal(3), dim=-1)
-    tumble = (uniform(0, 1) < rare * _TUMBLED) * uniform(0, math.pi)
-    spin = (uniform(0, 1) < rare * _SPUN) * uniform(*_SPIN)
-    time = torch.arange(frames) / fps[:, None]
-    view = view[:, None] @ _about(axis[:, None], tumble[:, None] + spin[:, None] * time)
-    distance = torch.exp(uniform(math.log(_DISTANCE[0]), math.log(_DISTANCE[1])))
-    border = torch.tan(torch.deg2rad(uniform(*_FOV)) / 2)[:, None] * _ASPECTS[torch.randint(3, (count,), generator=random)]
-    within = torch.where(uniform(0, 1) < rare * _ANYWHERE, 1.0, _CENTRED)[:, None] * border
-    middle = torch.cat([within * uniform(-1, 1, 2), torch.ones(count, 1)], 1) * distance[:, None]
-    path = _SPEED * normal(1, 3) * (time - time.mean(1, keepdim=True))[..., None]
-    place = middle[:, None] + path
-    return view, torch.cat([place[..., :2], place[..., 2:].clamp(min=1.0)], -1), border
+    mirrored = torch.rand(count, generator=random) < 0.5
+    flip = torch.diag(torch.tensor([-1.0, 1.0, 1.0]))
+    side, other = mirrored[:, None, None], list(PARTNERS)
+    poses = torch.where(side, mirror(told.poses), told.poses)
+    view = torch.where(side, flip @ told.view @ flip, told.view)
+    image = torch.where(side, told.image[:, other] @ flip[:2, :2], told.image)
+    metric = torch.where(side, told.metric[:, other] @ flip, told.metric)
+    confidence = torch.where(mirrored[:, None], told.confidence[:, other], told.confidence)
+    held = torch.rand(count, generator=random) < _HELD
+    poses = torch.where(held[:, None, None], poses[:, frames // 2, None], poses) + _OTHER_POSE * normal(1, Q)
+    low, up = torch.tensor(LIMITS_ANATOMICAL).T
+    roll = about(torch.eye(3)[2], math.radians(_OTHER_ROLL) * normal())
+    _, place, border = cameras(count, frames, told.fps, True, random)
+    middle = place[:, frames // 2]
+    distance = told.distance * (_OTHER_DISTANCE * normal()).exp()
+    place = place * (distance / middle.norm(dim=-1))[:, None, None]
+    known = Known(image @ roll.mT[:, :2, :2], metric @ roll.mT, confidence, torch.ones(count),
+                  torch.where(held, _HELD_NOISE, _MOVING_NOISE))  # fmt: skip
+    view = (toward(middle) @ roll @ view)[:, None].expand(-1, frames, -1, -1)
+    betas, boundless = told.betas + _OTHER_SHAPE * normal(10), torch.full_like(border, math.inf)
+    return Scenes(poses.clamp(low, up), told.fps, betas, view, place, boundless, known)
 
 
-def _about(axis: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
-    """(...,3,3) rotations by angle (...) about unit axes (...,3)."""
-    x, y, z = axis.expand(*angle.shape, 3).unbind(-1)
-    none = torch.zeros_like(x)
-    cross = torch.stack([none, -z, y, z, none, -x, -y, x, none], -1).unflatten(-1, (3, 3))
-    s, c = angle.sin()[..., None, None], angle.cos()[..., None, None]
-    return torch.eye(3) + s * cross + (1 - c) * (cross @ cross)
+def _batch(scenes: Scenes, figures: Figures, random: torch.Generator) -> Batch:
+    count, frames = scenes.poses.shape[:2]
+    posed = figures.posed(scenes.poses.flatten(0, 1), scenes.betas.repeat_interleave(frames, 0))
+    joints, rotations, markers = (part.unflatten(0, (count, frames)) for part in posed)
+    hips = markers[..., [23, 24], :].mean(-2, keepdim=True)
+    seen = landmarked((markers - hips) @ scenes.view.mT + scenes.place[..., None, :], scenes.border, scenes.fps, random, scenes.known)
+    shown, local = features(seen.keypoints, seen.landmarks, seen.observed, torch.eye(3), scenes.fps)
+    to_local = local.turns.mT @ scenes.view
+    where = (local.turns.mT @ scenes.place[..., None])[..., 0]
+    above = list(PARENTS[1:])
+    offsets = torch.zeros_like(joints)
+    offsets[:, :, 1:] = (rotations[:, :, above].mT @ (joints[:, :, 1:] - joints[:, :, above])[..., None])[..., 0]
+    target = torch.cat([where[..., :2], (-where[..., 2:]).clamp(min=0.2).log() - local.depth.log()[..., None]], -1)
+    return Batch(shown, scenes.poses, local.facing.mT @ to_local @ rotations[:, :, 0], local.facing, target.clamp(-1, 1),
+                 figures.lengths(scenes.betas), offsets, (joints - joints[:, :, :1]) @ to_local.mT)  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from bin.lifting.labels import Labels
+from bin.lifting.postures import moving
 from skel_blender.anatomy import DOFS, LIMITS_ANATOMICAL, Q
 
 _RATES = torch.tensor([24.0, 25.0, 30.0, 50.0, 60.0])
@@ -16,6 +17,7 @@ _SPEEDS, _USUAL_SPEEDS = 2.0, 1.25  # the factor, either way, of half of the win
 _MIXED = 0.2  # share of windows whose legs, and whose arms, are another window's
 _LEGS, _ARMS = slice(3, 17), slice(26, 46)
 _ODD, _ODD_SPREAD = 0.15, 0.35  # share of windows with an unusual posture, rad
+_POSTURED = 0.12  # share of windows whose posture is made up
 _KNOTS = 4  # of the smooth variation in a window
 # How far angles are varied (rad): much where motion capture's joint centres tell nothing, little elsewhere.
 _VARIED = {"head": 0.35, "scapula": 0.12, "pro_sup": 0.5, "wrist": 0.3, "subtalar": 0.15, "mtp": 0.25, "lumbar": 0.12, "thorax": 0.12}
@@ -45,8 +47,8 @@ class Motions:
         """Windows as they were captured."""
         return Windows(*self._drawn(count, frames, torch.full((count,), self.fps), torch.ones(count), random))
 
-    def varied(self, count: int, frames: int, random: torch.Generator) -> Windows:
-        """Windows with all that the module's text says."""
+    def varied(self, count: int, frames: int, random: torch.Generator, postured: float = _POSTURED) -> Windows:
+        """Windows with all that the module's text says; `postured` is the share of made-up postures."""
         fps = _RATES[torch.multinomial(_RATE_SHARES, count, True, generator=random)]
         widest = torch.where(torch.rand(count, generator=random) < 0.5, _SPEEDS, _USUAL_SPEEDS)
         speed = widest ** (2 * torch.rand(count, generator=random) - 1)
@@ -55,6 +57,8 @@ class Motions:
         for dofs in (_LEGS, _ARMS):
             mixed = torch.rand(count, 1, 1, generator=random) < _MIXED
             poses[..., dofs] = torch.where(mixed, other[..., dofs], poses[..., dofs])
+        made_up = torch.rand(count, 1, 1, generator=random) < postured
+        poses = torch.where(made_up, moving(count, frames, random), poses)
         mirrored = torch.rand(count, 1, 1, generator=random) < 0.5
         poses = torch.where(mirrored, mirror(poses), poses)
         low, up = torch.tensor(LIMITS_ANATOMICAL).T

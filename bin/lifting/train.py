@@ -16,6 +16,7 @@ import json
 import math
 import time
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import fields
 from pathlib import Path
 
@@ -27,9 +28,10 @@ from bin.lifting.generator import Batch, Batches
 from bin.lifting.labels import data_hash, labels, mocap_files
 from bin.lifting.losses import WEIGHTS, losses, total
 from bin.lifting.motions import Motions
+from bin.lifting.pictures import pictures
 from skel_blender.anatomy import JOINT_NAMES
 from skel_blender.engine.body import load_body
-from skel_blender.engine.regress.lift import LiftNetwork, Size, save_lift
+from skel_blender.engine.regress.lift import LiftNetwork, Size, load_lift, save_lift
 
 CREDIT = ("The data used in this project was obtained from mocap.cs.cmu.edu. "
           "The database was created with funding from NSF EIA-0196217.")  # fmt: skip
@@ -53,6 +55,8 @@ class Training:
         self.state = given.out.with_suffix(".state.pt")
         if self.state.exists():
             self._go_on()
+        elif given.start:
+            self.network.load_state_dict(load_lift(given.start, self.device).network.state_dict())
         else:
             self._measure()
 
@@ -79,9 +83,10 @@ class Training:
 
     def keep(self) -> None:
         """Weights, what they are, and the state, each whole or not at all."""
-        figures = self.evaluate()
+        network = self._mean_with_start()
+        figures = self.evaluate(network)
         info = self.about | {"steps": self.step, "of": self.given.steps, "minutes": round(self.spent_s / 60, 1), "val": figures}
-        save_lift(self.given.out, self.network, {"about": json.dumps(info), "licence": CREDIT})
+        save_lift(self.given.out, network, {"about": json.dumps(info), "licence": CREDIT})
         info["sha256"] = hashlib.sha256(self.given.out.read_bytes()).hexdigest()
         self.given.out.with_suffix(".json").write_text(json.dumps(info, indent=1) + "\n")
         part = self.state.with_suffix(".part")
@@ -91,21 +96,30 @@ class Training:
         print(f"step {self.step}: {figures}", flush=True)
 
     @torch.no_grad()
-    def evaluate(self) -> dict[str, float]:
+    def evaluate(self, network: LiftNetwork) -> dict[str, float]:
         """On windows of the val split: limb joints' mean error (mm, about the pelvis), angles (degrees), spread against error."""
-        self.network.eval()
+        network.eval()
         rows = []
         for number in range(len(self.val)):
             batch = self._moved(self.val[number])
-            answer = self.network.symmetric(batch.values)
+            answer = network.symmetric(batch.values)
             terms = losses(answer, batch, self.chain)
             flat = [part.flatten(0, 1) for part in answer]
             joints = self.chain.joints(type(answer)(flat), batch.facing.flatten(0, 1), batch.offsets.flatten(0, 1)).view_as(batch.joints)
             limbs = (joints - batch.joints)[..., _LIMBS, :].norm(dim=-1).mean()
             rows.append([1000 * limbs, math.degrees(terms["angles"]), terms["place"], terms["lengths"], terms["sigma"]])
-        self.network.train()
+        network.train()
         names = ("limbs_mm", "angles_deg", "place", "lengths", "sigma")
         return {name: round(float(value), 4) for name, value in zip(names, torch.tensor(rows).mean(0))}
+
+    def _mean_with_start(self) -> LiftNetwork:
+        """What is kept of a run that began from weights: the mean of those and of the learned ones, which serves both what those had
+        learned and what is new better than either (Wortsman et al. 2022, arXiv 2109.01903)."""
+        if self.given.start is None:
+            return self.network
+        begun, result = load_lift(self.given.start, self.device).network.state_dict(), deepcopy(self.network)
+        result.load_state_dict({name: 0.5 * (begun[name] + value) for name, value in self.network.state_dict().items()})
+        return result
 
     def _learn(self, batch: Batch) -> dict[str, torch.Tensor]:
         done = self.step / max(self.given.steps, 1)
@@ -155,6 +169,8 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("mocap", type=Path)
     result.add_argument("--out", type=Path, required=True)
     result.add_argument("--cache", type=Path, required=True, help="folder for the labels, made once")
+    result.add_argument("--pictures", type=int, default=0, help="drawn people whom BlazePose looks at, for its errors")
+    result.add_argument("--start", type=Path, help="weights to begin from; kept is the mean of them and of the learned ones")
     result.add_argument("--steps", type=int, default=20000)
     result.add_argument("--minutes", type=float, help="end after this long; the same command goes on")
     result.add_argument("--batch", type=int, default=64, help="windows")
@@ -185,12 +201,21 @@ def main(argv: list[str]) -> int:
     command = "train-lift MOCAP_DIR --out lift.safetensors --cache FOLDER " + " ".join(
         f"--{name.replace('_', '-')} {getattr(given, name)}" for name in ("steps", "batch", "frames", "width", "rate", "seed", "device"))
     command += " --bfloat16" if given.bfloat16 else ""
+    drawn, begun = None, {}
+    if given.pictures:
+        drawn = pictures(Motions(train), given.cache, given.pictures, given.frames, given.seed, given.label_processes)
+        command += f" --pictures {given.pictures}"
+    if given.start:
+        command += f" --start {given.start.name}"
+        digest = hashlib.sha256(given.start.read_bytes()).hexdigest()
+        begun = {"start": {"sha256": digest} | json.loads(load_lift(given.start).info["about"])}
     about = {
         "command": command, "seed": given.seed, "data_sha256": data_hash(learned + [one for one in scored if one not in learned]),
         "train": f"{len(train.names)} clips, {len(train.poses)} frames", "val_split": f"{len(val.names)} clips, {len(val.poses)} frames",
-        "torch": torch.__version__.split("+")[0],
+        "pictures": 0 if drawn is None else len(drawn), "torch": torch.__version__.split("+")[0], **begun,
     }  # fmt: skip
     size = (given.seed, given.batch, given.frames)
     val_size = (_VAL_SEED, given.batch, given.frames, _VAL_BATCHES, False)
-    Training(given, Batches(Motions(train), *size, given.steps + _STATISTICS), Batches(Motions(val), *val_size), about).run()
+    learned_from = Batches(Motions(train), *size, given.steps + _STATISTICS, pictures=drawn)
+    Training(given, learned_from, Batches(Motions(val), *val_size), about).run()
     return 0

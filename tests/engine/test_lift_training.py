@@ -57,6 +57,19 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path, cache, motions
         train.main(arguments(whole, cache, "--rate", "0.5"))
 
 
+def test_a_run_that_begins_from_weights_says_so(tmp_path, cache, motions):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    first, second = (tmp_path / name / "lift.safetensors" for name in ("first", "second"))
+    train.main(arguments(first, cache))
+    train.main(arguments(second, cache, "--start", str(first), "--rate", "0"))
+    before, after = (load_lift(path).network.state_dict() for path in (first, second))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    about, begun = (json.loads(path.with_suffix(".json").read_text()) for path in (second, first))
+    assert about["start"]["sha256"] == begun["sha256"] and about["start"]["command"] == begun["command"]
+    assert "--start lift.safetensors" in about["command"] and "start" not in begun
+
+
 def test_a_batch_is_a_function_of_seed_and_number(motions):
     one, same, other = Batches(motions, 1, 4, 12, 9)[5], Batches(motions, 1, 4, 12, 9)[5], Batches(motions, 2, 4, 12, 9)[5]
     assert torch.equal(one.values, same.values) and not torch.equal(one.values, other.values)
