@@ -121,3 +121,16 @@ def test_nobody_leans_along_the_view_on_feet_that_rest(body):
         mass = places(body, found, NONE, centre_of_mass(body))[:, 0, 2]
         beyond.append(float((mass - places(body, found, NONE, body.soles)[..., 2].max(1)).mean()))
     assert beyond[0] > 0.1 and beyond[1] < 0.07
+
+
+def test_who_sits_on_the_floor_is_not_drawn_over_his_feet(body):
+    """Legs ahead of him toward the camera: what he sits on rests, though only soles are known to."""
+    state = _standing(8)
+    for side in "rl":
+        state[:, 3 + DOF_INDEX[f"hip_flexion_{side}"]], state[:, 3 + DOF_INDEX[f"knee_angle_{side}"]] = 1.9, 1.3
+    state = _on_floor(body, state)
+    assert 0.1 < float(places(body, state, NONE, centre_of_mass(body))[..., 1].mean()) < 0.5
+    seen = replace(_seen(body, state, torch.as_tensor(places(body, state, NONE, body.markers))), contacts=torch.ones(8, 6).double())
+    fits = [skelify(body, seen, (state[:, 3:], NONE, state[:, :3]), Config(weights, fit_shape=False)).state
+            for weights in (Weights(balance_m=inf), Weights())]  # fmt: skip
+    assert torch.equal(*fits)

@@ -17,6 +17,7 @@ from .problem import Chunk, Problem
 from .sight import add_blend_gradient, robust
 
 _LEVEL = 0.3  # a view of which less than this part is level, from above, tells who is upright
+_STANDS_M = 0.55  # whose centre of mass is lower than this over the floor sits or lies: more of him rests than was seen to
 
 
 def balance(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
@@ -31,9 +32,11 @@ def balance(system: NormalEquations, problem: Problem, chunk: Chunk, view: View)
     along = torch.zeros_like(touching, dtype=away.dtype)
     for limb in limbs:
         along[:, limb.numbers] = torch.einsum("fpi,fi->fp", chunk.place(limb)[:count], away)
-    mass = torch.einsum("fi,fi->f", chunk.place(problem.mass_centre)[:count, 0], away)
+    centre = chunk.place(problem.mass_centre)[:count, 0]
+    mass = torch.einsum("fi,fi->f", centre, away)
     far, near = torch.where(touching, along, -inf).max(1), torch.where(touching, along, inf).min(1)
-    off = torch.where(touching.any(1) & (level > _LEVEL), (mass - far.values).clamp(min=0.0) - (near.values - mass).clamp(min=0.0), 0.0)
+    told = touching.any(1) & (level > _LEVEL) & (centre[:, 1] > _STANDS_M)
+    off = torch.where(told, (mass - far.values).clamp(min=0.0) - (near.values - mass).clamp(min=0.0), 0.0)
     free = weights.balance_free_m + weights.balance_free_s * problem.pace[chunk.own]
     row = off.sign() * (off.abs() - free).clamp(min=0.0) / weights.balance_m
     factor, cost = robust(row[:, None], weights.balance_robust)
