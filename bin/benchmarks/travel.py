@@ -109,7 +109,7 @@ def film(motion: BodyMotion, body: BodyModel, kind: str, rng: np.random.Generato
 
 def score(case: Filmed, body: BodyModel, size: float | None) -> tuple[float, float, float] | None:
     """Figures of the fit, with the path's size told by the feet, or given, 0 for a camera that only turns; None where the fit gives up."""
-    told = people.path_size if size is None else lambda steps, fps: size
+    told = people.path_size if size is None else lambda *told: size
     with patch.object(people, "path_size", told):
         fits, view = people.fit_people([case.track], body, case.motion.K, case.fps, motion=case.motion)
     return None if fits[0] is None else _figures(case, body, fits[0].state, fits[0].betas, view.eye.cpu().numpy())
