@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How files that were made beside their places get there, on every system. Standard library only."""
+"""Files are made beside their places and get there whole, on every system. Standard library only."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from .messages import SkelError
 
 _PATIENCE_S = 2.0 if os.name == "nt" else 0.0
 
@@ -32,3 +36,22 @@ def put_in_place(made: Path | str, place: Path | str) -> None:
             if time.monotonic() >= until:
                 raise
             time.sleep(0.05)
+
+
+@contextmanager
+def whole_file(place: Path, *also: type[Exception]) -> Iterator[Path]:
+    """A hidden name beside `place`, of the same ending, to write to: it takes its place when all went well, and is gone when not.
+
+    Raises SkelError for an OSError, or an error of the kinds `also`, that the writing ends in.
+    """
+    part = place.with_name(f".{place.stem}.{secrets.token_hex(4)}.part{place.suffix}")
+    try:
+        yield part
+        put_in_place(part, place)
+    except (OSError, *also) as error:
+        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]
+        raise SkelError("unwritable", f"{place} could not be written ({reason}).",
+                        "Choose another folder or make room on the disk.") from error  # fmt: skip
+    finally:
+        with suppress(OSError):  # it is not there, or can't go: either way the error above is the one to tell
+            part.unlink()

@@ -10,8 +10,6 @@ of the source from 0. In the file a field of person k is named `people/k/field`,
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 import zipfile
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
@@ -21,7 +19,7 @@ from typing import IO
 import numpy as np
 
 from . import kinematics
-from .files import put_in_place
+from .files import whole_file
 from .messages import SkelError
 from .take_checks import CONTACT_NAMES as CONTACT_NAMES
 from .take_checks import TRIANGLE as TRIANGLE
@@ -94,10 +92,14 @@ class Camera:
 
     def lenses(self) -> np.ndarray:
         """(T,3,3) px, K of each frame."""
-        K = np.tile(self.K, (len(self.world_to_cam), 1, 1))
-        if self.zoom is not None:
-            K[:, [0, 1], [0, 1]] *= self.zoom[:, None]
-        return K
+        return zoomed(self.K, np.ones(len(self.world_to_cam)) if self.zoom is None else self.zoom)
+
+
+def zoomed(K: np.ndarray, zoom: np.ndarray) -> np.ndarray:
+    """(T,3,3) px: lens K (3,3) with its focal length times each zoom (T,)."""
+    lenses = np.tile(K, (len(zoom), 1, 1))
+    lenses[:, [0, 1], [0, 1]] *= zoom[:, None]
+    return lenses
 
 
 @dataclass
@@ -123,23 +125,9 @@ _FLOAT32 = {"skin_verts", "skin_uv", "weight_value", "bone_verts", "keypoints_2d
 
 def save(take: Take, path: Path | str) -> None:
     """Write a Take, whole or not at all. Raises SkelError if the Take is not valid or the place can't be written."""
-    arrays, path = _pack(take), Path(path)
-    temporary = None
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        with os.fdopen(handle, "wb") as stream:
-            np.savez_compressed(stream, **arrays)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # as any new file, not for its maker's eyes only
-        put_in_place(temporary, path)
-        temporary = None
-    except OSError as error:
-        raise SkelError("unwritable", f"{path} could not be written ({error.strerror or error}).",
-                        "Choose another folder or make room on the disk.") from error  # fmt: skip
-    finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+    arrays = _pack(take)
+    with whole_file(Path(path)) as part, open(part, "wb") as stream:
+        np.savez_compressed(stream, **arrays)
 
 
 def dumps(take: Take) -> bytes:

@@ -12,6 +12,8 @@ from skel_blender import anatomy, kinematics
 from skel_blender.anatomy import JOINT_NAMES, PARENTS, J, Q
 from skel_blender.take import TRIANGLE, Camera, Person, RestBody, Take
 
+BODIES = Path(__file__).resolve().parents[1] / "skel_blender" / "engine" / "body" / "data"
+
 # Joint centres of an adult, metres, model frame, origin between the hip bones' front spines; the right side is the mirror image.
 _CENTRES = {
     "pelvis": (0, 0, 0), "femur_l": (0.091, -0.087, -0.042), "tibia_l": (0.103, -0.489, -0.069), "talus_l": (0.104, -0.889, -0.061),
@@ -128,15 +130,24 @@ def _triangles(faces: np.ndarray) -> np.ndarray:
     return np.concatenate([faces[:, :3], quads[:, [0, 2, 3]]])
 
 
-def open_body(path: Path) -> RestBody:
-    """The mean body of an open body file, with the anatomical limits."""
-    with np.load(path, allow_pickle=False) as data:
+def open_body_file(sex: str) -> Path:
+    """The package's data of the open body."""
+    return BODIES / f"open_{sex}.npz"
+
+
+def open_body(sex: str, betas: np.ndarray | None = None) -> RestBody:
+    """The open body, with the anatomical limits: the mean one, or skin and joints of a shape (10,); the bones are the mean one's."""
+    with np.load(open_body_file(sex), allow_pickle=False) as data:
+        skin, joints = data["v_template"], data["J_template"].astype(float)
+        if betas is not None:
+            skin = skin + (data["shapedirs_q"] * data["shapedirs_scale"]) @ betas
+            joints = joints + data["J_shapedirs"].astype(float) @ betas
         faces = data["faces"].astype(np.int64)
         weight = data["weight_value"] / data["weight_value"].sum(axis=1, keepdims=True, dtype=float)
         return RestBody(
-            skin_verts=data["v_template"], skin_faces=np.where(faces == 65535, TRIANGLE, faces),
+            skin_verts=skin, skin_faces=np.where(faces == 65535, TRIANGLE, faces),
             skin_uv=data["uv"].astype(float), weight_index=data["weight_index"].astype(int), weight_value=weight,
-            joints=data["J_template"].astype(float), frames=data["rest_frames"].astype(float),
+            joints=joints, frames=data["rest_frames"].astype(float),
             bone_verts=data["skel_v_template"], bone_faces=data["skel_faces"].astype(int),
             bone_joint=data["skel_joint"].astype(int), limits=np.array(anatomy.LIMITS_ANATOMICAL),
         )  # fmt: skip

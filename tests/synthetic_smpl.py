@@ -18,9 +18,8 @@ from scipy.spatial.transform import Rotation
 from skel_blender.anatomy import JOINT_INDEX
 from skel_blender.anatomy import PARENTS as SKEL_PARENTS
 from skel_blender.take import RestBody
-from tests.synthetic import open_body
+from tests.synthetic import open_body, open_body_file
 
-DATA = Path(__file__).parent.parent / "skel_blender" / "engine" / "body" / "data"
 NAMES = (
     "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle", "spine3",
     "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder", "right_shoulder",
@@ -40,9 +39,9 @@ _ASIDE = {"hip": (-0.015, 0.01, 0.02), "knee": (0.005, 0.01, 0.012), "ankle": (0
 
 def model(sex: str = "female", seed: int = 0, blend: float = 0.0) -> dict:
     """The entries of an SMPL file of the open body. `blend` m is the size of its (random) pose blend shapes."""
-    with np.load(DATA / f"open_{sex}.npz") as file:
+    with np.load(open_body_file(sex)) as file:
         shapedirs = (file["shapedirs_q"] * file["shapedirs_scale"]).astype(np.float64)
-    return model_of(open_body(DATA / f"open_{sex}.npz"), shapedirs, seed, blend)
+    return model_of(open_body(sex), shapedirs, seed, blend)
 
 
 def model_of(body: RestBody, shapedirs: np.ndarray, seed: int = 0, blend: float = 0.0) -> dict:
@@ -191,8 +190,8 @@ def captured(clip: str, joints: np.ndarray, rate: int = 1, path: Path = MOCAP) -
 
 def skel_entries(sex: str = "female") -> dict:
     """What makes tests/skel_file.py's file a person: the open body in SKEL's official layout, with the skin of `model(sex)`."""
-    body = open_body(DATA / f"open_{sex}.npz")
-    with np.load(DATA / f"open_{sex}.npz") as file:
+    body = open_body(sex)
+    with np.load(open_body_file(sex)) as file:
         shapedirs = (file["shapedirs_q"] * file["shapedirs_scale"]).astype(np.float64)
     keep = np.linspace(0, len(body.skin_verts) - 1, VERTICES).astype(int)
     verts = np.asarray(body.skin_verts[keep], float)

@@ -26,17 +26,8 @@ def take() -> Take:
     person = result.people[0]
     person.name, person.body_name = "walker", "open male"
     person.poses, person.trans, person.betas = poses.astype(float), trans.astype(float), betas.astype(float)
-    person.body = _body(person.betas)
+    person.body = synthetic.open_body("male", person.betas)
     return result
-
-
-def _body(betas: np.ndarray):
-    path = DATA.parents[1] / "skel_blender" / "engine" / "body" / "data" / "open_male.npz"
-    body = synthetic.open_body(path)
-    with np.load(path, allow_pickle=False) as data:
-        body.skin_verts = body.skin_verts + (data["shapedirs_q"] * data["shapedirs_scale"]) @ betas
-        body.joints = body.joints + data["J_shapedirs"].astype(float) @ betas
-    return body
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bin.evaluation.samples import Maker, Points
+from bin.evaluation.samples import Maker, Points, Rows
 from bin.evaluation.smpl import SmplModel
 from skel_blender.engine.body import BodyModel
 from skel_blender.engine.body.chain import pose_chain, pose_points
@@ -26,7 +26,7 @@ def from_skel(body: BodyModel, poses: np.ndarray, betas: np.ndarray) -> tuple[tu
     sets = ("skel24", "vertices") if body.source is None else ("skel24", "vertices", "hsmr44", "smpl24")
     regressors: dict[str, object] = {}
 
-    def make(rows: slice, wanted: set[str]) -> Points:
+    def make(rows: Rows, wanted: set[str]) -> Points:
         like = body.J_template
         q, b = torch.as_tensor(poses[rows]).to(like), torch.as_tensor(betas[rows]).to(like)
         points: Points = {}
@@ -58,7 +58,7 @@ def from_smpl(models: list[SmplModel], which: np.ndarray, rotations: np.ndarray,
     """
     extra: list[np.ndarray] = []
 
-    def make(rows: slice, wanted: set[str]) -> Points:
+    def make(rows: Rows, wanted: set[str]) -> Points:
         count, skin = len(rotations[rows]), len(models[0].template)
         joints, verts = np.full((count, 24, 3), np.nan), np.full((count, skin, 3), np.nan)
         for number, model in enumerate(models):

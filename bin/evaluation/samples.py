@@ -17,7 +17,8 @@ COUNTS = {"hsmr44": 44, "smpl24": 24, "skel24": 24}
 # The 14 of HSMR's 44 keypoints that Human3.6M and 3DPW are scored by: ankles, knees, hips, wrists, elbows, shoulders, neck, head.
 H36M_14 = (*range(25, 38), 43)
 Points = dict[str, np.ndarray]  # name of a set, or 'vertices' -> (n,K,3) m
-Maker = Callable[[slice, set[str]], Points]  # of the rows and sets that are wanted
+Rows = slice | np.ndarray  # from one to another, or (n,) row numbers
+Maker = Callable[[Rows, set[str]], Points]  # of the rows and sets that are wanted
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Samples:
         """Whether `at` gives this set of points."""
         return name in self.given or name in self.sets
 
-    def at(self, rows: slice, wanted: set[str]) -> Points:
+    def at(self, rows: Rows, wanted: set[str]) -> Points:
         """The wanted points of some rows; what the file holds goes before what a body model gives."""
         points = {name: self.given[name][rows].astype(float) for name in wanted if name in self.given}
         missing = (wanted - set(points)) & set(self.sets)
@@ -53,7 +54,7 @@ class Samples:
         """Whether `skin` can be told relative to this set's root."""
         return {"vertices", name} <= set(self.given) or {"vertices", name} <= set(self.sets)
 
-    def skin(self, rows: slice, name: str) -> np.ndarray:
+    def skin(self, rows: Rows, name: str) -> np.ndarray:
         """(n,V,3) m: the skin of some rows relative to the root of a set of points that is told in the same place."""
         wanted = {"vertices", name}
         here = wanted <= set(self.given)
@@ -70,15 +71,9 @@ class Samples:
         fields = ("names", "keypoints_2d", "patch_2d", "cam_t", "boxes", "poses", "rotations")
         changed: dict[str, Any] = {key: values[kept] for key in fields if (values := getattr(self, key)) is not None}
         make = self.make
-        chosen = None if make is None else lambda rows, wanted: _picked(make, kept[rows], wanted)
+        chosen = None if make is None else lambda rows, wanted: make(kept[rows], wanted)
         return replace(self, count=len(kept), given={key: values[kept] for key, values in self.given.items()}, make=chosen,
                        runs_on=running(changed["names"]), **changed)  # fmt: skip
-
-
-def _picked(make: Maker, rows: np.ndarray, wanted: set[str]) -> Points:
-    """Points of rows that ascend, from a function of slices."""
-    points = make(slice(int(rows[0]), int(rows[-1]) + 1), wanted)
-    return {name: values[rows - rows[0]] for name, values in points.items()}
 
 
 def running(names: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bin.evaluation.bodies import from_skel
-from bin.evaluation.samples import Maker, Points, Samples
+from bin.evaluation.samples import Maker, Points, Rows, Samples
 from skel_blender import kinematics, take
 from skel_blender.anatomy import JOINT_INDEX
 from skel_blender.engine.body import BodyModel
@@ -35,7 +35,7 @@ def read_take(path: Path, number: int, skel: BodyModel | None) -> Samples:
     else:
         sets, posed = ("skel24", "hsmr44", "vertices"), _of_rest_body(person)
 
-    def make(rows: slice, wanted: set[str]) -> Points:
+    def make(rows: Rows, wanted: set[str]) -> Points:
         return {name: np.einsum("tij,tkj->tki", turns[rows], points) for name, points in posed(rows, wanted).items()}
 
     frames = np.array([f"frame {frame}" for frame in person.frames])
@@ -46,7 +46,7 @@ def _of_rest_body(person: Person) -> Maker:
     """Joints and skin (model axes) of the rest body that a Take carries."""
     body = person.body
 
-    def make(rows: slice, wanted: set[str]) -> Points:
+    def make(rows: Rows, wanted: set[str]) -> Points:
         transforms = kinematics.forward(person.poses[rows], body.joints, body.frames)
         joints = transforms[..., :3, 3]
         points = {"skel24": joints, "hsmr44": _stand_in(joints)}

@@ -28,6 +28,10 @@ class ImageSource(Source):
     def __init__(self, paths: list[Path], frames: Range, on_log: Callable[[Log], None]) -> None:
         self._paths = paths
         super().__init__(paths[0], len(paths), frames, on_log)
+        stranger = _stranger(paths[: self.last + 1])
+        if stranger is not None:
+            text = f"{stranger.name} is not the next of {paths[0].name} by the number in its name, as Blender counts images: behind the rig"
+            on_log(Log("warning", f"{text} it shows others from there on. Number the images one by one."))
         image, self.focal_hint_px = _opened_image(paths[self.first])
         self.size = image.size
 
@@ -43,6 +47,20 @@ class ImageSource(Source):
                 raise SkelError("image_size", f"{self._paths[number].name} is not as large as {self._paths[self.first].name}.",
                                 "Give images of one camera in one size.")
             yield number, picture
+
+
+def _stranger(paths: list[Path]) -> Path | None:
+    """The first image that Blender does not show in its place: of a sequence it shows those numbered one by one, by the last number of the
+    names, in as many digits as the first name has."""
+    number = re.search(r"(\d+)(\D*)$", paths[0].stem, re.ASCII)
+    for index, path in enumerate(paths[1:], 1):
+        if number is None:
+            return path
+        digits, tail = number.groups()
+        name = f"{paths[0].stem[: number.start()]}{int(digits) + index:0{len(digits)}d}{tail}{paths[0].suffix}"
+        if path != paths[0].with_name(name):
+            return path
+    return None
 
 
 def natural_key(path: Path) -> list[tuple[int, str]]:

@@ -21,6 +21,7 @@ from .images import IMAGE_ENDINGS, IMAGE_FPS, ImageSource, natural_key
 from .source import Range, Source
 
 _WANTED = "Give a video file, images or a folder of images."
+_LONGEST_S = 60  # that a picture stays; a longer time between two is a clock that jumped, as where broadcasts were joined
 
 
 class VideoSource(Source):
@@ -31,7 +32,7 @@ class VideoSource(Source):
             stream = container.streams.video[0]
             self.fps = _rate(stream)
             self.size = _first_size(container, path)
-            length = stream.duration or _scanned_length(path)
+            length = max(stream.duration or 0, _scanned_length(path))  # where pictures change places and the rate varies, headers are short
             count = max(round(length * stream.time_base * self.fps), 1)
         super().__init__(path, count, frames, on_log)
 
@@ -97,12 +98,12 @@ def open_source(
 
 def _opened(path: Path):
     try:
-        container = av.open(str(path))
+        container = av.open(str(path), metadata_errors="replace")  # titles and the like come in any encoding
     except (av.FFmpegError, OSError) as error:
         raise SkelError("not_a_video", f"{path.name} cannot be read as a video.", _WANTED) from error
-    if not container.streams.video:
+    if not container.streams.video or container.streams.video[0].codec_context is None:  # None: nothing here decodes it
         container.close()
-        raise SkelError("not_a_video", f"{path.name} has no pictures.", _WANTED)
+        raise SkelError("not_a_video", f"{path.name} has no pictures that can be read.", _WANTED)
     return container
 
 
@@ -130,10 +131,17 @@ def _packets(container, stream) -> Iterator[av.Packet | None]:
 
 
 def _scanned_length(path: Path) -> int:
-    """Time in ticks from the first picture's start to the last one's end, from all packets of a file whose header does not tell."""
+    """Time in ticks from the first picture's start to the last one's end, by all packets of a file up to where its clock jumps."""
     with _opened(path) as container:
-        spans = [(p.pts, p.pts + (p.duration or 0)) for p in _packets(container, container.streams.video[0]) if p and p.pts is not None]
-    return max(end for _, end in spans) - min(begin for begin, _ in spans) if spans else 0
+        stream = container.streams.video[0]
+        spans = sorted((p.pts, p.pts + (p.duration or 0)) for p in _packets(container, stream) if p and p.pts is not None)
+        longest = _LONGEST_S / stream.time_base
+    begin, end = spans[0] if spans else (0, 0)
+    for start, stop in spans:
+        if start - end > longest:
+            break
+        end = max(end, stop)
+    return end - begin
 
 
 def _first_size(container, path: Path) -> tuple[int, int]:

@@ -97,8 +97,8 @@ def versions(rig: bpy.types.Object, clips: str, title: str) -> dict[str, bpy.typ
     current = compat.action(rig)
     if clips == "current":
         return {title: current}
-    result: dict[str, bpy.types.Action | None] = {}
-    for action in record.versions(rig) or [current]:
+    result: dict[str, bpy.types.Action | None] = {title: current} if motion.is_layered(rig) else {}
+    for action in record.versions(rig) or ([] if result else [current]):
         kind = str(action.get(record.KIND, title)) if action else title
         same = sum(name.partition(" ")[0] == kind for name in result)
         result[f"{kind} {same + 1}" if same else kind] = action
@@ -137,16 +137,17 @@ def _without_scale(matrices: np.ndarray) -> np.ndarray:
 
 @contextmanager
 def _playing(rig: bpy.types.Object, action: bpy.types.Action | None) -> Iterator[None]:
-    """Let `rig` play `action`; afterwards it plays what it played, in the slot it played."""
+    """Let `rig` play `action`, alone if it is not the present one; afterwards it plays what it played, in the slot it played."""
     data = rig.animation_data
-    before, slot = data.action, getattr(data, "action_slot", None)
+    before, slot, blend, nla = data.action, getattr(data, "action_slot", None), data.action_blend_type, data.use_nla
     if action == before:
         yield
         return
     compat.use_action(rig, action)
+    data.action_blend_type, data.use_nla = "REPLACE", False
     try:
         yield
     finally:
-        data.action = before
+        data.action, data.action_blend_type, data.use_nla = before, blend, nla
         if slot is not None:
             data.action_slot = slot

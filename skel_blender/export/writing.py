@@ -10,7 +10,7 @@ from pathlib import Path
 
 import bpy
 
-from ..files import put_in_place
+from .. import files
 from ..messages import SkelError
 from ..rig import evaluation, record
 from . import alembic, bvh, fbx, gltf, sample, skeleton, stage, usd
@@ -24,18 +24,12 @@ _CLIPS = (".fbx", ".glb", ".bvh")  # formats that hold several clips, or a file 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to, which takes its place when all went well. Raises SkelError if Blender could not write."""
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
-        yield part
-        put_in_place(part, path)
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]
-        raise SkelError("unwritable", f"{path} could not be written ({reason}).",
-                        "Choose another folder or make room on the disk.") from error  # fmt: skip
-    finally:
-        for leftover in (part, part.with_name(part.name + "@")):
-            leftover.unlink(missing_ok=True)
+    """As files.whole_file, for what Blender writes: its RuntimeErrors count too, and the file `part@` that it may leave goes."""
+    with files.whole_file(path, RuntimeError) as part:
+        try:
+            yield part
+        finally:
+            part.with_name(part.name + "@").unlink(missing_ok=True)
 
 
 def rigs_of(things: Iterable[bpy.types.Object]) -> list[bpy.types.Object]:

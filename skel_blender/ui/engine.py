@@ -19,22 +19,22 @@ from .runner import redraw
 
 
 @dataclass
-class Status:
+class State:
     """The engine's state as last looked at, so that drawing need not look."""
 
     ready: bool = False
     text: str = "Looking for the engine"
 
 
-status = Status()
+state = State()
 
 
 def refresh() -> None:
     """Look for the engine again."""
     try:
-        status.text, status.ready = f"The engine is ready: {python()}", True
+        state.text, state.ready = f"The engine is ready: {python()}", True
     except SkelError as error:
-        status.text, status.ready = error.what, False
+        state.text, state.ready = error.what, False
     redraw()
 
 

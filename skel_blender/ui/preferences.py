@@ -4,7 +4,7 @@
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
-from .engine import refresh, status
+from .engine import refresh, state
 from .gather import ADDON
 from .runner import runner
 
@@ -36,13 +36,13 @@ class SKEL_AddonPreferences(bpy.types.AddonPreferences):
 
 def draw_engine(layout: bpy.types.UILayout) -> None:
     """The engine's state and the button that installs it, with its progress."""
-    layout.label(text=status.text, icon="CHECKMARK" if status.ready else "ERROR")
+    layout.label(text=state.text, icon="CHECKMARK" if state.ready else "ERROR")
     if runner.busy:
         draw_progress(layout)
     else:
         if not (bpy.app.online_access or bpy.app.online_access_override):
             layout.prop(bpy.context.preferences.system, "use_online_access", text="Allow Blender to Go Online")
-        text = "Install Engine Again" if status.ready else "Install Engine"
+        text = "Install Engine Again" if state.ready else "Install Engine"
         layout.operator("skel.install_engine", text=text, icon="IMPORT")
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import bpy
 
+from tests.bpy.pictures import save_picture
+
 ADDON = "bl_ext.user_default.skel_blender"
 SHOTS = Path(os.environ["SKEL_BLENDER_SHOTS"])
 FOLDER = Path(os.environ["BLENDER_USER_RESOURCES"])
@@ -74,9 +76,7 @@ def a_clip() -> bpy.types.MovieClip:
     """A picture, as footage: the fake engine does not look at it."""
     path = FOLDER / "clip.png"
     if not path.exists():
-        picture = bpy.data.images.new("clip", 1280, 720)
-        picture.filepath_raw, picture.file_format = str(path), "PNG"
-        picture.save()
+        save_picture(path, size=(1280, 720))
     return bpy.data.movieclips.load(str(path), check_existing=True)
 
 
@@ -109,7 +109,7 @@ def runner():
 
 
 def status():
-    return importlib.import_module(f"{ADDON}.ui.engine").status
+    return importlib.import_module(f"{ADDON}.ui.engine").state
 
 
 def prefs() -> bpy.types.AddonPreferences:

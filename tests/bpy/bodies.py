@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from skel_blender.take import RestBody, Take
 from tests import synthetic
 
-DATA = Path(__file__).resolve().parents[2] / "skel_blender" / "engine" / "body" / "data"
 SHAPES = {
     "mean": np.zeros(10),
     "large": np.array([2.0, 1.5, -1.0, 1.0, -2.0, 0.5, 1.0, -1.5, 0.5, 1.0]),
@@ -21,10 +18,9 @@ SHAPES = {
 def open_body(name: str, shape: str) -> RestBody:
     """The body `open_male` or `open_female` in one of SHAPES, with the anatomical limits."""
     betas = SHAPES[shape]
-    body = synthetic.open_body(DATA / f"{name}.npz")
-    with np.load(DATA / f"{name}.npz", allow_pickle=False) as data:
-        body.skin_verts = body.skin_verts + (data["shapedirs_q"] * data["shapedirs_scale"]) @ betas
-        body.joints = body.joints + data["J_shapedirs"].astype(float) @ betas
+    sex = name.removeprefix("open_")
+    body = synthetic.open_body(sex, betas)
+    with np.load(synthetic.open_body_file(sex), allow_pickle=False) as data:
         affine = np.einsum("pkij,k->pij", data["skel_part_affine"].astype(float), betas)[data["skel_part"]]
     body.bone_verts = body.bone_verts + np.einsum("vij,vj->vi", affine[..., :3], body.bone_verts) + affine[..., 3]
     return body

@@ -13,6 +13,14 @@ _spec = importlib.util.find_spec("bpy")
 collect_ignore_glob = [] if _spec is not None and _spec.origin is not None else ["test_*.py"]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_users_folders(tmp_path_factory):
+    """What the user has installed or kept in Blender's folders does not matter, and stays as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BLENDER_USER_RESOURCES", str(tmp_path_factory.mktemp("user")))
+        yield
+
+
 @pytest.fixture
 def context():
     """The context of an empty scene."""
@@ -20,6 +28,21 @@ def context():
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
     return bpy.context
+
+
+@pytest.fixture
+def enabled(context, tmp_path, monkeypatch):
+    """The add-on enabled as by Blender's preferences, in an empty saved file; gives the scene's settings."""
+    import bpy
+
+    import skel_blender
+
+    monkeypatch.setenv("SKEL_BLENDER_HOME", str(tmp_path / "home"))
+    context.preferences.addons.new().module = "skel_blender"
+    skel_blender.register()
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    yield context.scene.skel
+    skel_blender.unregister()
 
 
 @pytest.fixture

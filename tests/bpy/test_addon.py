@@ -12,25 +12,16 @@ from skel_blender import take
 from skel_blender.rig import assemble
 from tests import fake_engine, synthetic
 from tests.bpy.evaluated import curves
+from tests.bpy.pictures import save_picture
 
 
 @pytest.fixture
-def addon(tmp_path, monkeypatch):
-    """The add-on enabled in an empty saved file, with the fake engine as its Python; gives the scene's settings."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    monkeypatch.setenv("SKEL_BLENDER_HOME", str(tmp_path / "home"))
-    bpy.context.preferences.addons.new().module = "skel_blender"
-    skel_blender.register()
+def addon(enabled, tmp_path):
+    """The scene's settings for a picture as footage, with the fake engine as the add-on's Python."""
     bpy.context.preferences.addons["skel_blender"].preferences.engine_python = str(fake_engine.as_python(tmp_path))
-    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
-    clip = tmp_path / "run 1.png"
-    picture = bpy.data.images.new("clip", 64, 36)
-    picture.filepath_raw, picture.file_format = str(clip), "PNG"
-    picture.save()
-    settings = bpy.context.scene.skel
-    settings.source, settings.path = "FILE", str(clip)
-    yield settings
-    skel_blender.unregister()
+    save_picture(tmp_path / "run 1.png", size=(64, 36))
+    enabled.source, enabled.path = "FILE", str(tmp_path / "run 1.png")
+    return enabled
 
 
 def messages_shown() -> str:
@@ -240,7 +231,10 @@ def test_after_an_update_that_needs_another_engine_the_user_is_told_so(addon):
         older.rmdir()
 
 
-def test_install_needs_blenders_permission_to_go_online(addon):
+def test_install_needs_blenders_permission_to_go_online(addon, monkeypatch):
+    from skel_blender.ui import engine
+
+    monkeypatch.setattr(engine, "Job", lambda command: None)  # whoever forgets to ask shall not install an engine here
     assert not bpy.app.online_access
     with pytest.raises(RuntimeError, match="Blender may not go online"):
         bpy.ops.skel.install_engine()

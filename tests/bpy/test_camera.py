@@ -17,6 +17,7 @@ from skel_blender.rig.assemble import build_take
 from skel_blender.ui import arrival
 from tests import synthetic
 from tests.bpy.evaluated import curves
+from tests.bpy.pictures import save_picture
 
 
 def pixels_seen(scene, points):
@@ -85,17 +86,9 @@ def test_scene_has_the_clips_rate_range_and_size(context, fps, expected):
     assert (render.resolution_x, render.resolution_y, render.resolution_percentage) == (1280, 720, 100)
 
 
-def save_picture(path, value):
-    picture = bpy.data.images.new(path.name, 8, 4)
-    picture.generated_color = (value, value, value, 1.0)
-    picture.filepath_raw, picture.file_format = str(path), "PNG"
-    picture.save()
-    bpy.data.images.remove(picture)
-
-
 def test_footage_stands_behind_the_camera_in_step(context, take, tmp_path):
     for number in range(40):
-        save_picture(tmp_path / f"frame_{number + 7:04d}.png", number / 40)
+        save_picture(tmp_path / f"frame_{number + 7:04d}.png", (number / 40,) * 3)
     take.source = "/moved/away/frame_0007.png"
     collection = build_take(context, take, clip_path=tmp_path)
     eye = next(thing for thing in collection.objects if thing.type == "CAMERA")
@@ -110,7 +103,7 @@ def test_footage_stands_behind_the_camera_in_step(context, take, tmp_path):
 def test_source_of_the_take_is_the_footage_where_it_still_lies(context, take, tmp_path):
     take.source = str(tmp_path / "still.png")
     assert camera.load_footage(take, None) is None
-    save_picture(tmp_path / "still.png", 0.5)
+    save_picture(tmp_path / "still.png")
     clip = camera.load_footage(take, None)
     assert clip.filepath == take.source
     assert camera.load_footage(take, tmp_path / "still.png") == clip
@@ -121,7 +114,7 @@ def test_source_of_the_take_is_the_footage_where_it_still_lies(context, take, tm
 
 def test_a_clip_that_is_open_by_another_path_to_the_footage_is_it(context, take, tmp_path):
     """As through a link, or on Windows by the letter of a network drive."""
-    save_picture(tmp_path / "still.png", 0.5)
+    save_picture(tmp_path / "still.png")
     (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
     clip, take.source = bpy.data.movieclips.load(str(tmp_path / "link" / "still.png")), str((tmp_path / "still.png").resolve())
     assert camera.load_footage(take, None) == clip

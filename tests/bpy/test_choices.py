@@ -6,23 +6,15 @@ from __future__ import annotations
 import bpy
 import pytest
 
-import skel_blender
 from skel_blender.messages import SkelError
 
 
 @pytest.fixture
-def settings(tmp_path):
+def settings(enabled, tmp_path):
     """The scene's settings, with a file as footage."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    bpy.context.preferences.addons.new().module = "skel_blender"
-    skel_blender.register()
-    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
-    footage = tmp_path / "clip.mp4"
-    footage.touch()
-    chosen = bpy.context.scene.skel
-    chosen.source, chosen.path = "FILE", str(footage)
-    yield chosen
-    skel_blender.unregister()
+    (tmp_path / "clip.mp4").touch()
+    enabled.source, enabled.path = "FILE", str(tmp_path / "clip.mp4")
+    return enabled
 
 
 def test_first_poses_come_from_the_lifting_network_unless_chosen_otherwise(settings):

@@ -13,6 +13,7 @@ import pytest
 
 from skel_blender import take as takes
 from tests import synthetic
+from tests.bpy.pictures import corner, save_picture
 
 
 @pytest.fixture
@@ -115,10 +116,7 @@ def test_pictures_show_person_and_footage(repository, saved, tmp_path):
     frames = tmp_path / "frames"
     frames.mkdir()
     for number in range(8):
-        picture = bpy.data.images.new("frame", 16, 9)
-        picture.generated_color = (0.0, number / 8, 1.0, 1.0)
-        picture.filepath_raw, picture.file_format = str(frames / f"f{number:03d}_left.png"), "PNG"
-        picture.save()
+        save_picture(frames / f"f{number:03d}_left.png", (0.0, number / 8, 1.0), (16, 9))
     take = takes.load(saved)
     take.source = str(frames / "f000_left.png")
     takes.save(take, saved)
@@ -127,13 +125,7 @@ def test_pictures_show_person_and_footage(repository, saved, tmp_path):
                module="skel_blender.rig.picture")  # fmt: skip
     assert done.returncode == 0, done.stderr
     for number in (3, 6):
-        corner = pixel(tmp_path / "out" / f"camera_{number:04d}.png")
-        expected = pixel(frames / f"f{number - 1:03d}_left.png")
-        assert np.abs(corner - expected).max() < 0.02
-        assert np.ptp(pixel(tmp_path / "out" / f"side_{number:04d}.png")[:3]) < 0.1  # a grey floor
-
-
-def pixel(path):
-    """(4,) the lower left pixel of a picture."""
-    picture = bpy.data.images.load(str(path))
-    return np.array(picture.pixels[:4])
+        shown = corner(tmp_path / "out" / f"camera_{number:04d}.png")
+        expected = corner(frames / f"f{number - 1:03d}_left.png")
+        assert np.abs(shown - expected).max() < 0.02
+        assert np.ptp(corner(tmp_path / "out" / f"side_{number:04d}.png")[:3]) < 0.1  # a grey floor

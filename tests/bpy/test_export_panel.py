@@ -7,20 +7,14 @@ import bpy
 import pytest
 
 import skel_blender
-from skel_blender.rig.assemble import build_take
 from skel_blender.ui import export_operators
 from tests import synthetic
-from tests.bpy.evaluated import rig_of
 
 
 @pytest.fixture
-def rig(context):
-    """The first of two people under an enabled add-on."""
-    skel_blender.register()
-    rig = rig_of(build_take(context, synthetic.random_take(frames=4, people=2)))
-    context.view_layer.objects.active = rig
-    yield rig
-    skel_blender.unregister()
+def take():
+    """Two people, 4 frames."""
+    return synthetic.random_take(frames=4)
 
 
 @pytest.mark.parametrize(("preset", "ending", "title"), export_operators.TARGETS)

@@ -1,16 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files in the layouts that `bin/evaluate` reads: labels as HMR2.0's and HSMR's are published, model files of made-up numbers."""
+"""Runs of `bin/evaluate`, and files in the layouts that it reads: labels as HMR2.0's and HSMR's, model files of made-up numbers."""
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 
 import numpy as np
 
+from bin.evaluation.command import main
 from tests import skel_file, synthetic_smpl
 
 SKIN = skel_file.SKIN_VERTS
+
+
+def evaluate(capsys, folder: Path, *arguments: object) -> tuple[dict, str]:
+    """The figures, violations and angles of a run of `bin/evaluate` that must succeed, and what it printed."""
+    code = main([str(part) for part in (*arguments, "--json", folder / "scores.json")])
+    told = capsys.readouterr()
+    assert code == 0, told.err
+    return json.loads((folder / "scores.json").read_text()), told.out
 
 
 def hmr2_labels(path: Path, count: int = 12, seed: int = 0, **changed: object) -> dict[str, np.ndarray]:

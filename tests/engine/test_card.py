@@ -35,11 +35,6 @@ SHORT = tuple(replace(stage, iterations=2) for stage in STAGES)
 
 
 @pytest.fixture(scope="module")
-def body():
-    return load_body("open")
-
-
-@pytest.fixture(scope="module")
 def track(body):
     """Somebody who bends a knee, 4 m away; one frame is not seen."""
     poses = np.tile(relaxed_pose(), (FRAMES, 1))

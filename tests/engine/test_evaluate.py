@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """bin/evaluate: figures against independent formulas, layouts as they are published."""
 
-import json
 
 import numpy as np
 import pytest
@@ -10,13 +9,12 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from bin.evaluation import violations
-from bin.evaluation.command import main
 from bin.evaluation.samples import H36M_14, running
 from bin.evaluation.smpl import read_smpl
 from skel_blender.engine import metrics
 from skel_blender.engine.body import load_body
 from skel_blender.engine.imports.source_body import chain, load_model, posed_skin
-from tests.engine.evaluated_files import hmr2_labels, moyo_labels, skel_with_regressors, smpl_folder
+from tests.engine.evaluated_files import evaluate, hmr2_labels, moyo_labels, skel_with_regressors, smpl_folder
 from tests.synthetic_smpl import write_model
 
 
@@ -30,14 +28,6 @@ def smpl(skel):
     folder = skel[0].parent / "smpl"
     folder.mkdir()
     return smpl_folder(folder)
-
-
-def _run(capsys, tmp_path, *arguments):
-    """The figures, violations and angles of a run that must succeed, and what it printed."""
-    code = main([str(part) for part in (*arguments, "--json", tmp_path / "scores.json")])
-    told = capsys.readouterr()
-    assert code == 0, told.err
-    return json.loads((tmp_path / "scores.json").read_text()), told.out
 
 
 def _write(path, **arrays):
@@ -60,7 +50,7 @@ def test_3d_errors_are_those_of_independent_formulas(tmp_path, capsys):
     labels = hmr2_labels(tmp_path / "labels.npz")
     truth = np.concatenate([labels["body_keypoints_3d"], labels["extra_keypoints_3d"]], 1)[..., :3]
     found = truth + np.random.default_rng(1).normal(0, 0.05, truth.shape) + [0, 0, 9]
-    told, _ = _run(capsys, tmp_path, _write(tmp_path / "found.npz", joints44=found, imgname=labels["imgname"]), tmp_path / "labels.npz")
+    told, _ = evaluate(capsys, tmp_path, _write(tmp_path / "found.npz", joints44=found, imgname=labels["imgname"]), tmp_path / "labels.npz")
     a, b = ((part - part[:, [39]])[:, list(H36M_14)] for part in (found, truth))
     assert told["figures"]["MPJPE"] == pytest.approx(1000 * np.sqrt(((a - b) ** 2).sum(-1)).mean())
     assert told["figures"]["PA-MPJPE"] == pytest.approx(np.mean([_procrustes(one, two) for one, two in zip(a, b)]))
@@ -71,7 +61,7 @@ def test_3d_errors_are_those_of_independent_formulas(tmp_path, capsys):
 def test_a_mirrored_body_is_not_aligned_by_mirroring(tmp_path, capsys):
     labels = hmr2_labels(tmp_path / "labels.npz")
     truth = np.concatenate([labels["body_keypoints_3d"], labels["extra_keypoints_3d"]], 1)[..., :3]
-    told, _ = _run(capsys, tmp_path, _write(tmp_path / "found.npz", joints44=truth * [-1, 1, 1]), tmp_path / "labels.npz")
+    told, _ = evaluate(capsys, tmp_path, _write(tmp_path / "found.npz", joints44=truth * [-1, 1, 1]), tmp_path / "labels.npz")
     expected = np.mean([_procrustes(one * [-1, 1, 1], one) for one in truth[:, list(H36M_14)]])
     assert told["figures"]["PA-MPJPE"] == pytest.approx(expected) and expected > 100
 
@@ -98,12 +88,12 @@ def test_pck_counts_by_hand(tmp_path, capsys):
     found[:, 2, 0] = 0.0, 10.1  # not annotated; wrong, right at 10 %
     labels = hmr2_labels(tmp_path / "labels.npz", 2, center=np.full((2, 2), 50.0), scale=np.array([[60.0, 100], [200, 50]]),
                          body_keypoints_2d=truth[:, :25], extra_keypoints_2d=truth[:, 25:])  # fmt: skip
-    told, _ = _run(capsys, tmp_path, _write(tmp_path / "found.npz", keypoints_2d=found), tmp_path / "labels.npz")
+    told, _ = evaluate(capsys, tmp_path, _write(tmp_path / "found.npz", keypoints_2d=found), tmp_path / "labels.npz")
     assert told["figures"] == {"PCK@0.05": pytest.approx(1 / 3), "PCK@0.1": pytest.approx(1)}
     # the same in units of the patch: boxes are made 4:3, their longer side is the patch's
     side = np.array([100.0, 200 * 4 / 3])
     patch = (found - labels["center"][:, None]) / side[:, None, None]
-    again, _ = _run(capsys, tmp_path, _write(tmp_path / "patch.npz", pred_keypoints_2d=patch), tmp_path / "labels.npz")
+    again, _ = evaluate(capsys, tmp_path, _write(tmp_path / "patch.npz", pred_keypoints_2d=patch), tmp_path / "labels.npz")
     assert again["figures"] == told["figures"]
 
 
@@ -124,11 +114,11 @@ def test_poses_of_skel_give_44_keypoints_skin_and_their_place_in_the_image(tmp_p
                 body_keypoints_3d=known[:, :25], extra_keypoints_3d=known[:, 25:], body_keypoints_2d=flat[:, :25],
                 extra_keypoints_2d=flat[:, 25:])  # fmt: skip
     found = _write(tmp_path / "found.npz", poses=poses, betas=betas, cam_t=cam_t)
-    told, text = _run(capsys, tmp_path, found, tmp_path / "labels.npz", "--skel", file)
+    told, text = evaluate(capsys, tmp_path, found, tmp_path / "labels.npz", "--skel", file)
     assert told["figures"]["MPJPE"] == pytest.approx(0, abs=1e-6) and told["figures"]["PCK@0.05"] == 1
     assert "PVE" not in told["figures"] and "No PVE" in text
     off = _write(tmp_path / "off.npz", vertices=skin + 0.01, joints44=np.nan_to_num(solid))
-    told, _ = _run(capsys, tmp_path, found, off, "--skel", file)
+    told, _ = evaluate(capsys, tmp_path, found, off, "--skel", file)
     assert told["figures"]["PVE"] == pytest.approx(10 * np.sqrt(3))
 
 
@@ -153,10 +143,10 @@ def test_labels_with_smpl_parameters_give_pve(tmp_path, capsys, smpl):
     labels = hmr2_labels(tmp_path / "labels.npz", 4, body_keypoints_3d=None, extra_keypoints_3d=None)
     pose = labels["body_pose"]
     found = _write(tmp_path / "found.npz", global_orient=pose[:, None, :3], body_pose=pose[:, 3:].reshape(4, 23, 3), betas=labels["betas"])
-    told, _ = _run(capsys, tmp_path, found, tmp_path / "labels.npz", "--smpl", smpl / "SMPL_MALE.pkl")
+    told, _ = evaluate(capsys, tmp_path, found, tmp_path / "labels.npz", "--smpl", smpl / "SMPL_MALE.pkl")
     assert told["figures"]["MPJPE"] == pytest.approx(0, abs=1e-9) and told["figures"]["PVE"] == pytest.approx(0, abs=1e-9)
     # with the folder the labels' own gender is taken, the predictions are of the neutral body
-    told, _ = _run(capsys, tmp_path, found, tmp_path / "labels.npz", "--smpl", smpl)
+    told, _ = evaluate(capsys, tmp_path, found, tmp_path / "labels.npz", "--smpl", smpl)
     rotations = Rotation.from_rotvec(pose.reshape(-1, 3)).as_matrix().reshape(4, 24, 3, 3)
     skins = [read_smpl(smpl, gender).forward(rotations, labels["betas"])[1] for gender in ("neutral", "male")]
     j19 = np.load(smpl.parent / "SMPL_to_J19.pkl", allow_pickle=True)
@@ -169,7 +159,7 @@ def test_moyo_is_scored_by_smpls_24_joints_from_skels_skin(tmp_path, capsys, ske
     rng = np.random.default_rng(6)
     poses, betas = rng.normal(0, 0.3, (5, 46)), rng.normal(0, 1, (5, 10))
     found = _write(tmp_path / "found.npz", poses=poses, betas=betas)
-    told, text = _run(capsys, tmp_path, found, tmp_path / "moyo.npz", "--skel", skel[0], "--smpl", smpl)
+    told, text = evaluate(capsys, tmp_path, found, tmp_path / "moyo.npz", "--skel", skel[0], "--smpl", smpl)
     with torch.no_grad():
         skin = load_body(skel[0]).forward(*(torch.as_tensor(part) for part in (poses, betas, np.zeros((5, 3))))).skin_verts.numpy()
     a = skel[1]["J_regressor_SMPL_MALE.pkl"] @ skin
@@ -215,7 +205,7 @@ def test_rows_without_names_are_films_by_their_sequence(tmp_path, capsys):
     rng = np.random.default_rng(8)
     truth = rng.normal(size=(6, 24, 3))
     films = _write(tmp_path / "truth.npz", joints24=truth, sequence=["a", "a", "a", "b", "b", "b"])
-    told, _ = _run(capsys, tmp_path, _write(tmp_path / "found.npz", joints24=1.1 * truth), films)
+    told, _ = evaluate(capsys, tmp_path, _write(tmp_path / "found.npz", joints24=1.1 * truth), films)
     centred = truth - truth[:, :1]
     second = np.concatenate([film[2:] - 2 * film[1:-1] + film[:-2] for film in (centred[:3], centred[3:])])
     assert told["figures"]["acceleration error"] == pytest.approx(100 * np.linalg.norm(second, axis=-1).mean())

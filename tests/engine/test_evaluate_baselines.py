@@ -11,13 +11,7 @@ from bin.benchmarks.postures import POSTURES, pose_of
 from bin.benchmarks.two_bone import two_bone
 from bin.evaluation.regions import REGIONS
 from skel_blender.anatomy import DOF_INDEX, DOFS, JOINT_INDEX
-from skel_blender.engine.body import load_body
 from skel_blender.engine.body.stance import relaxed_pose
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body("open", "male")
 
 
 def test_two_bone_finds_what_the_landmarks_of_a_body_tell(body):

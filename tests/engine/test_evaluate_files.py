@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """bin/evaluate: Takes, parts of files, and a sentence for every kind of bad file."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,17 +8,11 @@ import pytest
 import torch
 
 from bin.evaluation.command import main
+from bin.evaluation.samples import Samples
 from skel_blender import kinematics, take
 from skel_blender.engine.body import load_body
 from tests import synthetic
-from tests.engine.evaluated_files import hmr2_labels, moyo_labels, skel_with_regressors
-
-
-def _run(capsys, tmp_path, *arguments):
-    code = main([str(part) for part in (*arguments, "--json", tmp_path / "scores.json")])
-    told = capsys.readouterr()
-    assert code == 0, told.err
-    return json.loads((tmp_path / "scores.json").read_text()), told.out
+from tests.engine.evaluated_files import evaluate, hmr2_labels, moyo_labels, skel_with_regressors
 
 
 def _refused(capsys, *arguments):
@@ -33,13 +26,13 @@ def _refused(capsys, *arguments):
 def test_a_take_against_itself_and_against_one_that_bends_more(tmp_path, capsys):
     shot = synthetic.random_take(5, 1)
     take.save(shot, tmp_path / "truth.npz")
-    told, _ = _run(capsys, tmp_path, tmp_path / "truth.npz", tmp_path / "truth.npz")
+    told, _ = evaluate(capsys, tmp_path, tmp_path / "truth.npz", tmp_path / "truth.npz")
     assert max(told["figures"][name] for name in ("MPJPE", "PVE", "acceleration error")) < 1e-9
     person = shot.people[0]
     poses = person.poses.copy()
     poses[:, 6] += np.radians(10)  # the right knee alone
     take.save(replace(shot, people=[replace(person, poses=poses, trans=person.trans + 1.0)]), tmp_path / "found.npz")
-    told, _ = _run(capsys, tmp_path, tmp_path / "found.npz", tmp_path / "truth.npz")
+    told, _ = evaluate(capsys, tmp_path, tmp_path / "found.npz", tmp_path / "truth.npz")
     assert told["angles"]["knees"] == pytest.approx(5) and told["angles"]["hips"] == 0
     shank = np.linalg.norm(person.joints()[0, 2] - person.joints()[0, 3])
     assert 0 < told["figures"]["MPJPE"] < 1000 * 2 * np.sin(np.radians(5)) * 3 * shank / 24 * 2
@@ -57,10 +50,24 @@ def test_a_take_is_scored_by_its_limbs_against_labels_that_are_picked(tmp_path, 
     names = [f"other/{k}.jpg" for k in range(3)] + [f"mine/{k}.jpg" for k in range(5)]
     solid = np.concatenate([np.ones((3, 44, 4)), solid])
     hmr2_labels(tmp_path / "labels.npz", 8, imgname=np.array(names), body_keypoints_3d=solid[:, :25], extra_keypoints_3d=solid[:, 25:])
-    told, text = _run(capsys, tmp_path, tmp_path / "found.npz", tmp_path / "labels.npz", "--select", "mine/")
+    told, text = evaluate(capsys, tmp_path, tmp_path / "found.npz", tmp_path / "labels.npz", "--select", "mine/")
     assert told["figures"]["MPJPE"] == pytest.approx(0, abs=1e-3) and "12 of 14 joints" in text
     assert "8 rows" not in _refused(capsys, tmp_path / "found.npz", tmp_path / "labels.npz", "--select", "nobody/")
     assert "5 rows" in _refused(capsys, tmp_path / "found.npz", tmp_path / "labels.npz")
+
+
+def test_only_the_pictures_that_are_picked_are_made():
+    """Every hundredth of 20,000 skins: those between would fill the memory."""
+    made = []
+
+    def make(rows, wanted):
+        numbers = np.arange(20000)[rows]
+        made.extend(numbers)
+        return {name: np.tile(numbers[:, None, None], (1, 24, 3)) for name in wanted}
+
+    names = np.array([f"{'mine' if k % 100 == 7 else 'other'}/{k}.jpg" for k in range(20000)])
+    picked = Samples("labels", 20000, names, sets=("skel24", "vertices"), make=make).select("mine")
+    assert (picked.at(slice(3, 6), {"skel24"})["skel24"][:, 0, 0] == [307, 407, 507]).all() and made == [307, 407, 507]
 
 
 def test_a_take_of_skels_own_body_has_all_44_keypoints(tmp_path, capsys):
@@ -75,9 +82,9 @@ def test_a_take_of_skels_own_body_has_all_44_keypoints(tmp_path, capsys):
     solid = np.zeros((4, 44, 3))
     solid[:, 25:] = np.einsum("tij,tkj->tki", turns, kinematics.z_up(regressors["SMPL_to_J19.pkl"] @ skin))
     np.savez(tmp_path / "truth.npz", joints44=solid)
-    told, text = _run(capsys, tmp_path, tmp_path / "found.npz", tmp_path / "truth.npz", "--skel", file)
+    told, text = evaluate(capsys, tmp_path, tmp_path / "found.npz", tmp_path / "truth.npz", "--skel", file)
     assert told["figures"]["MPJPE"] == pytest.approx(0, abs=1e-3) and "14 of 14" in text
-    told, text = _run(capsys, tmp_path, tmp_path / "found.npz", tmp_path / "truth.npz")
+    told, text = evaluate(capsys, tmp_path, tmp_path / "found.npz", tmp_path / "truth.npz")
     assert told["figures"]["MPJPE"] > 10 and "12 of 14" in text
 
 
@@ -89,7 +96,7 @@ def test_pictures_without_3d_are_left_out_and_told(tmp_path, capsys):
     found = np.concatenate([labels["body_keypoints_3d"], labels["extra_keypoints_3d"]], 1)[..., :3]
     found[2] += 5
     np.savez(tmp_path / "found.npz", joints44=found)
-    told, text = _run(capsys, tmp_path, tmp_path / "found.npz", tmp_path / "labels.npz")
+    told, text = evaluate(capsys, tmp_path, tmp_path / "found.npz", tmp_path / "labels.npz")
     assert told["figures"]["MPJPE"] == pytest.approx(0, abs=1e-9) and "1 rows without 3D" in text
 
 

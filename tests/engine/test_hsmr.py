@@ -18,8 +18,8 @@ from tests.engine.oracle import read_oracle  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory):
-    return load_hsmr(hsmr_file.write(tmp_path_factory.mktemp("hsmr") / "small.ckpt"), "cpu")
+def network(checkpoint):
+    return load_hsmr(checkpoint, "cpu")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 
 import contextlib
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -12,16 +11,9 @@ torch = pytest.importorskip("torch")
 
 from skel_blender.engine.regress import load_hsmr  # noqa: E402
 from skel_blender.engine.regress.hsmr import batches, network  # noqa: E402
-from skel_blender.engine.regress.hsmr.ahead import ahead  # noqa: E402
 from skel_blender.engine.regress.hsmr.batches import Batches  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
-from tests.engine import hsmr_file  # noqa: E402
 from tests.engine.hsmr_file import Small  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    return hsmr_file.write(tmp_path_factory.mktemp("hsmr") / "small.ckpt")
 
 
 def _marked(count):
@@ -128,36 +120,3 @@ def test_a_card_without_room_for_the_network_is_an_error_of_one_sentence(checkpo
 
 def test_no_patches_give_empty_predictions():
     assert [part.shape for part in Batches(Small(1), 4)([])] == [(0, 46), (0, 10), (0, 3), (0, 24, 6)]
-
-
-def test_items_are_made_ahead_but_not_further_than_asked():
-    made = []
-    items = ahead((made.append(n) or n for n in range(100)), 3)
-    assert next(items) == 0
-    _until(lambda: len(made) >= 5)
-    time.sleep(0.05)
-    assert len(made) == 5  # one is used, three wait, one is at the door
-    assert list(items) == list(range(1, 100))
-
-
-def test_an_error_ahead_is_raised_where_the_items_are_used():
-    def items():
-        yield 1
-        raise SkelError("gone", "It is gone.", "Find it.")
-
-    with pytest.raises(SkelError, match="gone"):
-        list(ahead(items(), 2))
-
-
-def test_who_leaves_early_ends_the_thread():
-    before = threading.active_count()
-    for _ in ahead(iter(range(10**9)), 2):
-        break
-    _until(lambda: threading.active_count() == before)
-
-
-def _until(true):
-    end = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.005)

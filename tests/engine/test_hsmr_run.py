@@ -29,11 +29,6 @@ SIZE = (640, 480)
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    return hsmr_file.write(tmp_path_factory.mktemp("hsmr") / "small.ckpt")
-
-
-@pytest.fixture(scope="module")
 def body(tmp_path_factory):
     return load_body(skel_file.write(tmp_path_factory.mktemp("skel") / "skel_male.pkl", "male"))
 

@@ -44,11 +44,6 @@ HIPS = (LIMBS.index(23), LIMBS.index(24))
 
 
 @pytest.fixture(scope="module")
-def body():
-    return load_body("open", "male")
-
-
-@pytest.fixture(scope="module")
 def lift():
     return load_lift()
 

@@ -14,7 +14,6 @@ from bin.benchmarks.multiview import LIMBS
 from bin.benchmarks.posing import posed
 from bin.benchmarks.starts import ways
 from skel_blender.engine import metrics
-from skel_blender.engine.body import load_body
 from skel_blender.engine.fit.people import fit_people
 from skel_blender.engine.pipeline import Options, reconstruct
 from skel_blender.engine.regress import load_lift
@@ -23,11 +22,6 @@ from skel_blender.messages import SkelError
 
 FRAMES = 40
 HIPS = (LIMBS.index(23), LIMBS.index(24))
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body("open", "male")
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from bin.benchmarks.mocap import SMALL_SET
 from bin.lifting import errors, generator
 from bin.lifting import pictures as drawing
 from bin.lifting.errors import Known, landmarked
-from bin.lifting.labels import labels, mocap_files
-from bin.lifting.motions import Motions, mirror
+from bin.lifting.motions import mirror
 from bin.lifting.pictures import Pictures, pictures
 from bin.lifting.postures import moving, postures
 from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX
@@ -22,16 +20,6 @@ from skel_blender.engine.body import load_body
 from skel_blender.engine.camera import intrinsics
 from skel_blender.engine.regress.correction import corrected
 from skel_blender.engine.regress.lift.features import features, mirror_table
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("labels")
-
-
-@pytest.fixture(scope="module")
-def motions(cache):
-    return Motions(labels(mocap_files(SMALL_SET, "test"), cache, longest=24))
 
 
 @pytest.fixture(scope="module")

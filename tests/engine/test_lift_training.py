@@ -16,24 +16,13 @@ from bin.lifting import train
 from bin.lifting.chain import Chain
 from bin.lifting.errors import landmarked
 from bin.lifting.generator import Batch, Batches
-from bin.lifting.labels import labels, mocap_files
 from bin.lifting.losses import arm_rotations, losses, total
-from bin.lifting.motions import Motions, mirror
+from bin.lifting.motions import mirror
 from skel_blender.anatomy import LIMITS_ANATOMICAL
 from skel_blender.engine.body import load_body
 from skel_blender.engine.regress import load_lift
 from skel_blender.engine.regress.lift.features import PARTNERS, features, mirror_table
 from skel_blender.engine.regress.lift.network import ANGLES, SHOULDERS, Answer, LiftNetwork, Size
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("labels")
-
-
-@pytest.fixture(scope="module")
-def motions(cache):
-    return Motions(labels(mocap_files(SMALL_SET, "test"), cache, longest=24))
 
 
 def arguments(out, cache, *more: str) -> list[str]:

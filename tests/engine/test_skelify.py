@@ -9,7 +9,6 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from skel_blender.anatomy import DOF_INDEX, JOINT_NAMES  # noqa: E402
-from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
 from skel_blender.engine.body.points import joints_as_points  # noqa: E402
 from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
@@ -19,11 +18,6 @@ from skel_blender.kinematics import axis_rotation  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 
 FRAMES, F_PX = 24, 1000.0
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body("open")
 
 
 @pytest.fixture(scope="module")

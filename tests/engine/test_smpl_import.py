@@ -155,6 +155,14 @@ def test_a_wrong_file_ends_the_engine_with_one_sentence(model, tmp_path, capfd):
     assert "none of the layouts" in said and "Traceback" not in said and not (tmp_path / "no.npz").exists()
 
 
+@pytest.mark.parametrize("command", ["import", "reconstruct"])
+@pytest.mark.parametrize("people", ["0", "-1", "some"])
+def test_a_number_of_people_that_is_none_is_refused(tmp_path, capfd, command, people):
+    with pytest.raises(SystemExit) as end:
+        engine.main([command, "in.npz", "--out", str(tmp_path / "no.npz"), f"--people={people}"])
+    assert end.value.code == 2 and f"'{people}' is not a number of people" in capfd.readouterr().err
+
+
 def test_angles_mean_what_they_say(tmp_path):
     """One joint bent at a time, without a model file: SKEL's angle of that name takes the bend."""
     bends = [("left_knee", 0, "knee_angle_l", 1), ("right_hip", 0, "hip_flexion_r", -1), ("left_elbow", 1, "elbow_flexion_l", -1),

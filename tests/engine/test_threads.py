@@ -14,7 +14,7 @@ pytest.importorskip("cv2")
 from skel_blender.engine.threads import Behind, ahead, pool  # noqa: E402
 from skel_blender.engine.track import Tracker  # noqa: E402
 from skel_blender.engine.tracks import finished  # noqa: E402
-from tests.engine.test_track import FPS, IMAGE, Stage, pose_at  # noqa: E402
+from tests.engine.stage import FPS, IMAGE, Stage, pose_at  # noqa: E402
 
 
 def test_items_come_in_order_and_only_so_many_ahead():

@@ -13,85 +13,12 @@ pytest.importorskip("cv2")
 pytest.importorskip("ai_edge_litert")
 pytest.importorskip("av")
 
-from skel_blender.engine.crops import between
-from skel_blender.engine.detect import Expected
-from skel_blender.engine.landmarker import Pose
-from skel_blender.engine.poses import LIMBS, same_body
-from skel_blender.engine.sides import steadiest, swap_orders
+from skel_blender.engine.poses import LIMBS
 from skel_blender.engine.track import Tracker, find_people
-from skel_blender.engine.tracks import Track, cut_to_image, finished
+from skel_blender.engine.tracks import finished
 from skel_blender.engine.video import open_source
 from tests import clips
-
-PX_PER_M = 100.0
-FPS = 10.0
-IMAGE = np.zeros((600, 1000, 3), np.uint8)
-
-
-def body(phase: float) -> np.ndarray:
-    """(33,3) metres: a walking figure seen from the side and a little from the front, x right, y down, z away, mid-hip at 0."""
-    points = np.zeros((33, 3))
-    points[:11] = [0.1, -0.6, -0.1]
-    for side, depth in ((0, 0.2), (1, -0.2)):
-        swing = 0.35 * np.sin(phase + np.pi * side)
-        points[[11 + side, 13 + side, 15 + side]] = [[-depth / 3, -0.5, depth], [-swing, -0.2, depth], [-1.5 * swing, 0.0, depth]]
-        points[[23 + side, 25 + side, 27 + side]] = [[-depth / 3, 0.0, depth / 2], [swing, 0.4, depth / 2], [1.2 * swing, 0.8, depth / 2]]
-        points[[17 + side, 19 + side, 21 + side]] = points[15 + side] + [0.05, 0.05, 0]
-        points[[29 + side, 31 + side]] = points[27 + side] + [[-0.05, 0.05, 0], [0.15, 0.08, 0]]
-    return points
-
-
-def pose_at(x: float, phase: float, confidence: float = 0.9) -> Pose:
-    """The figure in an image, its mid-hip at (x, 300) px."""
-    figure = body(phase)
-    flat = np.column_stack([figure[:, :2] * PX_PER_M + [x, 300], np.full(33, confidence)])
-    roi = between(np.array([x, 300.0]), np.array([x, 200.0]), 1.25)
-    return Pose(flat.astype(np.float32), figure.astype(np.float32), 1.0, roi)
-
-
-def swapped(pose: Pose, kind: int = 1) -> Pose:
-    order = swap_orders()[kind]
-    return Pose(pose.keypoints_2d[order], pose.landmarks_3d[order], pose.score, pose.next_roi)
-
-
-class Stage:
-    """A finder that sees people who are where a script puts them: who[name](frame) -> Pose or None.
-
-    `image[0, 0, 0]` carries the frame number. A person is found afresh only in frames of `searchable`, as if he were small.
-    """
-
-    def __init__(self, script, searchable=range(1000)):
-        self.script, self.searchable = script, searchable
-
-    def _present(self, image):
-        number = int(image[0, 0, 0])
-        return number, [p for p in (actor(number) for actor in self.script) if p is not None]
-
-    def search(self, image, levels, upright, known):
-        number, present = self._present(image)
-        fresh = [p for p in present if not any(same_body(p.keypoints_2d, k) for k in known)]
-        return fresh if number in self.searchable else []
-
-    def follow(self, image, expected: Expected, thorough):
-        _, present = self._present(image)
-        near = [p for p in present if np.hypot(*(p.next_roi.center - expected.roi.center)) < 0.5 * PX_PER_M]
-        return sorted(near, key=lambda p: np.hypot(*(p.next_roi.center - expected.roi.center))), False
-
-    def confirm(self, image, pose):
-        return bool(pose.keypoints_2d[:, 2].mean() > 0.5)
-
-
-def track(stage: Stage, frames: int):
-    tracker = Tracker(stage, FPS)
-    for number in range(frames):
-        image = np.full_like(IMAGE, 4 * number)  # something moves
-        image[0, 0, 0] = number
-        tracker.add(number, image)
-    return finished(tracker.people, FPS, 0, frames - 1, (1280, 720))
-
-
-def hips_x(person) -> np.ndarray:
-    return person.keypoints_2d[:, [23, 24], 0].mean(1)
+from tests.engine.stage import FPS, IMAGE, Stage, hips_x, pose_at, track
 
 
 def test_two_people_who_pass_each_other_keep_their_identity():
@@ -241,25 +168,6 @@ def test_people_come_in_order_of_prominence():
     assert [round(float(hips_x(t).mean())) for t in tracks] == [200, 800]
 
 
-@pytest.mark.parametrize("kind", [1, 2, 3])
-def test_swapped_sides_are_put_right(kind):
-    truth = [pose_at(100 + 5 * n, 0.4 * n) for n in range(40)]
-    wrong = [0, 10, 11, 12, 13, 25, 39]
-    readings = [[swapped(p, kind) if n in wrong else p] for n, p in enumerate(truth)]
-    keypoints, landmarks = steadiest(np.arange(len(readings)), readings)
-    np.testing.assert_array_equal(keypoints, [p.keypoints_2d for p in truth])
-    np.testing.assert_array_equal(landmarks, [p.landmarks_3d for p in truth])
-
-
-def test_of_several_readings_the_steady_one_is_taken():
-    truth = [pose_at(100 + 5 * n, 0.4 * n) for n in range(20)]
-    wild = pose_at(130, 2.5, confidence=0.95)
-    readings = [[p] for p in truth]
-    readings[8] = [wild, truth[8]]
-    keypoints, _ = steadiest(np.arange(len(readings)), readings)
-    np.testing.assert_array_equal(keypoints[8], truth[8].keypoints_2d)
-
-
 def test_a_real_clip_of_one_person_gives_one_whole_track(landmark_model):
     source = open_source([clips.WALKER], (0, 59))
     progress = []
@@ -285,23 +193,3 @@ def test_a_somersault_is_followed_through(landmark_model):
     assert turned[-1] - turned[0] > 250  # forward, over the head
     hips = jumper.keypoints_2d[:, [23, 24], :2].mean(1)
     assert np.hypot(*np.diff(hips, axis=0).T).max() < 60
-
-
-def test_a_track_ends_where_the_person_leaves_the_image():
-    frames = np.arange(20)
-    keypoints = np.full((20, 33, 3), 0.9)
-    keypoints[..., 0] = np.linspace(-20, 20, 33) + 100 + 30 * frames[:, None]
-    keypoints[..., 1] = 50
-    track = Track(frames, keypoints, np.zeros((20, 33, 3)), np.ones(20, dtype=bool))
-    cut = cut_to_image(track, (400, 100))
-    assert 8 <= cut.frames[-1] <= 11 and cut.frames[0] == 0
-    outside = cut.keypoints_2d[..., 0] >= 400
-    assert np.all(cut.keypoints_2d[outside, 2] == 0) and np.all(cut.keypoints_2d[~outside, 2] == 0.9)
-    assert len(cut_to_image(track, (50, 100)).frames) == 0
-
-
-def test_who_shows_only_the_upper_body_keeps_every_frame():
-    keypoints = np.full((20, 33, 3), 0.9)
-    keypoints[..., 0], keypoints[..., 1] = 50, np.where(np.arange(33) < 23, 50, 150)
-    track = Track(np.arange(20), keypoints, np.zeros((20, 33, 3)), np.ones(20, dtype=bool))
-    assert len(cut_to_image(track, (100, 100)).frames) == 20

@@ -64,6 +64,35 @@ def test_a_picture_that_stays_longer_has_several_numbers(tmp_path):
     assert source.frame_numbers == list(range(14))
 
 
+def test_a_title_in_another_encoding_does_not_matter(tmp_path):
+    path = write_clip(tmp_path / "clip.mkv", list(range(3)))
+    raw = path.read_bytes()
+    assert raw.count(b"Lavf") > 1  # the muxer's name, which stands where a title would
+    path.write_bytes(raw.replace(b"Lavf", "Tür".encode("latin-1") + b"!"))
+    assert seen(open_source([path])) == [(0, 0), (1, 1), (2, 2)]
+
+
+def test_a_clip_that_is_longer_than_its_header_says_is_read_to_its_end(tmp_path):
+    """Where pictures change places and the rate varies, the header's time ends with the last one decoded, not with the last one shown."""
+    times = [0, 1, 2, 4, 5, 8, 9, 10, 20, 21]
+    path = write_clip(tmp_path / "clip.mp4", times)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert stream.duration * stream.time_base * 25 < 20
+    source = open_source([path])
+    assert source.count == 22
+    assert [(number, shown) for number, shown in seen(source) if number in times] == [(time, k) for k, time in enumerate(times)]
+    assert source.frame_numbers == list(range(22))
+    assert seen(open_source([path], (18, 20))) == [(18, 7), (19, 7), (20, 8)]
+
+
+def test_a_clock_that_jumps_makes_no_footage(tmp_path):
+    path = write_clip(tmp_path / "clip.mkv", [0, 1, 2, 3, 25 * 3600, 25 * 3600 + 1], live="1")
+    source = open_source([path])
+    assert source.count == 4
+    assert seen(source) == [(k, k) for k in range(4)]
+
+
 def test_the_length_of_a_stream_without_one_in_its_header_is_found(tmp_path):
     path = write_clip(tmp_path / "clip.mkv", list(range(20)), live="1")
     with av.open(str(path)) as container:
@@ -130,12 +159,15 @@ def test_a_truncated_clip_gives_what_decodes_and_a_warning(tmp_path):
     assert f"only {len(frames)} of 30" in logs[-1].text
 
 
-def test_a_clip_cut_off_before_its_index_is_refused_clearly(tmp_path):
+def test_a_clip_cut_off_in_or_before_its_index_is_refused_clearly(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", list(range(30)))
-    path.write_bytes(path.read_bytes()[:-600])
-    with pytest.raises(SkelError) as error:
-        open_source([path])
-    assert error.value.code in ("not_a_video", "no_frames")
+    whole = path.read_bytes()
+    index = len(whole) - whole.index(b"moov")
+    for cut in range(250, index + 100, 25):
+        path.write_bytes(whole[:-cut])
+        with pytest.raises(SkelError) as error:
+            open_source([path])
+        assert error.value.code in ("not_a_video", "no_frames"), cut
 
 
 def test_bad_input_gets_a_sentence(tmp_path):
@@ -160,6 +192,23 @@ def test_a_folder_of_frames_sorts_naturally(tmp_path):
     source = open_source([tmp_path])
     assert seen(source) == [(0, 1), (1, 2), (2, 9), (3, 10)]
     assert (source.fps, source.size) == (24, (64, 48))
+
+
+@pytest.mark.parametrize(
+    ("names", "stranger"),
+    [(["f1", "f2", "f3"], None), (["f8", "f9", "f10"], None), (["f001_left", "f002_left"], None), (["still"], None), (["2", "3"], None),
+     (["f1", "f3", "f5"], "f3"), (["a", "b"], "b"), (["f09", "f10", "f011"], "f011"), (["f1_2", "f2_2"], "f2_2")],
+)  # fmt: skip
+def test_images_that_blender_counts_otherwise_are_named(tmp_path, names, stranger):
+    """As bpy's movie clips count the same names: by the last number, one by one, in as many digits as the first name has."""
+    for name in names:
+        Image.fromarray(picture(0)).save(tmp_path / f"{name}.png")
+    logs = []
+    paths = [tmp_path / f"{name}.png" for name in names]
+    assert len(seen(open_source(paths, on_log=logs.append))) == len(names)
+    assert [log.level for log in logs] == ["warning"] * bool(stranger)
+    assert all(log.text.startswith(f"{stranger}.png is not the next of {names[0]}.png") for log in logs)
+    assert stranger is None or not (open_source(paths, (None, 0), logs.append) and logs[1:]), "what is not asked for does not matter"
 
 
 def test_images_of_unlike_size_are_refused(tmp_path):

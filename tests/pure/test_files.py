@@ -6,6 +6,7 @@ import os
 import pytest
 
 from skel_blender import files
+from skel_blender.messages import SkelError
 
 
 @pytest.fixture
@@ -47,3 +48,34 @@ def test_what_is_made_in_a_workfolder_is_for_the_same_people_as_what_is_made_bes
     assert folder.parent == tmp_path and folder.name.startswith(".shot.blend.")
     assert folder.stat().st_mode == (tmp_path / "ordinary").stat().st_mode
     assert files.workfolder(tmp_path / "shot.blend") != folder
+
+
+def test_a_whole_file_takes_its_place_or_leaves_nothing(tmp_path):
+    place = tmp_path / "map.json"
+    with files.whole_file(place) as part:
+        part.write_text("new")
+        assert not place.exists() and part.suffix == ".json" and part.name.startswith(".")
+    assert place.read_text() == "new" and list(tmp_path.iterdir()) == [place]
+    broke = RuntimeError("Error: it broke")
+    full = OSError(28, "No space left")
+    for error, also, caught in ((full, (), SkelError), (broke, (RuntimeError,), SkelError), (broke, (), RuntimeError)):
+        with pytest.raises(caught) as told, files.whole_file(place, *also) as part:
+            part.write_text("half")
+            raise error
+        assert caught is not SkelError or str(error.args[-1]) in told.value.what
+        assert place.read_text() == "new" and list(tmp_path.iterdir()) == [place]
+
+
+def test_a_place_that_can_be_none_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file" / "a.json", tmp_path / "nowhere" / "a.json"):
+        with pytest.raises(SkelError, match="a.json could not be written"), files.whole_file(place) as part:
+            part.write_text("new")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes")
+def test_a_whole_file_is_for_the_same_people_as_any_new_one(tmp_path):
+    with files.whole_file(tmp_path / "a") as part:
+        part.touch()
+    (tmp_path / "b").touch()
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.synthetic import open_body_file
+
 ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT / "skel_blender" / "engine" / "body" / "data"
 
 
 @pytest.mark.skipif(not os.environ.get("SKEL_BLENDER_ALL"), reason="takes minutes and the package index: bin/test --all")
@@ -22,7 +23,7 @@ def test_the_builder_makes_the_shipped_files_bit_for_bit(tmp_path):
                            env=os.environ | {"PYTHON": sys.executable})  # fmt: skip
     assert built.returncode == 0, built.stderr
     for sex in ("male", "female"):
-        with np.load(tmp_path / f"open_{sex}.npz") as fresh, np.load(DATA / f"open_{sex}.npz") as shipped:
+        with np.load(tmp_path / f"open_{sex}.npz") as fresh, np.load(open_body_file(sex)) as shipped:
             assert fresh.files == shipped.files
             for name in shipped.files:
                 assert fresh[name].dtype == shipped[name].dtype and fresh[name].tobytes() == shipped[name].tobytes(), name

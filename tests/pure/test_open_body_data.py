@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from skel_blender import kinematics
 from skel_blender.anatomy import DOFS_OF_JOINT
+from tests.synthetic import open_body_file
 
-DATA = Path(__file__).resolve().parents[2] / "skel_blender" / "engine" / "body" / "data"
 SEXES = ("male", "female")
 FLIP = np.array([-1.0, 1.0, 1.0])
 RIGHT, LEFT = [1, 2, 3, 4, 5, 14, 15, 16, 17, 18], [6, 7, 8, 9, 10, 19, 20, 21, 22, 23]
@@ -23,7 +22,7 @@ KNEE_L, ELBOW_L, HIP_L, SHOULDER_L = 7, 21, 6, 20
 
 @cache
 def body(sex: str) -> dict[str, np.ndarray]:
-    with np.load(DATA / f"open_{sex}.npz", allow_pickle=False) as archive:
+    with np.load(open_body_file(sex), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
 
@@ -79,7 +78,7 @@ def test_every_array_has_the_shape_and_type_of_the_format(sex):
 
 
 def test_both_files_stay_under_five_megabytes():
-    assert sum((DATA / f"open_{sex}.npz").stat().st_size for sex in SEXES) < 5_000_000
+    assert sum(open_body_file(sex).stat().st_size for sex in SEXES) < 5_000_000
 
 
 @pytest.mark.parametrize("sex", SEXES)

@@ -27,6 +27,9 @@ SURFACE = {"head_top": 411} | {name: VERTEX[name] for name in ("big_toe_l", "big
 _CORNER = 0.25  # of the distance between the eyes: how far an eye's corners lie from its middle
 _LIMBS = {"shoulder": "humerus", "elbow": "ulna", "wrist": "hand", "hip": "femur", "knee": "tibia", "ankle": "talus"}
 _HAND = {"pinky": 0.6, "index": 0.6, "thumb": 0.85}  # knuckles, as parts of the way from the wrist to the tip
+# of the foot's length: how far the heel's pad reaches forward, the ball's back from the toes' joint, the toes' back from their tips
+_HEEL, _BALL, _TOE = 0.25, 0.15, 0.15
+_SOLE_DEPTH = 0.005  # m, what counts as touching
 
 
 def _mixtures() -> dict[str, dict[str, float]]:
@@ -110,8 +113,3 @@ def sole_points(skin: Mesh, J_template: torch.Tensor) -> Points:
         lowest = inside[height <= height.min() + _SOLE_DEPTH]
         matrix[row, lowest] = 1.0 / len(lowest)
     return regressed_points(skin, matrix, CONTACT_NAMES)
-
-
-# of the foot's length: how far the heel's pad reaches forward, the ball's back from the toes' joint, the toes' back from their tips
-_HEEL, _BALL, _TOE = 0.25, 0.15, 0.15
-_SOLE_DEPTH = 0.005  # m, what counts as touching

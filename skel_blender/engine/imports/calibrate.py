@@ -20,6 +20,7 @@ from ...take import RestBody
 from ..body import BodyModel
 from ..body.chain import point_jacobians, point_shape_jacobians, pose_chain, pose_points
 from ..body.points import TRANS, joints_as_points
+from ..body.skel import SKIN_VERTS
 from .motion import JOINT_INDEX
 from .source_body import SourceBody
 
@@ -35,7 +36,6 @@ _SHAPE = 2.0  # standard deviations of betas; the skin speaks, so the prior is w
 _WIDEST = 4.0
 _SAMPLE = 500  # vertices of the source
 _ROUNDS = 12
-_OFFICIAL = 6890  # vertices of SMPL, which SKEL's skin shares one by one
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,12 @@ def _step(body: BodyModel, points: object, targets: np.ndarray, deviation: np.nd
 
 
 def corresponding(found: Calibration, source: SourceBody, sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each sampled vertex of the source the body's vertex (K,) that corresponds, and how far (K,) m it is."""
+    """For each sampled vertex of the source the body's vertex (K,) that corresponds, and how far (K,) m it is.
+
+    On SKEL's skin and SMPL's, and on a body and its stand-in, that is the vertex of the same number; else the nearest one.
+    """
     skin = found.skin()
-    if len(skin) == len(source.verts) and (len(skin) == _OFFICIAL or not source.is_real):
+    if len(skin) == len(source.verts) and (len(skin) == SKIN_VERTS or not source.is_real):
         return sample, np.linalg.norm(skin[sample] - source.verts[sample], axis=1)
     distance, nearest = cKDTree(skin).query(source.verts[sample])
     return nearest, distance

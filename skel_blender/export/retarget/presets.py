@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 
+from ...files import whole_file
 from ...messages import SkelError
 from .slots import BY_NAME, Mapping
 
@@ -25,16 +25,10 @@ def save(folder: Path, name: str, mapping: Mapping) -> Path:
     if not stem:
         raise SkelError("no_name", "The bone map has no name.", "Type one.")
     path = folder / f"{stem}.json"
-    part = path.with_suffix(f".{os.getpid()}.part")
     content = {"format": FORMAT, "version": VERSION, "bones": {slot: bone for slot, bone in mapping.items() if bone}}
-    try:
+    with whole_file(path) as part:
         folder.mkdir(parents=True, exist_ok=True)
         part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise SkelError("unwritable", f"{path} could not be written ({error.strerror}).", "Make room on the disk.") from error
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,10 @@ from ....messages import Log, SkelError
 from ...body import BodyModel
 from ...camera import R_CAM_LEVEL
 from ...source import Source
+from ...threads import ahead
 from ...tracks import Track
 from ..guess import Guess
 from . import cameras
-from .ahead import ahead
 from .batches import Batches
 from .boxes import person_boxes
 from .branches import continuous
@@ -53,9 +54,9 @@ class HsmrRegressor:
         check_body(body)
         cuts = [squares(person_boxes(track.keypoints_2d, source.size)) for track in tracks]
         done: list[tuple[int, int]] = []
-        patches = ahead(_patches(source, tracks, cuts), _WAITING * self._batches.together)
         size = self._batches.size
-        found = self._batches(_told(patches, done, source, on_frame))
+        with closing(ahead(_patches(source, tracks, cuts), _WAITING * self._batches.together)) as patches:
+            found = self._batches(_told(patches, done, source, on_frame))
         if self._batches.size < size:
             self._log(Log("info", f"HSMR worked on {self._batches.size} people at once instead of {size}, as the card's memory was short."))
         people, rows = np.array(done, int).reshape(-1, 2).T

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m skel_blender.opensim`: which files are written for whom, and what can't be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from skel_blender import opensim, take
+from skel_blender.messages import SkelError
+from tests import synthetic
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_names_of_what_is_written():
+    assert opensim.targets("a/shot.osim") == [Path("a/shot.osim"), Path("a/shot.mot"), Path("a/shot.trc")]
+    assert opensim.targets("shot.mot") == [Path("shot.mot")]
+    assert opensim.numbered(Path("a/shot.osim"), 3) == [Path("a/shot.osim"), Path("a/shot_2.osim"), Path("a/shot_3.osim")]
+
+
+def command(source: Path, out: Path, *options: object) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "skel_blender.opensim", str(source), "--out", str(out), *map(str, options)]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_the_command_writes_everybody_and_overwrites_nobody(tmp_path):
+    take.save(synthetic.random_take(frames=3, people=2), tmp_path / "shot.npz")
+    done = command(tmp_path / "shot.npz", tmp_path / "out.osim")
+    assert done.returncode == 0, done.stderr
+    there = {path.name for path in tmp_path.iterdir()}
+    assert there == {"shot.npz", "Geometry", *(f"out{number}.{kind}" for number in ("", "_2") for kind in ("osim", "mot", "trc"))}
+    again = command(tmp_path / "shot.npz", tmp_path / "out.osim")
+    assert again.returncode == 1 and "exists already" in again.stderr and len(again.stderr.splitlines()) == 1
+    assert command(tmp_path / "shot.npz", tmp_path / "out.osim", "--overwrite").returncode == 0
+    second = command(tmp_path / "shot.npz", tmp_path / "b.mot", "--person", 2)
+    assert second.returncode == 0 and (tmp_path / "b.mot").read_text() == (tmp_path / "out_2.mot").read_text()
+
+
+@pytest.mark.parametrize("arguments,sentence", [
+    (("shot.npz", "out.osim", "--person", "3"), "no number 3"),
+    (("shot.npz", "out.c3d"), "must end in"),
+    (("nothing.npz", "out.mot"), "There is no file"),
+    (("shot.npz", "nowhere/out.mot"), "no folder"),
+    (("shot.npz", "out.osim", "--mass", "-3"), "not a mass"),
+])  # fmt: skip
+def test_what_cannot_be_written_is_said_in_a_sentence(tmp_path, arguments, sentence):
+    take.save(synthetic.random_take(frames=2, people=2), tmp_path / "shot.npz")
+    source, out, *options = arguments
+    done = command(tmp_path / source, tmp_path / out, *options)
+    assert done.returncode == 1 and sentence in done.stderr and len(done.stderr.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["shot.npz"]
+
+
+def test_a_folder_that_takes_no_files_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SkelError, match="could not be written"):
+        opensim.write(synthetic.random_take(frames=2, people=1), 0, tmp_path / "file" / "shot.osim")
