@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import os
 import pickle
 import sys
@@ -18,7 +21,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from skel_blender.engine.imports import formats  # noqa: E402
+from skel_blender.engine.imports import containers, formats  # noqa: E402
 from skel_blender.engine.imports import motion as motions  # noqa: E402
 from skel_blender.engine.imports.containers import read_tree  # noqa: E402
 from skel_blender.engine.imports.formats import read_motions  # noqa: E402
@@ -129,6 +132,16 @@ class Hostile:
         return os.system, (f"touch {self.mark}",)
 
 
+class Storage:
+    """What torch's tensors leave in a plain pickle, with bytes of anybody's making in place of its own."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+
+    def __reduce__(self) -> tuple:
+        return torch.storage._load_from_bytes, (self.raw,)
+
+
 def test_nothing_that_a_file_says_is_run(tmp_path):
     mark = tmp_path / "run"
     evil = Hostile(mark)
@@ -137,15 +150,49 @@ def test_nothing_that_a_file_says_is_run(tmp_path):
     np.save(tmp_path / "a.npy", np.array({"pred_rotmat": evil}, dtype=object), allow_pickle=True)
     np.savez(tmp_path / "a.npz", poses=np.array([evil, None], dtype=object))
     torch.save({"smpl_params_global": evil}, tmp_path / "a.pt")
+    inner = io.BytesIO()
+    torch.save(evil, inner)
+    (tmp_path / "s.pkl").write_bytes(pickle.dumps({"pose": Storage(inner.getvalue())}))
     stream = io.BytesIO()
     pickler = JoblibPickler(stream, protocol=3)
     pickler.dump({"pose_world": np.zeros(3), "more": evil})
     (tmp_path / "j.pkl").write_bytes(stream.getvalue())
-    for name in ("a.pkl", "z.pkl", "a.npy", "a.npz", "a.pt", "j.pkl"):
+    for name in ("a.pkl", "z.pkl", "a.npy", "a.npz", "a.pt", "s.pkl", "j.pkl"):
         with pytest.raises(SkelError) as caught:
             read_tree(tmp_path / name)
         assert caught.value.code == "hostile_file" and name in caught.value.what, name
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("pack", [zlib.compress, gzip.compress, bz2.compress, lzma.compress], ids=lambda pack: pack.__module__)
+def test_what_unpacks_to_more_than_a_machine_holds_is_refused(tmp_path, monkeypatch, pack):
+    (tmp_path / "bomb.pkl").write_bytes(pack(pickle.dumps({"pose": bytes(100_000)})))
+    assert read_tree(tmp_path / "bomb.pkl") == {"pose": bytes(100_000)}
+    monkeypatch.setattr(containers, "MOST_BYTES", 70_000)
+    with pytest.raises(SkelError, match="unpacks to more") as caught:
+        read_tree(tmp_path / "bomb.pkl")
+    assert caught.value.code == "hostile_file"
+
+
+def test_a_tensor_that_repeats_a_few_numbers_beyond_what_a_machine_holds_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(containers, "MOST_BYTES", 70_000)
+    few, many = torch.zeros(1, 3).expand(1000, 3), torch.zeros(1, 3).expand(100_000, 3)
+    for name, write in (("s.pkl", lambda value, path: path.write_bytes(pickle.dumps(value))), ("s.pt", torch.save)):
+        write({"pose": few}, tmp_path / name)
+        assert read_tree(tmp_path / name)["pose"].shape == (1000, 3)
+        write({"pose": many}, tmp_path / name)
+        assert (tmp_path / name).stat().st_size < 5000
+        with pytest.raises(SkelError, match="unpacks to more") as caught:
+            read_tree(tmp_path / name)
+        assert caught.value.code == "hostile_file"
+
+
+def test_a_sparse_tensor_whose_indices_nobody_checks_is_refused(tmp_path):
+    beyond = torch.sparse_coo_tensor([[10**9], [0]], [1.0], (10**9 + 1, 3), check_invariants=True)
+    torch.save({"pose": beyond}, tmp_path / "s.pt")
+    with pytest.raises(SkelError, match="sparse") as caught:
+        read_tree(tmp_path / "s.pt")
+    assert caught.value.code == "hostile_file"
 
 
 def test_towers_of_tuples_are_refused(tmp_path):

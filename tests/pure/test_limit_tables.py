@@ -38,6 +38,28 @@ def test_every_limited_angle_has_a_source_whose_range_is_allowed():
         assert allowed[0] <= low + 0.01 and up - 0.01 <= allowed[1]  # the radians of HSMR's table have three digits
 
 
+# Degrees, by the start of an angle's name, the first that fits; what is not named is below, in radians.
+_HSMR_DEGREES = {
+    "pelvis": None, "hip_flexion": (-45, 135), "hip_adduction": (-45, 30), "hip_rotation": (-45, 45), "knee": (0, 135), "ankle": (-45, 45),
+    "subtalar": (-45, 45), "mtp": (-45, 45), "lumbar_bending": (-30, 30), "lumbar": (-45, 45), "thorax": (-45, 45), "head": (-45, 45),
+    "shoulder_r_y": (-90, 90), "shoulder_r_z": (-90, 90), "shoulder_l_y": (-90, 90), "shoulder_l_z": (-90, 90), "elbow": (0, 135),
+    "pro_sup_r": (-67.5, 67.5), "pro_sup_l": (-90, 90), "wrist_flexion": (-90, 90), "wrist_deviation": (-45, 45),
+}  # fmt: skip
+_HSMR_RADIANS = {
+    "scapula_abduction": (-0.628, 0.628), "scapula_elevation": (-0.4, -0.1), "scapula_upward_rot_r": (-0.190, 0.319),
+    "scapula_upward_rot_l": (-0.210, 0.219), "shoulder_r_x": (-math.pi / 2, math.pi / 2 + 1.5),
+    "shoulder_l_x": (-math.pi / 2 - 1.5, math.pi / 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dof", anatomy.DOFS, ids=lambda dof: dof.name)
+def test_every_limit_of_hsmr_is_the_released_one(dof):
+    """Written down a second time, from the description of the release."""
+    table = {name: pair and tuple(np.radians(pair)) for name, pair in _HSMR_DEGREES.items()} | _HSMR_RADIANS
+    wanted = next(pair for name, pair in table.items() if dof.name.startswith(name))
+    assert anatomy.LIMITS_HSMR[dof.index] == (anatomy.FREE if wanted is None else pytest.approx(wanted))
+
+
 def test_published_tables_keep_their_values():
     index, hsmr, skel = anatomy.DOF_INDEX, anatomy.LIMITS_HSMR, anatomy.LIMITS_SKEL
     assert hsmr[index["scapula_elevation_r"]] == hsmr[index["scapula_elevation_l"]] == (-0.4, -0.1)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Take survives its file, and a bad one is refused in one sentence."""
 
+import errno
 import io
 from dataclasses import replace
 from fractions import Fraction
@@ -123,6 +124,21 @@ def test_an_unwritable_place_leaves_nothing_behind(tmp_path):
     with pytest.raises(SkelError) as caught:
         takes.save(random_take(), tmp_path / "no" / "such" / "a.npz")
     assert caught.value.code == "unwritable" and not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_leaves_the_old_take_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "a.npz"
+    takes.save(random_take(), path)
+    before = path.read_bytes()
+
+    def half(stream, **arrays):
+        stream.write(b"PK")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", half)
+    with pytest.raises(SkelError, match="No space left on device.*make room") as caught:
+        takes.save(random_take(), path)
+    assert caught.value.code == "unwritable" and path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 
 def bending_take() -> takes.Take:

@@ -53,8 +53,8 @@ PHASES = {
 
 @dataclass(frozen=True)
 class Schedule:
-    """Phases in a row, each with its most steps, and the damping: first, least, and what a metre of the camera's way costs beside a
-    radian. The start without a network is far off, so its first steps are short ones."""
+    """Phases in a row, each with its most steps, refused ones counted, and the damping: first, least, and what a metre of the camera's
+    way costs beside a radian. The start without a network is far off, so its first steps are short ones."""
 
     phases: tuple[str, ...]
     steps: tuple[int, ...]
@@ -187,7 +187,7 @@ def paper_fit(body: BodyModel, kp2d: torch.Tensor, poses: torch.Tensor, betas: t
     damp = Damping(first, least, _MOST, torch.cat([state.new_full((TRANS,), metre), state.new_ones(Q + betas.shape[1])]))
     for name, steps in zip(plan.phases, plan.steps):
         problem = paper_problem(body, kp2d, state[:, TRANS:], betas, state[:, :TRANS], name, points)
-        found = solve(problem.assemble, problem.bounds(state, betas), state, betas, steps, _TOLERANCE, damp=damp)
+        found = solve(problem.assemble, problem.bounds(state, betas), state, betas, steps, _TOLERANCE, damp=damp, trials=steps)
         state, betas = found.state, found.shared
     return found
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from math import inf
 
 import torch
 
@@ -20,7 +21,7 @@ _TRIES = 12  # of a step that does not lower the cost, before a person is left w
 
 @dataclass(frozen=True)
 class Bounds:
-    """Where unknowns may go: low and up of a state (49,), the largest |shared| (n,), and what must not move."""
+    """Where unknowns may go: low and up of a state (49,), the largest |shared| (n,) or (N,n), and what must not move."""
 
     low: torch.Tensor
     up: torch.Tensor
@@ -66,8 +67,9 @@ class Solution:
 
 def solve(assemble: Callable[[torch.Tensor, torch.Tensor], NormalEquations], bounds: Bounds, state: torch.Tensor, shared: torch.Tensor,
           iterations: int, tolerance: float, common: int = 0, damp: Damping = DAMPING,
-          on_step: Callable[[], None] = lambda: None) -> Solution:  # fmt: skip
-    """Minimise from state (F,49) and shared (N,n); a person is done when a step lowers his cost by less than `tolerance` of it.
+          on_step: Callable[[], None] = lambda: None, trials: float = inf) -> Solution:  # fmt: skip
+    """Minimise from state (F,49) and shared (N,n); a person is done when a step lowers his cost by less than `tolerance` of it, or after
+    `iterations` steps that lowered it, or `trials` that did or did not, however many others need.
 
     The last `common` shared unknowns are the same for all people, who then step together. `on_step` is called after each step
     (progress, cancel).
@@ -76,35 +78,31 @@ def solve(assemble: Callable[[torch.Tensor, torch.Tensor], NormalEquations], bou
     system = assemble(state, shared)
     owner, people = system.owner, len(system.shared)
     damping = torch.full_like(system.cost, damp.first)
-    done = torch.zeros(people, dtype=torch.bool, device=state.device)
-    converged, count, gain = done.clone(), torch.zeros(people, dtype=torch.long, device=state.device), torch.ones_like(damping)
-    tries = torch.zeros_like(count)
-    for _ in range(iterations):
-        for _ in range(_TRIES):
-            pushes_out = ((state <= bounds.low) & (system.gradient > 0)) | ((state >= bounds.up) & (system.gradient < 0))
-            frozen = pushes_out | bounds.frozen | done[owner, None]
-            step, shared_step = gauss_newton_step(system, damp.of(system, damping), frozen, bounds.shared_frozen | done[:, None], common)
-            usable = _by_person(torch.isfinite(step).all(-1), owner, people) & torch.isfinite(shared_step).all(-1)
-            move = (usable & ~done)[:, None]
-            trial = torch.where(move[owner] & ~bounds.frozen, (state + step).clamp(bounds.low, bounds.up), state)
-            trial_shared = torch.where(move, (shared + shared_step).clamp(-bounds.shared, bounds.shared), shared)
-            candidate = assemble(trial, trial_shared)
-            better = usable & ~done & (_tied(candidate.cost, common) < _tied(system.cost, common))
-            before = _tied(system.cost, common)
-            gain = torch.where(better, (before - _tied(candidate.cost, common)) / before.clamp(min=1e-30), gain)
-            system = _chosen(better, candidate, system)
-            state, shared = torch.where(better[owner, None], trial, state), torch.where(better[:, None], trial_shared, shared)
-            tries = torch.where(better, 0, tries + 1)
-            damping = torch.where(better, (damping / 5.0).clamp(min=damp.least), torch.where(done, damping, damping * 4.0**tries))
-            stuck = ~done & ~better & ((tries >= _TRIES) | (damping > damp.most))
-            count += better
-            converged |= better & (gain.abs() < tolerance) | stuck
-            done = done | converged
-            if better.any() or done.all():
-                break
-        on_step()
-        if done.all():
-            break
+    count = torch.zeros(people, dtype=torch.long, device=state.device)
+    tries, tried, gain = torch.zeros_like(count), torch.zeros_like(count), torch.ones_like(damping)
+    converged, done = count > iterations, count >= iterations
+    while not done.all():
+        pushes_out = ((state <= bounds.low) & (system.gradient > 0)) | ((state >= bounds.up) & (system.gradient < 0))
+        frozen = pushes_out | bounds.frozen | done[owner, None]
+        step, shared_step = gauss_newton_step(system, damp.of(system, damping), frozen, bounds.shared_frozen | done[:, None], common)
+        usable = _by_person(torch.isfinite(step).all(-1), owner, people) & torch.isfinite(shared_step).all(-1)
+        move = (usable & ~done)[:, None]
+        trial = torch.where(move[owner] & ~bounds.frozen, (state + step).clamp(bounds.low, bounds.up), state)
+        trial_shared = torch.where(move, (shared + shared_step).clamp(-bounds.shared, bounds.shared), shared)
+        candidate = assemble(trial, trial_shared)
+        better = usable & ~done & (_tied(candidate.cost, common) < _tied(system.cost, common))
+        before = _tied(system.cost, common)
+        gain = torch.where(better, (before - _tied(candidate.cost, common)) / before.clamp(min=1e-30), gain)
+        system = _chosen(better, candidate, system)
+        state, shared = torch.where(better[owner, None], trial, state), torch.where(better[:, None], trial_shared, shared)
+        tries, tried = torch.where(better, 0, tries + 1), tried + ~done
+        damping = torch.where(better, (damping / 5.0).clamp(min=damp.least), torch.where(done, damping, damping * 4.0**tries))
+        stuck = ~done & ~better & ((tries >= _TRIES) | (damping > damp.most))
+        count += better
+        converged |= better & (gain.abs() < tolerance) | stuck
+        done = converged | (count >= iterations) | (tried >= trials)
+        if (better | stuck).any():
+            on_step()
     return Solution(state, shared, system.cost, count, converged, gain)
 
 

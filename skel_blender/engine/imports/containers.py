@@ -11,10 +11,11 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import math
 import pickle
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -97,12 +98,21 @@ def _torch(data: bytes, path: Path) -> Any:
 
 def _numpy(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
-        return (value.detach().to_dense() if value.layout != torch.strided else value.detach()).cpu().numpy()
+        if value.layout != torch.strided:  # torch takes a sparse tensor's indices on trust
+            raise Refused("a tensor is sparse")
+        _check_size(value.shape, value.element_size())
+        return value.detach().cpu().numpy()
     if isinstance(value, dict):
         return {key: _numpy(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_numpy(item) for item in value)
     return value
+
+
+def _check_size(shape: Iterable[int], bytes_each: int) -> None:
+    """A tensor that repeats a few numbers may be as large as it likes in a file of a few bytes."""
+    if math.prod(shape) * bytes_each > MOST_BYTES:
+        raise Refused("it unpacks to more than 4 GB")
 
 
 def unpickled(stream: BinaryIO) -> Any:
@@ -198,4 +208,5 @@ def _tensor(storage: object, offset: object, size: object, stride: object, *_gra
     """A view of a storage, copied; torch itself refuses a view that leaves it."""
     if not isinstance(storage, torch.Tensor):
         raise Refused("a tensor has no numbers")
+    _check_size(size, storage.element_size())
     return torch.as_strided(storage, size, stride, offset).clone().numpy()
