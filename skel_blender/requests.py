@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from .job import PACKAGE
+from .messages import SkelError
+
+STATURES = 0.5, 2.5  # m, the least and the most that somebody may be said to be tall
 
 
 @dataclass(frozen=True)
@@ -28,13 +33,14 @@ class Request:
     regressor: str = ""  # lift, hsmr or stance
     hsmr: str = ""  # path of HSMR's checkpoint
     memory: str = ""  # folder that remembers what was seen of footage, so that a run that was stopped goes on
+    stature: str = ""  # m, as `statures` reads it
 
     def arguments(self) -> list[str]:
         """The engine's command line after `-m skel_blender.engine`."""
         options = _options(
             out=self.out, frames=self.frames, people=self.people or None, body=self.body, device=self.device, fov=self.fov,
-            focal_length=self.focal_length, camera=self.camera, seed=self.seed, model=self.model, regressor=self.regressor,
-            hsmr=self.hsmr and os.path.abspath(self.hsmr), memory=self.memory,
+            focal_length=self.focal_length, stature=self.stature, camera=self.camera, seed=self.seed, model=self.model,
+            regressor=self.regressor, hsmr=self.hsmr and os.path.abspath(self.hsmr), memory=self.memory,
         )  # fmt: skip
         return ["reconstruct", *(os.path.abspath(path) for path in self.inputs), *options, "--events"]
 
@@ -74,6 +80,30 @@ class RefitRequest:
         """The engine's command line after `-m skel_blender.engine`."""
         options = _options(set=self.corrections, out=self.out, person=self.person, frames=self.frames, body=self.body)
         return ["refit", os.path.abspath(self.take), *options, "--events"]
+
+
+def statures(text: str) -> tuple[float | None, ...]:
+    """How tall people are, m: '1.8' everybody, '1.8,,1.65' the first and the third person. Raises SkelError for anything else."""
+    values = tuple(_stature(item) for item in text.split(","))
+    if not any(values):
+        raise SkelError("usage", "No height is given.", "Give metres, such as 1.8, or one for each person, such as 1.8,1.65.")
+    return values
+
+
+def stature_text(values: Iterable[float | None]) -> str:
+    """What `statures` reads, and raises SkelError for if it would not; nothing where nobody's is known."""
+    text = ",".join(f"{metres:.4g}" if metres else "" for metres in values)
+    return text if text.strip(",") and statures(text) else ""
+
+
+def _stature(item: str) -> float | None:
+    if not item.strip():
+        return None
+    with contextlib.suppress(ValueError):
+        if STATURES[0] <= float(item) <= STATURES[1]:
+            return float(item)
+    least, most = STATURES
+    raise SkelError("usage", f"'{item.strip()}' is not a height between {least} and {most} metres.", "Give metres, such as 1.8.")
 
 
 def engine_command(python: str | Path, request: Request | ImportRequest | RefitRequest) -> list[str]:

@@ -34,8 +34,8 @@ def main(arguments: list[str]) -> int:
     assert arguments[:2] == ["-m", "skel_blender.engine"] and arguments[2] in ("reconstruct", "import"), arguments
     parser = argparse.ArgumentParser()
     parser.add_argument("inputs", nargs="+")
-    names = ("out", "frames", "people", "body", "device", "fov", "focal-length", "camera", "seed", "model", "regressor", "hsmr", "memory")
-    for name in names:
+    names = ("out", "frames", "people", "body", "device", "fov", "focal-length", "stature", "camera", "seed", "model", "regressor", "hsmr")
+    for name in (*names, "memory"):
         parser.add_argument(f"--{name}")
     if arguments[2] == "import":
         parser.add_argument("--up", choices=("y", "z", "-y"))

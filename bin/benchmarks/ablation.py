@@ -26,7 +26,7 @@ from bin.benchmarks.posing import posed
 from skel_blender.engine import metrics
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.camera import intrinsics
-from skel_blender.engine.fit import Config, people
+from skel_blender.engine.fit import Config, alone, people
 from skel_blender.engine.tracks import Track
 from skel_blender.kinematics import axis_rotation
 
@@ -98,6 +98,7 @@ VARIANTS: dict[str, Change] = {
     "without the floor": _weigh(below_floor_m=inf),
     "without balance": _weigh(balance_m=inf),
     "without flight": _weigh(fall=inf),
+    "without clearance": _weigh(clearance_m=inf),
 }
 
 
@@ -131,7 +132,7 @@ def scene(motion: BodyMotion, body: BodyModel, rng: np.random.Generator) -> Scen
 def objective(name: str) -> Iterator[tuple[Config, ...]]:
     """The four stages of a fit with one term changed in each. Fits that the pipeline would give up as unexplained are kept."""
     none = patch.object(people, "contacts", lambda seen, depth, heights: np.zeros(heights.shape, dtype=bool))
-    with patch.object(people, "_EXPLAINED_M", inf), none if name == "without contacts" else nullcontext():
+    with patch.object(alone, "_EXPLAINED_M", inf), none if name == "without contacts" else nullcontext():
         yield tuple(VARIANTS[name](stage) for stage in people.STAGES)
 
 

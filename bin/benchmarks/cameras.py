@@ -114,6 +114,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("footage", type=Path, help="folder of the four videos and their calibration")
     parser.add_argument("truth", nargs="?", type=Path, help="npz of OpenSim joint centres")
     parser.add_argument("--body", default="male")
+    parser.add_argument("--stature", type=float, metavar="M", help="how tall he is (about 1.72), to be told to the fit")
     arguments = parser.parse_args(argv)
     videos, cameras = find_footage(arguments.footage)
     model = environment.landmark_model(environment.default_root())
@@ -131,7 +132,8 @@ def main(argv: list[str]) -> int:
         scores = {}
         for video, track, camera in zip(videos, tracks, cameras):
             focal = float(camera.K[0, 0]) if known else None
-            take = reconstruct(Options(inputs=(str(video),), model=str(model), body=arguments.body, focal_length=focal))
+            stature = (arguments.stature,) if arguments.stature else ()
+            take = reconstruct(Options((str(video),), str(model), body=arguments.body, focal_length=focal, stature=stature))
             scores[camera.name] = score(take, person_of(take, track), camera, frames, points, joints)
         print(table(f"Reconstructed, {lens}", {name: fitted for name, (fitted, _) in scores.items()}), flush=True)
         if joints is not None:

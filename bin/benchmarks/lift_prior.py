@@ -2,7 +2,7 @@
 """How far a fit should trust the lifting network, and how fast that is: `./bin/benchmark lift_prior MOCAP_DIR [--write docs/lifting.md]`.
 
 Motions of MOCAP_DIR's validation split (quality A) are seen by made-up cameras as in `ablation`. Each is fitted from the network's
-poses with several factors on the deviations that it predicts (`people.GUESS_SPREAD` is the one in use), and from the relaxed stance.
+poses with several factors on the deviations that it predicts (`alone.GUESS_SPREAD` is the one in use), and from the relaxed stance.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bin.benchmarks.multiview import LIMB_HIPS, LIMBS
 from bin.benchmarks.posing import posed
 from skel_blender.engine import metrics
 from skel_blender.engine.body import BodyModel, load_body
-from skel_blender.engine.fit import people
+from skel_blender.engine.fit import alone, people
 from skel_blender.engine.regress import load_lift
 from skel_blender.engine.regress.guess import Guess
 from skel_blender.engine.regress.lift import Lift
@@ -37,7 +37,7 @@ def row(cases: list[Scene], body: BodyModel, guesses: list[Guess] | None, factor
     for number, case in enumerate(cases):
         steps: list[int] = []
         start = time.process_time()
-        with patch.object(people, "GUESS_SPREAD", factor), patch.object(people, "_EXPLAINED_M", inf):
+        with patch.object(alone, "GUESS_SPREAD", factor), patch.object(alone, "_EXPLAINED_M", inf):
             fits, view = people.fit_people([case.track], body, case.K, case.fps, steps.append, guesses=guesses and [guesses[number]])
         spent, fit = time.process_time() - start, fits[0]
         points = posed(body, fit.state[:, 3:], fit.betas, fit.state[:, :3])[0] @ view.R.numpy().T + view.t.numpy()

@@ -17,6 +17,7 @@ from skel_blender.engine.body import BodyModel
 from skel_blender.engine.body.chain import pose_chain
 from skel_blender.engine.camera import R_CAM_LEVEL
 from skel_blender.engine.fit import Config, Observations, View, people
+from skel_blender.engine.fit.alone import told_by
 from skel_blender.engine.fit.evidence import gather
 from skel_blender.engine.fit.normal import NormalEquations
 from skel_blender.engine.fit.problem import make_problem
@@ -112,7 +113,7 @@ def ways(track: Track, body: BodyModel, K: np.ndarray, fps: float, guess: Guess,
     view = level_view(K, body)
     seen = gather(track, body, view, fps)
     begun = first_state(body, seen)
-    told, state, betas = people.told_by(body, seen, guess)
+    told, state, betas = told_by(body, seen, guess)
     objective = told if drawn else seen
     none = torch.zeros_like(betas)
     return {start: _way(body, objective, *((begun, none) if start.startswith("stance") else (state, betas)), begun,

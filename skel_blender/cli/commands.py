@@ -26,7 +26,7 @@ def _reconstruct(given: argparse.Namespace, status: Status) -> int:
             inputs=tuple(given.inputs), out=str(take), frames=given.frames or "", people=given.people, body=_path_or_name(given.body),
             device=given.device, fov=given.fov, focal_length=given.focal_length, camera=given.camera, seed=given.seed,
             model=str(environment.landmark_model(environment.default_root())), regressor=given.regressor, hsmr=given.hsmr,
-            memory=str(environment.default_root() / "footage"),
+            memory=str(environment.default_root() / "footage"), stature=given.stature or "",
         )  # fmt: skip
 
     return _make(given, status, request)

@@ -10,6 +10,7 @@ import re
 
 from ..export import presets
 from ..messages import SkelError
+from ..requests import stature_text, statures
 
 SCENES = (".blend", *presets.ENDINGS)
 OPENSIM = (".osim", ".mot", ".trc")
@@ -42,8 +43,10 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
     lens = command.add_mutually_exclusive_group()
     lens.add_argument("--fov", type=_angle, metavar="DEGREES", help="the camera's horizontal field of view")
     lens.add_argument("--focal-length", type=_length, metavar="PX", help="the camera's focal length in pixels")
+    command.add_argument("--stature", type=_statures, metavar="M[,M...]",
+                         help="how tall everybody is in metres, or Person 1, Person 2, ...; nothing between commas: not known")  # fmt: skip
     command.add_argument("--camera", default="", choices=("auto", "still"),
-                         help="read the camera's turns and zooms from the background (default), or take it for still")  # fmt: skip
+                         help="read from the background how the camera turns, zooms and goes (default), or take it for still")  # fmt: skip
     command.add_argument("--regressor", default="", choices=("lift", "hsmr", "stance"),
                          help="what first poses come from: the lifting network (default), HSMR, or the relaxed stance")  # fmt: skip
     command.add_argument("--hsmr", default="", metavar="FILE", help="your HSMR checkpoint, for --regressor hsmr with a SKEL file as body")
@@ -108,6 +111,10 @@ def _numbers(text: str) -> str:
     if not re.fullmatch(r"-?\d+(,-?\d+)*", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"'{text}' is not a list of frames such as 1,40,80")
     return text
+
+
+def _statures(text: str) -> str:
+    return stature_text(statures(text))
 
 
 def _seed(text: str) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The camera: its lens, and where it stands over the floor that the people walk on."""
+"""The camera: its lens, how it moves, and where it stands over the floor that the people walk on."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.optimize import least_squares
+
+from ..take import zoomed
 
 DEFAULT_FOV_DEGREES = 60.0  # across the longer side, where nothing is known: a phone's or a camcorder's middle setting
 # Deviations of what tells where up is: a camera is held about level at chest height, a standing body is upright, trunks roughly so,
@@ -64,9 +66,7 @@ class CameraMotion:
 
     def lenses(self, frames: np.ndarray) -> np.ndarray:
         """(n,3,3) px, K of the clip's frames (n,)."""
-        K = np.tile(self.K, (len(frames), 1, 1))
-        K[:, [0, 1], [0, 1]] *= self.zoom[np.asarray(frames) - self.first, None]
-        return K
+        return zoomed(self.K, self.zoom[np.asarray(frames) - self.first])
 
     def turned(self, frames: np.ndarray) -> np.ndarray:
         """(n,3,3) turns of the clip's frames (n,)."""
@@ -86,9 +86,12 @@ class Floor:
     up: np.ndarray
     height: float
     levels: tuple[float, ...]  # the height that each person alone seems to stand on
+    sized: tuple[bool, ...] = ()  # who is not made smaller or larger; nobody where empty
 
     def nearer(self, person: int) -> float:
-        """By what factor to scale a person's distance so that his feet meet the floor; 1 for who stands on something else."""
+        """By what factor to scale a person's distance so that his feet meet the floor; 1 if his size is known or he stands elsewhere."""
+        if self.sized and self.sized[person]:
+            return 1.0
         ratio = self.height / self.levels[person] if self.levels[person] * self.height > 0 else np.inf
         return float(np.clip(ratio, *_RESIZED)) if _SAME_FLOOR[0] < ratio < _SAME_FLOOR[1] else 1.0
 
@@ -98,13 +101,14 @@ class Sightings:
     """What one person tells about the floor, in a level camera's y-up axes; each part may be empty.
 
     feet (N,3) m are resting sole points, bodies (M,3) unit axes of the body standing upright, trunks (L,3) of the trunk anyhow.
-    eyes (N,3) m: where the camera was that saw the feet; None: in the origin.
+    eyes (N,3) m: where the camera was that saw the feet; None: in the origin. sized: whether his size, and so his distance, is known.
     """
 
     feet: np.ndarray
     bodies: np.ndarray
     trunks: np.ndarray
     eyes: np.ndarray | None = None
+    sized: bool = False
 
 
 def find_floor(people: list[Sightings], path: np.ndarray | None = None, ground: np.ndarray | None = None) -> Floor:
@@ -137,13 +141,15 @@ def find_floor(people: list[Sightings], path: np.ndarray | None = None, ground: 
     lowest = [float(np.median(person.feet[:, 1])) if len(person.feet) else -_HEIGHT_M for person in people]
     fits = [least_squares(residuals, [0.0, pitch, *lowest], loss="cauchy") for pitch in _PITCHES]
     roll, pitch, *heights = min(fits, key=lambda fit: fit.cost).x
-    return Floor(_up(roll, pitch), _ground(people, heights), tuple(heights))
+    return Floor(_up(roll, pitch), _ground(people, heights), tuple(heights), tuple(person.sized for person in people))
 
 
 def _ground(people: list[Sightings], heights: list[float]) -> float:
-    """The level of the first (most prominent) person, or of the first one who stands so much lower that his size can't be the reason."""
+    """The level of the first (most prominent) person, or of the first one who stands so much lower that his size can't be the reason;
+    of those whose size is known, if there are any."""
     enough = _SUPPORT * max(len(person.feet) for person in people)
-    levels = [height for height, person in zip(heights, people) if len(person.feet) >= enough]
+    standing = [(height, person.sized) for height, person in zip(heights, people) if len(person.feet) >= enough]
+    levels = [height for height, sized in standing if sized] or [height for height, _ in standing]
     return next((level for level in levels if level < levels[0] * _SAME_FLOOR[1]), levels[0])
 
 

@@ -52,6 +52,7 @@ class Options:
     hsmr: str = ""  # HSMR's checkpoint
     camera: str = "auto"  # of CAMERAS
     memory: str = ""  # folder in which what was seen of footage is kept, so that a run that was stopped goes on
+    stature: tuple[float | None, ...] = ()  # m: one is everybody's; several are Person 1's, Person 2's, and so on
 
 
 class _Clock:
@@ -79,6 +80,7 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
         raise SkelError("usage", f"There is no camera '{options.camera}'.", f"Choose one of {', '.join(CAMERAS)}.")
     body = load_body(options.body).to(device)
     regressor = _regressor(options, body, device, emit)
+    _check_statures(options.stature, options.people)
     first, end = options.frames
     source = open_source([Path(path) for path in options.inputs], (first, None if end is None else end - 1), emit)
     clock = _Clock(emit)
@@ -92,6 +94,7 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     if not tracks:
         raise SkelError("no_person", f"Nobody was found in {source.path.name}.",
                         "Use footage in which a person is seen whole and from near enough to tell the limbs apart.")  # fmt: skip
+    _check_statures(options.stature, len(tracks))
     tracks = [replace(track, landmarks_3d=corrected(track.landmarks_3d)) for track in tracks]
     K, lens_known = _lens(source, options, emit)
     motion = background and _motion(background, K, lens_known, emit)
@@ -100,7 +103,9 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     lenses = [np.tile(K, (len(track.frames), 1, 1)) if motion is None else motion.lenses(track.frames) for track in tracks]
     guesses = regressor and regressor(source, tracks, body, lenses, lambda done, total: clock.tell("poses", done, total))
     fits, view = fit_people(tracks, body, K, float(source.fps), lambda done: clock.tell("fit", done, STEPS * len(tracks)),
-                            guesses=guesses, motion=motion)  # fmt: skip
+                            guesses=guesses, motion=motion, statures=options.stature,
+                            on_lens=None if lens_known else lambda longer, spread: emit(_told(K, source.size, longer, spread)))  # fmt: skip
+    K = view.K.cpu().numpy() if motion is None else K
     if motion is not None and motion.places is not None:
         emit(_way(view))
     found = [(track, fit) for track, fit in zip(tracks, fits) if fit is not None]
@@ -109,7 +114,7 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     if not found:
         raise SkelError("no_person", f"People were found in {source.path.name}, but no body explains them.",
                         "Check the lens that was given, or use footage in which the limbs can be told apart.")  # fmt: skip
-    return _take(source, options, body, found, K, view, motion)
+    return _take(source, options, found, K, view, motion)
 
 
 def _regressor(options: Options, body: BodyModel, device: torch.device, emit: Callable[[Event], None]) -> Regressor | None:
@@ -128,6 +133,14 @@ def _regressor(options: Options, body: BodyModel, device: torch.device, emit: Ca
 
     check_body(body)
     return HsmrRegressor(options.hsmr, device, emit)
+
+
+def _check_statures(given: tuple[float | None, ...], people: int | None) -> None:
+    """Raises SkelError if there are more of them than people."""
+    count = max((k + 1 for k, metres in enumerate(given) if metres), default=0)
+    if people and count > people:
+        raise SkelError("usage", f"{count} heights are given, for {people} {'person' if people == 1 else 'people'}.",
+                        "Give one for everybody, or one for each person in the order of their numbers.")  # fmt: skip
 
 
 def choose_device(name: str) -> torch.device:
@@ -157,6 +170,13 @@ def _lens(source: Source, options: Options, emit: Callable[[Event], None]) -> tu
     return intrinsics(source.size, options.fov, focal_length), known
 
 
+def _told(K: np.ndarray, size: tuple[int, int], longer: float, spread: float) -> Log:
+    """What the user hears of a lens that is e^longer times as long as K's."""
+    degrees = np.degrees(2 * np.arctan(0.5 * max(size) / (K[0, 0] * np.exp(longer))))
+    text = "People who stand and walk on one floor tell the lens"
+    return Log("info", f"{text}, to about {100 * spread:.0f} %: {degrees:.0f} degrees across the longer side are taken.")
+
+
 def _motion(background: Background, K: np.ndarray, lens_known: bool, emit: Callable[[Event], None]) -> CameraMotion | None:
     """How the camera turned and zoomed; None if it stood still."""
     motion = background.motion(K, lens_known)
@@ -175,14 +195,14 @@ def _way(view: View) -> Log:
     return Log("info", f"The camera goes {metres:.1f} m; that is taken out of people's motion.")
 
 
-def _take(source: Source, options: Options, body: BodyModel, found: list[tuple[Track, Fit]], K: np.ndarray,
+def _take(source: Source, options: Options, found: list[tuple[Track, Fit]], K: np.ndarray,
           view: View, motion: CameraMotion | None) -> Take:  # fmt: skip
     frames = np.array(source.frame_numbers)
     world_to_cam = np.tile(np.eye(4), (len(frames), 1, 1))
     world_to_cam[:, :3, :3] = view.R.cpu().numpy() @ R_ZUP_YUP.T
     world_to_cam[:, :3, 3] = view.t.cpu().numpy()
     zoom = None if motion is None or np.ptp(motion.zoom) == 0 else motion.zoom
-    people = [_person(f"Person {k + 1}", body, track, fit) for k, (track, fit) in enumerate(found)]
+    people = [_person(f"Person {k + 1}", track, fit) for k, (track, fit) in enumerate(found)]
     return Take(
         source=str(source.path.resolve()), fps=source.fps, frames=frames, image_size=source.size,
         camera=Camera(K, world_to_cam, zoom), people=people,
@@ -190,13 +210,13 @@ def _take(source: Source, options: Options, body: BodyModel, found: list[tuple[T
     )  # fmt: skip
 
 
-def _person(name: str, body: BodyModel, track: Track, fit: Fit) -> Person:
+def _person(name: str, track: Track, fit: Fit) -> Person:
     seen = track.keypoints_2d[:, list(LIMB_LANDMARKS), 2].mean(axis=1) * track.observed
     return Person(
-        name=name, body_name=body.name, frames=np.asarray(track.frames), poses=fit.state[:, 3:], betas=fit.betas,
+        name=name, body_name=fit.body.name, frames=np.asarray(track.frames), poses=fit.state[:, 3:], betas=fit.betas,
         trans=fit.state[:, :3], confidence=np.minimum(seen, fit.confidence * track.observed),
         keypoints_2d=track.keypoints_2d, landmarks_3d=track.landmarks_3d,
-        reprojection_error=fit.reprojection_error, contacts=fit.contacts, body=body.rest_body(fit.betas),
+        reprojection_error=fit.reprojection_error, contacts=fit.contacts, body=fit.body.rest_body(fit.betas),
     )  # fmt: skip
 
 

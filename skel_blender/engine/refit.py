@@ -7,6 +7,7 @@ motion plus the correction, drawn linearly between them: evidence that speaks ag
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,9 +22,9 @@ from ..messages import Event, Log, Progress, SkelError
 from ..take import CONTACT_NAMES, Person, Take
 from .body import BodyModel, load_body
 from .fit import Config, Observations, View, Weights, skelify
+from .fit.alone import missed
 from .fit.contacts import unseen
-from .fit.evidence import LIMB_LANDMARKS, gather
-from .fit.people import missed
+from .fit.evidence import LIMB_LANDMARKS, as_tall, gather
 from .tracks import Track
 from .unpickle import need, read_arrays
 
@@ -59,14 +60,15 @@ def refit(take: Take, number: int, set_by_hand: Corrections, frames: tuple[int, 
     Frames set by hand stay exactly so, as do all frames outside. Raises SkelError for what the user can mend.
     """
     person = _person(take, number)
-    body = _body(person) if body is None else body
+    usual = _body(person) if body is None else body
+    body = _as_large(usual, person)
     _check_body(body, person)
     rows = _stretch(person, set_by_hand, frames)
     start, kept = _corrected(person, set_by_hand, rows)
     wide = slice(max(rows.start - _AROUND, 0), min(rows.stop + _AROUND, len(person.frames)))
     fixed = kept.copy()
     fixed[: rows.start] = fixed[rows.stop :] = True
-    seen = replace(_observations(take, person, body), fixed=torch.as_tensor(fixed))
+    seen = replace(_observations(take, person, usual, body), fixed=torch.as_tensor(fixed))
     done = 0
 
     def count() -> None:
@@ -112,6 +114,12 @@ def _body(person: Person) -> BodyModel:
     return load_body("open", sex)
 
 
+def _as_large(body: BodyModel, person: Person) -> BodyModel:
+    """The body, made as large as a whole as the person's: a child's is."""
+    own, usual = (np.linalg.norm(joints - joints.mean(0)) for joints in (person.body.joints, body.rest_body(person.betas).joints))
+    return body if math.isclose(own, usual, rel_tol=1e-6) else body.scaled(own / usual)
+
+
 def _check_body(body: BodyModel, person: Person) -> None:
     off = np.abs(body.rest_body(person.betas).joints - person.body.joints).max()
     if off > _SAME_BODY_M:
@@ -147,14 +155,14 @@ def _corrected(person: Person, corrections: Corrections, rows: slice) -> tuple[n
     return start, kept
 
 
-def _observations(take: Take, person: Person, body: BodyModel) -> Observations:
-    """The Take's evidence in its world, model axes."""
+def _observations(take: Take, person: Person, usual: BodyModel, body: BodyModel) -> Observations:
+    """The Take's evidence in its world, model axes; how tall the person is has been settled."""
     like, rows = body.J_template, person.frames - take.frames[0]
     camera = take.camera.world_to_cam[rows]
     parts = take.camera.lenses()[rows], camera[:, :3, :3] @ R_ZUP_YUP, camera[:, :3, 3]
     view = View(*(torch.as_tensor(part).to(like) for part in parts))
     track = Track(person.frames, person.keypoints_2d, person.landmarks_3d, person.keypoints_2d[:, list(LIMB_LANDMARKS), 2].max(1) > 0)
-    seen = gather(track, body, view, float(take.fps))
+    seen = as_tall(gather(track, usual, view, float(take.fps)), usual, body, float(np.ptp(person.body.skin_verts[:, 1])))
     free = torch.as_tensor(unseen(seen, len(CONTACT_NAMES)))
     return replace(seen, contacts=torch.as_tensor(person.contacts).to(like), free_of_floor=free)
 

@@ -36,6 +36,15 @@ def test_a_take_is_written(place, capfd):
 
 
 @POSIX
+def test_heights_reach_the_engine(place, monkeypatch):
+    asked, command = [], cli.commands.engine_command
+    monkeypatch.setattr(cli.commands, "engine_command", lambda python, request: asked.append(request) or command(python, request))
+    for given in ([], ["--stature", "1.8,,1.655"]):
+        assert reconstruct(place, "shot.npz", "--overwrite", *given) == 0
+    assert [request.stature for request in asked] == ["", "1.8,,1.655"]
+
+
+@POSIX
 @pytest.mark.parametrize("ending", [".blend", ".fbx", ".glb", ".BLEND"])
 def test_a_scene_is_built_from_the_take(place, ending):
     assert reconstruct(place, f"shot{ending}") == 0
@@ -127,6 +136,8 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(place, end, monkeypatch):
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--people", "0"], "not a number of people"),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--fov", "200"], "between 0 and 180"),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--fov", "nan"], "between 0 and 180"),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--stature", "180"], "'180' is not a height between 0.5 and 2.5 metres"),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--stature", "1.8,tall"], "'tall' is not a height"),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--fov", "50", "--focal-length", "900"], "not allowed with"),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--device", "tpu"], "invalid choice"),
     (["picture", "{}/a.blend", "--frames", "first"], "not a list of frames"),

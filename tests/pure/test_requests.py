@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """requests.py: command lines hold what was asked, and no more."""
 
+import pytest
+
 from skel_blender import requests
+from skel_blender.messages import SkelError
 
 
 def test_what_was_not_chosen_is_left_to_the_engine(tmp_path, monkeypatch):
@@ -17,12 +20,33 @@ def test_what_was_not_chosen_is_left_to_the_engine(tmp_path, monkeypatch):
 
 def test_all_that_was_chosen_is_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    full = requests.Request(("a", "b"), "t", "3:9", 2, "open_male", "cpu", 50.0, 900.0, "still", 0, "m.task", "hsmr", "h.ckpt", "memory")
+    full = requests.Request(
+        ("a", "b"), "t", "3:9", 2, "open_male", "cpu", 50.0, 900.0, "still", 0, "m.task", "hsmr", "h.ckpt", "memory", "1.8,,1.6"
+    )
     assert full.arguments()[3:] == [
         "--out=t", "--frames=3:9", "--people=2", "--body=open_male", "--device=cpu", "--fov=50.0", "--focal-length=900.0",
-        "--camera=still", "--seed=0", "--model=m.task", "--regressor=hsmr", f"--hsmr={tmp_path / 'h.ckpt'}", "--memory=memory", "--events",
+        "--stature=1.8,,1.6", "--camera=still", "--seed=0", "--model=m.task", "--regressor=hsmr", f"--hsmr={tmp_path / 'h.ckpt'}",
+        "--memory=memory", "--events",
     ]  # fmt: skip
     motion = requests.ImportRequest("m.npz", "t", "SMPL.pkl", 1, "female", 59.94, "-y", True)
     assert motion.arguments()[2:] == [
         "--out=t", f"--model={tmp_path / 'SMPL.pkl'}", "--people=1", "--body=female", "--fps=59.94", "--up=-y", "--limits", "--events",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "values"), [("1.8", (1.8,)), ("1.8, 1.655", (1.8, 1.655)), (",,0.5", (None, None, 0.5)), ("2.5,", (2.5, None))]
+)
+def test_heights_are_everybodys_or_one_after_the_other(text, values):
+    assert requests.statures(text) == values
+    assert requests.statures(requests.stature_text(values)) == values
+
+
+@pytest.mark.parametrize("text", ["", ",", "0.4", "2.6", "1,80", "nan", "-1.8", "1.8 m", "1.8;1.7"])
+def test_what_is_no_height_is_refused(text):
+    with pytest.raises(SkelError, match="No height is given|is not a height between 0.5 and 2.5 metres"):
+        requests.statures(text)
+
+
+def test_nothing_is_said_of_heights_that_are_not_known():
+    assert requests.stature_text([None, 0.0]) == requests.stature_text([]) == ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
+import torch
 
 from ...anatomy import JOINT_INDEX
 from ...messages import SkelError
@@ -26,6 +27,8 @@ TOLERANCE = {"mass": 0.5}
 """kg, and 5 mm for every length: a fit that misses by more is out of reach."""
 HANGING = np.radians(80.0)
 """From the T pose to hanging arms, which stay off the trunk by 10 degrees."""
+EXACT_M = 1e-4
+"""A shape has the stature that it was made for."""
 ROUNDS = 30
 
 
@@ -47,6 +50,31 @@ NAMES = tuple(field.name for field in fields(Measures))
 def measure(body: BodyModel, betas: np.ndarray) -> Measures:
     """Measures of the shape betas (10,)."""
     return Measures(*map(float, _Tape(body)(np.asarray(betas, dtype=float)[None])[0]))
+
+
+def stature(body: BodyModel, betas: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Metres from sole to crown (N,) of the shapes betas (N,10), and what they change with each beta (N,10)."""
+    directions = body.skin.shapedirs[:, 1]
+    heights = body.skin.template[:, 1] + betas @ directions.T
+    crown, sole = heights.argmax(1), heights.argmin(1)
+    rows = torch.arange(len(betas), device=betas.device)
+    return heights[rows, crown] - heights[rows, sole], directions[crown] - directions[sole]
+
+
+def of_stature(body: BodyModel, betas: torch.Tensor, metres: float) -> torch.Tensor:
+    """The shape (1,10) of that stature that is nearest to betas (1,10), but no farther than REACH from the mean."""
+    for _ in range(ROUNDS):
+        height, slope = stature(body, betas)
+        betas = betas + (metres - height)[:, None] * slope / (slope**2).sum(1, keepdim=True)
+        betas = betas * (REACH / betas.norm(dim=1, keepdim=True)).clamp(max=1.0)
+    return betas
+
+
+def sized(body: BodyModel, metres: float) -> BodyModel:
+    """The body itself if a shape of it is so tall; else, for children and giants, made smaller or larger as a whole until one is."""
+    usual = torch.zeros_like(body.J_shapedirs[:1, 0])
+    nearest = float(stature(body, of_stature(body, usual, metres))[0])
+    return body if abs(nearest - metres) < EXACT_M else body.scaled(metres / nearest)
 
 
 def fit_shape(body: BodyModel, measures: Measures | dict[str, float]) -> np.ndarray:

@@ -66,6 +66,13 @@ class BodyModel:
         """The same body with its tensors on a device or in a precision."""
         return _moved(self, where)
 
+    def scaled(self, size: float) -> BodyModel:
+        """The same body, `size` times as large as a whole."""
+        lengths = ("template", "shapedirs", "posedirs")
+        parts = {name: _times(size, getattr(self, name), lengths) for name in ("markers", "soles", "surface", "skin")}
+        bones = _times(size, self.bones, lengths if isinstance(self.bones, Mesh) else ("template", "lengths", "thorax_rise"))
+        return replace(self, J_template=size * self.J_template, J_shapedirs=size * self.J_shapedirs, bones=bones, **parts)
+
     def shape(self, betas: torch.Tensor) -> Shape:
         """Rest skeletons of betas (N,10) standard deviations, with their derivatives."""
         if self.bone_frames is None:
@@ -150,6 +157,11 @@ def _flat(poses: torch.Tensor, betas: torch.Tensor, trans: torch.Tensor) -> tupl
     shared = betas.numel() == betas.shape[-1]
     betas = betas.reshape(1, -1) if shared else betas.expand(*lead, betas.shape[-1]).reshape(-1, betas.shape[-1])
     return lead, poses.expand(*lead, Q).reshape(-1, Q), betas, trans.expand(*lead, 3).reshape(-1, 3)
+
+
+def _times(size: float, part: Any, names: tuple[str, ...]) -> Any:
+    """A part of a body whose fields of these names are `size` times as large."""
+    return replace(part, **{name: size * getattr(part, name) for name in names if getattr(part, name) is not None})
 
 
 def _moved(value: Any, where: tuple) -> Any:

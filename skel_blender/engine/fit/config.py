@@ -21,6 +21,7 @@ class Weights:
     prior: float = 1.5  # factor on the spread of the pull to a relaxed stance, or to a regressor's pose
     limit: float = inf  # the paper's exponential prior: what exp(low - q) and exp(q - up) may be
     shape: float = 0.5  # betas, for each frame's share of the evidence
+    stature_m: float = 0.001  # a stature that is known, likewise
     angle_rate: float = 12.0  # rad/s, joint speeds
     angle_acceleration: float = 60.0  # rad/s2
     angle_leap: float = 0.8  # rad from a frame to the next: what goes beyond is a swap of limbs or of Euler's branches, whatever the rate
@@ -35,6 +36,7 @@ class Weights:
     balance_robust: float = 10.0  # who is far more deviations beyond is held by something else
     fall: float = 1.0  # m/s2, what the centre of mass of somebody airborne accelerates beside gravity
     torque: float = 0.5  # m2/s2, what turns him, by his mass
+    clearance_m: float = 0.02  # how far a point of arms and legs is inside another part of the body, where there is a view
     contact_height_m: float = 0.006
     contact_slide_m: float = 0.004  # per frame
     below_floor_m: float = 0.01

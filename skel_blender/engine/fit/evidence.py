@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from ..body import BodyModel
+from ..body.anthropometry import stature
 from ..camera import toward
 from ..tracks import Track
 from .observations import Observations, View
@@ -40,6 +43,17 @@ def gather(track: Track, body: BodyModel, view: View, fps: float) -> Observation
         keypoints_2d=torch.cat([keypoints[..., :2], (confidence * trust)[..., None]], -1), keypoint_points=body.markers,
         landmarks_3d=landmarks @ turn.mT, landmark_weight=(0.2 * seen + 0.8 * confidence) * trust, landmark_points=body.markers,
     )  # fmt: skip
+
+
+def as_tall(seen: Observations, usual: BodyModel, body: BodyModel, metres: float) -> Observations:
+    """Evidence that was gathered for the usual body, of somebody with a body of his own who is known to be so tall.
+
+    A landmarker takes everybody for about an average adult: its metric landmarks are made larger by as much as he is than the mean body.
+    """
+    size = metres / float(stature(usual, torch.zeros_like(usual.J_shapedirs[:1, 0]))[0])
+    return replace(
+        seen, statures=(metres,), landmarks_3d=size * seen.landmarks_3d, keypoint_points=body.markers, landmark_points=body.markers
+    )
 
 
 def _resized(landmarks: torch.Tensor, body: BodyModel) -> torch.Tensor:

@@ -74,6 +74,21 @@ class NormalEquations:
             self.shared_gradient.index_add_(0, owner, (by_shared.mT @ residual[..., None])[..., 0])
         self.cost.index_add_(0, owner, cost)
 
+    def add_frames(self, columns: list[int], frames: torch.Tensor, residual: torch.Tensor, by_state: torch.Tensor,
+                   by_shared: torch.Tensor | None, cost: torch.Tensor) -> None:  # fmt: skip
+        """Add weighted rows that concern one frame each, any frames (f,), none twice: residual (f,R), by_state (f,R,C) by the state's
+        `columns`, by_shared (f,R,n); `cost` (f,) is what the rows cost."""
+        owner, transposed = self.owner[frames], by_state.mT
+        at = (frames[:, None], torch.tensor(columns, device=frames.device))
+        entries, places = _places(tuple(columns), 0, self.width, residual.device)
+        self.band.flatten(1)[frames[:, None], places] += (transposed @ by_state).flatten(1)[:, entries]
+        self.gradient[at] += (transposed @ residual[..., None])[..., 0]
+        if by_shared is not None:
+            self.cross[at] += transposed @ by_shared
+            self.shared.index_add_(0, owner, by_shared.mT @ by_shared)
+            self.shared_gradient.index_add_(0, owner, (by_shared.mT @ residual[..., None])[..., 0])
+        self.cost.index_add_(0, owner, cost)
+
     def add_gradient(self, start: int, by_state: torch.Tensor, by_shared: torch.Tensor | None, column: int) -> None:
         """Add to the gradient alone, of frames from `start` on: by_state (f,C) from state column `column` on, by_shared (f,m)."""
         count = len(by_state)

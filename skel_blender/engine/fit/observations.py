@@ -70,6 +70,7 @@ class Observations:
     pins: torch.Tensor | None = None  # (F,D,3) m, world: an animator's word that a point is there; NaN elsewhere
     pin_points: Points | None = None
     fixed: torch.Tensor | None = None  # (F,) bool: frames that stay as they start
+    statures: tuple[float | None, ...] = ()  # m from sole to crown, of each person; empty where nobody's is known
 
     @property
     def frames(self) -> int:
@@ -101,6 +102,8 @@ class Observations:
         return replace(self, **changed)
 
     def _check_shapes(self) -> None:
+        if self.statures and len(self.statures) != len(self.lengths):
+            raise ValueError(f"statures must be of {len(self.lengths)} people, not {len(self.statures)}")
         pairs = [("keypoints_2d", "keypoint_points", 3), ("landmarks_3d", "landmark_points", 3), ("targets", "target_points", 3),
                  ("pins", "pin_points", 3)]  # fmt: skip
         for values, points, width in pairs:

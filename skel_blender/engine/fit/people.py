@@ -8,101 +8,103 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 import torch
 
-from ...kinematics import pelvis_angles
 from ...take import CONTACT_NAMES
 from ..body import BodyModel
 from ..camera import R_CAM_LEVEL, CameraMotion, find_floor, level_world
 from ..regress.guess import Guess
 from ..tracks import Track
-from .confidence import reprojection_error
+from .alone import Alone, everybody, fit_alone, missed, moved
 from .config import Config, Weights
 from .contacts import HANDS, airborne, contacts, unseen
-from .evidence import LIMB_LANDMARKS, gather
+from .evidence import gather
+from .lens import SURE, refocused, told_focal, witness
 from .mass import centre_of_mass
 from .observations import Observations, View
-from .problem import depth_of, make_problem
+from .problem import depth_of
 from .sightings import places, posed, sightings
-from .skelify import PRIOR_TERMS, SIGHT_TERMS, Result, skelify
-from .start import first_state
+from .skelify import Result, skelify
 from .travel import Steps, path_size
 
-# A loose fit that finds the basin, the fit, and two with the floor.
-STAGES = (Config(Weights(keypoint_m=0.05, robust=10.0), 12), Config(iterations=15), Config(iterations=12), Config(iterations=8))
+# A loose fit that finds the basin, the fit, and two with the floor. On the way to their place limbs may go through each other.
+STAGES = (Config(Weights(keypoint_m=0.05, robust=10.0, clearance_m=inf), 12), Config(Weights(clearance_m=inf), 15),
+          Config(iterations=12), Config(iterations=8))  # fmt: skip
 _FLOOR_SLACK_M = (0.3, 0.0)  # the lowest point of a sole that is this near the floor counts as on it: depth is not yet settled at first
 _ON_FLOOR_M = 0.03
 _SOLES = len(CONTACT_NAMES)
 _ALONE = sum(stage.iterations for stage in STAGES[:2])
 STEPS = sum(stage.iterations for stage in STAGES)  # progress: steps per person at most
-# What a regressor's sigma is taken for: it saw the same landmarks that the fit sees, so its word counts less than it is sure of.
-GUESS_SPREAD = 1.4
-_EXPLAINED_M = 0.036  # a fit that misses its median limb by more than this, at the person's depth, is none
 
 
 @dataclass
 class Fit:
     """One fitted person: state (T,49) = (trans, poses) in the world, betas (10,), contacts (T,6), reprojection error (T,) px,
-    confidence (T,) 0..1."""
+    confidence (T,) 0..1; the body that was fitted."""
 
     state: np.ndarray
     betas: np.ndarray
     contacts: np.ndarray
     reprojection_error: np.ndarray
     confidence: np.ndarray
+    body: BodyModel
 
 
 def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, on_step: Callable[[int], None] = lambda done: None,
                stages: tuple[Config, ...] | None = None, guesses: list[Guess] | None = None,
-               motion: CameraMotion | None = None) -> tuple[list[Fit | None], View]:  # fmt: skip
+               motion: CameraMotion | None = None, statures: tuple[float | None, ...] = (),
+               on_lens: Callable[[float, float], None] | None = None) -> tuple[list[Fit | None], View]:  # fmt: skip
     """Fit every track by four stages (STAGES). Returns the fits and the camera in the world (model axes, floor at y = 0); where that moves
     (`motion`), in each of the motion's frames.
 
     A fit starts from the track's guess, if there are `guesses`; it then needs no loose fit to find the basin. Alone it is drawn to the
     relaxed stance all the same, as a camera's tilt is read from bodies that stand straight; on the floor it is drawn to the guess, as far
-    as the regressor is sure. How far a camera went that leaves its place is told by the feet of those who were fitted as if it had not, but
-    for its turns. A track that no body explains (a reflection, a statue, a tangle of two people) gets None. `on_step(done)`
-    hears of every step, of STEPS * len(tracks) at most.
+    as the regressor is sure. How tall people are may be known (`statures`, see `in_order`); distances and the floor follow. How far a
+    camera went that leaves its place is told by the feet of those who were fitted as if it had not, but for its turns. A track that no body
+    explains (a reflection, a statue, a tangle of two people) gets None. `on_step(done)` hears of every step, of STEPS * len(tracks) at
+    most. With `on_lens` the lens is a guess: where people before a camera that stands still tell another, that is taken, and `on_lens`
+    hears the logarithm of its focal length over the guess, and what that may be off.
     """
     like, stages = body.J_template, stages or STAGES
     view = View(torch.as_tensor(K).to(like), torch.as_tensor(R_CAM_LEVEL).to(like), like.new_zeros(3))
-    alone = []
-    for k, track in enumerate(tracks):
-        own = view if motion is None else _following(view, motion, track.frames)
-        seen, count = gather(track, body, own, fps), _counter(on_step, k * _ALONE)
-        if guesses is None:
-            told, state, betas = seen, first_state(body, seen), like.new_zeros(1, body.J_shapedirs.shape[-1])
-        else:
-            told, state, betas = told_by(body, seen, guesses[k])
-        for stage in stages[:2] if guesses is None else stages[1:2]:
-            found = skelify(body, seen, (state[:, 3:], betas, state[:, :3]), stage, count)
-            state, betas = found.state, found.betas
-        alone.append((told, state, betas))
-    believed = [_explains(body, *person) for person in alone]
+
+    def fit_one(k: int, metres: float | None) -> Alone:
+        own = view if motion is None else _following(view, motion, tracks[k].frames)
+        seen, count = gather(tracks[k], body, own, fps), _counter(on_step, k * _ALONE)
+        return fit_alone(body, seen, None if guesses is None else guesses[k], metres, stages[:2] if guesses is None else stages[1:2], count)
+
+    alone, believed = everybody(fit_one, len(tracks), statures)
     if not any(believed):
         return [None] * len(tracks), view
     path = up = None
+    if motion is None and on_lens is not None:
+        longer, spread = told_focal([witness(*alone[k], tracks[k].observed) for k, good in enumerate(believed) if good])
+        if spread < SURE:
+            on_lens(longer, spread)
+            alone = [_refocused(longer, *person) for person in alone]
+            view = alone[0][1].view
     if motion is not None:
-        size = _path_size(body, alone, believed, tracks, motion, fps)
+        size = _path_size(alone, believed, tracks, motion, fps)
         alone = [_seen_by(_following(view, motion, track.frames, size), *person) for person, track in zip(alone, tracks)]
         view = _following(view, motion, motion.first + np.arange(len(motion.zoom)), size)
         path, up = view.eye.cpu().numpy(), None if motion.ground is None else _in_model(motion.ground)[:3]
-    floor = find_floor([sightings(body, *alone[k], tracks[k].observed) for k, good in enumerate(believed) if good], path, up)
-    first = alone[believed.index(True)][1]
+    floor = find_floor([sightings(*alone[k], tracks[k].observed) for k, good in enumerate(believed) if good], path, up)
+    first = alone[believed.index(True)][2]
     R, t = (torch.as_tensor(part).to(like) for part in level_world(floor, first[0, :3].cpu().numpy()))
     view = _over_floor(view, R, t)
     fits: list[Fit | None] = []
-    for k, (seen, state, betas) in enumerate(alone):
+    for k, (own, seen, state, betas) in enumerate(alone):
         if not believed[k]:
             fits.append(None)
             continue
         count = _counter(on_step, len(tracks) * _ALONE + k * (STEPS - _ALONE))
-        moved = _moved(body, state, betas, R, t, floor.nearer(sum(believed[:k])), seen.view.eye)
+        there = moved(own, state, betas, R, t, floor.nearer(sum(believed[:k])), seen.view.eye)
         turns = None if seen.prior_turns is None else R @ seen.prior_turns
         seen = replace(seen, view=_over_floor(seen.view, R, t), prior_turns=turns)
-        fits.append(_on_floor(body, seen, moved, betas, stages[2:], count))
+        fits.append(_on_floor(own, seen, there, betas, stages[2:], count))
     on_step(STEPS * len(tracks))
     return fits, view
 
@@ -113,11 +115,11 @@ def _following(view: View, motion: CameraMotion, frames: np.ndarray, size: float
     return View(K, turns @ view.R, -size * (turns @ places[..., None])[..., 0])
 
 
-def _path_size(body: BodyModel, alone: list[tuple[Observations, torch.Tensor, torch.Tensor]], believed: list[bool], tracks: list[Track],
+def _path_size(alone: list[Alone], believed: list[bool], tracks: list[Track],
                motion: CameraMotion, fps: float) -> float:  # fmt: skip
     """Metres to the unit of the camera's path, of people fitted as if it stayed in its place."""
     people = []
-    for (seen, state, betas), good, track in zip(alone, believed, tracks):
+    for (body, seen, state, betas), good, track in zip(alone, believed, tracks):
         if good:
             sure = ~unseen(seen, _SOLES) & track.observed[:, None]
             people.append(Steps(places(body, state, betas, body.soles), sure, motion.placed(track.frames) @ R_CAM_LEVEL))
@@ -129,43 +131,20 @@ def _in_model(ground: np.ndarray) -> np.ndarray:
     return np.append(ground[:3] @ R_CAM_LEVEL, ground[3])
 
 
-def _seen_by(view: View, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> tuple[Observations, torch.Tensor, torch.Tensor]:
+def _seen_by(view: View, body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> Alone:
     """Somebody beside a camera in another place as he was beside the one that he was fitted to."""
-    return replace(seen, view=view), torch.cat([state[:, :3] + (view.eye - seen.view.eye), state[:, 3:]], 1), betas
+    return body, replace(seen, view=view), torch.cat([state[:, :3] + (view.eye - seen.view.eye), state[:, 3:]], 1), betas
+
+
+def _refocused(longer: float, body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> Alone:
+    """Somebody through a lens e^longer times as long, who looks the same."""
+    seen, turns, farther = refocused(longer, seen, posed(body, state, betas)[1].positions[:, 0])
+    return body, seen, moved(body, state, betas, turns, state.new_zeros(3), farther), betas
 
 
 def _over_floor(view: View, R: torch.Tensor, t: torch.Tensor) -> View:
     """The camera after the world turned by R and shifted by t."""
     return View(view.K, view.R @ R.T, view.t - view.R @ R.T @ t)
-
-
-def told_by(body: BodyModel, seen: Observations, guess: Guess) -> tuple[Observations, torch.Tensor, torch.Tensor]:
-    """A guess as what a fit is drawn to, and as the state (T,49) and betas (1,10) that it starts from.
-
-    The pelvis is drawn as a whole: its angles are the world's, of which no regressor knows.
-    """
-    like = seen.keypoints_2d
-    poses, trans, betas, sigma = (torch.as_tensor(part).to(like) for part in (guess.poses, guess.trans, guess.betas, guess.sigma))
-    sigma = sigma * GUESS_SPREAD
-    of_pelvis, sigma[:, :3] = sigma[:, 0].clone(), torch.inf
-    state = torch.cat([trans, poses], 1)
-    if seen.view.R.dim() > 2:  # a guess knows nothing of the frames before
-        level = torch.as_tensor(R_CAM_LEVEL).to(like)
-        state = _moved(body, state, betas[None], seen.view.R.mT @ level, like.new_zeros(3))
-    turns = posed(body, state, betas[None])[1].rotations[:, 0]
-    return replace(seen, prior_poses=poses, prior_sigma=sigma, prior_turns=turns, prior_turns_sigma=of_pelvis), state, betas[None]
-
-
-def _explains(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> bool:
-    """Is the median limb where it was seen, to within a few centimetres?"""
-    metres = depth_of(seen.view, state) / seen.view.focal
-    return bool(np.nanmedian((missed(body, seen, state, betas) * metres).cpu().numpy()) < _EXPLAINED_M)
-
-
-def missed(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> torch.Tensor:
-    """(T,) px by which the median limb of one person is missed; NaN where none was seen."""
-    problem = make_problem(body, seen, Config(), state, SIGHT_TERMS, PRIOR_TERMS)
-    return reprojection_error(problem, state, betas, LIMB_LANDMARKS)
 
 
 def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor, stages: tuple[Config, ...],
@@ -189,7 +168,7 @@ def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
     sunk = np.repeat(heights.reshape(-1, 2, 3).min(axis=2) < -_ON_FLOOR_M, 3, axis=1)
     touching &= (np.abs(heights) < _ON_FLOOR_M) & ~sunk
     error = missed(body, seen, state, betas)
-    return Fit(*(part.cpu().numpy() for part in (state, betas[0])), touching, error.cpu().numpy(), found.confidence.cpu().numpy())
+    return Fit(*(part.cpu().numpy() for part in (state, betas[0])), touching, error.cpu().numpy(), found.confidence.cpu().numpy(), body)
 
 
 def _counter(on_step: Callable[[int], None], start: int) -> Callable[[], None]:
@@ -201,15 +180,3 @@ def _counter(on_step: Callable[[int], None], start: int) -> Callable[[], None]:
         on_step(done)
 
     return count
-
-
-def _moved(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, R: torch.Tensor, t: torch.Tensor, nearer: float = 1.0,
-           eye: torch.Tensor | float = 0.0) -> torch.Tensor:  # fmt: skip
-    """The same motion, its distance from the camera in `eye`, (3,) or (T,3), times `nearer`, after the world turned by R, (3,3) or (T,3,3),
-    and shifted by t (3,)."""
-    shape, chains = posed(body, state, betas)
-    frame, pelvis = shape.frames[0, 0], chains.positions[:, 0]
-    moved = state.clone()
-    moved[:, :3] = (R @ (eye + nearer * (pelvis - eye))[..., None])[..., 0] + t - (pelvis - state[:, :3])
-    moved[:, 3:6] = torch.as_tensor(pelvis_angles((frame.T @ R @ chains.rotations[:, 0] @ frame).cpu().numpy())).to(moved)
-    return moved

@@ -7,6 +7,7 @@ from math import inf
 
 import torch
 
+from ..body.anthropometry import stature
 from ..body.points import TRANS
 from ..body.stance import prior_spread, relaxed_pose
 from .config import Weights
@@ -56,6 +57,20 @@ def usual_shape(system: NormalEquations, problem: Problem, state: torch.Tensor, 
     torch.diagonal(system.shared, dim1=-2, dim2=-1).add_(stiffness)
     system.shared_gradient += stiffness * shared
     system.cost += (stiffness * shared**2).sum(-1)
+
+
+def known_stature(system: NormalEquations, problem: Problem, state: torch.Tensor, shared: torch.Tensor) -> None:
+    """Shapes as tall as somebody said; like the usual shape's, its weight grows with the track."""
+    seen, count = problem.observations, problem.body.J_shapedirs.shape[-1]
+    if not any(seen.statures):
+        return
+    wanted = torch.tensor([metres or 0.0 for metres in seen.statures]).to(state)
+    weight = torch.tensor(seen.lengths).to(state).sqrt() / problem.config.weights.stature_m * (wanted > 0)
+    tall, slope = stature(problem.body, shared[:, :count])
+    residual, row = weight * (tall - wanted), weight[:, None] * slope
+    system.shared[:, :count, :count] += row[:, :, None] * row[:, None]
+    system.shared_gradient[:, :count] += residual[:, None] * row
+    system.cost += residual**2
 
 
 def smoothness(system: NormalEquations, problem: Problem, state: torch.Tensor, shared: torch.Tensor) -> None:

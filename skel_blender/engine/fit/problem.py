@@ -14,6 +14,7 @@ from ..body import BodyModel
 from ..body.chain import Posed, point_jacobians, point_shape_jacobians, pose_chain, pose_points
 from ..body.points import TRANS, Points, limbs_of
 from ..body.shape import Shape
+from .capsules import Capsules, capsules
 from .config import Config
 from .mass import centre_of_mass, point_masses
 from .normal import NormalEquations, S
@@ -51,7 +52,7 @@ class Chunk:
         """Its own frames among all."""
         return slice(self.start, self.start + self.count)
 
-    def part(self, frames: slice) -> Posed:
+    def part(self, frames: slice | torch.Tensor) -> Posed:
         """The chains of some of its frames."""
         kept = {f.name: getattr(self.posed, f.name) for f in fields(Posed)}
         return Posed(**{name: None if value is None else value[frames] for name, value in kept.items()})
@@ -146,6 +147,11 @@ class Problem:
     def mass_centre(self) -> Limb:
         """The centre of mass, by all columns."""
         return Limb(centre_of_mass(self.body), [0], list(range(S)))
+
+    @cached_property
+    def capsules(self) -> Capsules:
+        """Which points may not come into which parts of the body."""
+        return capsules(self.body)
 
     def limbs(self, points: Points) -> list[Limb]:
         """Points by limb; worked out once."""

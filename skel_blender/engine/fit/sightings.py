@@ -38,7 +38,7 @@ def sightings(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
     lowest = np.minimum(heights.min(axis=1), (others @ up).min(axis=1) + _SKIN_M)  # who stands on the hands rests on no sole
     resting = contacts(seen, depth_of(seen.view, state).cpu().numpy(), heights - lowest[:, None])
     eyes = np.broadcast_to(seen.view.eye.cpu().numpy().reshape(-1, 1, 3), soles.shape)
-    return Sightings(soles[resting], bodies, trunks, eyes[resting])
+    return Sightings(soles[resting], bodies, trunks, eyes[resting], any(seen.statures))
 
 
 def places(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, points: Points) -> np.ndarray:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import torch
 
 from ..body import BodyModel
-from . import balance, flight, floor, inertia, priors, sight
+from ..body.anthropometry import REACH
+from . import balance, clearance, flight, floor, inertia, priors, sight
 from .confidence import confidence
 from .config import Config
 from .observations import Observations, View
@@ -24,8 +25,8 @@ from .start import first_state, guesses
 BETA = 2.5  # standard deviations, the widest shape: a wrong distance must not make giants and dwarfs
 SIGHT_TERMS = (sight.keypoints, sight.landmarks, sight.targets, sight.pins, floor.contacts,
                inertia.extremities, inertia.turning, inertia.facing,
-               flight.flight, balance.balance)  # fmt: skip
-PRIOR_TERMS = (priors.stance, priors.limits, priors.usual_shape, priors.smoothness)
+               flight.flight, balance.balance, clearance.clearance)  # fmt: skip
+PRIOR_TERMS = (priors.stance, priors.limits, priors.usual_shape, priors.known_stature, priors.smoothness)
 
 
 @dataclass
@@ -72,7 +73,8 @@ def _first(body: BodyModel, seen: Observations, config: Config) -> tuple[torch.T
         states = [first_state(body, seen)]
     else:
         states = guesses(body, seen)
-        alone, trial = replace(seen, lengths=(1,) * seen.frames, contacts=None), replace(config, fit_shape=False, estimate_focal=False)
+        alone = replace(seen, lengths=(1,) * seen.frames, statures=(), contacts=None)
+        trial = replace(config, fit_shape=False, estimate_focal=False)
         zeros = torch.zeros(seen.frames, betas.shape[1]).to(betas)
         tried = [skelify(body, alone, (state[:, 3:], zeros, state[:, :3]), trial) for state in states]
         best = torch.stack([one.cost for one in tried]).argmin(0)
@@ -89,7 +91,8 @@ def bounds(problem: Problem, state: torch.Tensor, shared: torch.Tensor) -> Bound
     frozen = torch.zeros_like(state, dtype=torch.bool)
     if problem.observations.fixed is not None:
         frozen |= problem.observations.fixed[:, None]
-    largest = torch.full_like(shared[0], BETA)
+    known = torch.tensor([bool(metres) for metres in problem.observations.statures] or [False] * len(shared), device=state.device)
+    largest = torch.where(known[:, None], REACH, BETA).to(shared).expand_as(shared)
     shared_frozen = torch.full_like(shared, not problem.config.fit_shape, dtype=torch.bool)
     if problem.config.estimate_focal:
         shared_frozen[:, -1] = False
