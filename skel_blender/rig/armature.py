@@ -11,7 +11,7 @@ from mathutils import Vector
 
 from ..anatomy import DOFS_OF_JOINT, Dof
 from ..take import RestBody
-from . import controls, layout, limbs
+from . import colours, controls, layout, limbs
 
 COLLECTIONS = {
     "Root": (layout.ROOT,),
@@ -19,10 +19,6 @@ COLLECTIONS = {
     controls.COLLECTION: controls.names()[controls.COLLECTION],
     "Helpers": (*layout.HELPERS, *controls.names()["Solved"]),
 }
-_COLOURS = {"right": (1.00, 0.32, 0.28), "left": (0.30, 0.62, 1.00), "middle": (1.00, 0.82, 0.20)}
-_ROOT_COLOUR, _CONTROL_COLOUR = (0.95, 0.95, 0.95), (0.35, 0.95, 0.40)
-"""Lighter than Blender's own palettes, whose red and blue are lost on dark footage and in a dark theme."""
-_SELECTED, _ACTIVE = 0.55, 0.8  # how much nearer to white
 
 
 def build(context: bpy.types.Context, name: str, body: RestBody, collection: bpy.types.Collection) -> bpy.types.Object:
@@ -74,21 +70,11 @@ def _dress(data: bpy.types.Armature) -> None:
         for name in names:
             bones.assign(data.bones[name])
         bones.is_visible = title not in ("Helpers", controls.COLLECTION)
-    for side, names in layout.names_of_side().items():
-        for name in names:
-            _colour(data.bones[name], _COLOURS[side])
-    for name in controls.names()[controls.COLLECTION]:
-        _colour(data.bones[name], _CONTROL_COLOUR)
-    _colour(data.bones[layout.ROOT], _ROOT_COLOUR)
+    for bone in data.bones:
+        colour = colours.of(bone.name)
+        if colour is not None:
+            colours.give(bone.color, colour)
     data.display_type = "OCTAHEDRAL"
-
-
-def _colour(bone: bpy.types.Bone, colour: tuple[float, float, float]) -> None:
-    bone.color.palette = "CUSTOM"
-    custom = bone.color.custom
-    custom.normal = colour
-    for name, light in (("select", _SELECTED), ("active", _ACTIVE)):
-        setattr(custom, name, [part + light * (1.0 - part) for part in colour])
 
 
 @contextmanager

@@ -44,25 +44,28 @@ def build_take(
     correct: bool = False,
     hide: bool = False,
     embed: bool = True,
+    start: int = record.FIRST_FRAME,
 ) -> bpy.types.Collection:
     """Build a valid Take in the context's scene and return its new collection.
 
     Other contents of the scene stay as they are; only its clock, frame range, picture size and active camera become the Take's.
     All hangs on an empty, so that the whole take can be moved.
     Building again makes a second version, named apart by Blender's suffix. `clip_path` is the footage (None: the Take's source, if
-    it still lies there); the rest are `Options`, and whether the .blend file shall hold the Take itself. Raises SkelError if the footage
-    can't be shown, before anything is built.
+    it still lies there); `start` is the scene frame for the footage's first; the rest are `Options`, and whether the .blend file shall
+    hold the Take itself. Raises SkelError if the footage can't be shown, before anything is built.
     """
-    footage = camera.load_footage(take, clip_path)
+    footage = camera.load_footage(take, clip_path, start)
     name = collection_name or Path(take.source).stem or "take"
     collection = bpy.data.collections.new(name)
+    collection[record.START] = start
+    keep_span(collection, take)
     context.scene.collection.children.link(collection)
     place = bpy.data.objects.new(f"{name}_place", None)
     place.empty_display_type, place.empty_display_size, place[record.PLACE] = "PLAIN_AXES", 0.5, True
     collection.objects.link(place)
-    eye = camera.build(f"{name}_camera", take, collection)
+    eye = camera.build(f"{name}_camera", take, collection, start)
     eye.parent = place
-    camera.set_scene(context.scene, take, eye)
+    camera.set_scene(context.scene, take, eye, start)
     if footage is not None:
         camera.show_footage(eye, footage)
     for index, person in enumerate(take.people):
@@ -108,7 +111,7 @@ def build_person(
     shapes.build(rig, person.body)
     if options.correct:
         correctives.build(surface, rig, person.body)
-    presence.keep(rig, keyframes.scene_frames(person.frames))
+    presence.keep(rig, keyframes.scene_frames(person.frames, record.start(rig)))
     if options.hide:
         presence.apply(rig, True)
     key_raw(rig, person, options.horizontal)
@@ -119,8 +122,13 @@ def key_raw(rig: bpy.types.Object, person: Person, horizontal: bool) -> bpy.type
     """A new action with the person's motion as the engine found it."""
     action = keyframes.key_person(rig, person, horizontal=horizontal)
     record.mark(action, rig, record.RAW)
-    record.keep_contacts(action, int(keyframes.scene_frames(person.frames)[0]), person.contacts)
+    record.keep_contacts(action, int(person.frames[0]) + record.start(rig), person.contacts)
     return action
+
+
+def keep_span(collection: bpy.types.Collection, take: Take) -> None:
+    """Write down which frames of the source the Take has."""
+    collection[record.SPAN] = [int(take.frames[0]), len(take.frames)]
 
 
 def place_of(collection: bpy.types.Collection) -> bpy.types.Object | None:

@@ -22,16 +22,16 @@ _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # Blender's cameras have y up and look 
 _GREATEST_FPS = 32767
 
 
-def build(name: str, take: Take, collection: bpy.types.Collection) -> bpy.types.Object:
+def build(name: str, take: Take, collection: bpy.types.Collection, start: int = record.FIRST_FRAME) -> bpy.types.Object:
     """A new camera object: still where the Take's is, keyed on every frame where it moves or zooms."""
     camera = bpy.data.objects.new(name, bpy.data.cameras.new(name))
     collection.objects.link(camera)
-    aim(camera, take)
+    aim(camera, take, start)
     return camera
 
 
-def aim(camera: bpy.types.Object, take: Take) -> None:
-    """Give a camera object the Take's lens and place."""
+def aim(camera: bpy.types.Object, take: Take, start: int = record.FIRST_FRAME) -> None:
+    """Give a camera object the Take's lens and place; the scene frame `start` shows the footage's first."""
     data = camera.data
     width, height = take.image_size
     K = take.camera.K
@@ -44,7 +44,7 @@ def aim(camera: bpy.types.Object, take: Take) -> None:
     data.clip_start, data.clip_end = 0.05, 1000.0
     camera.animation_data_clear()
     camera[record.FOLLOWS] = False
-    frames = keyframes.scene_frames(take.frames)
+    frames = keyframes.scene_frames(take.frames, start)
     key_path(camera, frames, camera_to_world(take.camera))
     if take.camera.zoom is not None:
         keyframes.write(compat.new_action(data, camera.name), keyframes.Curve("lens", 0, "Lens", frames, lens * take.camera.zoom))
@@ -70,11 +70,11 @@ def key_path(camera: bpy.types.Object, frames: np.ndarray, matrices: np.ndarray)
             keyframes.write(holder, keyframes.Curve(path, index, "Object Transforms", frames, column))
 
 
-def set_scene(scene: bpy.types.Scene, take: Take, camera: bpy.types.Object) -> None:
+def set_scene(scene: bpy.types.Scene, take: Take, camera: bpy.types.Object, start: int) -> None:
     """Give the scene the Take's clock, range, picture size and camera."""
     render = scene.render
     render.fps, render.fps_base = frame_rate(take.fps)
-    frames = keyframes.scene_frames(take.frames)
+    frames = keyframes.scene_frames(take.frames, start)
     scene.frame_start, scene.frame_end = int(frames[0]), int(frames[-1])
     scene.frame_set(scene.frame_start)
     render.resolution_x, render.resolution_y = take.image_size
@@ -91,14 +91,15 @@ def frame_rate(fps: Fraction) -> tuple[int, float]:
     return whole, float(whole / fps)
 
 
-def load_footage(take: Take, clip_path: Path | str | None) -> bpy.types.MovieClip | None:
-    """The footage as a movie clip that shows source frame 0 at scene frame 1; one that is already open in that way, or a new one.
+def load_footage(take: Take, clip_path: Path | str | None, start: int = record.FIRST_FRAME) -> bpy.types.MovieClip | None:
+    """The footage as a movie clip that shows source frame 0 at the scene frame `start`; one that is already open in that way, or a new one.
 
-    `clip_path` is a video, an image or a folder of frames; None means the Take's source, and no footage if it can't be shown.
+    `clip_path` is a video, an image or a folder of frames; None means the Take's source, and no footage if it can't be shown. Images are
+    shown by the numbers in their names; where that is another order than the engine's, it has warned of it (engine/images.py).
     Raises SkelError if a given one can't.
     """
     path = _footage_file(take, Path(clip_path or take.source))
-    clip = _opened(path) if path.is_file() else None
+    clip = _opened(path, start) if path.is_file() else None
     if clip is None and clip_path is not None:
         raise SkelError("no_footage", f"Blender can't show {clip_path}.", "Give the clip that was reconstructed.")
     return clip
@@ -109,16 +110,16 @@ def _footage_file(take: Take, path: Path) -> Path:
     return path.resolve() / Path(take.source).name if path.is_dir() else path.resolve()
 
 
-def _opened(path: Path) -> bpy.types.MovieClip | None:
+def _opened(path: Path, start: int) -> bpy.types.MovieClip | None:
     for clip in bpy.data.movieclips:
-        if Path(bpy.path.abspath(clip.filepath)).resolve() == path and clip.frame_start + clip.frame_offset == keyframes.FIRST_FRAME:
+        if Path(bpy.path.abspath(clip.filepath)).resolve() == path and clip.frame_start + clip.frame_offset == start:
             return clip
     try:
         clip = bpy.data.movieclips.load(str(path))
     except RuntimeError:
         return None
     if clip.frame_duration > 0:
-        clip.frame_start = keyframes.FIRST_FRAME
+        clip.frame_start = start
         return clip
     bpy.data.movieclips.remove(clip)
     return None

@@ -28,15 +28,16 @@ def check_assignable(owner: bpy.types.ID) -> None:
         raise SkelError("tweaking", f"A strip of {owner.name} is in tweak mode.", "Leave tweak mode in the NLA editor.")
 
 
-def new_action(owner: bpy.types.ID, name: str) -> bpy.types.Action | bpy.types.ActionChannelbag:
-    """Give `owner` a new action; returns what holds its `fcurves` and `groups` (the action itself before slots came in 4.4)."""
+def new_action(owner: bpy.types.ID, name: str, slot_name: str = "") -> bpy.types.Action | bpy.types.ActionChannelbag:
+    """Give `owner` a new action, with a slot of that name (else the owner's); returns what holds its `fcurves` and `groups` (the
+    action itself before slots came in 4.4)."""
     check_assignable(owner)
     data = owner.animation_data or owner.animation_data_create()
     action = bpy.data.actions.new(name)
     data.action = action
     if not hasattr(action, "slots"):
         return action
-    slot = action.slots.new(id_type=owner.id_type, name=owner.name)
+    slot = action.slots.new(id_type=owner.id_type, name=slot_name or owner.name)
     data.action_slot = slot
     return action.layers.new("Layer").strips.new(type="KEYFRAME").channelbag(slot, ensure=True)
 
@@ -65,6 +66,14 @@ def holder(owner: bpy.types.Object) -> bpy.types.Action | bpy.types.ActionChanne
         return data.action
     bags = (strip.channelbag(data.action_slot) for layer in data.action.layers for strip in layer.strips if data.action_slot)
     return next((bag for bag in bags if bag is not None), None)
+
+
+def curves(action: bpy.types.Action) -> list[bpy.types.FCurve]:
+    """All F-curves of an action, of all its slots."""
+    if not hasattr(action, "slots"):
+        return list(action.fcurves)
+    bags = (bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags)
+    return [curve for bag in bags for curve in bag.fcurves]
 
 
 def use_action(owner: bpy.types.Object, action: bpy.types.Action) -> None:

@@ -34,7 +34,7 @@ class Corrections:
 
 def find(rig: bpy.types.Object, person: Person) -> Corrections:
     """The frames in which the rig's action is not the Take's motion. Raises SkelError if there are none, or too many."""
-    poses, trans = motion.read(rig, keyframes.scene_frames(person.frames))
+    poses, trans = motion.read(rig, keyframes.scene_frames(person.frames, record.start(rig)))
     turned = np.abs(kinematics.joint_rotations(poses) - kinematics.joint_rotations(person.poses)).max(axis=(1, 2, 3)) > _TURNED
     chosen = turned | (np.linalg.norm(trans - person.trans, axis=1) > _MOVED_M)
     if not chosen.any():
@@ -47,7 +47,7 @@ def find(rig: bpy.types.Object, person: Person) -> Corrections:
 
 def bring(rig: bpy.types.Object, person: Person) -> bpy.types.Action:
     """Give the rig a new action with the person's motion; the present one stays as it is."""
-    frames = keyframes.scene_frames(person.frames)
+    frames = keyframes.scene_frames(person.frames, record.start(rig))
     action = motion.derive(rig, KIND, keyframes.every_frame(record.of(rig).tracks, frames, tracks.sources(person.poses, person.trans)))
     record.keep_contacts(action, int(frames[0]), person.contacts)
     return action

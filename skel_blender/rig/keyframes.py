@@ -10,9 +10,9 @@ import bpy
 import numpy as np
 
 from ..take import Person
-from . import bezier, compat, continuity, layout, tracks
+from . import bezier, colours, compat, continuity, layout, record, tracks
 
-FIRST_FRAME = 1  # scene frame that shows frame 0 of the source
+SLOT = "SKEL"  # the slot's name in actions of rigs: Blender finds it by itself when another person is given the action
 
 
 @dataclass(frozen=True)
@@ -27,21 +27,21 @@ class Curve:
     handles: tuple[np.ndarray, np.ndarray] | None = None
 
 
-def scene_frames(frames: np.ndarray) -> np.ndarray:
-    """Scene frames that show the source's frames."""
-    return np.asarray(frames) + FIRST_FRAME
+def scene_frames(frames: np.ndarray, start: int = record.FIRST_FRAME) -> np.ndarray:
+    """Scene frames that show the source's frames, where `start` shows frame 0."""
+    return np.asarray(frames) + start
 
 
-def key_person(
-    armature: bpy.types.Object, person: Person, interpolation: str = "LINEAR", horizontal: bool = True
-) -> bpy.types.Action:
+def key_person(armature: bpy.types.Object, person: Person, interpolation: str = "LINEAR", horizontal: bool = True) -> bpy.types.Action:
     """Give the armature a new action with a key on every frame of every DoF; `interpolation` is LINEAR or BEZIER."""
-    holder = compat.new_action(armature, armature.name)
+    frames = scene_frames(person.frames, record.start(armature))
+    holder = compat.new_action(armature, armature.name, SLOT)
     values = tracks.sources(continuity.continuous(person.poses, person.body.limits), person.trans)
     pelvis = next(bone.basis for bone in layout.rest_bones(person.body) if bone.name == "pelvis")
     table = tracks.tracks(layout.ground(person.body), pelvis, horizontal)
-    for curve in every_frame(table, scene_frames(person.frames), values):
+    for curve in every_frame(table, frames, values):
         write(holder, curve, interpolation)
+    colours.give_groups(holder)
     return armature.animation_data.action
 
 
@@ -65,6 +65,7 @@ def write(holder: bpy.types.Action | bpy.types.ActionChannelbag, curve: Curve, i
     made = holder.fcurves.find(curve.path, index=curve.index) or holder.fcurves.new(curve.path, index=curve.index)
     if made.group is None:
         made.group = holder.groups.get(curve.group) or holder.groups.new(curve.group)
+    made.color_mode = "AUTO_YRGB" if curve.path.endswith("quaternion") else "AUTO_RGB"
     count, points = len(curve.frames), made.keyframe_points
     points.clear()
     points.add(count)
@@ -74,6 +75,8 @@ def write(holder: bpy.types.Action | bpy.types.ActionChannelbag, curve: Curve, i
         _fill(points, f"handle_{side}_type", "AUTO_CLAMPED" if handles is None else "FREE")
         if handles is not None:
             points.foreach_set(f"handle_{side}", _pairs(curve.frames + handles[:, 0], curve.values + handles[:, 1]))
+    for part in ("control_point", "left_handle", "right_handle"):  # new keys are selected, and the next press would move or delete all
+        points.foreach_set(f"select_{part}", np.zeros(count, dtype=bool))
     made.update()
     return made
 

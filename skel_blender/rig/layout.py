@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from .. import kinematics
-from ..anatomy import BONE_AXES, DOFS, DOFS_OF_JOINT, JOINT_INDEX, JOINT_NAMES, PARENTS, J
+from ..anatomy import BONE_AXES, DOFS, DOFS_OF_JOINT, JOINT_NAMES, PARENTS, J
 from ..take import RestBody
 
 ROOT = "root"
@@ -151,10 +151,3 @@ def _length(joint: int, body: RestBody, aim: np.ndarray, y: np.ndarray) -> float
         points = body.skin_verts[body.owners() == joint]
     reach = (points - body.joints[joint]) @ body.frames[joint] @ y
     return max(_SHORTEST, float(reach.max(initial=0.0)))
-
-
-def names_of_side() -> dict[str, tuple[str, ...]]:
-    """The joints' names by side: 'right', 'left', 'middle'."""
-    ends = {"right": "_r", "left": "_l"}
-    sides = {side: tuple(name for name in JOINT_INDEX if name.endswith(end)) for side, end in ends.items()}
-    return {**sides, "middle": tuple(name for name in JOINT_INDEX if not name.endswith(("_r", "_l")))}

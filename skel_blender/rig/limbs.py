@@ -23,6 +23,8 @@ TITLES = {
 LIMBS = {limb: tuple(dof.index for dof in DOFS if JOINT_NAMES[dof.joint] in names) for limb, names in PARTS.items()}
 """Limb -> its DoFs."""
 LIMB_OF_BONE = {name: limb for limb, names in PARTS.items() for name in names}
+_SHORT = {"Abduction": "Abd.", "Elevation": "Elev.", "Rotation": "Rot.", "Extension": "Ext."}
+_WIDEST = 15  # letters
 _WORDS = {"mtp": "Toes", "pro": "Pronation", "rot": "Rotation"}
 
 
@@ -30,6 +32,12 @@ def label(dof: int) -> str:
     """A DoF's name for people, such as 'Hip Flexion'; the limb tells the side."""
     words = [word for word in DOFS[dof].name.split("_") if word not in ("r", "l", "sup", "angle")]
     return " ".join(_WORDS.get(word, word.capitalize()) for word in words)
+
+
+def short_label(dof: int) -> str:
+    """The same, for a slider in a sidebar as wide as Blender makes it."""
+    words = label(dof).split(" ")
+    return f"{words[0]} {_SHORT.get(words[-1], words[-1])}" if len(" ".join(words)) > _WIDEST else label(dof)
 
 
 def channels(names: set[str]) -> np.ndarray:

@@ -10,20 +10,25 @@ import bpy
 import numpy as np
 
 from ..anatomy import DOFS_OF_JOINT, JOINT_NAMES
-from . import compat, controls, evaluation, keyframes, layout, motion, record
+from . import colours, compat, controls, evaluation, keyframes, layout, motion, record
 
 
-def to_control(scene: bpy.types.Scene, armature: bpy.types.Object, limbs: Sequence[controls.Limb], frames: np.ndarray) -> None:
-    """Put the limbs' controls where the limbs are on each of the scene frames, key them and switch IK on there."""
-    places = _sample(scene, armature, frames, lambda posed: [_followed(posed, armature, limb) for limb in limbs])
+def to_control(
+    scene: bpy.types.Scene, armature: bpy.types.Object, limbs: Sequence[controls.Limb], frames: np.ndarray,
+    change: Callable[[np.ndarray], np.ndarray] = lambda values: values,
+) -> None:  # fmt: skip
+    """Put the limbs' controls where the limbs are on each of the scene frames, key them and switch IK on there. `change` makes of these
+    locations and quaternions (T,7) what is keyed."""
+    places = sample(scene, armature, frames, lambda posed: [followed(posed, armature, limb) for limb in limbs])
     holder = _editable(armature)
     for limb, keys in zip(limbs, zip(*places)):
         path = f'pose.bones["{limb.control}"].'
-        values = _continuous(np.array(keys))
+        values = change(_continuous(np.array(keys)))
         for index in range(7):
             curve, place = ("location", index) if index < 3 else ("rotation_quaternion", index - 3)
             keyframes.merge(holder, keyframes.Curve(path + curve, place, limb.control, frames, values[:, index]))
         _switch(holder, armature, limb, frames, 1.0)
+    colours.give_groups(holder)
     shown = armature.data.collections_all.get(controls.COLLECTION)
     if shown is not None:
         shown.is_visible = True
@@ -34,7 +39,7 @@ def to_channels(scene: bpy.types.Scene, armature: bpy.types.Object, limbs: Seque
     motion.check_modes(armature)
     joints = [joint for limb in limbs for joint in limb.joints]
     before = {joint: None for joint in joints}
-    seen = _sample(scene, armature, frames, lambda posed: [_angles(posed, joint, before) for joint in joints])
+    seen = sample(scene, armature, frames, lambda posed: [_angles(posed, joint, before) for joint in joints])
     holder = _editable(armature)
     box = record.limits(armature)
     for joint, angles in zip(joints, zip(*seen)):
@@ -50,9 +55,7 @@ def to_channels(scene: bpy.types.Scene, armature: bpy.types.Object, limbs: Seque
         _switch(holder, armature, limb, frames, 0.0)
 
 
-def _sample(
-    scene: bpy.types.Scene, armature: bpy.types.Object, frames: np.ndarray, look: Callable[[bpy.types.Object], list]
-) -> list[list]:
+def sample(scene: bpy.types.Scene, armature: bpy.types.Object, frames: np.ndarray, look: Callable[[bpy.types.Object], list]) -> list[list]:
     """What `look` says of the evaluated armature on each frame: on the current one alone as it is seen, keyed or not."""
     motion.action_of(armature)
     compat.check_assignable(armature)
@@ -62,7 +65,7 @@ def _sample(
         return [look(posed) for posed in shown]
 
 
-def _followed(posed: bpy.types.Object, armature: bpy.types.Object, limb: controls.Limb) -> np.ndarray:
+def followed(posed: bpy.types.Object, armature: bpy.types.Object, limb: controls.Limb) -> np.ndarray:
     """(7,) location and quaternion of the control when it moves rigidly with the limb's last bone."""
     bones, tip = armature.data.bones, JOINT_NAMES[limb.tip]
     rigid = posed.pose.bones[tip].matrix @ bones[tip].matrix_local.inverted()

@@ -19,19 +19,35 @@ _SAME = 1e-4  # rad; a value as it is keyed, but for rounding
 
 
 def action_of(armature: bpy.types.Object) -> bpy.types.Action:
-    """The action that animates the rig. Raises SkelError if there is none."""
+    """The action that alone animates the rig. Raises SkelError if there is none."""
     record.of(armature)
     data = armature.animation_data
     if data is None or data.action is None:
-        strips = data is not None and _strips(data)
-        raise SkelError("no_action", f"The motion of {armature.name} lies in the NLA." if strips else f"{armature.name} has no action.",
-                        "Choose a version under Motion, or an action in the Dope Sheet.")  # fmt: skip
+        if strips_of(data):
+            raise SkelError(
+                "in_nla", f"The motion of {armature.name} lies in the NLA.", "Press Merge Layers under Motion, or choose a version."
+            )
+        raise SkelError("no_action", f"{armature.name} has no action.", "Choose a version under Motion, or an action in the Dope Sheet.")
+    compat.check_assignable(armature)
+    if is_layered(armature):
+        raise SkelError("layered", f"{armature.name} plays {data.action.name} on top of the NLA.", "Press Merge Layers under Motion.")
     return data.action
 
 
-def _strips(data: bpy.types.AnimData) -> list[bpy.types.NlaStrip]:
-    """The strips that play."""
-    tracks = [track for track in data.nla_tracks if not track.mute] if data.use_nla else []
+def is_layered(armature: bpy.types.Object) -> bool:
+    """Whether strips of the NLA take part in what the rig plays."""
+    data = armature.animation_data
+    if not strips_of(data):
+        return False
+    if data.action is None or data.action_blend_type != "REPLACE" or data.action_influence < 1.0:
+        return True
+    holder = compat.holder(armature)
+    return holder is None or any(holder.fcurves.find(track.path, index=track.index) is None for track in record.of(armature).tracks)
+
+
+def strips_of(data: bpy.types.AnimData | None) -> list[bpy.types.NlaStrip]:
+    """The strips that play, lowest first."""
+    tracks = [track for track in data.nla_tracks if not track.mute] if data is not None and data.use_nla else []
     return [strip for track in tracks for strip in track.strips if not strip.mute]
 
 
@@ -39,9 +55,7 @@ def frames_of(armature: bpy.types.Object) -> np.ndarray:
     """(T,) all whole frames between the first and last key of the pose."""
     action_of(armature)
     known = {(track.path, track.index) for track in record.of(armature).tracks}
-    holder = compat.holder(armature)
-    own = [curve for curve in (holder.fcurves if holder else ()) if (curve.data_path, curve.array_index) in known]
-    ranges = [curve.range() for curve in own if len(curve.keyframe_points)]
+    ranges = [curve.range() for curve in keyed(armature) if (curve.data_path, curve.array_index) in known]
     if not ranges:
         raise SkelError("no_keys", f"The action of {armature.name} has no keys of the pose.", "Choose another action.")
     return np.arange(round(min(low for low, _ in ranges)), round(max(up for _, up in ranges)) + 1)
@@ -50,15 +64,24 @@ def frames_of(armature: bpy.types.Object) -> np.ndarray:
 def span_of(armature: bpy.types.Object) -> np.ndarray:
     """(T,) all whole frames of what the rig plays: its action and the NLA's strips. Raises SkelError if it plays nothing."""
     data = armature.animation_data
-    strips = _strips(data) if data else []
-    own = [] if strips and (data.action is None or data.use_tweak_mode) else frames_of(armature)
+    strips = strips_of(data)
+    if not strips:
+        return frames_of(armature)
+    own = [] if data.use_tweak_mode else [round(end) for curve in keyed(armature) for end in curve.range()]
     ends = [*own, *(round(end) for strip in strips for end in (strip.frame_start, strip.frame_end))]
     return np.arange(min(ends), max(ends) + 1)
+
+
+def keyed(armature: bpy.types.Object) -> list[bpy.types.FCurve]:
+    """The curves of the rig's own action that have keys."""
+    holder = compat.holder(armature)
+    return [curve for curve in (holder.fcurves if holder else ()) if len(curve.keyframe_points)]
 
 
 def read(armature: bpy.types.Object, frames: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(T,46) poses and (T,3) trans of the keyed channels; a channel without a curve stands as it is. Raises SkelError if a bone has not
     the rotation mode any more in which its angles are angles of SKEL."""
+
     def curve(bone: str, prop: str, index: int) -> np.ndarray:
         found = holder and holder.fcurves.find(f'pose.bones["{bone}"].{prop}', index=index)
         if found:
@@ -99,7 +122,10 @@ def is_keyed(armature: bpy.types.Object, dof: int, frame: int) -> bool:
     """Whether an angle has a key on a frame, and stands as that key says."""
     channel, holder = layout.channel(dof), compat.holder(armature)
     curve = holder and holder.fcurves.find(channel.path, index=channel.index)
-    if not curve or abs(curve.evaluate(frame) - armature.pose.bones[channel.bone].rotation_euler[channel.index]) > _SAME:
+    if not curve:
+        return False
+    stands = abs(curve.evaluate(frame) - armature.pose.bones[channel.bone].rotation_euler[channel.index]) <= _SAME
+    if not stands and not is_layered(armature):  # a layer's keys say what they add
         return False
     place = bisect.bisect_left(curve.keyframe_points, frame - 0.5, key=lambda point: point.co.x)
     return place < len(curve.keyframe_points) and curve.keyframe_points[place].co.x < frame + 0.5

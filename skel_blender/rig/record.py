@@ -16,16 +16,19 @@ from . import layout, tracks
 
 PLACE = "skel_place"  # custom property of the empty that carries a take
 FOLLOWS = "skel_follows"  # custom property of a take's camera that follows a solved one
+START, SPAN = "skel_start", "skel_span"  # of a take's collection: scene frame of the footage's first; first source frame and count
+FIRST_FRAME = 1  # START unless the take was moved
 PART = "skel_part"  # custom property of a rig's skin and bone meshes: 'skin' or 'bone'
 ID, _BODY, _BETAS, _JOINTS, _FRAMES, _GROUND, _HORIZONTAL = (
     f"skel_{name}" for name in ("id", "body", "betas", "joints", "frames", "ground", "horizontal")
 )
 
 PERSON = "skel_person"  # the person's name in the Take
+STATURE, SAID = "skel_stature", "skel_said"  # m from sole to crown of the skin at rest; what an animator says that it is, 0: not known
 TABLE, LIMITS, BODY_LIMITS = "skel_limit_table", "skel_limits", "skel_body_limits"
 TURNED = "skel_limits_turned"  # names of the DoFs whose limits the table has the wrong way round
 KIND, OWNER, CONTACTS, FIRST = "skel_kind", "skel_of", "skel_contacts", "skel_first"  # of actions
-RAW = "raw"
+RAW, LAYER = "raw", "layer"
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ def keep(armature: bpy.types.Object, person: Person, horizontal: bool) -> None:
     armature[PERSON] = person.name
     armature[_BODY], armature[_BETAS] = person.body_name, np.asarray(person.betas, dtype=float).tolist()
     armature[_JOINTS], armature[_FRAMES] = body.joints.astype(float).ravel().tolist(), body.frames.astype(float).ravel().tolist()
+    armature[STATURE] = float(np.ptp(body.skin_verts[:, 1]))
     armature[BODY_LIMITS] = body.limits.astype(float).ravel().tolist()
     armature[_GROUND], armature[_HORIZONTAL] = layout.ground(body), horizontal
 
@@ -59,6 +63,21 @@ def is_rig(thing: bpy.types.Object | None) -> bool:
 def rigs(scene: bpy.types.Scene) -> list[bpy.types.Object]:
     """The rigs of a scene."""
     return [thing for thing in scene.objects if is_rig(thing)]
+
+
+def said(armature: bpy.types.Object) -> float | None:
+    """How tall an animator says that the person is, m, 0: that he does not know; None if he has said nothing."""
+    return armature.get(SAID)
+
+
+def start_of(collection: bpy.types.Collection) -> int:
+    """The scene frame that shows the first frame of a take's footage."""
+    return int(collection.get(START, FIRST_FRAME))
+
+
+def start(armature: bpy.types.Object) -> int:
+    """The same of a rig's take."""
+    return next((start_of(home) for home in armature.users_collection if START in home), FIRST_FRAME)
 
 
 def missing(armature: bpy.types.Object) -> str | None:
@@ -96,6 +115,12 @@ def keep_contacts(action: bpy.types.Action, first: int, contacts: np.ndarray) ->
     action[FIRST], action[CONTACTS] = int(first), bits.tolist()
 
 
+def move_contacts(action: bpy.types.Action, by: int) -> None:
+    """Let an action's contacts, if it knows any, be `by` frames later."""
+    if FIRST in action:
+        action[FIRST] += by
+
+
 def contacts(action: bpy.types.Action, frames: np.ndarray) -> np.ndarray | None:
     """(T,6) bool contacts at the scene frames (T,), none outside the range that is known; None if nothing is."""
     if CONTACTS not in action:
@@ -106,9 +131,14 @@ def contacts(action: bpy.types.Action, frames: np.ndarray) -> np.ndarray | None:
     return (known[:, None] >> np.arange(6)) & 1 > 0
 
 
-def versions(armature: bpy.types.Object) -> list[bpy.types.Action]:
+def actions(armature: bpy.types.Object) -> list[bpy.types.Action]:
     """The actions that belong to a rig, in the order of their names."""
     return [action for action in bpy.data.actions if action.get(OWNER) == armature[ID]]
+
+
+def versions(armature: bpy.types.Object) -> list[bpy.types.Action]:
+    """Those that are a motion of their own, not a layer on top of one."""
+    return [action for action in actions(armature) if action.get(KIND) != LAYER]
 
 
 def limits(armature: bpy.types.Object) -> np.ndarray:

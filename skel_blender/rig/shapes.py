@@ -16,7 +16,7 @@ from mathutils import Matrix, Vector
 
 from ..anatomy import JOINT_NAMES, PARENTS
 from ..take import RestBody
-from . import controls, layout
+from . import controls, drivers, layout
 
 RING, BOX, SQUARE = "skel_ring", "skel_box", "skel_square"
 _AWAY, _LEAST = 0.008, 0.035  # m, from a ring to the skin inside of it, and its least radius
@@ -43,7 +43,7 @@ _RINGS = {
 
 
 def build(armature: bpy.types.Object, body: RestBody) -> None:
-    """Give the rig's bones their shapes."""
+    """Give the rig's bones their shapes. A control is seen while it leads its limb."""
     for bone in layout.rest_bones(body):
         if bone.joint is not None:
             _wear(armature.pose.bones[bone.name], RING, *_fit(bone, body))
@@ -56,6 +56,9 @@ def build(armature: bpy.types.Object, body: RestBody) -> None:
             bone.custom_shape_transform = armature.pose.bones[JOINT_NAMES[limb.tip]]  # it only turns: shown where the head is
         else:
             _wear(bone, BOX, *_BOXES[limb.control.split("_")[0]])
+        switch = drivers.prop(armature, f'["{limb.switch}"]')
+        for axis, size in enumerate(bone.custom_shape_scale_xyz):  # a control that does not lead stands anywhere
+            drivers.add(bone, "custom_shape_scale_xyz", axis, f"{round(size, 4)!r} if a > 0 else 0", a=switch)
 
 
 def _wear(bone: bpy.types.PoseBone, shape: str, scale: tuple, place: tuple = (0.0, 0.0, 0.0), turn: tuple = (0.0, 0.0, 0.0)) -> None:

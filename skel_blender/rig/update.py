@@ -23,14 +23,16 @@ def update_take(
     rigs = {rig[record.PERSON]: rig for rig in collection.objects if record.is_rig(rig)}
     eye = assemble.camera_of(collection)
     if eye is not None:
-        camera.aim(eye, take)
-        camera.set_scene(context.scene, take, eye)
+        start = record.start_of(collection)
+        camera.aim(eye, take, start)
+        camera.set_scene(context.scene, take, eye, start)
     with armature.object_mode(context):
         for index, person in enumerate(take.people):
             if person.name in rigs:
                 _update(context, rigs[person.name], person, collection)
             else:
                 assemble.add_person(context, person, index, collection, options or assemble.Options())
+    assemble.keep_span(collection, take)
     embedded.embed(collection, take)
     context.view_layer.update()
 
@@ -47,16 +49,16 @@ def find_built(context: bpy.types.Context, source: str) -> bpy.types.Collection 
 def remove_person(rig: bpy.types.Object) -> None:
     """Take a person out of the file: armature, skin, bones and, unless a duplicate has them too, all versions of the motion."""
     twins = [other for other in bpy.data.objects if record.is_rig(other) and other != rig and other[record.ID] == rig[record.ID]]
-    actions = [] if twins else record.versions(rig)
+    actions = [] if twins else record.actions(rig)
     things = [rig, *record.parts(rig, "skin"), *record.parts(rig, "bone")]
-    data = {thing.data for thing in things}
+    data, hiding = {thing.data for thing in things}, presence.action_of(rig)
     materials = {material for block in data if isinstance(block, bpy.types.Mesh) for material in block.materials}
     for thing in things:
         bpy.data.objects.remove(thing)
     _drop(data)
     for action in actions:
         action.use_fake_user = False
-    _drop([*actions, *materials])
+    _drop([*actions, hiding, *materials])
 
 
 def _update(context: bpy.types.Context, rig: bpy.types.Object, person: Person, collection: bpy.types.Collection) -> None:
@@ -65,7 +67,8 @@ def _update(context: bpy.types.Context, rig: bpy.types.Object, person: Person, c
         rig.animation_data.action.use_fake_user = True
     if not _same_body(kept, rig, person):
         _reshape(context, rig, person, collection, horizontal)
-    presence.keep(rig, keyframes.scene_frames(person.frames))
+    rig.pop(record.SAID, None)
+    presence.keep(rig, keyframes.scene_frames(person.frames, record.start(rig)))
     assemble.key_raw(rig, person, horizontal)
     ik.release(rig)
 
@@ -82,7 +85,7 @@ def _reshape(context: bpy.types.Context, rig: bpy.types.Object, person: Person, 
     table, name, enabled = record.limits(rig), rig[record.TABLE], limits.are_on(rig)
     corrected = any(correctives.have(skin) for skin in record.parts(rig, "skin"))
     spare = assemble.build_person(context, person, collection, None, None, assemble.Options(horizontal))
-    actions = record.versions(spare)
+    actions = record.actions(spare)
     old = [rig.data]
     rig.data = spare.data
     for kind in ("skin", "bone"):

@@ -9,6 +9,7 @@ from . import (
     file_operators,
     key_operators,
     limit_operators,
+    motion_operators,
     operators,
     panel,
     person_operators,
@@ -20,11 +21,13 @@ from . import (
     retarget_properties,
     rig_panel,
     rig_properties,
+    stature_operators,
 )
 from .runner import runner
 
-_MODULES = (properties, rig_properties, preferences, operators, person_operators, limit_operators, key_operators, refit_operators,
-            file_operators, panel, rig_panel, export_operators, retarget_properties, retarget_operators, retarget_panel)  # fmt: skip
+_MODULES = (properties, rig_properties, preferences, operators, person_operators, limit_operators, key_operators, motion_operators,
+            refit_operators, stature_operators, file_operators, panel, rig_panel, export_operators, retarget_properties, retarget_operators,
+            retarget_panel)  # fmt: skip
 _CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
 
 

@@ -43,7 +43,8 @@ def build(context: bpy.types.Context, path: str) -> str:
     options = {"correct": settings.correct, "hide": settings.hide}
     told, rate = "", context.scene.render.fps / context.scene.render.fps_base
     if collection is None:
-        collection = build_take(context, take, collection_name=Path(path).stem, **options)
+        start = record.start_of(before) if before else record.FIRST_FRAME
+        collection = build_take(context, take, collection_name=Path(path).stem, start=start, **options)
         first = next((thing for thing in collection.objects if record.is_rig(thing)), None)
         if first is not None and idle:
             armature.select(context, first)

@@ -4,18 +4,23 @@
 from __future__ import annotations
 
 import glob
+import json
 import math
 import re
 from pathlib import Path
 
 import bpy
 
+from .. import requests
 from ..job import PACKAGE
 from ..messages import SkelError
 from ..requests import Request
 from ..rig import record
+from ..take import Take
 
 ADDON = __package__.rpartition(".")[0]
+_KEPT = ("people", "body", "fov", "focal_length", "camera", "seed", "regressor", "hsmr")
+"""What a Take's settings call as a request does."""
 
 
 def preferences() -> bpy.types.AddonPreferences | None:
@@ -75,8 +80,32 @@ def request(scene: bpy.types.Scene) -> Request:
         regressor=settings.regressor,
         hsmr=_chosen_file(settings.hsmr, "HSMR checkpoint") if settings.regressor == "hsmr" else "",
         memory=str(user_folder("footage")),
+        stature=requests.stature_text([settings.stature * metres(scene)]),
         **lens(settings),
     )
+
+
+def again(take: Take, statures: list[float | None]) -> Request:
+    """The request that made a Take once more, of people who are so tall, m. Raises SkelError if it can't be made."""
+    asked, chosen = json.loads(take.settings), preferences()
+    if not asked.get("inputs"):
+        raise SkelError("no_clip", "This take was not made from footage.", "Heights are for people who are reconstructed.")
+    footage = [file_path(path) for path in asked["inputs"]]
+    first, end = asked["frames"]
+    return Request(
+        inputs=tuple(map(str, footage)),
+        out=str(new_take_path(footage[0])),
+        frames="" if first is end is None else f"{'' if first is None else first}:{'' if end is None else end}",
+        device=chosen.device if chosen else "",
+        memory=str(user_folder("footage")),
+        stature=requests.stature_text(statures),
+        **{name: asked[name] for name in _KEPT if asked.get(name) is not None},
+    )
+
+
+def metres(scene: bpy.types.Scene) -> float:
+    """How many there are to one of Blender's units, in a field that shows lengths."""
+    return 1.0 if scene.unit_settings.system == "NONE" else scene.unit_settings.scale_length
 
 
 def _chosen_file(text: str, what: str) -> str:

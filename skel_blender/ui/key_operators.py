@@ -7,7 +7,7 @@ from bpy.props import EnumProperty, FloatProperty, StringProperty
 
 from ..anatomy import DOF_INDEX
 from ..messages import SkelError
-from ..rig import compat, controls, ik, limbs, matching, motion, record, restposes, thinning
+from ..rig import compat, controls, ik, layers, limbs, matching, motion, record, restposes, thinning
 from .gather import editable_rig
 from .operators import RigOperator
 from .rig_properties import RANGES
@@ -79,7 +79,10 @@ class SKEL_OT_use_action(RigOperator, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         rig = editable_rig(context)
-        compat.use_action(rig, _version(rig, self.name))
+        action = _version(rig, self.name)
+        compat.check_assignable(rig)
+        layers.leave(rig)
+        compat.use_action(rig, action)
         ik.release(rig)
 
 

@@ -3,7 +3,7 @@
 
 import bpy
 
-from .engine import status
+from .engine import state
 from .preferences import draw_engine, draw_progress
 from .runner import runner
 
@@ -37,6 +37,7 @@ class SKEL_PT_main(Sidebar, bpy.types.Panel):
         column.prop(settings, "body")
         if settings.body == "FILE":
             column.prop(settings, "body_file")
+        column.prop(settings, "stature")
         column.prop(settings, "lens")
         if settings.lens == "FOV":
             column.prop(settings, "fov")
@@ -51,7 +52,7 @@ class SKEL_PT_main(Sidebar, bpy.types.Panel):
         self._draw_run(layout)
 
     def _draw_run(self, layout: bpy.types.UILayout) -> None:
-        if not status.ready and not runner.busy:
+        if not state.ready and not runner.busy:
             draw_engine(layout)
         elif runner.busy:
             draw_progress(layout)

@@ -5,13 +5,13 @@ import bpy
 from bpy.props import StringProperty
 
 from ..messages import SkelError
-from ..rig import armature, assemble, placement, record, update
+from ..rig import armature, assemble, placement, presence, record, update
 from .gather import active_rig
 from .operators import RigOperator, SkelOperator
 
 
 class SKEL_OT_select_person(SkelOperator, bpy.types.Operator):
-    """Make this person's rig the active one; a mode such as Pose Mode stays"""
+    """Make this person's rig the active one; a mode such as Pose Mode stays. Who is out of sight now is looked up where he comes or goes"""
 
     bl_idname, bl_label, bl_options = "skel.select_person", "Select Person", {"REGISTER", "UNDO"}
     name: StringProperty(options={"HIDDEN"})
@@ -20,6 +20,9 @@ class SKEL_OT_select_person(SkelOperator, bpy.types.Operator):
         rig = context.view_layer.objects.get(self.name)
         if not record.is_rig(rig):
             raise SkelError("no_rig", f"There is no rig {self.name} in this view layer any more.", "Choose another one.")
+        frame = presence.nearest(rig, context.scene.frame_current)
+        if frame != context.scene.frame_current:
+            context.scene.frame_set(frame)
         armature.select(context, rig)
 
 

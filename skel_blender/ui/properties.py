@@ -48,6 +48,10 @@ class SKEL_PG_settings(bpy.types.PropertyGroup):
     )
     body: EnumProperty(name="Body", description="Which body to fit to the people", items=BODIES)
     body_file: StringProperty(name="SKEL File", description="skel_male.pkl or skel_female.pkl", subtype="FILE_PATH")
+    stature: FloatProperty(
+        name="Height", description="How tall the people are; 0: not known. Each person's own is in People, once they are found",
+        subtype="DISTANCE", min=0.0, soft_max=2.5, precision=3, default=0.0,
+    )  # fmt: skip
     regressor: EnumProperty(name="First Poses", description="What tells the poses that the fit starts from", items=REGRESSORS)
     hsmr: StringProperty(name="Checkpoint", description="HSMR's checkpoint file", subtype="FILE_PATH")
     lens: EnumProperty(name="Lens", description="How the camera's focal length is known", items=LENSES, default="AUTO")

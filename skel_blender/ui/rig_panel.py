@@ -4,12 +4,13 @@
 import bpy
 
 from ..anatomy import DOFS, JOINT_NAMES
-from ..rig import assemble, controls, ik, limbs, motion, record
+from ..rig import assemble, controls, ik, limbs, motion, record, timing
 from .gather import active_rig
 from .limit_operators import range_text
 from .panel import Sidebar
 from .rig_properties import ACTIVE
 
+_DEGREE = "\N{DEGREE SIGN}"  # does not fit beside a slider
 _WAYS = (("CONTROL", "CON_KINEMATIC"), ("CHANNELS", "ARMATURE_DATA"))
 """Whom a limb is handed to, and the icon for that."""
 
@@ -30,10 +31,19 @@ class SKEL_PT_people(Sidebar, bpy.types.Panel):
         for home in homes:
             if len(homes) > 1:  # several takes
                 _draw_home(column.row(align=True), context, home)
-            for rig in rigs:
-                if rig.users_collection[0] == home and rig.name in context.view_layer.objects:
-                    icon = "OUTLINER_OB_ARMATURE" if rig == active else "ARMATURE_DATA"
-                    column.operator("skel.select_person", text=rig.name, icon=icon, depress=rig == active).name = rig.name
+            shown = [rig for rig in rigs if rig.users_collection[0] == home and rig.name in context.view_layer.objects]
+            for rig in shown:
+                icon = "OUTLINER_OB_ARMATURE" if rig == active else "ARMATURE_DATA"
+                row = column.row(align=True)
+                name = row.row(align=True)
+                name.active = not rig.hide_viewport
+                name.operator("skel.select_person", text=rig.name, icon=icon, depress=rig == active).name = rig.name
+                if record.STATURE in rig:
+                    side = row.row(align=True)
+                    side.ui_units_x = 3.5
+                    side.prop(rig.skel, "stature", text="")
+            if any(record.said(rig) is not None for rig in shown):
+                column.operator("skel.use_statures", icon="FILE_REFRESH").name = home.name
         if active is None:
             return
         lost = record.missing(active)
@@ -42,8 +52,13 @@ class SKEL_PT_people(Sidebar, bpy.types.Panel):
         self.layout.operator("skel.over_footage", icon="VIEW_CAMERA")
         self.layout.prop(active.skel, "skin", slider=True)
         self.layout.prop(active.skel, "hide_absent")
+        row = self.layout.row()
+        row.enabled = timing.home_of(active) is not None
+        row.prop(active.skel, "start", text="Starts at Frame")
         column = self.layout.column(align=True)
-        column.operator("skel.place", icon="CON_CAMERASOLVER")
+        row = column.row()
+        row.enabled = context.scene.skel.clip is not None
+        row.operator("skel.place", icon="CON_CAMERASOLVER")
         column.operator("skel.remove_person", icon="TRASH")
 
 
@@ -85,10 +100,10 @@ class SKEL_PT_angles(_RigPanel, bpy.types.Panel):
             column.label(text="Led by an IK control now", icon="INFO")
         box, shown = record.limits(rig), limbs.LIMBS.get(limb, ())
         for dof in shown:
-            split = column.split(factor=0.66, align=True)
-            split.prop(rig.skel.angles, DOFS[dof].name, text=limbs.label(dof), slider=True)
+            split = column.split(factor=0.6, align=True)
+            split.prop(rig.skel.angles, DOFS[dof].name, text=limbs.short_label(dof), slider=True)
             row = split.row(align=True)
-            row.operator("skel.limit_dof", text=range_text(*box[dof])).dof = DOFS[dof].name
+            row.operator("skel.limit_dof", text=range_text(*box[dof]).rstrip(_DEGREE)).dof = DOFS[dof].name
             keyed = motion.is_keyed(rig, dof, context.scene.frame_current)
             row.operator("skel.key_angles", text="", icon="KEYFRAME_HLT" if keyed else "KEYFRAME").dofs = DOFS[dof].name
         if shown:
@@ -160,6 +175,8 @@ class SKEL_PT_ik(_RigPanel, bpy.types.Panel):
             for to, icon in _WAYS:
                 match = row.operator("skel.match", text="", icon=icon)
                 match.to, match.limbs, match.range = to, {limb.control}, view.range
+            row.operator_context = "INVOKE_DEFAULT"
+            row.operator("skel.pin", text="", icon="PINNED").limb = limb.control
         row = layout.row(align=True)
         for (to, icon), text in zip(_WAYS, ("All to Controls", "All to Angles")):
             match = row.operator("skel.match", text=text, icon=icon)
@@ -180,11 +197,17 @@ class SKEL_PT_keys(_RigPanel, bpy.types.Panel):
             row.operator("skel.use_action", text=action.name, depress=used, icon="CHECKMARK" if used else "BLANK1").name = action.name
             if not used and action.get(record.KIND) != record.RAW:
                 row.operator("skel.remove_action", text="", icon="X").name = action.name
+        if current not in record.versions(rig):
+            column.label(text=current.name if current else "Played by the NLA", icon="NLA" if motion.is_layered(rig) else "ACTION")
+        row = column.row(align=True)
+        row.operator("skel.add_layer", icon="ADD")
+        row.operator("skel.merge_layers", icon="NLA_PUSHDOWN")
         column = layout.column(align=True)
         row = column.row(align=True)
         row.operator_context = "INVOKE_DEFAULT"
         row.operator("skel.smooth", icon="MOD_SMOOTH")
         row.operator("skel.thin_keys", icon="IPO_BEZIER")
+        row.operator("skel.loop", icon="FILE_REFRESH")
         row = column.row()
         row.operator_context = "INVOKE_DEFAULT"
         row.operator("skel.refit", icon="TRACKING_REFINE_FORWARDS")

@@ -11,7 +11,8 @@ import numpy as np
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from ..anatomy import DOFS, LIMIT_TABLES, LIMITS_ANATOMICAL
-from ..rig import layout, limbs, limits, motion, presence, record
+from ..rig import layout, limbs, limits, motion, presence, record, timing
+from . import gather
 
 TABLES = (
     ("body", "Body's Own", "The limits that came with the reconstruction"),
@@ -111,6 +112,22 @@ def _set_skin(self, value: float) -> None:
         material.diffuse_color[3] = value
 
 
+def _get_stature(self) -> float:
+    rig = self.id_data
+    said = record.said(rig)
+    return (rig.get(record.STATURE, 0.0) if said is None else said) / gather.metres(bpy.context.scene)
+
+
+def _set_stature(self, value: float) -> None:
+    self.id_data[record.SAID] = value * gather.metres(bpy.context.scene)
+
+
+def _set_start(self, value: int) -> None:
+    home = timing.home_of(self.id_data)
+    if home is not None:
+        timing.move(bpy.context.scene, home, value)
+
+
 class SKEL_PG_rig(bpy.types.PropertyGroup):
     """A rig's angles and limits; only meaningful on the armature of a person."""
 
@@ -125,6 +142,14 @@ class SKEL_PG_rig(bpy.types.PropertyGroup):
     skin: FloatProperty(
         name="Skin", description="How solid the skin is in the viewport's Solid mode: 0 shows the bones alone, renders are not changed",
         subtype="FACTOR", min=0.0, max=1.0, options=set(), get=_get_skin, set=_set_skin,
+    )  # fmt: skip
+    stature: FloatProperty(
+        name="Height", description="How tall the person is, from sole to crown. Say it if you know it, and reconstruct; 0: not known",
+        subtype="DISTANCE", min=0.0, soft_max=2.5, precision=3, options=set(), get=_get_stature, set=_set_stature,
+    )  # fmt: skip
+    start: IntProperty(
+        name="Start", description="Scene frame of the footage's first frame. All people of the take, all versions of their motion, camera "
+        "and footage move", min=0, options=set(), get=lambda self: record.start(self.id_data), set=_set_start,
     )  # fmt: skip
     hide_absent: BoolProperty(
         name="Hide When Absent", description="Out of sight before the person comes into the footage and after he leaves it", options=set(),

@@ -190,3 +190,15 @@ def test_limbs_change_hands_over_a_range_without_a_jump(context):
     box = record.limits(rig)
     assert (poses > box[:, 0] - 1e-5).all() and (poses < box[:, 1] + 1e-5).all()
     assert len(raw.fcurves if not hasattr(raw, "slots") else raw.layers[0].strips[0].channelbag(raw.slots[0]).fcurves) == 49
+
+
+def test_a_control_is_seen_while_it_leads(rig, context):
+    def shown() -> list[str]:
+        context.view_layer.update()
+        bones = rig.evaluated_get(context.evaluated_depsgraph_get()).pose.bones
+        return [limb.control for limb in controls.LIMBS if max(bones[limb.control].custom_shape_scale_xyz) > 0.0]
+
+    assert shown() == []
+    rig["foot_ik_l_on"] = 0.5
+    rig.update_tag()
+    assert shown() == ["foot_ik_l"]

@@ -210,3 +210,23 @@ def test_left_bones_rest_as_the_mirror_image_of_right_ones(take):
         assert np.abs(across @ bone.head - other.head).max() < 1e-9
         if not name.startswith("talus"):
             assert np.abs(across @ bone.basis @ across - other.basis).max() < 1e-4, name
+
+
+def test_channels_look_as_blender_keys_them(context, take):
+    """Nothing selected, groups in the colours of their bones, x y z in red, green and blue."""
+    rig = rig_of(build_take(context, take))
+    holder = compat.holder(rig)
+    for curve in holder.fcurves:
+        assert curve.color_mode == "AUTO_RGB"
+        assert not any(key.select_control_point or key.select_left_handle or key.select_right_handle for key in curve.keyframe_points)
+    for group in holder.groups:
+        assert tuple(group.colors.normal) == tuple(rig.data.bones[group.name].color.custom.normal)
+
+
+def test_a_motion_can_be_given_to_another_person(context, take):
+    """By choosing the action, as the Dope Sheet does: joints turn alike."""
+    one, other = (rig_of(build_take(context, take), person) for person in (0, 1))
+    other.animation_data.action = one.animation_data.action
+    context.scene.frame_set(20)
+    turned = [[tuple(rig.pose.bones[c.bone].rotation_euler) for c in layout.channels()] for rig in (one, other)]
+    assert turned[0] == turned[1]

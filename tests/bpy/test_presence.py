@@ -61,3 +61,43 @@ def test_it_can_be_switched_and_follows_an_update(context, shot):
     presence.apply(rig, False)
     assert not presence.is_on(rig) and len(seen(context.scene, rig)) == 7
     assert not bpy.data.objects[rig.name].hide_viewport
+
+
+def test_choosing_somebody_out_of_sight_goes_to_where_he_is(rig, context):
+    presence.apply(rig, True)
+    first, last = rig[presence.FIRST], rig[presence.LAST]
+    for frame, shown in ((first - 3, first), (first + 2, first + 2), (last + 9, last)):
+        context.scene.frame_set(frame)
+        bpy.ops.skel.select_person(name=rig.name)
+        assert context.scene.frame_current == shown and rig.select_get()
+    presence.apply(rig, False)
+    context.scene.frame_set(last + 9)
+    bpy.ops.skel.select_person(name=rig.name)
+    assert context.scene.frame_current == last + 9
+
+
+def test_meshes_share_one_action_and_one_that_the_user_animates_keeps_his(context, shot):
+    rig = rig_of(build_take(context, shot, hide=True), 1)
+    meshes = [*record.parts(rig, "skin"), *record.parts(rig, "bone")]
+    assert len({thing.animation_data.action for thing in meshes}) == 1
+    presence.apply(rig, False)
+    assert not any(action.name.endswith("presence") and action.users for action in bpy.data.actions if rig.name in action.name)
+    meshes[0].keyframe_insert("location", frame=1)
+    own = meshes[0].animation_data.action
+    presence.apply(rig, True)
+    assert meshes[0].animation_data.action == own and seen(context.scene, rig) == [11, 15, 20]
+    presence.apply(rig, False)
+    assert meshes[0].animation_data.action == own and len(seen(context.scene, rig)) == 7
+
+
+def test_rigs_that_hid_by_drivers_alone_are_changed_over(context, shot):
+    rig = rig_of(build_take(context, shot), 1)
+    for thing in (rig, *record.parts(rig, "skin"), *record.parts(rig, "bone")):
+        for path in ("hide_viewport", "hide_render"):
+            curve = thing.driver_add(path)
+            curve.keyframe_points.clear()
+            curve.driver.expression = "frame < 3"
+    assert presence.is_on(rig)
+    presence.apply(rig, True)
+    assert seen(context.scene, rig) == [11, 15, 20]
+    assert not any(thing.animation_data.drivers for thing in record.parts(rig, "bone"))

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Corrections as layers on top of the motion, and the merge of all into one version."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+
+from skel_blender.anatomy import DOF_INDEX
+from skel_blender.export import sample
+from skel_blender.rig import layers, motion, record
+from tests.bpy.evaluated import joint_positions
+from tests.bpy.panels import draw
+
+ELBOW = DOF_INDEX["elbow_flexion_r"]
+
+
+def angle(rig, frame: int) -> float:
+    """The elbow's channel on a frame."""
+    bpy.context.scene.frame_set(frame)
+    return rig.pose.bones["ulna_r"].rotation_euler.x
+
+
+def correct(rig, frame: int, by: float) -> None:
+    """Turn the elbow and key it, as the panel's button does."""
+    bpy.context.scene.frame_set(frame)
+    rig.pose.bones["ulna_r"].rotation_euler.x += by
+    bpy.ops.skel.key_angles(dofs="elbow_flexion_r")
+
+
+def test_keys_of_a_layer_add_to_the_motion_which_stays(rig):
+    raw, frames = rig.animation_data.action, range(10, 21)
+    before = [angle(rig, frame) for frame in frames]
+    assert bpy.ops.skel.add_layer() == {"FINISHED"}
+    for frame, by in ((10, 0.0), (15, 0.2), (20, -0.2)):  # an additive layer holds its last key, so the last one takes it back
+        correct(rig, frame, by)
+    added = np.interp(frames, (10, 15, 20), (0.0, 0.2, 0.0))
+    after = np.array([angle(rig, frame) for frame in frames])
+    assert np.abs(after - before)[[0, 5, 10]] == pytest.approx([0.0, 0.2, 0.0], abs=1e-5)
+    assert np.abs(after - before - added).max() < 0.05  # eased in and out
+    assert motion.is_keyed(rig, ELBOW, 15) and not motion.is_keyed(rig, ELBOW, 16)
+    rig.animation_data.action = None
+    rig.animation_data.nla_tracks[0].mute = True
+    rig.animation_data.action_blend_type = "REPLACE"
+    rig.animation_data.action = raw
+    assert [angle(rig, frame) for frame in frames] == before
+
+
+def test_merged_layers_are_one_version_of_the_same_motion(rig):
+    bpy.ops.skel.add_layer()
+    for frame, by in ((10, 0.0), (15, 0.3)):
+        correct(rig, frame, by)
+    frames = motion.span_of(rig)
+
+    def seen() -> np.ndarray:
+        return np.array([(bpy.context.scene.frame_set(int(frame)), joint_positions(rig))[1] for frame in frames])
+
+    before, raw = seen(), rig.animation_data.nla_tracks[0].strips[0].action
+    assert bpy.ops.skel.merge_layers() == {"FINISHED"}
+    merged = rig.animation_data.action
+    assert np.abs(seen() - before).max() < 1e-5 and not motion.is_layered(rig)
+    assert merged in record.versions(rig) and all(track.mute for track in rig.animation_data.nla_tracks)
+    assert np.array_equal(record.contacts(merged, frames), record.contacts(raw, frames))
+    assert bpy.ops.skel.smooth() == {"FINISHED"}
+    with pytest.raises(RuntimeError, match="poll"):
+        bpy.ops.skel.merge_layers()
+
+
+def test_a_limb_led_by_its_control_is_merged_with_its_switch(rig):
+    bpy.ops.skel.match(to="CONTROL", limbs={"hand_ik_r"}, range="ACTION")
+    bpy.ops.skel.add_layer()
+    bpy.context.scene.frame_set(12)
+    before = joint_positions(rig)
+    hand = rig.pose.bones["hand_ik_r"]
+    hand.location.z += 0.05
+    hand.keyframe_insert("location", frame=12)
+    bpy.context.scene.frame_set(12)
+    lifted = joint_positions(rig)
+    assert np.abs(lifted - before).max() > 0.01
+    bpy.ops.skel.merge_layers()
+    bpy.context.scene.frame_set(12)
+    assert np.abs(joint_positions(rig) - lifted).max() < 1e-4 and rig["hand_ik_r_on"] == 1.0
+
+
+def test_what_needs_one_action_asks_for_the_merge(rig):
+    bpy.ops.skel.add_layer()
+    with pytest.raises(RuntimeError, match="has no keys yet"):
+        bpy.ops.skel.add_layer()
+    correct(rig, 15, 0.2)
+    before = set(bpy.data.actions)
+    for button in (bpy.ops.skel.smooth, bpy.ops.skel.thin_keys, bpy.ops.skel.match, bpy.ops.skel.check_limits):
+        with pytest.raises(RuntimeError, match="on top of the NLA. Press Merge Layers"):
+            button()
+    assert set(bpy.data.actions) == before
+
+
+def test_a_version_that_is_chosen_plays_alone_and_the_layers_are_kept(rig):
+    raw = rig.animation_data.action
+    before = angle(rig, 20)
+    bpy.ops.skel.add_layer()
+    correct(rig, 15, 0.2)
+    layer = rig.animation_data.action
+    assert any("layer" in text for text in draw("SKEL_PT_keys").labels)
+    bpy.ops.skel.use_action(name=raw.name)
+    assert angle(rig, 20) == before
+    assert [track.strips[0].action for track in rig.animation_data.nla_tracks] == [raw, layer]
+    assert layer not in record.versions(rig) and layer in record.actions(rig)
+    owner = rig[record.ID]
+    bpy.ops.skel.remove_person()
+    assert not [action for action in bpy.data.actions if action.get(record.OWNER) == owner]
+
+
+def test_layers_are_exported_as_they_are_seen_and_versions_as_they_are(rig, context):
+    raw = rig.animation_data.action
+    (before,) = sample.people(context.scene, [rig], "current", "keys")
+    layers.add(rig)
+    correct(rig, 15, 0.3)
+    (after,) = sample.people(context.scene, [rig], "all", "keys")
+    assert len(after.clips) == 2 and rig.animation_data.action_blend_type == "COMBINE"
+    one, other = (np.abs(clip.world - before.clips[0].world).max() for clip in after.clips)
+    assert one > 0.01 and other < 1e-6 and raw.name not in (clip.name for clip in after.clips)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stretch of a walk repeats for ever."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+
+from skel_blender.export import sample
+from skel_blender.rig import compat, loops, motion, presence, record
+from tests.bpy.evaluated import joint_positions
+
+
+def joints(rig, frames) -> np.ndarray:
+    result = []
+    for frame in frames:
+        bpy.context.scene.frame_set(int(frame))
+        result.append(joint_positions(rig))
+    return np.array(result)
+
+
+def test_the_best_stretch_of_a_walk_is_two_steps(source):
+    first, last = loops.find(source, 30.0)
+    seen = joints(source, (first, last))
+    way = np.linalg.norm((seen[1] - seen[0])[0, :2])
+    assert 0.8 < (last - first) / 30.0 < 1.5 and way > 0.8  # a walker's stride
+    still = seen - seen[:, :1] * [1.0, 1.0, 0.0]
+    assert np.linalg.norm(still[1] - still[0], axis=-1).max() < 0.08
+
+
+def test_a_loop_goes_on_without_a_jump_and_the_way_too(source):
+    raw = source.animation_data.action
+    first, last = loops.find(source, 30.0)
+    length, frames = last - first, np.arange(first, last + 1)
+    before, contacts = joints(source, frames), record.contacts(raw, frames)
+    apart = loops.loop(source, first, last)
+    after = joints(source, frames)
+    assert 0.0 < apart < 0.08 and np.abs(after - before).max() < 2.0 * apart
+    step = after[-1, 0] - after[0, 0]
+    step[2] = 0.0
+    for times in (-2, 1, 7):
+        assert np.abs(joints(source, frames + times * length) - after - times * step).max() < 1e-4
+    assert np.array_equal(motion.frames_of(source), frames)
+    assert np.array_equal(record.contacts(source.animation_data.action, frames), contacts)
+    (person,) = sample.people(bpy.context.scene, [source], "current", "keys")
+    assert np.array_equal(person.clips[0].frames, frames)
+    assert raw in record.versions(source) and len(compat.curves(raw)[0].modifiers) == 0
+
+
+def test_the_button_lets_a_person_be_seen_on_and_names_what_it_cannot_do(rig, context):
+    presence.apply(rig, True)
+    span = motion.frames_of(rig)
+    with pytest.raises(RuntimeError, match=f"goes from {span[0]} to {span[-1]}"):
+        bpy.ops.skel.loop(first=int(span[0]) - 1, last=int(span[-1]))
+    bpy.ops.skel.match(to="CONTROL", limbs={"hand_ik_r"}, range="ACTION")
+    with pytest.raises(RuntimeError, match="IK controls lead Right Hand"):
+        bpy.ops.skel.loop(first=10, last=20)
+    bpy.ops.skel.match(to="CHANNELS", limbs={"hand_ik_r"}, range="ACTION")
+    assert bpy.ops.skel.loop(first=10, last=20) == {"FINISHED"} and not presence.is_on(rig)
+    context.scene.frame_set(500)
+    assert not rig.hide_viewport

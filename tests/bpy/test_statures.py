@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How tall people are: shown in the People list, said there, and asked of the engine with what the Take was made with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+
+from skel_blender.rig import record
+from skel_blender.rig.assemble import build_take
+from skel_blender.rig.update import update_take
+from tests.bpy.panels import draw
+
+PANEL = "SKEL_PT_people"
+
+
+@pytest.fixture
+def shot(enabled, take, tmp_path, monkeypatch):
+    """A Take of two people made from a clip, built; its rigs, and what the engine is asked for."""
+    from skel_blender.ui import stature_operators
+
+    clip = tmp_path / "clip.mp4"
+    clip.touch()
+    made_with = {"inputs": [str(clip)], "model": "m.task", "frames": [4, None], "people": None, "body": "female", "device": "cuda",
+                 "fov": 48.0, "focal_length": None, "seed": 3, "regressor": "stance", "hsmr": "", "camera": "still", "memory": "/gone",
+                 "stature": [None, 1.6]}  # fmt: skip
+    take = replace(take, settings=json.dumps(made_with))
+    home = build_take(bpy.context, take, collection_name="shot")
+    asked = []
+    monkeypatch.setattr(stature_operators.engine, "start", asked.append)
+    monkeypatch.setattr(stature_operators.runner, "start", lambda *arguments: None)
+    return home, sorted(record.rigs(bpy.context.scene), key=lambda rig: rig.name), asked, take
+
+
+def test_everybody_is_shown_as_tall_as_the_skin_is(shot):
+    _, rigs, _, take = shot
+    shown = draw(PANEL)
+    assert [owner.id_data for owner, name in shown.props if name == "stature"] == rigs
+    for rig, person in zip(rigs, take.people):
+        assert rig.skel.stature == pytest.approx(np.ptp(person.body.skin_verts[:, 1]), abs=1e-5)
+    assert "skel.use_statures" not in shown.operators
+    del rigs[0][record.STATURE]  # a rig from before there were heights
+    assert [owner.id_data for owner, name in draw(PANEL).props if name == "stature"] == rigs[1:]
+
+
+def test_a_height_that_is_said_is_asked_with_what_the_take_was_made_with(shot, tmp_path):
+    home, rigs, asked, take = shot
+    rigs[0].skel.stature = 1.87
+    assert rigs[0].skel.stature == pytest.approx(1.87)
+    assert "skel.use_statures" in draw(PANEL).operators
+    assert bpy.ops.skel.use_statures(name=home.name) == {"FINISHED"}
+    (request,) = asked
+    said = set(request.arguments())
+    assert {"--stature=1.87,1.6", "--frames=4:", "--body=female", "--fov=48.0", "--camera=still", "--regressor=stance", "--seed=3"} <= said
+    assert request.inputs == (str(Path(tmp_path / "clip.mp4").resolve()),) and request.memory != "/gone"
+    assert not any(text.startswith(("--people", "--focal", "--hsmr", "--model")) for text in said)
+    rigs[1].skel.stature = 0.0  # not known after all
+    assert bpy.ops.skel.use_statures(name=home.name) == {"FINISHED"}
+    assert "--stature=1.87," in asked[-1].arguments()
+    update_take(bpy.context, take, home)  # the answer says how tall he is now
+    assert record.said(rigs[0]) is record.said(rigs[1]) is None and "skel.use_statures" not in draw(PANEL).operators
+
+
+def test_heights_are_metres_whatever_the_scene_is_measured_in(shot, enabled):
+    _, rigs, asked, _ = shot
+    units = bpy.context.scene.unit_settings
+    units.scale_length = 0.01
+    usual = rigs[1].skel.stature
+    assert usual == pytest.approx(100 * rigs[1][record.STATURE])
+    rigs[0].skel.stature = 175.0
+    assert record.said(rigs[0]) == pytest.approx(1.75)
+    units.system = "NONE"
+    assert rigs[0].skel.stature == pytest.approx(1.75)
+
+
+def test_one_height_for_everybody_is_asked_of_the_engine(enabled, tmp_path):
+    from skel_blender.ui import gather
+
+    (tmp_path / "clip.mp4").touch()
+    enabled.source, enabled.path = "FILE", str(tmp_path / "clip.mp4")
+    assert not any(text.startswith("--stature") for text in gather.request(bpy.context.scene).arguments())
+    enabled.stature = 1.7
+    assert "--stature=1.7" in gather.request(bpy.context.scene).arguments()
+
+
+@pytest.mark.parametrize(("metres", "said"), [(180.0, "'180' is not a height between 0.5 and 2.5 metres"), (0.2, "'0.2' is not a height")])
+def test_what_is_no_height_is_said_before_the_engine_starts(shot, enabled, tmp_path, metres, said):
+    home, rigs, asked, _ = shot
+    rigs[0].skel.stature = metres
+    with pytest.raises(RuntimeError, match=said):
+        bpy.ops.skel.use_statures(name=home.name)
+    enabled.source, enabled.path, enabled.stature = "FILE", str(tmp_path / "clip.mp4"), metres
+    with pytest.raises(RuntimeError, match=said):
+        bpy.ops.skel.reconstruct()
+    assert not asked
+
+
+def test_a_take_that_no_footage_made_says_so(context, enabled, take):
+    home = build_take(bpy.context, replace(take, settings=json.dumps({"motion": "walk.npz"})))
+    with pytest.raises(RuntimeError, match="was not made from footage"):
+        bpy.ops.skel.use_statures(name=home.name)

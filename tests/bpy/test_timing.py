@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A take that begins at another frame of the scene: all that is keyed, kept or shown by frames goes along."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import bpy
+import numpy as np
+import pytest
+
+from skel_blender import take as takes
+from skel_blender.rig import assemble, compat, corrections, layers, motion, presence, record, timing, update
+from skel_blender.ui import arrival
+from tests import synthetic
+from tests.bpy.evaluated import joint_positions, rig_of
+from tests.bpy.panels import draw
+
+BY = 1000
+
+
+def seen(rig, frames) -> np.ndarray:
+    """Joints and the camera's place on the frames."""
+    eye, result = bpy.context.scene.camera, []
+    for frame in frames:
+        bpy.context.scene.frame_set(int(frame))
+        result.append([*joint_positions(rig), eye.matrix_world.translation])
+    return np.array(result)
+
+
+@pytest.fixture
+def taken(take):
+    """Two people before a camera that moves."""
+    synthetic.moving_camera(take)
+    return take
+
+
+@pytest.fixture
+def moving(context, taken):
+    """Their collection."""
+    return assemble.build_take(context, taken, hide=True)
+
+
+def test_people_camera_and_all_versions_are_as_much_later(context, moving):
+    rig, scene = rig_of(moving), context.scene
+    raw = rig.animation_data.action
+    motion.smooth(rig, 0.2, 30.0, {"ARM_R"})
+    frames, contacts = motion.frames_of(rig), record.contacts(raw, motion.frames_of(rig))
+    before, other = seen(rig, frames), seen(rig_of(moving, 1), frames)
+    timing.move(scene, moving, 1 + BY)
+    assert (scene.frame_start, scene.frame_end) == (5 + BY, 34 + BY) and record.start(rig) == 1 + BY
+    assert np.abs(seen(rig, frames + BY) - before).max() < 1e-6 and np.abs(seen(rig_of(moving, 1), frames + BY) - other).max() < 1e-6
+    compat.use_action(rig, raw)
+    assert np.array_equal(motion.frames_of(rig), frames + BY) and np.array_equal(record.contacts(raw, frames + BY), contacts)
+    scene.frame_set(5)
+    assert rig.hide_viewport
+    scene.frame_set(5 + BY)
+    assert not rig.hide_viewport
+    scene.frame_start = 1
+    timing.move(scene, moving, 1)
+    assert (scene.frame_start, scene.frame_end) == (1, 34 + BY)  # a range of the user's own stays
+    assert np.array_equal(motion.frames_of(rig), frames)
+
+
+def test_strips_go_along_and_stay_beside_each_other(context, moving):
+    rig = rig_of(moving)
+    frames = motion.frames_of(rig)
+    layers.add(rig)
+    rig.pose.bones["ulna_r"].rotation_euler.x += 0.3
+    rig.pose.bones["ulna_r"].keyframe_insert("rotation_euler", index=0, frame=20)
+    strips = rig.animation_data.nla_tracks[0].strips
+    strips.new("again", int(frames[-1]) + 1, strips[0].action)
+    frames = motion.span_of(rig)
+    before = seen(rig, frames)
+    for start in (1 + BY, 11):
+        timing.move(context.scene, moving, start)
+        assert np.abs(seen(rig, frames + start - 1) - before).max() < 1e-5
+
+
+def test_a_correction_and_an_update_find_the_footages_frames(context, taken, moving):
+    rig = rig_of(moving)
+    timing.move(context.scene, moving, 1 + BY)
+    curve = compat.holder(rig).fcurves.find('pose.bones["ulna_r"].rotation_euler', index=0)
+    curve.keyframe_points[7].co.y += 0.3
+    curve.update()
+    assert list(corrections.find(rig, taken.people[0]).frames) == [11]
+    update.update_take(context, taken, moving)
+    assert motion.frames_of(rig)[0] == 5 + BY == context.scene.frame_start
+    assert (rig[presence.FIRST], rig[presence.LAST]) == (5 + BY, 34 + BY)
+
+
+def test_the_footage_goes_along_and_stays_for_another_take(context, take, tmp_path):
+    picture = bpy.data.images.new("still", 64, 48)
+    picture.filepath_raw, picture.file_format = str(tmp_path / "still.png"), "PNG"
+    picture.save()
+    one, other = (assemble.build_take(context, take, tmp_path / "still.png") for _ in range(2))
+    clips = [assemble.camera_of(home).data.background_images[0] for home in (one, other)]
+    assert clips[0].clip == clips[1].clip
+    timing.move(context.scene, one, 1 + BY)
+    assert (clips[0].clip.frame_start, clips[1].clip.frame_start) == (1 + BY, 1)
+    timing.move(context.scene, one, 1)
+    assert len(bpy.data.movieclips) == 2  # a clip of its own is not copied again
+
+
+def test_the_field_moves_the_take_and_the_next_version_begins_there(rig, take, context, tmp_path):
+    assert "start" in {name for _, name in draw("SKEL_PT_people").props}
+    rig.users_collection[0]["skel_source"] = "clip.mp4"
+    rig.skel.start = 101
+    assert motion.frames_of(rig)[0] == 105 and rig.skel.start == 101
+    path = tmp_path / "take.npz"
+    takes.save(replace(take, source="clip.mp4"), path)
+    arrival.build(context, str(path))
+    assert context.scene.frame_start == 105 and rig_of(context.scene.collection.children[-1]).skel.start == 101
