@@ -17,7 +17,7 @@ from skel_blender.engine import __main__ as engine  # noqa: E402
 from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
 from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
-from skel_blender.engine.fit import people, step  # noqa: E402
+from skel_blender.engine.fit import alone, step  # noqa: E402
 from skel_blender.engine.fit.people import STAGES, fit_people  # noqa: E402
 from skel_blender.engine.fit.start import first_state  # noqa: E402
 from skel_blender.engine.pipeline import choose_device  # noqa: E402
@@ -99,7 +99,7 @@ def test_a_fit_on_the_card_is_the_fit(body, track, a_card):
 
 
 def _start_elsewhere(monkeypatch):
-    monkeypatch.setattr(people, "first_state", lambda body, seen: first_state(body, seen).cpu())
+    monkeypatch.setattr(alone, "first_state", lambda body, seen: first_state(body, seen).cpu())
 
 
 def _lapack_for_all(monkeypatch):
