@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ import torch
 
 from .. import take as takes
 from ..anatomy import Q
+from ..corrections import Corrections
 from ..kinematics import R_ZUP_YUP
 from ..messages import Event, Log, Progress, SkelError
 from ..take import CONTACT_NAMES, Person, Take
@@ -32,15 +33,6 @@ _AROUND = 2  # frames beyond either end that hold the stretch to the old motion,
 _STEPS = 30
 _SAME_BODY_M = 1e-3
 _WHAT = "a file of corrections"
-
-
-@dataclass(frozen=True)
-class Corrections:
-    """What the animator set: frames (n,) of the source, poses (n,46) rad and trans (n,3) m in these frames, model frame."""
-
-    frames: np.ndarray
-    poses: np.ndarray
-    trans: np.ndarray
 
 
 def read_corrections(path: Path) -> Corrections:

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import bpy
 import numpy as np
 
 from .. import kinematics
+from ..corrections import Corrections
 from ..messages import SkelError
 from ..take import Person
 from . import keyframes, motion, record, tracks
@@ -17,19 +15,6 @@ from . import keyframes, motion, record, tracks
 _TURNED, _MOVED_M = 2e-3, 1e-3  # a joint's rotation matrix and the place of who was set by hand differ by more than rounding does
 _MOST = 0.5  # of the frames: more have been smoothed, thinned or animated, not corrected
 KIND = "refitted"
-
-
-@dataclass(frozen=True)
-class Corrections:
-    """Source frames (n,) that were set by hand, their poses (n,46) rad and trans (n,3) m."""
-
-    frames: np.ndarray
-    poses: np.ndarray
-    trans: np.ndarray
-
-    def save(self, path: Path) -> None:
-        """Write what `engine.refit` reads."""
-        np.savez(path, frames=self.frames, poses=self.poses, trans=self.trans)
 
 
 def find(rig: bpy.types.Object, person: Person) -> Corrections:

@@ -77,18 +77,6 @@ def channel_limits(limits: np.ndarray, joint: int) -> dict[int, tuple[float, flo
     return result
 
 
-def is_ambiguous(joint: int, ranges: dict[int, tuple[float, float]]) -> bool:
-    """Whether a pose inside the ranges can have Euler angles of a smaller sum on the other branch, (180, 180 - middle, 180) away.
-
-    Such a joint must be one of `layout.CLAMPS`.
-    """
-    if len(DOFS_OF_JOINT[joint]) < 3 or not ranges:
-        return False
-    widest = {index: max(abs(low), abs(up)) for index, (low, up) in ranges.items()}
-    middle = "XYZ".index(layout.euler_order(joint)[1])
-    return widest.get(middle, math.pi) >= math.pi / 2 or sum(widest.values()) >= 1.5 * math.pi
-
-
 def _held(bone: bpy.types.PoseBone, joint: int) -> bpy.types.Constraint:
     """The bone's Limit Rotation, the first of its constraints."""
     found = bone.constraints.get(CONSTRAINT)

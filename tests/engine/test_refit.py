@@ -11,11 +11,12 @@ torch = pytest.importorskip("torch")
 
 from skel_blender import take as takes  # noqa: E402
 from skel_blender.anatomy import DOF_INDEX  # noqa: E402
+from skel_blender.corrections import Corrections  # noqa: E402
 from skel_blender.engine.__main__ import main  # noqa: E402
 from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
 from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
-from skel_blender.engine.refit import Corrections, refit  # noqa: E402
+from skel_blender.engine.refit import refit  # noqa: E402
 from skel_blender.kinematics import R_ZUP_YUP, axis_rotation  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 from skel_blender.take import Camera, Person, Take  # noqa: E402

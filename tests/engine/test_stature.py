@@ -12,6 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from skel_blender.corrections import Corrections  # noqa: E402
 from skel_blender.engine import pipeline  # noqa: E402
 from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.body.anthropometry import REACH, measure, of_stature, sized, stature  # noqa: E402
@@ -22,7 +23,7 @@ from skel_blender.engine.fit.normal import NormalEquations  # noqa: E402
 from skel_blender.engine.fit.people import fit_people  # noqa: E402
 from skel_blender.engine.fit.problem import make_problem  # noqa: E402
 from skel_blender.engine.pipeline import Options, reconstruct  # noqa: E402
-from skel_blender.engine.refit import Corrections, refit  # noqa: E402
+from skel_blender.engine.refit import refit  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 from tests import skel_file, synthetic_smpl  # noqa: E402
 from tests.engine import squatting  # noqa: E402

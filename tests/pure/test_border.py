@@ -18,7 +18,7 @@ ENGINE = {"torch", "cv2", "mediapipe", "ai_edge_litert", "scipy", "smplx", "av",
 BLENDER_SIDE = ("rig", "ui", "export")
 STANDARD_ONLY = ("messages", "files", "job", "requests", "environment", "packages", "install", "cli", "status", "limit_sources")
 ENGINE_LAYERS = ("body", "background", "regress", "fit", "imports")  # each imports from those before it at most
-NUMPY_AT_MOST = ("anatomy", "kinematics", "take", "take_checks", "opensim")
+NUMPY_AT_MOST = ("anatomy", "kinematics", "take", "take_checks", "corrections", "opensim")
 
 
 def imports(name: str, path: Path) -> set[str]:
