@@ -26,7 +26,7 @@ from skel_blender.engine import metrics
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.camera import intrinsics
 from skel_blender.engine.fit import Config, alone, people
-from skel_blender.engine.tracks import Track
+from skel_blender.engine.people.tracks import Track
 from skel_blender.kinematics import axis_rotation
 
 SIZE = (1280, 720)

@@ -23,9 +23,9 @@ from bin.benchmarks.report import head, parser, row
 from skel_blender import environment
 from skel_blender.engine.background import Background
 from skel_blender.engine.camera import intrinsics
+from skel_blender.engine.footage.video import open_source
 from skel_blender.engine.metrics import similarity
 from skel_blender.engine.pipeline import Options, reconstruct
-from skel_blender.engine.video import open_source
 from skel_blender.take import Person, Take
 from tests.virtual_camera import Shot, compare, panorama, path_off, seen_through, shake, shot, views
 from tests.virtual_scene import Board, frames, in_the_hand, room, street, wall_alone

@@ -19,10 +19,10 @@ from bin.benchmarks.cameras import find_footage
 from bin.benchmarks.multiview import CalibratedCamera, reference, same_person
 from bin.benchmarks.noise import GROUPS, HIPS, Noise, toward
 from skel_blender import environment
+from skel_blender.engine.footage.video import open_source
+from skel_blender.engine.people.track import find_people
+from skel_blender.engine.people.tracks import Track
 from skel_blender.engine.regress.correction import corrected
-from skel_blender.engine.track import find_people
-from skel_blender.engine.tracks import Track
-from skel_blender.engine.video import open_source
 
 _LAGS = (1, 5)  # frames, between which the correlation is read
 _PAIRS = ((13, 14), (15, 16), (25, 26), (27, 28))  # sides that can be mistaken for each other

@@ -20,11 +20,11 @@ from bin.benchmarks.posing import markers_of
 from skel_blender import environment
 from skel_blender.anatomy import JOINT_INDEX
 from skel_blender.engine import metrics
+from skel_blender.engine.footage.video import open_source
+from skel_blender.engine.people.track import find_people
+from skel_blender.engine.people.tracks import Track
 from skel_blender.engine.pipeline import Options, reconstruct
 from skel_blender.engine.regress.correction import corrected
-from skel_blender.engine.track import find_people
-from skel_blender.engine.tracks import Track
-from skel_blender.engine.video import open_source
 from skel_blender.kinematics import z_up
 from skel_blender.take import Person, Take
 

@@ -26,13 +26,13 @@ from skel_blender.anatomy import JOINT_NAMES, PARENTS
 from skel_blender.engine import metrics
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.camera import intrinsics
-from skel_blender.engine.landmarker import Landmarker
+from skel_blender.engine.footage.video import open_source
+from skel_blender.engine.people.landmarker import Landmarker
+from skel_blender.engine.people.track import find_people
+from skel_blender.engine.people.tracks import Track
 from skel_blender.engine.regress import load_lift
 from skel_blender.engine.regress.correction import corrected
 from skel_blender.engine.regress.lift import Lift
-from skel_blender.engine.track import find_people
-from skel_blender.engine.tracks import Track
-from skel_blender.engine.video import open_source
 
 _TURN_DEGREES, _PA_MM = 45.0, 100.0
 _VIEWS = (20.0, 110.0, 200.0, 290.0)  # degrees about the vertical

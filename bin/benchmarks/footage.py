@@ -21,11 +21,11 @@ from skel_blender import environment
 from skel_blender.engine import pipeline
 from skel_blender.engine.__main__ import frame_range
 from skel_blender.engine.background import Background
-from skel_blender.engine.landmarker import Landmarker
+from skel_blender.engine.footage.video import VideoSource
+from skel_blender.engine.people.landmarker import Landmarker
+from skel_blender.engine.people.track import Tracker
 from skel_blender.engine.regress.lift import LiftRegressor
 from skel_blender.engine.threads import cores
-from skel_blender.engine.track import Tracker
-from skel_blender.engine.video import VideoSource
 
 _STAGES = {
     "frames are read": (VideoSource, "_pictures"),

@@ -19,12 +19,12 @@ from bin.benchmarks.hsmr import Plain, apart, head, images, named, operations, r
 from bin.benchmarks.solver import made_up_track
 from skel_blender.engine.body import BodyModel
 from skel_blender.engine.fit import Observations, View, skelify
+from skel_blender.engine.people.tracks import Track
 from skel_blender.engine.regress import load_lift
 from skel_blender.engine.regress.hsmr import Prediction, load_hsmr
 from skel_blender.engine.regress.hsmr.batches import MOST, Batches
 from skel_blender.engine.regress.hsmr.checkpoint import read_weights
 from skel_blender.engine.regress.hsmr.patches import normalised
-from skel_blender.engine.tracks import Track
 
 BATCHES = (1, 4, 16, 64)
 PATCHES = 512

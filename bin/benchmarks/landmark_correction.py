@@ -22,8 +22,8 @@ from bin.benchmarks.renders import picture
 from skel_blender import environment
 from skel_blender.engine import metrics
 from skel_blender.engine.body import load_body
-from skel_blender.engine.crops import between
-from skel_blender.engine.landmarker import Landmarker
+from skel_blender.engine.people.crops import between
+from skel_blender.engine.people.landmarker import Landmarker
 from skel_blender.engine.regress.correction import upright
 
 _REACH = 1.25  # of the window around the hips, as the detector's

@@ -27,10 +27,10 @@ from skel_blender.engine.__main__ import frame_range
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.camera import R_CAM_LEVEL, intrinsics
 from skel_blender.engine.fit import alone, people
+from skel_blender.engine.people.tracks import Track, cut_to_image
 from skel_blender.engine.pipeline import Options, reconstruct
 from skel_blender.engine.regress import load_lift
 from skel_blender.engine.regress.correction import corrected
-from skel_blender.engine.tracks import Track, cut_to_image
 from skel_blender.kinematics import axis_rotation
 
 _FOV, _EYE_M = (30.0, 90.0), (1.4, 5.0)

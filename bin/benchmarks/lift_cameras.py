@@ -22,11 +22,11 @@ from bin.benchmarks.starts import METHODS, answers, ways
 from skel_blender import environment
 from skel_blender.engine.body import load_body
 from skel_blender.engine.camera import intrinsics
+from skel_blender.engine.footage.video import open_source
+from skel_blender.engine.people.track import find_people
+from skel_blender.engine.people.tracks import Track
 from skel_blender.engine.regress import load_lift
 from skel_blender.engine.regress.correction import corrected
-from skel_blender.engine.track import find_people
-from skel_blender.engine.tracks import Track
-from skel_blender.engine.video import open_source
 
 _FIELDS = ("frames", "keypoints_2d", "landmarks_3d", "observed")
 

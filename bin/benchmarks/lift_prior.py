@@ -22,10 +22,10 @@ from bin.benchmarks.posing import posed
 from skel_blender.engine import metrics
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.fit import alone, people
+from skel_blender.engine.people.tracks import Track
 from skel_blender.engine.regress import load_lift
 from skel_blender.engine.regress.guess import Guess
 from skel_blender.engine.regress.lift import Lift
-from skel_blender.engine.tracks import Track
 
 _FACTORS = (0.5, 0.7, 1.0, 1.4, 2.0, 4.0)
 _TIMED = 6000  # frames

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from skel_blender.engine.tracks import Track
+from skel_blender.engine.people.tracks import Track
 
 _FIRST_PX, _OUTLIER_PX = 120.0, 30.0  # Geman-McClure scale of a view's residual at first and at last, at 1080 px across
 _SURE = 0.3  # least confidence with which a view takes part

@@ -19,14 +19,14 @@ import numpy as np
 
 from bin.benchmarks import report
 from skel_blender import environment
-from skel_blender.engine.crops import Roi
-from skel_blender.engine.detect import PeopleFinder
-from skel_blender.engine.landmarker import Landmarker, Networks, Pose
-from skel_blender.engine.poses import LIMBS
-from skel_blender.engine.source import Range
-from skel_blender.engine.track import Tracker
-from skel_blender.engine.tracks import Track, finished
-from skel_blender.engine.video import open_source
+from skel_blender.engine.footage.source import Range
+from skel_blender.engine.footage.video import open_source
+from skel_blender.engine.people.crops import Roi
+from skel_blender.engine.people.detect import PeopleFinder
+from skel_blender.engine.people.landmarker import Landmarker, Networks, Pose
+from skel_blender.engine.people.poses import LIMBS
+from skel_blender.engine.people.track import Tracker
+from skel_blender.engine.people.tracks import Track, finished
 
 _MARKED = Path(__file__).with_name("people_marked.csv")
 _KINDS = ("detect", "upright", "landmarks")

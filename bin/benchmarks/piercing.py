@@ -29,7 +29,7 @@ from skel_blender.anatomy import JOINT_INDEX
 from skel_blender.engine import pipeline
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.fit import alone, people
-from skel_blender.engine.fit.clearance import clearance
+from skel_blender.engine.fit.terms.clearance import clearance
 from skel_blender.engine.pipeline import Options, reconstruct
 from skel_blender.take import TRIANGLE
 

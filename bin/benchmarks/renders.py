@@ -13,7 +13,7 @@ from bin.benchmarks.posing import posed
 from bin.openbody.render import layer
 from skel_blender.anatomy import JOINT_INDEX, JOINT_NAMES
 from skel_blender.engine.body import BodyModel
-from skel_blender.engine.crops import Roi, between
+from skel_blender.engine.people.crops import Roi, between
 from skel_blender.kinematics import axis_rotation
 
 SIDE = 480  # px

@@ -24,9 +24,9 @@ from skel_blender.engine.fit.problem import make_problem
 from skel_blender.engine.fit.skelify import PRIOR_TERMS, SIGHT_TERMS, bounds, skelify
 from skel_blender.engine.fit.solver import solve
 from skel_blender.engine.fit.start import first_state
+from skel_blender.engine.people.tracks import Track
 from skel_blender.engine.regress.guess import Guess
 from skel_blender.engine.regress.lift import Lift
-from skel_blender.engine.tracks import Track
 
 METHODS = ("landmarks, two-bone IK", "SKELify from the stance", "network alone", "network, then SKELify")
 STARTS = ("stance, loose stage first", "stance", "network, loose stage first", "network")

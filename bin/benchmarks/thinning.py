@@ -18,8 +18,9 @@ from bin.benchmarks.mocap import SMALL_SET, BodyMotion, read_clips, to_body
 from bin.benchmarks.posing import posed
 from skel_blender import take as takes
 from skel_blender.engine.body import BodyModel, load_body
-from skel_blender.rig import continuity, thinning
-from skel_blender.rig.sway import Bounds
+from skel_blender.rig import continuity
+from skel_blender.rig.editing import thinning
+from skel_blender.rig.editing.sway import Bounds
 
 _NEAR_M, _SLOW = 0.03, 0.2  # m, m/s
 _COLUMNS = ("motion", "frames", "fps", "a foot rests", "keys left", "at 10 and 2 mm", "joints off, feet at rest off (mm)", "CPU s")

@@ -31,8 +31,8 @@ from skel_blender.engine.background.motion import about_middle
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.camera import CameraMotion, intrinsics
 from skel_blender.engine.fit import people
+from skel_blender.engine.people.tracks import Track
 from skel_blender.engine.pipeline import Options, reconstruct
-from skel_blender.engine.tracks import Track
 from skel_blender.kinematics import y_up
 from tests.virtual_camera import write_clip
 

@@ -22,7 +22,7 @@ from bin.lifting.cameras import cameras
 from bin.lifting.motions import Motions
 from skel_blender import environment
 from skel_blender.engine.body import BodyModel, load_body
-from skel_blender.engine.landmarker import Landmarker
+from skel_blender.engine.people.landmarker import Landmarker
 from skel_blender.engine.regress.correction import corrected
 
 SEXES = ("male", "female")

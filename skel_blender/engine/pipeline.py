@@ -23,11 +23,11 @@ from .camera import DEFAULT_FOV_DEGREES, CameraMotion, intrinsics
 from .fit.evidence import LIMB_LANDMARKS
 from .fit.observations import View
 from .fit.people import STEPS, Fit, fit_people
+from .footage.video import Source, open_source
+from .people.track import find_people
+from .people.tracks import Track
 from .regress.correction import corrected
 from .regress.guess import Regressor
-from .track import find_people
-from .tracks import Track
-from .video import Source, open_source
 
 REGRESSORS = ("lift", "hsmr", "stance")
 CAMERAS = ("auto", "still")  # "auto" looks at the background for turns and zooms

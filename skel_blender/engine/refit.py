@@ -26,7 +26,7 @@ from .fit import Config, Observations, View, Weights, skelify
 from .fit.alone import missed
 from .fit.contacts import unseen
 from .fit.evidence import LIMB_LANDMARKS, as_tall, gather
-from .tracks import Track
+from .people.tracks import Track
 from .unpickle import need, read_arrays
 
 _AROUND = 2  # frames beyond either end that hold the stretch to the old motion, as second differences reach that far

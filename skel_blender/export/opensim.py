@@ -12,7 +12,8 @@ import numpy as np
 
 from .. import kinematics, opensim
 from ..anatomy import JOINT_INDEX
-from ..rig import motion, record
+from ..rig import record
+from ..rig.editing import motion
 from ..take import TRIANGLE, RestBody
 from . import writing
 

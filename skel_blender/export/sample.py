@@ -13,7 +13,8 @@ import numpy as np
 
 from ..anatomy import JOINT_NAMES
 from ..messages import SkelError
-from ..rig import compat, motion, record
+from ..rig import compat, record
+from ..rig.editing import motion
 from . import rotations, stage
 
 _LIKE = 1e-3  # scales that differ by less are the same

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import bpy
 import numpy as np
 
-from ..rig import evaluation
+from ..rig.editing import evaluation
 
 Made = TypeVar("Made")
 

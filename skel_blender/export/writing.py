@@ -12,7 +12,8 @@ import bpy
 
 from .. import files
 from ..messages import SkelError
-from ..rig import evaluation, record
+from ..rig import record
+from ..rig.editing import evaluation
 from . import alembic, bvh, fbx, gltf, sample, skeleton, stage, usd
 from .presets import ENDINGS, Preset
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a Take to a keyed, constrained rig in Blender.
 
-`layout`, `continuity`, `smoothing`, `following` and `thinning` with its `fewest`, `bezier` and `sway` are plain numpy, everything else here
-needs bpy; hence nothing is imported yet.
+`layout`, `continuity` and `bezier`, and in `editing` `smoothing`, `following` and `thinning` with its `fewest` and `sway`, are plain numpy;
+everything else here needs bpy; hence nothing is imported yet.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def load_footage(take: Take, clip_path: Path | str | None, start: int = record.F
     """The footage as a movie clip that shows source frame 0 at the scene frame `start`; one that is already open in that way, or a new one.
 
     `clip_path` is a video, an image or a folder of frames; None means the Take's source, and no footage if it can't be shown. Images are
-    shown by the numbers in their names; where that is another order than the engine's, it has warned of it (engine/images.py).
+    shown by the numbers in their names; where that is another order than the engine's, it has warned of it (engine/footage/images.py).
     Raises SkelError if a given one can't.
     """
     path = _footage_file(take, Path(clip_path or take.source))

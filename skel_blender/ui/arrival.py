@@ -9,8 +9,9 @@ import bpy
 
 from .. import take as takes
 from ..messages import SkelError
-from ..rig import armature, assemble, placement, record, violations
+from ..rig import armature, assemble, record
 from ..rig.assemble import Options, build_take
+from ..rig.editing import placement, violations
 from ..rig.update import find_built, update_take
 
 _SAME_RATE = 1e-3  # frames a second

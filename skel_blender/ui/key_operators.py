@@ -7,7 +7,8 @@ from bpy.props import EnumProperty, FloatProperty, StringProperty
 
 from ..anatomy import DOF_INDEX
 from ..messages import SkelError
-from ..rig import compat, controls, ik, layers, limbs, matching, motion, record, restposes, thinning
+from ..rig import compat, controls, ik, limbs, record, restposes
+from ..rig.editing import layers, matching, motion, thinning
 from .gather import editable_rig
 from .operators import RigOperator
 from .rig_properties import RANGES

@@ -10,7 +10,8 @@ from bpy.props import EnumProperty, FloatProperty, IntProperty
 
 from ..anatomy import DOF_INDEX, DOFS
 from ..messages import SkelError
-from ..rig import limbs, limits, motion, record, violations
+from ..rig import limbs, limits, record
+from ..rig.editing import motion, violations
 from .gather import active_rig, editable_rig
 from .operators import RigOperator
 

@@ -5,7 +5,8 @@ import bpy
 from bpy.props import EnumProperty, FloatProperty, IntProperty
 
 from ..messages import SkelError
-from ..rig import controls, layers, loops, motion, pins, presence, record
+from ..rig import controls, presence, record
+from ..rig.editing import layers, loops, motion, pins
 from .gather import active_rig, editable_rig
 from .operators import RigOperator
 

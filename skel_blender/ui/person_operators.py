@@ -5,7 +5,8 @@ import bpy
 from bpy.props import StringProperty
 
 from ..messages import SkelError
-from ..rig import armature, assemble, placement, presence, record, update
+from ..rig import armature, assemble, presence, record, update
+from ..rig.editing import placement
 from .gather import active_rig
 from .operators import RigOperator, SkelOperator
 

@@ -11,7 +11,8 @@ from bpy.props import FloatProperty
 from .. import take as takes
 from ..messages import SkelError
 from ..requests import RefitRequest
-from ..rig import corrections, embedded, record
+from ..rig import embedded, record
+from ..rig.editing import corrections
 from ..take import Person, Take
 from . import engine, gather
 from .arrival import PROPERTY

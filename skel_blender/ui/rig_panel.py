@@ -4,7 +4,8 @@
 import bpy
 
 from ..anatomy import DOFS, JOINT_NAMES
-from ..rig import assemble, controls, ik, limbs, motion, record, timing
+from ..rig import assemble, controls, ik, limbs, record
+from ..rig.editing import motion, timing
 from .gather import active_rig
 from .limit_operators import range_text
 from .panel import Sidebar

@@ -11,7 +11,8 @@ import numpy as np
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from ..anatomy import DOFS, LIMIT_TABLES, LIMITS_ANATOMICAL
-from ..rig import layout, limbs, limits, motion, presence, record, timing
+from ..rig import layout, limbs, limits, presence, record
+from ..rig.editing import motion, timing
 from . import gather
 
 TABLES = (

@@ -21,8 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from skel_blender.export import writing  # noqa: E402
 from skel_blender.export.presets import PRESETS  # noqa: E402
-from skel_blender.rig import controls, matching, presence, record  # noqa: E402
+from skel_blender.rig import controls, presence, record
 from skel_blender.rig.assemble import build_take  # noqa: E402
+from skel_blender.rig.editing import matching  # noqa: E402
 from tests.bpy import bodies  # noqa: E402
 
 FRAMES, SHOWN = 1000, 200

@@ -10,8 +10,9 @@ from mathutils import Matrix
 
 from skel_blender import kinematics
 from skel_blender.anatomy import JOINT_NAMES
-from skel_blender.rig import assemble, compat, layout, motion, restposes
+from skel_blender.rig import assemble, compat, layout, restposes
 from skel_blender.rig.assemble import build_take
+from skel_blender.rig.editing import motion
 from tests.bpy import bodies
 from tests.bpy.evaluated import joint_positions, rig_of
 

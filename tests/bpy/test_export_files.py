@@ -9,8 +9,8 @@ import pytest
 
 from skel_blender.export import opensim, presets, writing
 from skel_blender.messages import SkelError
-from skel_blender.rig import motion
 from skel_blender.rig.assemble import build_take
+from skel_blender.rig.editing import motion
 from tests import synthetic
 from tests.bpy import deliveries, importing
 from tests.bpy.evaluated import rig_of

@@ -9,8 +9,9 @@ import pytest
 
 from skel_blender import kinematics
 from skel_blender.anatomy import DOFS_OF_JOINT, JOINT_NAMES
-from skel_blender.rig import controls, layout, limits, matching, motion, record
+from skel_blender.rig import controls, layout, limits, record
 from skel_blender.rig.assemble import build_take
+from skel_blender.rig.editing import matching, motion
 from tests import synthetic
 from tests.bpy import bodies
 from tests.bpy.evaluated import curves, degrees_apart, evaluated, joint_positions, joint_turns, pose, rig_of

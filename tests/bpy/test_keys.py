@@ -11,8 +11,9 @@ import pytest
 
 from skel_blender import kinematics
 from skel_blender.anatomy import DOFS
-from skel_blender.rig import compat, continuity, keyframes, layout, limbs, motion, record, thinning
+from skel_blender.rig import compat, continuity, keyframes, layout, limbs, record
 from skel_blender.rig.assemble import build_take
+from skel_blender.rig.editing import motion, thinning
 from tests import synthetic
 from tests.bpy.evaluated import curves, evaluated, joint_positions, pose, rig_of
 

@@ -9,7 +9,8 @@ import pytest
 
 from skel_blender.anatomy import DOF_INDEX
 from skel_blender.export import sample
-from skel_blender.rig import layers, motion, record
+from skel_blender.rig import record
+from skel_blender.rig.editing import layers, motion
 from tests.bpy.evaluated import joint_positions
 from tests.bpy.panels import draw
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from skel_blender.export import sample
-from skel_blender.rig import compat, loops, motion, presence, record
+from skel_blender.rig import compat, presence, record
+from skel_blender.rig.editing import loops, motion
 from tests.bpy.evaluated import joint_positions
 
 

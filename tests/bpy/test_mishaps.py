@@ -10,7 +10,8 @@ import pytest
 from skel_blender.anatomy import DOF_INDEX
 from skel_blender.export import sample
 from skel_blender.messages import SkelError
-from skel_blender.rig import assemble, motion, record
+from skel_blender.rig import assemble, record
+from skel_blender.rig.editing import motion
 from tests.bpy.evaluated import curves, evaluated
 from tests.bpy.panels import draw
 

@@ -7,8 +7,9 @@ import bpy
 import numpy as np
 import pytest
 
-from skel_blender.rig import controls, ik, motion, pins, record
+from skel_blender.rig import controls, ik, record
 from skel_blender.rig.assemble import build_take
+from skel_blender.rig.editing import motion, pins
 from tests import walk
 from tests.bpy.evaluated import evaluated, rig_of
 from tests.bpy.panels import draw

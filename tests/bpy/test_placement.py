@@ -10,8 +10,9 @@ from mathutils import Matrix
 
 from skel_blender import kinematics
 from skel_blender.messages import SkelError
-from skel_blender.rig import assemble, following, layout, placement, record
+from skel_blender.rig import assemble, layout, record
 from skel_blender.rig.assemble import build_take
+from skel_blender.rig.editing import following, placement
 from tests import clips, synthetic
 from tests.bpy.evaluated import evaluated, joint_positions, rig_of
 from tests.synthetic import carried_camera

@@ -15,7 +15,8 @@ from skel_blender import rig as rigs
 from skel_blender import take as takes
 from skel_blender.anatomy import DOF_INDEX
 from skel_blender.messages import SkelError
-from skel_blender.rig import compat, corrections, embedded, keyframes, layout, limbs, motion, record
+from skel_blender.rig import compat, embedded, keyframes, layout, limbs, record
+from skel_blender.rig.editing import corrections, motion
 from skel_blender.ui import arrival, refit_operators
 
 KNEE = DOF_INDEX["knee_angle_r"]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from skel_blender.export.retarget import skeleton
-from skel_blender.rig import controls, matching
+from skel_blender.rig import controls
+from skel_blender.rig.editing import matching
 from tests.bpy import characters, walking
 from tests.bpy.evaluated import curves, degrees_apart
 from tests.bpy.walking import apart, put

@@ -11,8 +11,9 @@ import pytest
 
 from skel_blender import kinematics
 from skel_blender.anatomy import DOF_INDEX, DOFS, LIMIT_TABLES
-from skel_blender.rig import continuity, controls, layout, limits, motion, record
+from skel_blender.rig import continuity, controls, layout, limits, record
 from skel_blender.rig.assemble import build_take, layer_of
+from skel_blender.rig.editing import motion
 from tests.bpy.evaluated import evaluated
 from tests.bpy.panels import draw
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from skel_blender import take as takes
-from skel_blender.rig import assemble, compat, corrections, layers, motion, presence, record, timing, update
+from skel_blender.rig import assemble, compat, presence, record, update
+from skel_blender.rig.editing import corrections, layers, motion, timing
 from skel_blender.ui import arrival
 from tests import synthetic
 from tests.bpy.evaluated import joint_positions, rig_of

@@ -13,7 +13,7 @@ from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.body.chain import pose_chain, pose_points
 from skel_blender.engine.body.stance import relaxed_pose
 from skel_blender.engine.camera import R_CAM_LEVEL, CameraMotion, intrinsics
-from skel_blender.engine.tracks import Track
+from skel_blender.engine.people.tracks import Track
 from skel_blender.kinematics import axis_rotation
 
 SIZE, FPS, FRAMES = (1280, 720), 30.0, 60

@@ -10,12 +10,12 @@ pytest.importorskip("cv2")
 pytest.importorskip("ai_edge_litert")
 pytest.importorskip("av")
 
-from skel_blender.engine.crops import between
-from skel_blender.engine.detect import Expected
-from skel_blender.engine.landmarker import Pose
-from skel_blender.engine.poses import same_body
-from skel_blender.engine.track import Tracker
-from skel_blender.engine.tracks import finished
+from skel_blender.engine.people.crops import between
+from skel_blender.engine.people.detect import Expected
+from skel_blender.engine.people.landmarker import Pose
+from skel_blender.engine.people.poses import same_body
+from skel_blender.engine.people.track import Tracker
+from skel_blender.engine.people.tracks import finished
 
 PX_PER_M = 100.0
 FPS = 10.0

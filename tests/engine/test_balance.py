@@ -16,7 +16,7 @@ from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
 from skel_blender.engine.fit import Config, Observations, View, Weights, skelify  # noqa: E402
 from skel_blender.engine.fit.contacts import GRAVITY, airborne  # noqa: E402
 from skel_blender.engine.fit.mass import centre_of_mass, point_masses  # noqa: E402
-from skel_blender.engine.fit.sightings import places  # noqa: E402
+from skel_blender.engine.fit.scene.sightings import places  # noqa: E402
 from skel_blender.kinematics import axis_rotation, forward  # noqa: E402
 from skel_blender.opensim.segments import inertias  # noqa: E402
 

@@ -20,11 +20,11 @@ from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
 from skel_blender.engine.fit import alone, step  # noqa: E402
 from skel_blender.engine.fit.people import STAGES, fit_people  # noqa: E402
 from skel_blender.engine.fit.start import first_state  # noqa: E402
+from skel_blender.engine.people.tracks import Track  # noqa: E402
 from skel_blender.engine.pipeline import choose_device  # noqa: E402
 from skel_blender.engine.regress import load_hsmr, load_lift  # noqa: E402
 from skel_blender.engine.regress.hsmr import Hsmr  # noqa: E402
 from skel_blender.engine.regress.hsmr.batches import Batches, batch_size  # noqa: E402
-from skel_blender.engine.tracks import Track  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 from tests import skel_file  # noqa: E402
 from tests.engine import hsmr_file  # noqa: E402

@@ -16,10 +16,10 @@ from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
 from skel_blender.engine.fit import Config, Observations, View, Weights, skelify  # noqa: E402
 from skel_blender.engine.fit.capsules import capsules  # noqa: E402
-from skel_blender.engine.fit.clearance import clearance  # noqa: E402
 from skel_blender.engine.fit.normal import NormalEquations, S  # noqa: E402
 from skel_blender.engine.fit.problem import make_problem  # noqa: E402
-from skel_blender.engine.fit.sightings import places  # noqa: E402
+from skel_blender.engine.fit.scene.sightings import places  # noqa: E402
+from skel_blender.engine.fit.terms.clearance import clearance  # noqa: E402
 
 FRAMES = 6
 NONE = torch.zeros(1, 10).double()

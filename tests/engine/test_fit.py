@@ -18,7 +18,7 @@ from skel_blender.engine.fit.normal import S  # noqa: E402
 from skel_blender.engine.fit.people import fit_people  # noqa: E402
 from skel_blender.engine.fit.skelify import PRIOR_TERMS, SIGHT_TERMS  # noqa: E402
 from skel_blender.engine.fit.start import first_state  # noqa: E402
-from skel_blender.engine.tracks import Track  # noqa: E402
+from skel_blender.engine.people.tracks import Track  # noqa: E402
 from skel_blender.kinematics import axis_rotation  # noqa: E402
 from tests.engine import squatting  # noqa: E402
 from tests.engine.squatting import FPS, FRAMES, HIDDEN  # noqa: E402

@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 
 from skel_blender.anatomy import JOINT_INDEX  # noqa: E402
 from skel_blender.engine.camera import intrinsics  # noqa: E402
-from skel_blender.engine.video import open_source  # noqa: E402
+from skel_blender.engine.footage.video import open_source  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 from tests import clips, footage, virtual_camera  # noqa: E402
 

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.camera import R_CAM_LEVEL  # noqa: E402
+from skel_blender.engine.people.tracks import Track  # noqa: E402
 from skel_blender.engine.regress import load_hsmr  # noqa: E402
 from skel_blender.engine.regress.hsmr import HsmrRegressor, Prediction, cameras, regressor  # noqa: E402
 from skel_blender.engine.regress.hsmr.batches import Batches  # noqa: E402
@@ -18,7 +19,6 @@ from skel_blender.engine.regress.hsmr.boxes import person_boxes  # noqa: E402
 from skel_blender.engine.regress.hsmr.branches import continuous  # noqa: E402
 from skel_blender.engine.regress.hsmr.patches import squares  # noqa: E402
 from skel_blender.engine.regress.hsmr.rotations import EULER_TRIPLES, ball_rotations  # noqa: E402
-from skel_blender.engine.tracks import Track  # noqa: E402
 from skel_blender.kinematics import axis_rotation, joint_rotations  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 from tests import skel_file  # noqa: E402

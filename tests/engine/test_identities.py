@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("cv2")
 
-from skel_blender.engine.identities import identified  # noqa: E402
-from skel_blender.engine.person import Person  # noqa: E402
+from skel_blender.engine.people.identities import identified  # noqa: E402
+from skel_blender.engine.people.person import Person  # noqa: E402
 from tests.engine.stage import FPS, pose_at  # noqa: E402
 
 RED, BLUE, DARK = (np.full((6, 3), colour, np.float32) for colour in ((180, 20, 20), (20, 30, 150), (15, 15, 15)))

@@ -10,9 +10,9 @@ import pytest
 cv2 = pytest.importorskip("cv2")
 interpreters = pytest.importorskip("ai_edge_litert.interpreter")
 
-from skel_blender.engine.crops import Roi  # noqa: E402
-from skel_blender.engine.landmarker import Landmarker  # noqa: E402
-from skel_blender.engine.tflite import without_output  # noqa: E402
+from skel_blender.engine.people.crops import Roi  # noqa: E402
+from skel_blender.engine.people.landmarker import Landmarker  # noqa: E402
+from skel_blender.engine.people.tflite import without_output  # noqa: E402
 from tests import clips  # noqa: E402
 
 

@@ -12,13 +12,13 @@ import torch
 from skel_blender.engine import pipeline
 from skel_blender.engine.body.stance import relaxed_pose
 from skel_blender.engine.camera import R_CAM_LEVEL, intrinsics
-from skel_blender.engine.fit import lens
 from skel_blender.engine.fit.evidence import gather
 from skel_blender.engine.fit.observations import View
 from skel_blender.engine.fit.people import _refocused
-from skel_blender.engine.fit.sightings import places
-from skel_blender.engine.fit.upright import Cast, Folk, _cost, _first, _rows, _weights, misfit
-from skel_blender.engine.tracks import Track
+from skel_blender.engine.fit.scene import lens
+from skel_blender.engine.fit.scene.sightings import places
+from skel_blender.engine.fit.scene.upright import Cast, Folk, _cost, _first, _rows, _weights, misfit
+from skel_blender.engine.people.tracks import Track
 from skel_blender.kinematics import axis_rotation
 
 SIZE = (1280, 720)

@@ -29,12 +29,12 @@ from skel_blender.engine.camera import R_CAM_LEVEL
 from skel_blender.engine.fit.evidence import gather
 from skel_blender.engine.fit.observations import View
 from skel_blender.engine.fit.start import first_state
+from skel_blender.engine.people.tracks import Track
 from skel_blender.engine.regress import load_lift
 from skel_blender.engine.regress.lift import WEIGHTS
 from skel_blender.engine.regress.lift import lift as lifting
 from skel_blender.engine.regress.lift.features import PARTNERS, features
 from skel_blender.engine.regress.lift.weights import read, write
-from skel_blender.engine.tracks import Track
 from skel_blender.messages import SkelError
 
 FRAMES = 60

@@ -8,7 +8,7 @@ pytest.importorskip("torch")
 
 from bin.benchmarks import noise  # noqa: E402
 from bin.benchmarks.multiview import CalibratedCamera, same_person, triangulate  # noqa: E402
-from skel_blender.engine.tracks import Track  # noqa: E402
+from skel_blender.engine.people.tracks import Track  # noqa: E402
 from skel_blender.kinematics import axis_rotation  # noqa: E402
 
 K = np.array([[1500.0, 0, 540], [0, 1500.0, 960], [0, 0, 1]])

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("cv2")
 
-from skel_blender.engine.landmarker import Pose
-from skel_blender.engine.sides import steadiest, swap_orders
+from skel_blender.engine.people.landmarker import Pose
+from skel_blender.engine.people.sides import steadiest, swap_orders
 from tests.engine.stage import pose_at
 
 

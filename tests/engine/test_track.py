@@ -13,10 +13,10 @@ pytest.importorskip("cv2")
 pytest.importorskip("ai_edge_litert")
 pytest.importorskip("av")
 
-from skel_blender.engine.poses import LIMBS
-from skel_blender.engine.track import Tracker, find_people
-from skel_blender.engine.tracks import finished
-from skel_blender.engine.video import open_source
+from skel_blender.engine.footage.video import open_source
+from skel_blender.engine.people.poses import LIMBS
+from skel_blender.engine.people.track import Tracker, find_people
+from skel_blender.engine.people.tracks import finished
 from tests import clips
 from tests.engine.stage import FPS, IMAGE, Stage, hips_x, pose_at, track
 

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("cv2")
 
-from skel_blender.engine.tracks import Track, cut_to_image
+from skel_blender.engine.people.tracks import Track, cut_to_image
 
 
 def test_a_track_ends_where_the_person_leaves_the_image():

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("scipy")
 
-from skel_blender.engine.fit.travel import Steps, path_size  # noqa: E402
+from skel_blender.engine.fit.scene.travel import Steps, path_size  # noqa: E402
 
 FPS, SIZE = 30.0, 2.5
 

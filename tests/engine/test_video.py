@@ -13,7 +13,7 @@ import pytest
 av = pytest.importorskip("av")
 Image = pytest.importorskip("PIL.Image")
 
-from skel_blender.engine.video import open_source  # noqa: E402
+from skel_blender.engine.footage.video import open_source  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 
 STEP = 8  # grey levels between the pictures of a test clip: picture k is STEP * k grey

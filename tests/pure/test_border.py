@@ -17,7 +17,7 @@ BLENDER = {"bpy", "bpy_extras", "bmesh", "mathutils", "gpu", "blf", "aud", "addo
 ENGINE = {"torch", "cv2", "mediapipe", "ai_edge_litert", "scipy", "smplx", "av", "PIL", "safetensors", "pycolmap"}
 BLENDER_SIDE = ("rig", "ui", "export")
 STANDARD_ONLY = ("messages", "files", "job", "requests", "environment", "packages", "install", "cli", "status", "limit_sources")
-ENGINE_LAYERS = ("body", "background", "regress", "fit", "imports")  # each imports from those before it at most
+ENGINE_LAYERS = ("footage", "people", "body", "background", "regress", "fit", "imports")  # each imports from those before it at most
 NUMPY_AT_MOST = ("anatomy", "kinematics", "take", "take_checks", "corrections", "opensim")
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from skel_blender import kinematics
-from skel_blender.rig import following, layout
+from skel_blender.rig import layout
+from skel_blender.rig.editing import following
 from tests import synthetic
 from tests.synthetic import carried_camera
 

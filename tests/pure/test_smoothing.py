@@ -4,8 +4,9 @@
 import numpy as np
 import pytest
 
-from skel_blender.rig import limbs, planted, smoothing, tracks
-from skel_blender.rig.sway import Bounds, Moving
+from skel_blender.rig import limbs, tracks
+from skel_blender.rig.editing import planted, smoothing
+from skel_blender.rig.editing.sway import Bounds, Moving
 from tests import walk
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from skel_blender import kinematics
-from skel_blender.rig import bezier, limbs, thinning
+from skel_blender.rig import bezier, limbs
+from skel_blender.rig.editing import thinning
 from tests import synthetic
 
 BODY = synthetic.rest_body()

@@ -20,7 +20,7 @@ from .config import Config
 from .evidence import LIMB_LANDMARKS, as_tall
 from .observations import Observations
 from .problem import depth_of, make_problem
-from .sightings import posed
+from .scene.sightings import posed
 from .skelify import PRIOR_TERMS, SIGHT_TERMS, skelify
 from .start import first_state
 

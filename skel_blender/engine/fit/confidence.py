@@ -7,7 +7,7 @@ import torch
 
 from ..body.chain import pose_chain, pose_points
 from .problem import Problem
-from .sight import project, robust
+from .terms.sight import project, robust
 
 
 def confidence(problem: Problem, state: torch.Tensor, shared: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ import torch
 from ..body import BodyModel
 from ..body.anthropometry import stature
 from ..camera import toward
-from ..tracks import Track
+from ..people.tracks import Track
 from .observations import Observations, View
 
 LIMB_LANDMARKS = tuple(range(11, 17)) + tuple(range(23, 29))  # shoulders, elbows, wrists, hips, knees, ankles

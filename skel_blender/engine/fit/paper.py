@@ -17,9 +17,9 @@ from ..body.chain import Posed, blend_gradient, blend_jacobians, point_jacobians
 from ..body.points import TRANS
 from .keypoint_sets import keypoint_points
 from .normal import NormalEquations, S
-from .priors import limit_residuals
-from .sight import project
 from .solver import Bounds, Damping, Solution, solve
+from .terms.priors import limit_residuals
+from .terms.sight import project
 
 FOCAL = 5000.0 / 256.0  # of a patch whose side is one
 _GEMAN = 100.0

@@ -16,19 +16,19 @@ import torch
 from ...take import CONTACT_NAMES
 from ..body import BodyModel
 from ..camera import R_CAM_LEVEL, CameraMotion, find_floor, level_world
+from ..people.tracks import Track
 from ..regress.guess import Guess
-from ..tracks import Track
 from .alone import Alone, everybody, fit_alone, missed, moved
 from .config import Config, Weights
 from .contacts import HANDS, airborne, contacts, unseen
 from .evidence import gather
-from .lens import SURE, refocused, told_focal, witness
 from .mass import centre_of_mass
 from .observations import Observations, View
 from .problem import depth_of
-from .sightings import places, posed, sightings
+from .scene.lens import SURE, refocused, told_focal, witness
+from .scene.sightings import places, posed, sightings
+from .scene.travel import Steps, path_size
 from .skelify import Result, skelify
-from .travel import Steps, path_size
 
 # A loose fit that finds the basin, the fit, and two with the floor. On the way to their place limbs may go through each other.
 STAGES = (Config(Weights(keypoint_m=0.05, robust=10.0, clearance_m=inf), 12), Config(Weights(clearance_m=inf), 15),

@@ -14,13 +14,13 @@ import torch
 
 from ..body import BodyModel
 from ..body.anthropometry import REACH
-from . import balance, clearance, flight, floor, inertia, priors, sight
 from .confidence import confidence
 from .config import Config
 from .observations import Observations, View
 from .problem import Problem, make_problem
 from .solver import Bounds, Solution, solve
 from .start import first_state, guesses
+from .terms import balance, clearance, flight, floor, inertia, priors, sight
 
 BETA = 2.5  # standard deviations, the widest shape: a wrong distance must not make giants and dwarfs
 SIGHT_TERMS = (sight.keypoints, sight.landmarks, sight.targets, sight.pins, floor.contacts,

@@ -11,8 +11,8 @@ import numpy as np
 
 from ...anatomy import Q
 from ..body import BodyModel
-from ..source import Source
-from ..tracks import Track
+from ..footage.source import Source
+from ..people.tracks import Track
 
 N_BETAS = 10
 

@@ -9,7 +9,8 @@ import bpy
 import numpy as np
 
 from ...anatomy import JOINT_INDEX, JOINT_NAMES
-from ...rig import compat, motion, record
+from ...rig import compat, record
+from ...rig.editing import motion
 from .. import rotations, stage
 from . import contacts
 from .align import Rest

@@ -15,9 +15,9 @@ from ....kinematics import joint_rotations, pelvis_angles
 from ....messages import Log, SkelError
 from ...body import BodyModel
 from ...camera import R_CAM_LEVEL
-from ...source import Source
+from ...footage.source import Source
+from ...people.tracks import Track
 from ...threads import ahead
-from ...tracks import Track
 from ..guess import Guess
 from . import cameras
 from .batches import Batches

@@ -13,8 +13,8 @@ from ....kinematics import pelvis_angles
 from ...body import BodyModel, load_body
 from ...body.chain import pose_chain, pose_points
 from ...camera import R_CAM_LEVEL
-from ...source import Source
-from ...tracks import Track
+from ...footage.source import Source
+from ...people.tracks import Track
 from ..guess import N_BETAS, Guess
 from .arms import arm_angles
 from .features import Features, features

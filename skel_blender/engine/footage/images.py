@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Footage that comes as images: one, several, or a folder of frames."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ...messages import Log, SkelError
+from .source import Range, Source
+
+IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+IMAGE_FPS = Fraction(24)
+_EXIF_IFD, _FOCAL_35MM = 0x8769, 0xA405
+_DIAGONAL_35MM = 43.2666  # mm, of the 36 x 24 frame that "35 mm equivalent" refers to (CIPA DC-008)
+
+
+class ImageSource(Source):
+    """Images of one size, in the order given."""
+
+    fps = IMAGE_FPS
+
+    def __init__(self, paths: list[Path], frames: Range, on_log: Callable[[Log], None]) -> None:
+        self._paths = paths
+        super().__init__(paths[0], len(paths), frames, on_log)
+        stranger = _stranger(paths[: self.last + 1])
+        if stranger is not None:
+            text = f"{stranger.name} is not the next of {paths[0].name} by the number in its name, as Blender counts images: behind the rig"
+            on_log(Log("warning", f"{text} it shows others from there on. Number the images one by one."))
+        image, self.focal_hint_px = _opened_image(paths[self.first])
+        self.size = image.size
+
+    @property
+    def files(self) -> list[Path]:
+        """All images, those outside the range of frames too."""
+        return self._paths
+
+    def _pictures(self) -> Iterator[tuple[int, np.ndarray]]:
+        for number in range(self.first, self.last + 1):
+            picture = np.asarray(_opened_image(self._paths[number])[0])
+            if picture.shape[1::-1] != self.size:
+                raise SkelError("image_size", f"{self._paths[number].name} is not as large as {self._paths[self.first].name}.",
+                                "Give images of one camera in one size.")
+            yield number, picture
+
+
+def _stranger(paths: list[Path]) -> Path | None:
+    """The first image that Blender does not show in its place: of a sequence it shows those numbered one by one, by the last number of the
+    names, in as many digits as the first name has."""
+    number = re.search(r"(\d+)(\D*)$", paths[0].stem, re.ASCII)
+    for index, path in enumerate(paths[1:], 1):
+        if number is None:
+            return path
+        digits, tail = number.groups()
+        name = f"{paths[0].stem[: number.start()]}{int(digits) + index:0{len(digits)}d}{tail}{paths[0].suffix}"
+        if path != paths[0].with_name(name):
+            return path
+    return None
+
+
+def natural_key(path: Path) -> list[tuple[int, str]]:
+    """Sort key that puts frame2 before frame10."""
+    return [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in re.findall(r"\d+|\D+", path.name)]
+
+
+def _opened_image(path: Path) -> tuple[Image.Image, float | None]:
+    """An image as it is shown, RGB of 8 bits, and the focal length (px) that its EXIF states."""
+    try:
+        with Image.open(path) as image:
+            shown, focal_px = ImageOps.exif_transpose(image), _focal_px(image)
+            if shown.mode.startswith("I;16"):  # grey of 16 bits, which Pillow cuts off at 255
+                shown = Image.fromarray((np.asarray(shown) >> 8).astype(np.uint8))
+            return shown.convert("RGB"), focal_px
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise SkelError("bad_image", f"The image {path.name} cannot be read.", "Replace or remove it.") from error
+
+
+def _focal_px(image: Image.Image) -> float | None:
+    """Focal length in pixels of the image's diagonal from EXIF's 35 mm equivalent, if it states one."""
+    try:
+        focal = float(image.getexif().get_ifd(_EXIF_IFD).get(_FOCAL_35MM) or 0.0)
+    except (TypeError, ValueError, ArithmeticError, SyntaxError):  # whatever a camera or an editor has written there
+        return None
+    return focal * float(np.hypot(*image.size)) / _DIAGONAL_35MM if 0.0 < focal < np.inf else None

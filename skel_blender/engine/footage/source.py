@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all footage has in common: frames by number, streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from ...messages import Log, SkelError
+
+Range = tuple[int | None, int | None]
+
+
+class Source:
+    """Footage to iterate over: yields (frame number, RGB uint8 (H,W,3)); can be iterated again from the start.
+
+    `fps` Fraction; `size` (w, h) px as shown, after rotation metadata; `first`, `last` frame numbers asked for, both
+    included; `count` frames, an estimate from the header until an iteration has ended; `frame_numbers` and `timestamps`
+    (seconds) of the latest iteration's frames; `focal_hint_px` from an image's EXIF, else None; `path` of the file or
+    the first image.
+    """
+
+    fps: Fraction
+    size: tuple[int, int]
+    focal_hint_px: float | None = None
+
+    def __init__(self, path: Path, count: int, frames: Range, on_log: Callable[[Log], None]) -> None:
+        self.path, self._log = path, on_log
+        self.first, self.last = _checked_range(path, frames, count)
+        self.count = self.last - self.first + 1
+        self.frame_numbers: list[int] = []
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that the frames come from."""
+        return [self.path]
+
+    @property
+    def timestamps(self) -> list[float]:
+        """Seconds from the start of the clip of every frame delivered so far."""
+        return [float(n / self.fps) for n in self.frame_numbers]
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+        numbers: list[int] = []
+        self.frame_numbers = numbers
+        for number, picture in self._pictures():
+            if number > self.last:
+                break
+            if number >= self.first:
+                numbers.append(number)
+                yield number, picture
+        if not numbers:
+            raise SkelError("no_frames", f"Nothing in {self.path.name} can be decoded.", "Give a clip that plays in a video player.")
+        if len(numbers) < self.count:
+            text = f"{self.path.name}: only {len(numbers)} of {self.count} frames could be decoded; the rest is left out."
+            self._log(Log("warning", text))
+        self.count = len(numbers)
+
+    def _pictures(self) -> Iterator[tuple[int, np.ndarray]]:
+        raise NotImplementedError
+
+
+def _checked_range(path: Path, frames: Range, count: int) -> tuple[int, int]:
+    first, last = frames[0] or 0, count - 1 if frames[1] is None else frames[1]
+    if not 0 <= first <= last < max(count, 1):
+        raise SkelError("frame_range", f"Frames {first} to {last} are not all in {path.name}, which has frames 0 to {count - 1}.",
+                        "Give a range inside the clip.")
+    return first, last

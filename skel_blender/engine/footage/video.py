@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Frames of a video, an image, several images or a folder, streamed one at a time with exact numbers.
+
+Frame numbers. Blender plays a movie clip at one constant rate (FFmpeg's guess for the stream) and shows as frame N the
+picture that is on screen at time N / rate after the first one. This module counts the same way, from 0: in a clip of
+constant rate the number is the index of the decoded picture; in one of variable rate a picture that stays longer gets
+several numbers and one that is gone before the next tick gets none. Images count by their position, 24 to a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from ...messages import Log, SkelError
+from .images import IMAGE_ENDINGS, IMAGE_FPS, ImageSource, natural_key
+from .source import Range, Source
+
+_WANTED = "Give a video file, images or a folder of images."
+_LONGEST_S = 60  # that a picture stays; a longer time between two is a clock that jumped, as where broadcasts were joined
+
+
+class VideoSource(Source):
+    """A video file, decoded by FFmpeg through PyAV."""
+
+    def __init__(self, path: Path, frames: Range, on_log: Callable[[Log], None]) -> None:
+        with _opened(path) as container:
+            stream = container.streams.video[0]
+            self.fps = _rate(stream)
+            self.size = _first_size(container, path)
+            length = max(stream.duration or 0, _scanned_length(path))  # where pictures change places and the rate varies, headers are short
+            count = max(round(length * stream.time_base * self.fps), 1)
+        super().__init__(path, count, frames, on_log)
+
+    def _pictures(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Every number's picture: the last one whose time is not after number / fps."""
+        number, held, end = 0, None, Fraction(0)
+        with _opened(self.path) as container:
+            for begin, length, frame in self._timed(container):
+                while held is not None and number < begin:
+                    if number >= self.first:
+                        yield number, self._upright(held)
+                    number += 1
+                held, end = frame, begin + length
+                if number > self.last:
+                    return
+        if held is not None:
+            for last in range(number, max(number + 1, round(end))):
+                yield last, self._upright(held)
+
+    def _timed(self, container) -> Iterator[tuple[Fraction, Fraction, av.VideoFrame]]:
+        """Pictures in order, with the time at which each begins, from the first one's on, and how long it stays, both in frames."""
+        stream = container.streams.video[0]
+        tick = stream.time_base * self.fps
+        start = None
+        for index, frame in enumerate(_frames(container)):
+            if frame.pts is None:
+                yield Fraction(index), Fraction(1), frame
+                continue
+            start = frame.pts if start is None else start
+            # containers round times to their tick: one tick early is on time, unless a tick is as long as a picture
+            yield max((frame.pts - start) * tick - min(tick, Fraction(1, 4)), Fraction(0)), (frame.duration or 0) * tick, frame
+
+    def _upright(self, frame: av.VideoFrame) -> np.ndarray:
+        """RGB (H,W,3) with the rotation metadata applied, in the first frame's size."""
+        turns = round(frame.rotation / 90) % 4
+        w, h = self.size if turns % 2 == 0 else self.size[::-1]
+        return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24", width=w, height=h), turns))
+
+
+def open_source(
+    inputs: list[Path], frames: Range = (None, None), on_log: Callable[[Log], None] = lambda log: None
+) -> Source:
+    """Footage from a video, an image, several images or a folder of images (natural sort).
+
+    frames: first and last frame number, both included, None for the clip's own. Raises SkelError: missing file, not
+    footage, nothing decodes, range outside the clip. A clip that breaks off gives what decodes and a warning to `on_log`.
+    """
+    paths = [Path(p) for p in inputs]
+    for path in paths:
+        if not path.exists():
+            raise SkelError("no_file", f"There is no file {path}.", "Check the path.")
+    if len(paths) == 1 and paths[0].is_dir():
+        folder = paths[0]
+        paths = sorted((p for p in folder.iterdir() if p.suffix.lower() in IMAGE_ENDINGS), key=natural_key)
+        if not paths:
+            raise SkelError("no_frames", f"The folder {folder} has no images.", "Give a folder of PNG, JPEG, TIFF, BMP or WebP frames.")
+    if all(p.suffix.lower() in IMAGE_ENDINGS for p in paths):
+        return ImageSource(paths, frames, on_log)
+    if len(paths) > 1:
+        raise SkelError("many_inputs", "Several inputs must all be images.", "Give one video, or images only.")
+    return VideoSource(paths[0], frames, on_log)
+
+
+def _opened(path: Path):
+    try:
+        container = av.open(str(path), metadata_errors="replace")  # titles and the like come in any encoding
+    except (av.FFmpegError, OSError) as error:
+        raise SkelError("not_a_video", f"{path.name} cannot be read as a video.", _WANTED) from error
+    if not container.streams.video or container.streams.video[0].codec_context is None:  # None: nothing here decodes it
+        container.close()
+        raise SkelError("not_a_video", f"{path.name} has no pictures that can be read.", _WANTED)
+    return container
+
+
+def _frames(container) -> Iterator[av.VideoFrame]:
+    """Every picture that decodes, in the order shown; a damaged one is left out, and a file that breaks off ends there."""
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    for packet in _packets(container, stream):
+        try:
+            frames = stream.codec_context.decode(packet)
+        except av.FFmpegError:
+            continue
+        yield from frames
+
+
+def _packets(container, stream) -> Iterator[av.Packet | None]:
+    """The stream's packets, then None, which drains the decoder."""
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
+                yield packet
+    except av.FFmpegError:
+        pass  # the file breaks off here; Source reports how many frames are missing
+    yield None
+
+
+def _scanned_length(path: Path) -> int:
+    """Time in ticks from the first picture's start to the last one's end, by all packets of a file up to where its clock jumps."""
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        spans = sorted((p.pts, p.pts + (p.duration or 0)) for p in _packets(container, stream) if p and p.pts is not None)
+        longest = _LONGEST_S / stream.time_base
+    begin, end = spans[0] if spans else (0, 0)
+    for start, stop in spans:
+        if start - end > longest:
+            break
+        end = max(end, stop)
+    return end - begin
+
+
+def _first_size(container, path: Path) -> tuple[int, int]:
+    """(w, h) of the first picture that decodes, after rotation metadata."""
+    frame = next(_frames(container), None)
+    if frame is None:
+        raise SkelError("no_frames", f"Nothing in {path.name} can be decoded.", "Give a clip that plays in a video player.")
+    size = (frame.width, frame.height)
+    return size if round(frame.rotation / 90) % 2 == 0 else size[::-1]
+
+
+def _rate(stream) -> Fraction:
+    """The rate at which Blender counts the clip; the mean rate where a variable rate makes FFmpeg guess an absurd one."""
+    guess, mean = stream.guessed_rate, stream.average_rate
+    if guess and mean and guess > 2 * mean and guess > 120:
+        return Fraction(mean)
+    return Fraction(guess or mean or IMAGE_FPS)

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is where over time: people followed through a clip, forward and a little backward, as one track each."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from ..footage.video import Source
+from ..threads import Behind, Each, ahead, cores, pool
+from .clothes import clothes, unlike
+from .detect import SURE, Expected, PeopleFinder
+from .landmarker import Landmarker, Pose
+from .person import Person
+from .poses import quality, same_body, scale, similarity
+from .remember import Remembering, memory_of
+from .tracks import Track, finished
+
+SEARCH_S = 0.5  # seconds between looks at the whole image
+UPRIGHT_EVERY = 3  # such looks for one that looks for upright people, too, which takes as long as all the rest
+CONFIRM_S = 0.2  # seconds between checks that a track is a person
+CREDIT_S = 2.0  # seconds of thorough looks that somebody can save up
+LOST_S = 1.5  # seconds that somebody may be hidden and still be the same person
+BUFFER_BYTES = 400e6
+_AHEAD, _AHEAD_BYTES = 8, 100e6  # frames that are read, and searched, before people are followed there
+_BEHIND = 4  # frames by which who watches may lag behind
+_NEAR_M = 1.2  # between two people who may be mistaken for each other
+_OTHER_CLOTHES = 20.0  # grey levels up to which clothes may be the same
+_LEVELS, _QUICK_LEVELS = 3, 2
+
+
+class Tracker:
+    """Follows everybody through frames given in order, from the number `first` on; looks for each in the manner of `each`."""
+
+    def __init__(self, finder: PeopleFinder, fps: float, first: int = 0, each: Each = map) -> None:
+        self._finder, self._each = finder, each
+        self._fps, self._first = fps, first
+        self._buffer: deque[tuple[int, np.ndarray]] = deque()
+        self.people: list[Person] = []
+
+    def prepare(self, number: int, image: np.ndarray) -> None:
+        """Hear of a frame that will be added; a thread of its own may tell."""
+        due, upright = self._due(number, image)
+        if due:
+            self._finder.prepare(image, _LEVELS, upright)
+
+    def add(self, number: int, image: np.ndarray) -> None:
+        """Take the next frame, RGB (H,W,3)."""
+        active = [p for p in self.people if number - p.last <= LOST_S * self._fps]
+        self._follow(active, number, image)
+        due, upright = self._due(number, image)
+        if due or not active or any(number - p.last == 1 for p in active):
+            self._search(active, number, image, _LEVELS if due else _QUICK_LEVELS, upright)
+        self._buffer.append((number, image))
+        while len(self._buffer) > min(_room(image), UPRIGHT_EVERY * self._interval(image)):
+            self._buffer.popleft()
+
+    def _due(self, number: int, image: np.ndarray) -> tuple[bool, bool]:
+        """Whether everybody is looked for in a frame, and whether upright people are, too."""
+        searches, between = divmod(number - self._first, self._interval(image))
+        return between == 0, between == 0 and searches % UPRIGHT_EVERY == 0
+
+    def _interval(self, image: np.ndarray) -> int:
+        return max(1, min(round(SEARCH_S * self._fps), _room(image) - 1))
+
+    def _follow(self, active: list[Person], number: int, image: np.ndarray) -> None:
+        found: list[tuple[float, Person, list[Pose]]] = []
+        places = [person.expect(number, 1) for person in active]
+        looks = self._each(lambda person, expected: self._look(person, number, image, expected), active, places)
+        for person, expected, readings in zip(active, places, list(looks), strict=True):
+            readings = [r for r in readings if not self._is_of_another(r, person, active, image)]
+            if readings:
+                age = min(len(person.readings) / self._fps, 1.0)
+                found.append((similarity(readings[0].keypoints_2d, expected.keypoints_2d) + age, person, readings))
+        # a body has one owner: who has been followed for long and expected it there
+        taken: list[np.ndarray] = []
+        for _, person, readings in sorted(found, key=lambda entry: -entry[0]):
+            free = [r for r in readings if not any(same_body(r.keypoints_2d, other) for other in taken)]
+            if free:
+                taken.append(free[0].keypoints_2d)
+                seen = clothes(image, free[0].keypoints_2d)
+                person.see(number, free, seen)
+                if quality(free[0]) > SURE:
+                    person.wear(seen)
+
+    def _is_of_another(self, pose: Pose, person: Person, active: list[Person], image: np.ndarray) -> bool:
+        """Whether a pose wears what somebody else near it is known to wear, rather than what the person does."""
+        reach = _NEAR_M * scale(pose)[0]
+        near = [p for p in active if p is not person and np.hypot(*(p.pose(p.last).next_roi.center - pose.next_roi.center)) < reach]
+        seen = clothes(image, pose.keypoints_2d)
+        own = unlike(person.clothes, seen)
+        return own > _OTHER_CLOTHES and any(unlike(p.clothes, seen) < 0.6 * own for p in near)
+
+    def _look(self, person: Person, number: int, image: np.ndarray, expected: Expected) -> list[Pose]:
+        """Readings of a person, with as much effort as he has credit for; the unsure are now and then checked by the detector."""
+        readings, thorough = self._finder.follow(image, expected, thorough=person.credit >= 1)
+        sure = bool(readings) and quality(readings[0]) > SURE
+        person.credit = min(person.credit + (-1.0 if thorough else 0.1 if sure else 0.0), CREDIT_S * self._fps)
+        if readings and number % max(1, round(CONFIRM_S * self._fps)) == 0:
+            person.check(number, image, readings[0], self._finder)
+        return readings
+
+    def _search(self, active: list[Person], number: int, image: np.ndarray, levels: int, upright: bool) -> None:
+        known = [p.pose(number).keypoints_2d for p in active if number in p.readings]
+        found = self._finder.search(image, levels, upright, known)
+        hidden = [p for p in active if number not in p.readings]
+        cost = np.array([[self._distance(p, pose, number) for p in hidden] for pose in found]).reshape(len(found), len(hidden))
+        worn = [clothes(image, pose.keypoints_2d) for pose in found]
+        dressed = np.array([[unlike(p.clothes, seen) for p in hidden] for seen in worn]).reshape(cost.shape) / (3 * _OTHER_CLOTHES)
+        matched = {int(i): hidden[j] for i, j in zip(*linear_sum_assignment(cost + dressed), strict=True) if cost[i, j] < 1}
+        for index, pose in enumerate(found):
+            person = matched.get(index)
+            if person is None:
+                person = Person(worn[index], credit=0.2 * self._fps)
+                self.people.append(person)
+            person.see(number, [pose], worn[index])
+            self._backward(person, number)
+
+    def _distance(self, person: Person, pose: Pose, number: int) -> float:
+        """How unlikely it is that a pose is a hidden person's, under 1 when it may be."""
+        expected = person.expect(number, 1)
+        moved = float(np.hypot(*(pose.next_roi.center - expected.roi.center))) / expected.px_per_m
+        reach = 0.6 + 1.5 * (number - person.last) / self._fps
+        return moved / reach + 2 * abs(float(np.log(scale(pose)[0] / expected.px_per_m)))
+
+    def _backward(self, person: Person, number: int) -> None:
+        """Follow somebody who was just found back through the frames that are still in memory.
+
+        Where he turns out to be somebody whom the tracker had before and then lost on something else, the two become one.
+        """
+        for earlier, image in reversed(self._buffer):
+            if earlier in person.readings:
+                return
+            readings = self._look(person, earlier, image, person.expect(earlier, -1))
+            if not readings:
+                return
+            others = [p for p in self.people if p is not person and earlier in p.readings]
+            met = [p for p in others if same_body(p.pose(earlier).keypoints_2d, readings[0].keypoints_2d)]
+            if met:
+                self._join(person, met[0], earlier, number)
+                return
+            person.see(earlier, readings, clothes(image, readings[0].keypoints_2d))
+
+    def _join(self, person: Person, other: Person, meeting: int, number: int) -> None:
+        """Make `person` the continuation of `other` from the frame where they meet, unless he has a past or `other` did well without."""
+        if min(person.readings) < meeting or other.quality(meeting + 1, number) > 0.8 * person.quality(meeting + 1, number):
+            return
+        other.absorb(person, meeting)
+        self.people = [p for p in self.people if p is not person]
+
+
+def _room(image: np.ndarray) -> int:
+    """How many frames may be in memory."""
+    return max(2, int(BUFFER_BYTES / image.nbytes))
+
+
+def find_people(
+    source: Source, model_path: Path, max_people: int | None, on_progress: Callable[[int, int], None] = lambda done, total: None,
+    memory: Path | None = None, watch: Callable[[int, np.ndarray, list[np.ndarray]], None] | None = None,
+) -> list[Track]:
+    """Tracks of the people of a clip, the most prominent first, at most `max_people` of them (None: all).
+
+    on_progress(frames done, frames in all). watch(frame number, RGB (H,W,3), keypoints_2d (33,3) of each who is seen there) is called for
+    every frame in order, by a thread of its own. What the networks see is remembered in the folder `memory`: a run that was stopped goes
+    on where it was. Raises SkelError for a bad model file or footage.
+    """
+    networks = Landmarker(model_path)
+    with ExitStack() as stack:
+        if memory is not None:
+            known = memory_of(memory, source.files, (source.first, source.last), model_path)
+            networks = stack.enter_context(Remembering(networks, known))
+        # a pool for those who wait for others, one for these, and one for what is not urgent
+        people, windows, early = (stack.enter_context(pool(cores())).map for _ in range(3))
+        tracker = Tracker(PeopleFinder(networks, windows, early), float(source.fps), source.first, people)
+        watching = watch and stack.enter_context(Behind(watch, _BEHIND))
+        frames = stack.enter_context(closing(ahead(_announced(source, tracker), _frames_ahead(source.size))))
+        for done, (number, image) in enumerate(frames):
+            tracker.add(number, image)
+            if watching is not None:
+                watching(number, image, [person.pose(number).keypoints_2d for person in tracker.people if number in person.readings])
+            on_progress(done + 1, source.count)
+    return finished(tracker.people, float(source.fps), source.first, source.frame_numbers[-1], source.size)[:max_people]
+
+
+def _announced(source: Source, tracker: Tracker) -> Iterator[tuple[int, np.ndarray]]:
+    for number, image in source:
+        tracker.prepare(number, image)
+        yield number, image
+
+
+def _frames_ahead(size: tuple[int, int]) -> int:
+    return max(2, min(_AHEAD, int(_AHEAD_BYTES / (3 * size[0] * size[1]))))

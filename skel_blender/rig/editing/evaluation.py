@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A rig as Blender evaluates it on many frames, in a scene that is there only meanwhile: quick, and the user's scene stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+
+import bpy
+
+from .. import compat
+
+_KINDS = ("objects", "meshes", "armatures", "actions", "collections", "scenes")
+
+
+def on_frames(thing: bpy.types.Object, frames: Iterable[int]) -> Iterator[bpy.types.Object]:
+    """`thing` evaluated on each of the scene frames, hidden or not, in a scene without any skin. Poses that are not keyed stay."""
+    hidden = thing.hide_viewport
+    with kept_values(), empty_scene(bpy.context.scene, "skel stage") as scene:
+        scene.collection.objects.link(thing)
+        try:
+            thing.hide_viewport = False
+            for frame in frames:
+                scene.frame_set(int(frame))
+                yield thing.evaluated_get(scene.view_layers[0].depsgraph)
+        finally:
+            thing.hide_viewport = hidden
+
+
+@contextmanager
+def empty_scene(like: bpy.types.Scene, name: str) -> Iterator[bpy.types.Scene]:
+    """A scene with the clock and the units of `like`. It and every object, mesh, armature and action made meanwhile is gone after."""
+    before = {kind: set(getattr(bpy.data, kind)) for kind in _KINDS}
+    try:
+        scene = bpy.data.scenes.new(name)
+        scene.view_layers[0].name = bpy.context.view_layer.name  # so that a window which is switched to and fro keeps its own
+        scene.render.fps, scene.render.fps_base = like.render.fps, like.render.fps_base
+        yield scene
+    finally:
+        for kind in _KINDS:
+            made = [block for block in getattr(bpy.data, kind) if block not in before[kind]]
+            bpy.data.batch_remove(made)
+
+
+@contextmanager
+def kept_values() -> Iterator[None]:
+    """Let everything that is animated or driven keep the values that it has now, also where nobody has keyed them.
+
+    Blender writes keyed values over them when actions are changed, or when a window is switched to another scene and back, and driven
+    ones that depend on the frame when an exporter shows another frame.
+    """
+    values = []
+    for owner in _animated():
+        holder = compat.holder(owner)
+        for curve in [*(holder.fcurves if holder else ()), *owner.animation_data.drivers]:
+            with suppress(ValueError):  # a path to what is not there
+                found = owner.path_resolve(curve.data_path)
+                values.append((owner, curve.data_path, curve.array_index, _item(found, curve.array_index)))
+    try:
+        yield
+    finally:
+        bpy.context.view_layer.update()
+        for owner, path, index, value in values:
+            _put(owner, path, index, value)
+        bpy.context.view_layer.update()
+
+
+def _put(owner: bpy.types.ID, path: str, index: int, value: object) -> None:
+    """Give a property back its value, if it has another one now."""
+    found = owner.path_resolve(path)
+    if _item(found, index) == value:
+        return
+    if hasattr(found, "__len__"):
+        found[index] = value
+    else:
+        above, _, name = path.rpartition(".")
+        setattr(owner.path_resolve(above) if above else owner, name, value)
+
+
+def _animated() -> list[bpy.types.ID]:
+    """The datablocks that have actions or drivers."""
+    kinds = (prop.identifier for prop in bpy.data.bl_rna.properties if prop.type == "COLLECTION")
+    blocks = (block for kind in kinds for block in getattr(bpy.data, kind))
+    return [block for block in blocks if getattr(block, "animation_data", None)]
+
+
+def _item(found: object, index: int) -> object:
+    return found[index] if hasattr(found, "__len__") else found

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Corrections as layers: an action whose keys add to what lies below it in the NLA, and all of it as one action again.
+
+Blender's own tools work on them; a rig that plays layers has no single action that says its angles, so tools that read those ask for
+a merge first (`motion.action_of`).
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import bpy
+import numpy as np
+
+from ...messages import SkelError
+from .. import colours, compat, controls, keyframes, record
+from . import evaluation, motion
+
+MERGED = "merged"  # kind of an action that was layers
+
+
+def add(armature: bpy.types.Object) -> bpy.types.Action:
+    """Put the rig's action on a track of the NLA and give the rig a new one that adds to it. Raises SkelError if there is no motion
+    below or the topmost layer is still empty."""
+    record.of(armature)
+    compat.check_assignable(armature)
+    motion.span_of(armature)
+    data = armature.animation_data
+    if data.action is not None and not motion.keyed(armature):
+        raise SkelError("empty_layer", f"{data.action.name} has no keys yet.", "Key something in it before you add another layer.")
+    base = data.action.name if data.action else armature.name
+    _push(armature)
+    compat.new_action(armature, f"{base.removesuffix(f' {record.LAYER}')} {record.LAYER}", keyframes.SLOT)
+    record.mark(data.action, armature, record.LAYER)
+    data.action_blend_type, data.action_extrapolation, data.action_influence = "COMBINE", "HOLD", 1.0
+    return data.action
+
+
+def merge(armature: bpy.types.Object) -> bpy.types.Action:
+    """A new action with a key on every frame of what the rig's layers make together; they stay in the NLA, muted."""
+    record.of(armature)
+    compat.check_assignable(armature)
+    if not motion.is_layered(armature):
+        raise SkelError("no_layers", f"{armature.name} plays one action alone.", "Add a layer first, or put strips into the NLA.")
+    frames, channels = motion.span_of(armature), [(track.path, track.index) for track in record.of(armature).tracks]
+    for limb in controls.LIMBS:
+        channels += _control_channels(limb) if limb.switch in armature else []
+    with closing(evaluation.on_frames(armature, frames)) as shown:
+        values = np.array([[_value(posed, path, index) for path, index in channels] for posed in shown])
+    columns = dict(zip(channels, values.T))
+    for limb in controls.LIMBS:
+        switch, *rest = _control_channels(limb)
+        if switch in columns and not columns[switch].any():
+            for channel in (switch, *rest):
+                del columns[channel]
+    below = next(iter(motion.strips_of(armature.animation_data)), None)  # the lowest says which feet rest
+    leave(armature)
+    holder = compat.new_action(armature, f"{armature.name} {MERGED}", keyframes.SLOT)
+    action = armature.animation_data.action
+    for (path, index), column in columns.items():
+        group = path.split('"')[1] if path.startswith("pose.bones") else "IK"
+        keyframes.write(holder, keyframes.Curve(path, index, group, frames, column), "CONSTANT" if group == "IK" else "LINEAR")
+    colours.give_groups(holder)
+    record.mark(action, armature, MERGED)
+    if below is not None:
+        shift = round(below.frame_start - below.action_frame_start)
+        found = record.contacts(below.action, frames - shift)
+        if found is not None and below.scale == 1.0:
+            record.keep_contacts(action, int(frames[0]), found)
+    return action
+
+
+def leave(armature: bpy.types.Object) -> None:
+    """Let the rig's next action play alone: what it plays now goes into the NLA, muted. Nothing changes if it plays one action alone."""
+    if not motion.is_layered(armature):
+        return
+    data = armature.animation_data
+    _push(armature)
+    for track in data.nla_tracks:
+        track.mute = True
+    data.action_blend_type, data.action_influence = "REPLACE", 1.0
+
+
+def _push(armature: bpy.types.Object) -> None:
+    """The rig's action as a strip of the same frames on a track of its own, blended as it was; an action without keys is let go."""
+    data = armature.animation_data
+    action, slot = data.action, getattr(data, "action_slot", None)
+    if action is None:
+        return
+    if motion.keyed(armature):
+        first = action.frame_range[0]
+        track = data.nla_tracks.new()
+        track.name = action.name
+        strip = track.strips.new(action.name, int(first), action)
+        if slot is not None:
+            strip.action_slot = slot
+        strip.blend_type, strip.extrapolation = data.action_blend_type, data.action_extrapolation
+        strip.frame_start, strip.frame_end = first, max(action.frame_range[1], first + 1.0)
+        strip.use_animated_influence, strip.influence = data.action_influence < 1.0, data.action_influence
+    data.action = None
+
+
+def _control_channels(limb: controls.Limb) -> list[tuple[str, int]]:
+    """RNA paths and indices of a limb's switch and of its control."""
+    path = f'pose.bones["{limb.control}"].'
+    return [(f'["{limb.switch}"]', 0), *((f"{path}location", k) for k in range(3)), *((f"{path}rotation_quaternion", k) for k in range(4))]
+
+
+def _value(posed: bpy.types.Object, path: str, index: int) -> float:
+    found = posed.path_resolve(path)
+    return float(found[index] if hasattr(found, "__len__") else found)

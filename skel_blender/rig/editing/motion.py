@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The motion of a rig as poses, and changed motion as a new action beside the one that was there."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Sequence
+
+import bpy
+import numpy as np
+
+from ... import kinematics
+from ...anatomy import JOINT_NAMES
+from ...messages import SkelError
+from .. import compat, keyframes, layout, limbs, record, tracks
+from . import planted, smoothing, sway, thinning
+
+EDITED = "edited"  # kind of an action that is there to be changed
+_SAME = 1e-4  # rad; a value as it is keyed, but for rounding
+
+
+def action_of(armature: bpy.types.Object) -> bpy.types.Action:
+    """The action that alone animates the rig. Raises SkelError if there is none."""
+    record.of(armature)
+    data = armature.animation_data
+    if data is None or data.action is None:
+        if strips_of(data):
+            raise SkelError(
+                "in_nla", f"The motion of {armature.name} lies in the NLA.", "Press Merge Layers under Motion, or choose a version."
+            )
+        raise SkelError("no_action", f"{armature.name} has no action.", "Choose a version under Motion, or an action in the Dope Sheet.")
+    compat.check_assignable(armature)
+    if is_layered(armature):
+        raise SkelError("layered", f"{armature.name} plays {data.action.name} on top of the NLA.", "Press Merge Layers under Motion.")
+    return data.action
+
+
+def is_layered(armature: bpy.types.Object) -> bool:
+    """Whether strips of the NLA take part in what the rig plays."""
+    data = armature.animation_data
+    if not strips_of(data):
+        return False
+    if data.action is None or data.action_blend_type != "REPLACE" or data.action_influence < 1.0:
+        return True
+    holder = compat.holder(armature)
+    return holder is None or any(holder.fcurves.find(track.path, index=track.index) is None for track in record.of(armature).tracks)
+
+
+def strips_of(data: bpy.types.AnimData | None) -> list[bpy.types.NlaStrip]:
+    """The strips that play, lowest first."""
+    tracks = [track for track in data.nla_tracks if not track.mute] if data is not None and data.use_nla else []
+    return [strip for track in tracks for strip in track.strips if not strip.mute]
+
+
+def frames_of(armature: bpy.types.Object) -> np.ndarray:
+    """(T,) all whole frames between the first and last key of the pose."""
+    action_of(armature)
+    known = {(track.path, track.index) for track in record.of(armature).tracks}
+    ranges = [curve.range() for curve in keyed(armature) if (curve.data_path, curve.array_index) in known]
+    if not ranges:
+        raise SkelError("no_keys", f"The action of {armature.name} has no keys of the pose.", "Choose another action.")
+    return np.arange(round(min(low for low, _ in ranges)), round(max(up for _, up in ranges)) + 1)
+
+
+def span_of(armature: bpy.types.Object) -> np.ndarray:
+    """(T,) all whole frames of what the rig plays: its action and the NLA's strips. Raises SkelError if it plays nothing."""
+    data = armature.animation_data
+    strips = strips_of(data)
+    if not strips:
+        return frames_of(armature)
+    own = [] if data.use_tweak_mode else [round(end) for curve in keyed(armature) for end in curve.range()]
+    ends = [*own, *(round(end) for strip in strips for end in (strip.frame_start, strip.frame_end))]
+    return np.arange(min(ends), max(ends) + 1)
+
+
+def keyed(armature: bpy.types.Object) -> list[bpy.types.FCurve]:
+    """The curves of the rig's own action that have keys."""
+    holder = compat.holder(armature)
+    return [curve for curve in (holder.fcurves if holder else ()) if len(curve.keyframe_points)]
+
+
+def read(armature: bpy.types.Object, frames: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(T,46) poses and (T,3) trans of the keyed channels; a channel without a curve stands as it is. Raises SkelError if a bone has not
+    the rotation mode any more in which its angles are angles of SKEL."""
+
+    def curve(bone: str, prop: str, index: int) -> np.ndarray:
+        found = holder and holder.fcurves.find(f'pose.bones["{bone}"].{prop}', index=index)
+        if found:
+            return np.array([found.evaluate(float(frame)) for frame in frames])
+        return np.full(len(frames), getattr(armature.pose.bones[bone], prop)[index])
+
+    kept, holder = record.of(armature), compat.holder(armature)
+    check_modes(armature)
+    poses = np.stack([channel.sign * curve(channel.bone, tracks.ROTATION, channel.index) for channel in layout.channels()], axis=1)
+    root, pelvis = (np.stack([curve(bone, tracks.LOCATION, k) for k in range(3)], axis=1) for bone in (layout.ROOT, "pelvis"))
+    basis = np.array(armature.data.bones["pelvis"].matrix_local)[:3, :3]
+    return poses, kinematics.y_up(root + pelvis @ basis.T + [0.0, 0.0, kept.ground])
+
+
+def check_modes(armature: bpy.types.Object) -> None:
+    """Raise SkelError if a joint's bone does not turn by Euler angles in its own order."""
+    for joint, name in enumerate(JOINT_NAMES):
+        if armature.pose.bones[name].rotation_mode != layout.euler_order(joint):
+            raise SkelError("rotation_mode", f"The rotation mode of {name} was changed, so that it has no angles of SKEL any more.",
+                            f"Set it to {layout.euler_order(joint)} Euler in the sidebar's Item tab.")  # fmt: skip
+
+
+def pose_now(armature: bpy.types.Object) -> np.ndarray:
+    """(46,) rad as the channels stand, keyed or not."""
+    return np.array([c.sign * armature.pose.bones[c.bone].rotation_euler[c.index] for c in layout.channels()])
+
+
+def key(armature: bpy.types.Object, dof: int) -> None:
+    """Key an angle as it stands on the current frame; where the action is linked from another file, in a copy that takes its place."""
+    data = armature.animation_data
+    if data is not None and data.action is not None and data.action.library is not None:
+        derive(armature, EDITED, [])
+    channel = layout.channel(dof)
+    armature.pose.bones[channel.bone].keyframe_insert(tracks.ROTATION, index=channel.index, group=channel.bone)
+
+
+def is_keyed(armature: bpy.types.Object, dof: int, frame: int) -> bool:
+    """Whether an angle has a key on a frame, and stands as that key says."""
+    channel, holder = layout.channel(dof), compat.holder(armature)
+    curve = holder and holder.fcurves.find(channel.path, index=channel.index)
+    if not curve:
+        return False
+    stands = abs(curve.evaluate(frame) - armature.pose.bones[channel.bone].rotation_euler[channel.index]) <= _SAME
+    if not stands and not is_layered(armature):  # a layer's keys say what they add
+        return False
+    place = bisect.bisect_left(curve.keyframe_points, frame - 0.5, key=lambda point: point.co.x)
+    return place < len(curve.keyframe_points) and curve.keyframe_points[place].co.x < frame + 0.5
+
+
+def derive(armature: bpy.types.Object, kind: str, curves: Sequence[keyframes.Curve]) -> bpy.types.Action:
+    """A copy of the rig's action with these curves in place of its own, used by the rig; the old one is kept untouched."""
+    old = action_of(armature)
+    compat.check_assignable(armature)
+    old.use_fake_user = True
+    base = old.name.removesuffix(f" {old.get(record.KIND, '')}")
+    new = old.copy()
+    new.name = f"{base} {kind}"
+    compat.use_action(armature, new)
+    record.mark(new, armature, kind)
+    holder = compat.holder(armature)
+    for curve in curves:
+        keyframes.write(holder, curve)
+    return new
+
+
+def thin(armature: bpy.types.Object, bounds: thinning.Bounds) -> thinning.Thinned:
+    """Give the rig an action with few Bezier keys of the same motion, within `bounds`."""
+    frames, kept = frames_of(armature), record.of(armature)
+    poses, trans = read(armature, frames)
+    result = thinning.thin(poses, trans, kept.joints, kept.frames, record.contacts(action_of(armature), frames), bounds,
+                           record.limits(armature))  # fmt: skip
+    derive(armature, "thinned", keyframes.thinned(kept.tracks, int(frames[0]), result.spline))
+    return result
+
+
+def smooth(armature: bpy.types.Object, seconds: float, fps: float, names: set[str], most: float = np.inf) -> tuple[float, float]:
+    """Give the rig an action smoothed over `seconds` in the limbs of these names, in which joints move by about `most` (m) at most and
+    resting feet stay. Returns how far (m) a joint moved at most, and a resting foot."""
+    frames, kept = frames_of(armature), record.of(armature)
+    before = tracks.sources(*read(armature, frames))
+    chosen, rest, span = limbs.channels(names), (kept.joints, kept.frames), max(1, round(seconds * fps))
+    after = before.copy()
+    after[chosen] = smoothing.smooth(before[chosen].T, seconds, fps).T
+    after = planted.held_back(before, after, rest, most, span)
+    contacts = record.contacts(action_of(armature), frames)
+    if contacts is not None:
+        after = planted.plant(before, after, rest, contacts, chosen, span)
+    changed = np.abs(after - before).max(axis=1) > 0.0
+    derive(armature, "smoothed", keyframes.every_frame([track for track in kept.tracks if changed[track.source]], frames, after))
+    moving = sway.Moving(before, rest, contacts, sway.Bounds(joint=np.inf, contact=0.0))
+    moved = np.linalg.norm(moving.off(after), axis=-1)
+    return float(moved.max()), float(moved[moving.allowed == 0.0].max(initial=0.0))

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Place a take where a camera that Blender has solved sees it; floor and scale stay.
+
+Where both cameras do the same, the take is turned and shifted as a whole. Where the solved one leaves its place and the take's does not, or
+the solved one turns and the take's stands still, the take's people were fitted as if it did not: they are carried along with it frame by
+frame (`following`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ...anatomy import Q
+from ...messages import SkelError
+from .. import assemble, camera, keyframes, record, tracks
+from . import following, motion
+
+KIND = "placed"
+_SAME = 1e-4
+_STEEP = 0.2  # of a camera's view along the floor; one that looks straight down has no heading
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How well the take's camera lies on the solved one, over the frames that both have."""
+
+    turn: float  # rad about z
+    shift: tuple[float, float]  # m
+    off: float  # m, mean distance of the cameras' places on the floor
+    height: float  # the solved camera's height over the take's camera's
+    tilt: float  # rad, mean difference of how far they look up
+
+    def sentence(self) -> str:
+        return f"Cameras {100 * self.off:.0f} cm apart on the floor; the solved one is {self.height:.2f} times as high."
+
+
+@dataclass(frozen=True)
+class Followed:
+    """How a take's camera and people follow the solved one."""
+
+    size: float  # of the take's world over the solved one's, which stays as it is
+    slide: float  # m a frame, how much feet that rest move, median of everybody
+
+    def sentence(self) -> str:
+        scale = "" if abs(self.size - 1.0) < 0.02 else f" Scale the solved scene by {self.size:.3f} and both cameras are in one place."
+        return f"Everybody moves with the solved camera; resting feet slide {1000 * self.slide:.0f} mm a frame.{scale}"
+
+
+def solved_matrices(scene: bpy.types.Scene, clip: bpy.types.MovieClip) -> dict[int, np.ndarray]:
+    """Scene frame -> (4,4) world matrix of the clip's solved camera: as the scene's solver camera sees it, if there is one."""
+    tracking = clip.tracking
+    if not tracking.reconstruction.is_valid:
+        raise SkelError("not_solved", f"The camera of {clip.name} is not solved.", "Solve it in the Movie Clip Editor.")
+    cameras = tracking.reconstruction.cameras
+    first = clip.frame_start - 1
+    holder = next((thing for thing in scene.objects if any(c.type == "CAMERA_SOLVER" for c in thing.constraints)), None)
+    frame = np.eye(4) if holder is None else np.array(holder.matrix_basis)
+    return {camera.frame + first: frame @ np.array(camera.matrix) for camera in cameras}
+
+
+def place_by(take_matrices: dict[int, np.ndarray], solved: dict[int, np.ndarray]) -> Placement:
+    """The turn about z and shift on the floor that bring the take's camera (frame -> (4,4) world matrix) onto the solved one.
+
+    Raises SkelError if they have no frame in common or a camera looks straight down.
+    """
+    frames = sorted(set(take_matrices) & set(solved))
+    if not frames:
+        raise SkelError("no_frames", "The solved camera and the take have no frame in common.", "Solve the frames of the take.")
+    ours, theirs = (np.array([matrices[frame] for frame in frames]) for matrices in (take_matrices, solved))
+    looks = [-matrices[:, :3, 2] / np.linalg.norm(matrices[:, :3, 2], axis=1, keepdims=True) for matrices in (ours, theirs)]
+    if min(np.linalg.norm(look[:, :2], axis=1).min() for look in looks) < _STEEP:
+        raise SkelError("no_heading", "A camera that looks straight down has no heading.", "Move the take's empty by hand.")
+    one, other = (look[:, 0] + 1j * look[:, 1] for look in looks)
+    turn = float(np.angle(np.sum(other * np.conj(one) / np.abs(other * one))))
+    spots = [matrices[:, 0, 3] + 1j * matrices[:, 1, 3] for matrices in (ours, theirs)]
+    rotated = spots[0] * np.exp(1j * turn)
+    shift = complex(np.mean(spots[1] - rotated))
+    tilts = [np.arcsin(np.clip(look[:, 2], -1.0, 1.0)) for look in looks]
+    heights = [float(np.mean(matrices[:, 2, 3])) for matrices in (ours, theirs)]
+    return Placement(
+        turn, (shift.real, shift.imag), float(np.abs(rotated + shift - spots[1]).mean()),
+        heights[1] / heights[0] if heights[0] > 0.0 else math.inf, float(np.abs(tilts[1] - tilts[0]).mean()),
+    )  # fmt: skip
+
+
+def place(scene: bpy.types.Scene, collection: bpy.types.Collection, clip: bpy.types.MovieClip) -> Placement | Followed:
+    """Move a take's empty so that its camera lies on the clip's solved one as well as heading and floor allow; where only that one
+    moves or only that one leaves its place, give people and camera new actions instead. Raises SkelError if there is nothing to go by."""
+    empty, eye = assemble.place_of(collection), assemble.camera_of(collection)
+    if empty is None or eye is None:
+        raise SkelError("no_take", f"{collection.name} is no take with a camera.", "Choose another rig.")
+    ours, theirs = _matrices(scene, eye), solved_matrices(scene, clip)
+    empty.rotation_mode = "XYZ"
+    fitted, solved = (np.array(list(matrices.values())) for matrices in (ours, theirs))
+    carried = following.keeps_place(fitted) and not following.keeps_place(solved)
+    turned = following.is_still(fitted) and not following.is_still(solved)
+    if carried or turned or eye.get(record.FOLLOWS):
+        empty.rotation_euler, empty.scale, empty.location = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)
+        return _follow([thing for thing in collection.objects if record.is_rig(thing)], eye, ours, theirs)
+    result = place_by(ours, theirs)
+    empty.rotation_euler, empty.scale, empty.location = (0.0, 0.0, result.turn), (1.0, 1.0, 1.0), (*result.shift, 0.0)
+    return result
+
+
+def _matrices(scene: bpy.types.Scene, eye: bpy.types.Object) -> dict[int, np.ndarray]:
+    """Scene frame -> (4,4) of the take's camera before its empty moved it."""
+    now, result = scene.frame_current, {}
+    layer = scene.view_layers[0]
+    for frame in range(scene.frame_start, scene.frame_end + 1):
+        scene.frame_set(frame)
+        result[frame] = np.array(eye.evaluated_get(layer.depsgraph).matrix_basis)
+    scene.frame_set(now)
+    return result
+
+
+def _follow(
+    rigs: list[bpy.types.Object], eye: bpy.types.Object, ours: dict[int, np.ndarray], theirs: dict[int, np.ndarray]
+) -> Followed:
+    if not set(ours) & set(theirs):
+        raise SkelError("no_frames", "The solved camera and the take have no frame in common.", "Solve the frames of the take.")
+    walkers = [_walker(rig) for rig in rigs]
+    size = following.world_size(walkers, ours, theirs)
+    grown = np.ones((4, 4))
+    grown[:3, 3] = size
+    theirs = {frame: grown * matrix for frame, matrix in theirs.items()}
+    frames, slides = np.array(sorted(ours)), []
+    before, after = (following.at_frames(matrices, frames) for matrices in (ours, theirs))
+    there = np.allclose(before, after, rtol=0.0, atol=_SAME)  # already
+    for rig, walker in zip(rigs, walkers):
+        poses, trans = following.carry(walker, ours, theirs)
+        slides.append(following.slide(walker, poses, trans))
+        if there:
+            continue
+        table = [track for track in record.of(rig).tracks if track.source < 3 or track.source >= Q]
+        motion.derive(rig, KIND, keyframes.every_frame(table, walker.frames, tracks.sources(poses, trans)))
+    if not there:
+        camera.key_path(eye, frames, after)
+        eye[record.FOLLOWS] = True
+    return Followed(size, float(np.median(slides)) if slides else 0.0)
+
+
+def _walker(rig: bpy.types.Object) -> following.Walker:
+    kept, frames = record.of(rig), motion.frames_of(rig)
+    contacts = record.contacts(motion.action_of(rig), frames)
+    return following.Walker(frames, *motion.read(rig, frames), kept.joints, kept.frames, kept.ground, contacts)

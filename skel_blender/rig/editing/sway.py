@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How far the joints of a moving person may go astray, and how each channel carries them. numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ... import kinematics
+from ...anatomy import J, Q
+
+CHANNELS = Q + 3  # the pose angles, then `trans`
+_STEP = 1e-5  # rad, of the difference quotients
+# Points of take.CONTACT_NAMES -> the joints that must not slide while the point rests on the floor.
+HELD = ((3, 4), (4, 5), (4, 5), (8, 9), (9, 10), (9, 10))
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How far (m) a joint may move by thinning: anywhere, and in a foot that rests on the floor."""
+
+    joint: float = 0.005
+    contact: float = 0.001
+
+
+class Moving:
+    """The motion `values` (49,T) of a skeleton, its joints' places (T,24,3) m and how far each is `allowed` (T,24) to be off."""
+
+    def __init__(self, values: np.ndarray, rest: tuple[np.ndarray, np.ndarray], contacts: np.ndarray | None, bounds: Bounds) -> None:
+        """`rest` are the rest joints (24,3) and frames (24,3,3) of `kinematics.forward`, contacts (T,6) bool."""
+        self.values, self.rest = values, rest
+        self.places = self._places(values)
+        self.allowed = np.full(self.places.shape[:2], bounds.joint)
+        if contacts is not None:
+            for point, joints in enumerate(HELD):
+                for joint in joints:
+                    self.allowed[np.asarray(contacts)[:, point] > 0, joint] = bounds.contact
+
+    def off(self, values: np.ndarray) -> np.ndarray:
+        """(T,24,3) m by which the joints of other channels (49,T) are away."""
+        return self._places(values) - self.places
+
+    def carried(self) -> np.ndarray:
+        """(T,24,3,49) m by which a unit of each channel moves each joint, couplings of the spine and shoulder blades included."""
+        result = np.zeros((*self.places.shape, CHANNELS))
+        for channel in range(Q):
+            changed = self.values.copy()
+            changed[channel] += _STEP
+            result[..., channel] = (self._places(changed) - self.places) / _STEP
+        result[..., range(3), range(Q, CHANNELS)] = 1.0
+        return result
+
+    def _places(self, values: np.ndarray) -> np.ndarray:
+        assert len(values) == CHANNELS
+        return kinematics.forward(values[:Q].T, *self.rest, values[Q:].T)[..., :3, 3].reshape(-1, J, 3)

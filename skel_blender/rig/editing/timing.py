@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When a take happens: its first frame's place on the scene's timeline, and a whole take moved there."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from .. import assemble, compat, presence, record
+
+_PLACES = ("co", "handle_left", "handle_right")
+
+
+def move(scene: bpy.types.Scene, collection: bpy.types.Collection, start: int) -> None:
+    """Show the footage's first frame at the scene frame `start`: the keys of all versions, strips, contacts, camera and footage move.
+
+    The scene's range goes along if it was the take's.
+    """
+    by = start - record.start_of(collection)
+    if by == 0:
+        return
+    rigs, eye = [thing for thing in collection.objects if record.is_rig(thing)], assemble.camera_of(collection)
+    if rigs and (scene.frame_start, scene.frame_end) == span(collection):
+        scene.frame_start, scene.frame_end = scene.frame_start + by, scene.frame_end + by
+        scene.frame_current += by
+    owners = [*rigs, *((eye, eye.data) if eye else ())]
+    actions = {compat.action(owner) for owner in owners if compat.action(owner)}
+    for rig in rigs:
+        actions.update(record.actions(rig))
+        presence.move(rig, by)
+        for track in rig.animation_data.nla_tracks if rig.animation_data else ():
+            _move_strips(track, by)
+    for action in actions:
+        record.move_contacts(action, by)
+        for curve in compat.curves(action):
+            _move_keys(curve, by)
+    if eye is not None:
+        _move_footage(eye, by)
+    collection[record.START] = start
+    scene.frame_set(scene.frame_current)
+
+
+def home_of(armature: bpy.types.Object) -> bpy.types.Collection | None:
+    """The collection of a rig's take, if its time can be changed: a linked one's keys are another file's, and an override's too."""
+    if armature.library is not None or armature.override_library is not None:
+        return None
+    return next((home for home in armature.users_collection if record.START in home), None)
+
+
+def span(collection: bpy.types.Collection) -> tuple[int, int]:
+    """First and last scene frame of the take."""
+    first, count = collection.get(record.SPAN, (0, 0))
+    return record.start_of(collection) + first, record.start_of(collection) + first + count - 1
+
+
+def _move_keys(curve: bpy.types.FCurve, by: int) -> None:
+    points = curve.keyframe_points
+    for name in _PLACES:
+        values = np.empty(2 * len(points), dtype=np.float32)
+        points.foreach_get(name, values)
+        values[::2] += by
+        points.foreach_set(name, values)
+    curve.update()
+
+
+def _move_strips(track: bpy.types.NlaTrack, by: int) -> None:
+    """The strip in front goes first, since strips can't pass each other; a strip is longer while only one end of its action has moved,
+    which there is room for only where it is farther left."""
+    for strip in list(track.strips)[:: -1 if by > 0 else 1]:
+        if by < 0:
+            strip.frame_start_ui += by
+        if strip.action is not None:
+            for name in ("action_frame_end", "action_frame_start")[:: 1 if by > 0 else -1]:
+                setattr(strip, name, getattr(strip, name) + by)
+        if by > 0:
+            strip.frame_start_ui += by
+
+
+def _move_footage(eye: bpy.types.Object, by: int) -> None:
+    """The clip behind the camera; one that another camera shows as well stays for that one."""
+    for background in eye.data.background_images:
+        clip = background.clip
+        if clip is None:
+            continue
+        if any(shown.clip == clip for other in bpy.data.cameras if other != eye.data for shown in other.background_images):
+            clip = background.clip = clip.copy()
+        clip.frame_start += by
