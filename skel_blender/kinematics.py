@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .anatomy import ARCS, DOFS, DOFS_OF_JOINT, ELLIPSOIDS, FEATURE_JOINTS, PARENTS, J, Q
-
-_MIRROR = np.array([dof.mirror for dof in DOFS])
-_MIRROR_SIGN = np.array([dof.mirror_sign for dof in DOFS], dtype=float)
+from .anatomy import ARCS, DOFS_OF_JOINT, ELLIPSOIDS, FEATURE_JOINTS, PARENTS, J, Q
 
 R_ZUP_YUP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
@@ -136,9 +133,10 @@ def pelvis_angles(rotations: np.ndarray, near: np.ndarray | None = None) -> np.n
     Each rotation has two triples, and every angle its full turns: taken is what is nearest to the frame before, and in the first frame
     to `near` (3,), or the triple whose list lies within a right angle.
     """
-    tilt = np.arctan2(rotations[:, 1, 0], rotations[:, 1, 1])
     lean = np.arcsin(np.clip(-rotations[:, 1, 2], -1.0, 1.0))
     turn = np.arctan2(rotations[:, 0, 2], rotations[:, 2, 2])
+    x, y = rotations[:, 0, :2].T * np.cos(turn) - rotations[:, 2, :2].T * np.sin(turn)  # of Rx Rz: cos and -sin of the tilt
+    tilt = np.arctan2(-y, x)  # what the turn leaves, whatever that is where somebody leans by a right angle
     result = np.stack([tilt, lean, turn], axis=-1)
     both = np.stack([result, np.pi + result * [1.0, -1.0, 1.0]], axis=1)
     before = result[:1] if near is None else np.asarray(near, dtype=float)[None]
@@ -147,11 +145,6 @@ def pelvis_angles(rotations: np.ndarray, near: np.ndarray | None = None) -> np.n
         result[t] = pair[np.abs(pair - before).sum(axis=1).argmin()]
         before = result[t : t + 1]
     return result
-
-
-def mirror_poses(poses: np.ndarray) -> np.ndarray:
-    """(...,46) poses of the left-right mirrored person."""
-    return _checked(poses)[..., _MIRROR] * _MIRROR_SIGN
 
 
 def _checked(poses: np.ndarray) -> np.ndarray:

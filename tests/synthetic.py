@@ -164,3 +164,8 @@ def carried_camera(frame: int) -> np.ndarray:
     result = np.eye(4)
     result[:3, :3], result[:3, 3] = np.stack([right, np.cross(back, right), back], axis=1), place
     return result
+
+
+def mirrored(poses: np.ndarray) -> np.ndarray:
+    """(...,46) poses of the left-right mirrored person."""
+    return poses[..., [dof.mirror for dof in anatomy.DOFS]] * [dof.mirror_sign for dof in anatomy.DOFS]

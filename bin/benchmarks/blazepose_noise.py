@@ -19,6 +19,7 @@ from bin.benchmarks.cameras import find_footage
 from bin.benchmarks.multiview import CalibratedCamera, reference, same_person
 from bin.benchmarks.noise import GROUPS, HIPS, Noise, toward
 from skel_blender import environment
+from skel_blender.engine.body.landmarks import MIXTURES
 from skel_blender.engine.footage.video import open_source
 from skel_blender.engine.people.track import find_people
 from skel_blender.engine.people.tracks import Track
@@ -84,7 +85,7 @@ def _swapped(pixels: np.ndarray, truth: np.ndarray, camera: CalibratedCamera) ->
 def agreement(track: Track, path: Path) -> float:
     """Mean distance of a track's landmarks from a reference file's, as a part of the body's extent in the image."""
     listed = json.loads(path.read_text())
-    names = {name: number for number, name in enumerate(_NAMES)}
+    names = {name: number for number, name in enumerate(MIXTURES)}
     off = []
     for frame, pixels in zip(track.frames, track.keypoints_2d[..., :2]):
         entry = listed[frame]
@@ -93,14 +94,6 @@ def agreement(track: Track, path: Path) -> float:
         own, other = pixels[[k for k, _ in rows]], np.array([spot for _, spot in rows])
         off.append(np.linalg.norm(own - other, axis=1).mean() / np.ptp(pixels, axis=0).max())
     return float(np.mean(off))
-
-
-_NAMES = (
-    "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer", "left_ear", "right_ear",
-    "mouth_left", "mouth_right", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_pinky",
-    "right_pinky", "left_index", "right_index", "left_thumb", "right_thumb", "left_hip", "right_hip", "left_knee", "right_knee",
-    "left_ankle", "right_ankle", "left_heel", "right_heel", "left_foot_index", "right_foot_index",
-)  # fmt: skip
 
 
 def main(argv: list[str]) -> int:

@@ -28,8 +28,7 @@ def drawn(motion: BodyMotion, body: BodyModel, R: np.ndarray, eye: np.ndarray, K
     betas = np.tile(motion.betas, (len(motion.poses), 1))
     verts = body.forward(*(torch.as_tensor(part).to(like) for part in (motion.poses, betas, motion.trans)), skel=False).skin_verts
     middle = verts.numpy().mean(axis=(0, 1)) * [1, 0, 1]
-    faces = np.asarray(body.faces)
-    triangles = np.concatenate([faces[:, :3], faces[faces[:, 3] >= 0][:, [0, 2, 3]]])
+    triangles = body.triangles
     colours = clothes(body, rng)[triangles].mean(1)
     scene = [board for board in street(half=_HALF_M) if not _in_the_way(board)]
     through = Shot(R @ half_turn, np.full(len(R), K[0, 0]), size, (eye - middle) @ half_turn + _START)

@@ -9,17 +9,17 @@ for which there is no truth but the eye. Either way there are pictures to look a
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from bin.benchmarks import report
+from bin.benchmarks.multiview import LIMBS
 from bin.benchmarks.posing import posed
 from bin.benchmarks.postures import POSTURES, pose_of
 from bin.benchmarks.renders import SIDE, picture, window
-from bin.benchmarks.report import write
 from bin.benchmarks.starts import METHODS, Found, answers, turned_by
 from skel_blender import environment
 from skel_blender.anatomy import JOINT_NAMES, PARENTS
@@ -37,7 +37,7 @@ from skel_blender.engine.regress.lift import Lift
 _TURN_DEGREES, _PA_MM = 45.0, 100.0
 _VIEWS = (20.0, 110.0, 200.0, 290.0)  # degrees about the vertical
 _STILL, _FPS = 9, 30.0  # frames that a picture lasts
-_LIMBS = list(range(11, 17)) + list(range(23, 29))
+_LIMBS = list(LIMBS)
 _ROW_PX = 300
 
 
@@ -64,7 +64,7 @@ def rendered(body: BodyModel, lift: Lift, out: Path, seed: int) -> list[str]:
     """The table of the postures; pictures go to `out`."""
     landmarker = Landmarker(environment.landmark_model(environment.default_root()))
     lines = [f"Of {len(_VIEWS)} views: right; median root off, degrees; median PA-MPJPE, mm.", "",
-             "| posture | landmarks' own PA-MPJPE | " + " | ".join(METHODS) + " |", "|---" * (2 + len(METHODS)) + "|"]  # fmt: skip
+             report.head(["posture", "landmarks' own PA-MPJPE", *METHODS])]
     right = dict.fromkeys(METHODS, 0)
     for number, name in enumerate(POSTURES):
         told: dict[str, list[tuple[float, float]]] = {method: [] for method in METHODS}
@@ -84,12 +84,12 @@ def rendered(body: BodyModel, lift: Lift, out: Path, seed: int) -> list[str]:
             good = int(((turned < _TURN_DEGREES) & (pa < np.maximum(_PA_MM, raw))).sum())
             right[method] += good
             cells.append(f"{good}; {np.median(turned):.0f}; {np.median(pa):.0f}")
-        lines.append(f"| {name} | {np.median(raw):.0f} | " + " | ".join(cells) + " |")
+        lines.append(report.row([name, f"{np.median(raw):.0f}", *cells]))
         print(lines[-1], flush=True)
         sheet = cv2.resize(np.vstack(strips), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         _save(out / f"{number:02d} {name.replace(',', '')}.png", sheet)
     count = len(POSTURES) * len(_VIEWS)
-    lines.append("| all | | " + " | ".join(f"{right[method]} of {count}" for method in METHODS) + " |")
+    lines.append(report.row(["all", "", *(f"{right[method]} of {count}" for method in METHODS)]))
     return lines
 
 
@@ -112,7 +112,7 @@ def _off(found: Found, truth: Found, body: BodyModel) -> tuple[float, float]:
 def filmed(footage: Path, body: BodyModel, lift: Lift, out: Path) -> list[str]:
     """The table of the clips; pictures go to `out`."""
     heads = ("limbs missed in the image, % of the person: " + ", ".join(METHODS), "fits' roots apart by deg: median, most")
-    lines = ["| clip | people | " + " | ".join(heads) + " |", "|---|---|---|---|"]
+    lines = [report.head(["clip", "people", *heads])]
     model = environment.landmark_model(environment.default_root())
     for name, clip in CLIPS.items():
         source = open_source([footage / clip.file], (clip.first, clip.end - 1), lambda event: None)
@@ -125,8 +125,8 @@ def filmed(footage: Path, body: BodyModel, lift: Lift, out: Path) -> list[str]:
             missed = ", ".join("none" if one is None else f"{100 * _missed(one, track, body, K):.1f}" for one in found.values())
             fits = [found[METHODS[1]], found[METHODS[3]]]
             apart = np.full(1, np.nan) if None in fits else turned_by(*(one.joints(body)[1] for one in fits))
-            lines.append(f"| {name} | {k + 1} of {len(tracks)}, frames {track.frames[0]} to {track.frames[-1]} | {missed} "
-                         f"| {np.median(apart):.0f}, {apart.max():.0f} |")  # fmt: skip
+            who = f"{k + 1} of {len(tracks)}, frames {track.frames[0]} to {track.frames[-1]}"
+            lines.append(report.row([name, who, missed, f"{np.median(apart):.0f}, {apart.max():.0f}"]))
             print(lines[-1], flush=True)
             _strip(out / f"{name.replace(',', '')} {k + 1}.png", images, track, found, body, K)
     return lines
@@ -184,7 +184,7 @@ def _save(path: Path, image: np.ndarray) -> None:
 
 def main(argv: list[str]) -> int:
     """Look, fit, draw, and print the tables."""
-    parser = argparse.ArgumentParser(prog="benchmark extremes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser("extremes", __doc__)
     parser.add_argument("footage", nargs="?", type=Path, help="folder of the clips")
     parser.add_argument("--weights", type=Path, help="of the network (default: the package's)")
     parser.add_argument("--out", type=Path, default=Path("build/extremes"))
@@ -195,5 +195,5 @@ def main(argv: list[str]) -> int:
     lines = rendered(body, lift, given.out, given.seed) if given.footage is None else filmed(given.footage, body, lift, given.out)
     print("\n".join(lines))
     if given.write:
-        write(given.write, "postures" if given.footage is None else "clips", "\n".join(lines))
+        report.write(given.write, "postures" if given.footage is None else "clips", "\n".join(lines))
     return 0

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bin.benchmarks.hsmr import Plain, apart, head, images, named, operations, row
+from bin.benchmarks.hsmr_plain import Plain, apart, head, images, named, operations, row
 from bin.benchmarks.solver import made_up_track
 from skel_blender.engine.body import BodyModel
 from skel_blender.engine.fit import Observations, View, skelify

@@ -18,7 +18,7 @@ from bin.benchmarks.mocap import SMALL_SET
 from bin.benchmarks.multiview import LIMBS
 from bin.benchmarks.posing import posed
 from bin.benchmarks.starts import HIPS, METHODS, STARTS, Found, Way, answers, turned_by, ways
-from bin.evaluation.regions import REGIONS
+from bin.evaluation.scores import REGIONS
 from skel_blender.anatomy import DOF_INDEX
 from skel_blender.engine import metrics
 from skel_blender.engine.body import BodyModel, load_body
@@ -106,7 +106,7 @@ def iterations(objectives: dict[str, list[dict[str, Way]]]) -> list[str]:
             ways_of = [one[start] for one in found]
             near = np.mean([way.until(1.01 * cost) for way, cost in zip(ways_of, best)])
             rise = np.mean(np.array([way.cost for way in ways_of]) / best) - 1
-            lines.append(f"| {name} | {start} | {np.mean([way.all for way in ways_of]):.1f} | {near:.1f} | {rise:+.2%} |")
+            lines.append(report.row([name, start, f"{np.mean([way.all for way in ways_of]):.1f}", f"{near:.1f}", f"{rise:+.2%}"]))
     return lines
 
 

@@ -22,6 +22,7 @@ from bin.benchmarks.starts import METHODS, answers, ways
 from skel_blender import environment
 from skel_blender.engine.body import load_body
 from skel_blender.engine.camera import intrinsics
+from skel_blender.engine.fit.keypoint_sets import BLAZEPOSE
 from skel_blender.engine.footage.video import open_source
 from skel_blender.engine.people.track import find_people
 from skel_blender.engine.people.tracks import Track
@@ -72,7 +73,7 @@ def main(argv: list[str]) -> int:
         for name, found in answers(track, body, K, fps, lift).items():
             if found is None:
                 raise SystemExit(f"{camera.name}: '{name}' gave up.")
-            limbs = posed(body, found.poses, found.betas, found.trans)[0][:, list(LIMBS)] @ found.R.T + found.t
+            limbs = (BLAZEPOSE @ posed(body, found.poses, found.betas, found.trans)[0])[:, list(LIMBS)] @ found.R.T + found.t
             rows[name].append(compare(limbs[own], truth))
         guess = lift(track, body, K, fps)
         for drawn in went:

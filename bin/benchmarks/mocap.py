@@ -9,13 +9,14 @@ z forward, all rotations identity = T pose.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.spatial.transform import Rotation
 
+from bin.benchmarks import report
 from bin.benchmarks.posing import posed
 from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX
 from skel_blender.engine import metrics
@@ -37,6 +38,7 @@ _WEIGHTS = Weights(angle_rate=np.inf, angle_acceleration=250.0, angle_leap=np.in
                    travel_acceleration=np.inf, shape=0.7, target_m=0.01)  # fmt: skip
 _SPREAD = {"pro_sup": 0.2, "wrist": 0.1, "subtalar": 0.1, "mtp": 0.1, "head": 0.2}  # rad, what mocap's joint centres do not tell
 _STEPS = 60
+_COLUMNS = ("clip", "motion", "frames", "joints off by mm: mean", "95 %", "largest", "beyond limits: frames", "at a limit: DoFs")
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,7 @@ class BodyMotion:
 
 def rotations_of(quaternions: np.ndarray) -> np.ndarray:
     """(...,4) w x y z of any length -> (...,3,3)."""
-    q = np.asarray(quaternions, dtype=float)
-    w, x, y, z = np.moveaxis(q / np.linalg.norm(q, axis=-1, keepdims=True), -1, 0)
-    rows = [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w), 2 * (x * y + z * w), 1 - 2 * (x * x + z * z),
-            2 * (y * z - x * w), 2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]  # fmt: skip
-    return np.stack(rows, -1).reshape(*q.shape[:-1], 3, 3)
+    return Rotation.from_quat(np.reshape(quaternions, (-1, 4)), scalar_first=True).as_matrix().reshape(*np.shape(quaternions)[:-1], 3, 3)
 
 
 def read_clips(path: Path, split: str | None = "test", quality: str = "A") -> list[MocapClip]:
@@ -173,18 +171,19 @@ def _start(clip: MocapClip, body: BodyModel, world: np.ndarray, places: np.ndarr
 
 def main(argv: list[str]) -> int:
     """Convert the clips and print how near they come, as a markdown table."""
-    parser = argparse.ArgumentParser(prog="benchmark mocap", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = report.parser("mocap", __doc__)
     parser.add_argument("mocap", nargs="?", type=Path, default=SMALL_SET)
     parser.add_argument("--sex", default="male")
     parser.add_argument("--longest", type=int, default=600, help="frames of a clip that are converted")
     arguments = parser.parse_args(argv)
     body = load_body("open", arguments.sex)
     limits = body.limits.cpu().numpy()
-    print("| clip | motion | frames | joints off by mm: mean | 95 % | largest | beyond limits: frames | at a limit: DoFs |\n|" + "---|" * 8)
+    print(report.head(_COLUMNS))
     for clip in read_clips(arguments.mocap):
         motion = to_body(clip.part(0, arguments.longest), body)
         off = motion.distance * metrics.MM
         at_limit = ((motion.poses <= limits[:, 0] + 1e-6) | (motion.poses >= limits[:, 1] - 1e-6)).mean()
-        print(f"| {clip.name} | {clip.description} | {len(off)} | {off.mean():.0f} | {np.quantile(off, 0.95):.0f} | {off.max():.0f} "
-              f"| {metrics.limit_violations(motion.poses, limits)[0]:.0%} | {at_limit:.1%} |", flush=True)  # fmt: skip
+        beyond = metrics.limit_violations(motion.poses, limits)[0]
+        print(report.row([clip.name, clip.description, len(off), f"{off.mean():.0f}", f"{np.quantile(off, 0.95):.0f}", f"{off.max():.0f}",
+                          f"{beyond:.0%}", f"{at_limit:.1%}"]), flush=True)  # fmt: skip
     return 0

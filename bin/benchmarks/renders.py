@@ -73,8 +73,7 @@ def _pixels(points: np.ndarray, focal: float, side: int) -> np.ndarray:
 def _drawn(body: BodyModel, seen: np.ndarray, focal: float, side: int, rng: np.random.Generator) -> np.ndarray:
     """The skin (V,3) in camera axes over a blurred background, with a camera's blur and noise."""
     towards = -(seen[:, 2] - seen[:, 2].mean()) * focal / seen[:, 2].mean()
-    faces = np.asarray(body.faces)
-    triangles = np.concatenate([faces[:, :3], faces[faces[:, 3] >= 0][:, [0, 2, 3]]])
+    triangles = body.triangles
     colours = clothes(body, rng)[triangles].mean(1)
     image, depth = layer(np.column_stack([_pixels(seen, focal, side), towards]), triangles, colours, (side, side))
     behind = cv2.resize(rng.uniform(0.2, 0.9, (6, 6, 3)), (side, side), interpolation=cv2.INTER_CUBIC)

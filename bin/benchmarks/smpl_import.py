@@ -80,6 +80,6 @@ def main(argv: list[str]) -> int:
             seconds = time.monotonic() - begun
             told = json.loads(take.settings)["people"][0]
             slide, source = told["foot_slide_mm_per_frame"], told["source_foot_slide_mm_per_frame"]
-            print(f"| {'yes' if known else 'no'} | {body} | {told['joint_distance_mm']:.1f} | {slide:.2f} | {source:.2f} |"
-                  f" {100 * told['frames_beyond_limits']:.0f} % | {seconds:.1f} |", flush=True)  # fmt: skip
+            print(report.row(["yes" if known else "no", body, f"{told['joint_distance_mm']:.1f}", f"{slide:.2f}", f"{source:.2f}",
+                              f"{100 * told['frames_beyond_limits']:.0f} %", f"{seconds:.1f}"]), flush=True)  # fmt: skip
     return 0

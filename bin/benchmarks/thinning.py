@@ -63,6 +63,7 @@ def main(argv: list[str]) -> int:
         thinned = thinning.thin(poses, trans, body.joints, body.frames, contacts, limits=body.limits)
         spent = time.process_time() - start
         loose = thinning.thin(poses, trans, body.joints, body.frames, contacts, Bounds(0.01, 0.002), body.limits)
-        print(f"| {name} | {len(poses)} | {fps:.0f} | {contacts.any(axis=1).mean():.0%} | {thinned.share:.1%} | {loose.share:.1%} | "
-              f"{1000 * thinned.error:.1f}, {1000 * thinned.contact_error:.2f} | {spent:.1f} |", flush=True)  # fmt: skip
+        shares = f"{contacts.any(axis=1).mean():.0%}", f"{thinned.share:.1%}", f"{loose.share:.1%}"
+        off = f"{1000 * thinned.error:.1f}, {1000 * thinned.contact_error:.2f}"
+        print(report.row([name, len(poses), f"{fps:.0f}", *shares, off, f"{spent:.1f}"]), flush=True)
     return 0

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from bin.evaluation.samples import Maker, Points, Rows
-from bin.evaluation.smpl import SmplModel
+from bin.evaluation.smpl import Smpl
 from skel_blender.engine.body import BodyModel
 from skel_blender.engine.body.chain import pose_chain, pose_points
 from skel_blender.engine.body.landmarks import VERTEX
@@ -50,7 +50,7 @@ def from_skel(body: BodyModel, poses: np.ndarray, betas: np.ndarray) -> tuple[tu
     return sets, make
 
 
-def from_smpl(models: list[SmplModel], which: np.ndarray, rotations: np.ndarray, betas: np.ndarray, source: Path,
+def from_smpl(models: list[Smpl], which: np.ndarray, rotations: np.ndarray, betas: np.ndarray, source: Path,
               known: np.ndarray | None = None) -> tuple[tuple[str, ...], Maker]:  # fmt: skip
     """Likewise of local rotations (N,24,3,3) and betas (N,10); row n has models[which[n]]. Rows that are not `known` (N,) are NaN.
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bin.evaluation import violations
-from bin.evaluation.regions import REGIONS
 from bin.evaluation.samples import H36M_14, ROOTS, Samples
+from skel_blender.anatomy import DOFS, JOINT_NAMES
 from skel_blender.engine import metrics
 from skel_blender.messages import SkelError
 
@@ -19,6 +19,23 @@ _PATCH = 256  # px
 _FOCAL = 5000.0  # px of the patch, HMR2.0's and HSMR's
 _ASPECT = 256 / 192  # to which a box is made higher before its longer side is cut out
 _SURE = 0.5
+
+_REGION = {
+    "pelvis": "pelvis", "femur": "hips", "tibia": "knees", "talus": "ankles", "calcn": "feet", "toes": "feet", "lumbar_body": "spine",
+    "thorax": "spine", "head": "head", "scapula": "shoulder blades", "humerus": "shoulders", "ulna": "elbows", "radius": "forearms",
+    "hand": "wrists",
+}  # fmt: skip
+
+
+def _regions() -> dict[str, tuple[int, ...]]:
+    """SKEL's 46 DoFs by region of the body."""
+    found: dict[str, list[int]] = {name: [] for name in dict.fromkeys(_REGION.values())}
+    for dof in DOFS:
+        found[_REGION[JOINT_NAMES[dof.joint].removesuffix("_l").removesuffix("_r")]].append(dof.index)
+    return {name: tuple(dofs) for name, dofs in found.items()}
+
+
+REGIONS = _regions()
 
 
 @dataclass

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 
 import torch
 
-from bin.benchmarks.noise import HIPS, Mishaps, Noise, by_landmark
+from bin.benchmarks.noise import HIPS, OCCLUDED, Mishaps, Noise, by_landmark
 from skel_blender.engine.camera import toward
 from skel_blender.engine.regress.lift.features import PARTNERS
 
 _TOGETHER = ((tuple(range(11)), 0.7), ((15, 17, 19, 21), 0.8), ((16, 18, 20, 22), 0.8), ((27, 29, 31), 0.7), ((28, 30, 32), 0.7))
-_LIMBS = ((13, 15, 17, 19, 21), (14, 16, 18, 20, 22), (25, 27, 29, 31), (26, 28, 30, 32))
 _LEGS = tuple(range(25, 33))
 _LOUDNESS = 0.35  # of the logarithm of a clip's noise against the measured one
 _SIZE = 0.06  # of the logarithm of the metric landmarks' size: the network guesses it
@@ -72,7 +71,7 @@ def landmarked(markers: torch.Tensor, border: torch.Tensor, fps: torch.Tensor, r
     flat = markers[..., :2] / markers[..., 2:].clamp(min=0.2)
     outside = (flat.abs() > border[:, None, None]).any(-1)
     loud = (_LOUDNESS * torch.randn(count, 1, 1, 1, generator=random)).exp()
-    dim = _of_limbs(torch.rand(count, len(_LIMBS), generator=random) < _DIM)[:, None, :, None]
+    dim = _of_limbs(torch.rand(count, len(OCCLUDED), generator=random) < _DIM)[:, None, :, None]
     loud = loud * torch.where(dim, _DIM_NOISE, 1.0)
 
     def errors(bias: tuple[float, ...], wave: tuple[float, ...], axes: int, memory_s: float) -> torch.Tensor:
@@ -107,7 +106,7 @@ def _mishaps(keypoints: torch.Tensor, landmarks: torch.Tensor, confidence: torch
     """A limb that is guessed for a while, legs that are taken for each other, left and right exchanged."""
     rates, (count, frames) = Mishaps(), keypoints.shape[:2]
     during = _spell(count, frames, fps, rates.occlusions, rates.occlusion_s, random)
-    limb = _of_limbs(torch.nn.functional.one_hot(torch.randint(len(_LIMBS), (count,), generator=random), len(_LIMBS)).bool())
+    limb = _of_limbs(torch.nn.functional.one_hot(torch.randint(len(OCCLUDED), (count,), generator=random), len(OCCLUDED)).bool())
     hidden = (during[..., None] & limb[:, None])[..., None]
     off = rates.occlusion_m * torch.randn(count, 1, 1, 3, generator=random)
     keypoints = keypoints + hidden * off[..., :2] / hips[..., None, 2:]
@@ -171,7 +170,7 @@ def _together(values: torch.Tensor) -> torch.Tensor:
 
 def _of_limbs(chosen: torch.Tensor) -> torch.Tensor:
     """(B,33) bool of limbs (B,4)."""
-    table = torch.zeros(len(_LIMBS), 33)
-    for k, members in enumerate(_LIMBS):
+    table = torch.zeros(len(OCCLUDED), 33)
+    for k, members in enumerate(OCCLUDED):
         table[k, list(members)] = 1.0
     return (chosen.float() @ table) > 0

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-_MOST_DIMENSIONS = 32
-
 
 class Refused(Exception):
     """A pickle asks for something that no model file needs; the text completes 'is refused because'."""
@@ -50,18 +48,18 @@ class Dtype(Holder):
     def __new__(cls, code: object = None, *_align_and_copy: object) -> Dtype:
         made = super().__new__(cls)
         code = code.decode("ascii", "replace") if isinstance(code, bytes) else code
-        if not isinstance(code, str) or code[:1] not in tuple("biufcSUaO") or not (code[1:] == "" or code[1:].isdigit()) or len(code) > 8:
+        if not isinstance(code, str) or code[:1] not in tuple("biufcSUaO") or not (code[1:] == "" or code[1:].isdigit()):
             raise Refused("an array's type is not one of numbers or strings")
         object.__setattr__(made, "code", code)
         return made
 
     def dtype(self) -> np.dtype:
-        """The real type; of the state only the byte order counts, and fields are refused."""
+        """The real type; of the state only the byte order counts."""
         state = getattr(self, "state", (3, "|"))
         order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
         order = order.decode("ascii", "replace") if isinstance(order, bytes) else order
-        if order not in ("<", ">", "=", "|") or any(part is not None for part in state[2:5]):
-            raise Refused("an array's type has fields")
+        if order not in ("<", ">", "=", "|"):
+            raise Refused("an array's type has no byte order")
         return np.dtype(("" if order == "|" else order) + self.code)
 
 
@@ -160,7 +158,7 @@ def frombuffer(raw: object, dtype: object, shape: object, order: object = "C") -
 
 def _shaped(raw: object, dtype: np.dtype, shape: object, order: str, seen: dict[int, Any]) -> np.ndarray:
     shape = (shape,) if isinstance(shape, int) else shape
-    if not isinstance(shape, tuple) or len(shape) > _MOST_DIMENSIONS or not all(type(n) is int and n >= 0 for n in shape):
+    if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
         raise Refused("an array has no shape")
     if dtype.kind == "O":
         if not isinstance(raw, list) or len(raw) != math.prod(shape):

@@ -8,11 +8,12 @@ their bytes. numpy's own constructors never see the file, as they trust its dtyp
 
 from __future__ import annotations
 
+import math
 import pickle
 import pickletools
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class _Token:
         raise Refused("it changes one of Python's own classes")
 
 
-_NDARRAY, _OBJECT = _Token(), _Token()
+_NDARRAY = _Token()
 
 
 class Function:
@@ -60,8 +61,8 @@ def _reconstruct(kind: object, *_shape_and_type: object) -> PlainArray:
     return PlainArray()
 
 
-def _reconstructor(cls: object, base: object, state: object) -> Holder:
-    if not (isinstance(cls, type) and issubclass(cls, Holder)) or base is not _OBJECT or state is not None:
+def _reconstructor(cls: object, *_base_and_state: object) -> Holder:
+    if not (isinstance(cls, type) and issubclass(cls, Holder)):
         raise Refused("it makes an object of a class that no body model has")
     return cls()
 
@@ -82,8 +83,8 @@ def _admitted() -> dict[tuple[str, str], object]:
         names[core + ".multiarray", "scalar"] = Function(scalar)
         names[core + ".numeric", "_frombuffer"] = Function(frombuffer)
     for builtins in ("builtins", "__builtin__"):
-        names[builtins, "object"] = _OBJECT
-        names.update({(builtins, name): _Token() for name in ("list", "dict", "set", "int", "float")})  # defaultdict names one
+        # what an object's class is based on, and what a defaultdict makes
+        names.update({(builtins, name): _Token() for name in ("object", "list", "dict", "set", "int", "float")})
         names[builtins, "bytes"] = names[builtins, "bytearray"] = Function(_bytes)
     for copyreg in ("copyreg", "copy_reg"):
         names[copyreg, "_reconstructor"] = Function(_reconstructor)
@@ -119,7 +120,27 @@ def read_bytes(path: Path | str, what: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise SkelError("no_file", f"The file {path}, {what}, can't be read ({error.strerror}).", "Check its name.") from error
+        raise unreadable(path, what, error) from error
+
+
+def unreadable(path: Path | str, what: str, error: OSError) -> SkelError:
+    """What the user is told of a file that the system does not give."""
+    return SkelError("no_file", f"The file {path}, {what}, can't be read ({error.strerror}).", "Check its name.")
+
+
+@contextmanager
+def reading(path: Path | str, what: str, state: str) -> Iterator[None]:
+    """What the context raises as one sentence: a refusal (code 'hostile_file'), and anything else, as a damaged file can raise anything, as
+    a file that `state` says the state of ('bad_file')."""
+    try:
+        yield
+    except Refused as error:
+        raise SkelError("hostile_file", f"{path} is refused because {error}, which {what} does not need.",
+                        "Get the file from where it is published.") from error  # fmt: skip
+    except SkelError:
+        raise
+    except Exception as error:
+        raise SkelError("bad_file", f"{path} {state}, where {what} was expected.", "Download the file again.") from error
 
 
 def read_pickle(path: Path | str, what: str = "a body model") -> Any:
@@ -128,18 +149,11 @@ def read_pickle(path: Path | str, what: str = "a body model") -> Any:
     Chumpy's arrays become numpy's, without chumpy. Raises SkelError with one sentence for a file that is missing, no pickle, cut off
     or damaged, or that names anything else than such data (code 'hostile_file'); `what` says what the file should be.
     """
-    path, data = Path(path), read_bytes(path, what)
-    try:
+    data = read_bytes(path, what)
+    cut = data.startswith((b"\x80", b"(dp", b"(lp", b"cnumpy")) and not data.endswith((b".", b".\n"))
+    with reading(path, what, "is cut off" if cut else "is not a pickle or is damaged"):
         scan(data)
         return plain(Reader(BytesIO(data), encoding="latin1").load())
-    except Refused as error:
-        raise SkelError(
-            "hostile_file", f"{path} is refused because {error}, which {what} does not need.", "Get the file from where it is published."
-        ) from error
-    except Exception as error:  # a damaged pickle can raise anything
-        cut = data.startswith((b"\x80", b"(dp", b"(lp", b"cnumpy")) and not data.endswith((b".", b".\n"))
-        state = "is cut off" if cut else "is not a pickle or is damaged"
-        raise SkelError("bad_file", f"{path} {state}, where {what} was expected.", "Download the file again.") from error
 
 
 def scan(data: bytes) -> None:
@@ -168,16 +182,11 @@ def read_arrays(path: Path | str, what: str = "a body model") -> Any:
     if path.suffix.lower() not in (".npz", ".npy"):
         return read_pickle(path, what)
     stream = BytesIO(read_bytes(path, what))
-    try:
+    with reading(path, what, "is damaged"):
         if path.suffix.lower() == ".npy":
             return _plain_array(stream)
         with zipfile.ZipFile(stream) as file:
             return {name.removesuffix(".npy"): _plain_array(content) for name, content in unzipped(file)}
-    except Refused as error:
-        raise SkelError("hostile_file", f"{path} is refused because {error}, which {what} does not need.",
-                        "Get the file from where it is published.") from error  # fmt: skip
-    except Exception as error:  # zip, zlib and the end of a file, each in its own words
-        raise SkelError("bad_file", f"{path} is damaged, where {what} was expected.", "Download the file again.") from error
 
 
 def unzipped(file: zipfile.ZipFile) -> Iterator[tuple[str, BytesIO]]:
@@ -201,13 +210,13 @@ def _plain_array(stream: BytesIO) -> np.ndarray:
 
 def need(data: Any, key: str, shape: tuple[int | None, ...], path: Path | str, what: str = "a body model") -> np.ndarray:
     """data[key] as a dense float64 or int64 array of a shape (None: any length). Raises SkelError naming file, key and shape."""
-    if not isinstance(data, dict | OrderedDict) or key not in data:
+    if not isinstance(data, dict) or key not in data:
         raise SkelError("bad_model", f"{path} has no entry '{key}', which {what} must have.", "Check that it is the right file.")
     value = data[key]
     if not isinstance(value, np.ndarray) and not hasattr(value, "toarray"):
-        value = np.asarray(value) if isinstance(value, list | tuple | int | float) else np.empty(0, object)
+        value = _array_of(value)
     fits = len(value.shape) == len(shape) and all(want in (None, have) for want, have in zip(shape, value.shape))
-    if not fits or value.dtype.kind not in "fiub":
+    if not fits or value.dtype.kind not in "fiub" or math.prod(value.shape) * value.dtype.itemsize > MOST_BYTES:
         wanted = " x ".join("any" if n is None else str(n) for n in shape)
         have = " x ".join(str(n) for n in value.shape)
         raise SkelError("bad_model", f"In {path} the entry '{key}' must be {wanted} numbers, not {have} of {value.dtype}.",
@@ -217,3 +226,11 @@ def need(data: Any, key: str, shape: tuple[int | None, ...], path: Path | str, w
     if not np.isfinite(value).all():
         raise SkelError("bad_model", f"In {path} the entry '{key}' holds values that are no numbers.", "Download the file again.")
     return value
+
+
+def _array_of(value: Any) -> np.ndarray:
+    """Of a list or a number; of anything else, and of lists that are no table, one without numbers."""
+    try:
+        return np.asarray(value) if isinstance(value, list | tuple | int | float) else np.empty(0, object)
+    except ValueError:
+        return np.empty(0, object)

@@ -113,6 +113,13 @@ def test_nothing_to_see_is_no_motion():
     assert motion_of(np.full((10, *SIZE[::-1], 3), 200, np.uint8)) is None
 
 
+def test_an_image_that_is_hardly_one_is_no_motion():
+    background = Background((4000, 2))
+    for frame in range(3):
+        background.see(frame, np.random.default_rng(frame).integers(0, 256, (2, 4000, 3), np.uint8), [])
+    assert background.motion(intrinsics((4000, 2)), False) is None
+
+
 def test_people_are_no_background():
     truth = camera(12 * THERE_AND_BACK)
     middle = np.random.default_rng(0).uniform((250, 20), (460, 250), (40, 33, 2))

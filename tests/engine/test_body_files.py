@@ -23,6 +23,9 @@ from tests import skel_file  # noqa: E402
         ({"skin_template_v": np.full((6890, 3), np.nan)}, "values that are no numbers"),
         ({"skin_template_f": np.array([[0, 1, 6890]])}, "beyond its 6890"),
         ({"osim_kintree_table": np.zeros((2, 24), int)}, "other parents"),
+        ({"per_joint_rot": np.zeros((24, 3, 3))}, "axes that are no rotation"),
+        ({"apose_rel_transfo": np.tile(np.eye(4), (24, 1, 1))}, "bones without a length"),
+        ({"skin_template_v": np.zeros((6890, 3))}, "bones without a length"),
     ],
 )
 def test_other_files_are_refused_in_one_sentence(tmp_path, change, message):
@@ -30,6 +33,11 @@ def test_other_files_are_refused_in_one_sentence(tmp_path, change, message):
     with pytest.raises(SkelError, match=message) as caught:
         load_body(path)
     assert str(path) in caught.value.what
+
+
+def test_a_skin_without_feet_is_refused(tmp_path):
+    with pytest.raises(SkelError, match="skin has no feet"):
+        load_body(skel_file.write(tmp_path / "model.pkl", "male", skin_weights=np.eye(1, 24).repeat(6890, axis=0)))
 
 
 def test_a_file_is_named_by_what_it_says(tmp_path):

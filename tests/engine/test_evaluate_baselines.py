@@ -9,7 +9,7 @@ from bin.benchmarks.lift import angle_errors
 from bin.benchmarks.posing import posed
 from bin.benchmarks.postures import POSTURES, pose_of
 from bin.benchmarks.two_bone import two_bone
-from bin.evaluation.regions import REGIONS
+from bin.evaluation.scores import REGIONS
 from skel_blender.anatomy import DOF_INDEX, DOFS, JOINT_INDEX
 from skel_blender.engine.body.stance import relaxed_pose
 

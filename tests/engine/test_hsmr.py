@@ -12,7 +12,7 @@ from skel_blender.engine.regress.hsmr import cameras, rotations  # noqa: E402
 from skel_blender.engine.regress.hsmr.network import multiplies_bfloat16  # noqa: E402
 from skel_blender.engine.regress.hsmr.patches import SEEN, cut, normalised, squares  # noqa: E402
 from skel_blender.engine.regress.hsmr.rotations import poses_to_rep, rep_to_poses  # noqa: E402
-from skel_blender.kinematics import mirror_poses  # noqa: E402
+from tests import synthetic  # noqa: E402
 from tests.engine import hsmr_file  # noqa: E402
 from tests.engine.oracle import read_oracle  # noqa: E402
 
@@ -113,7 +113,7 @@ def test_rounding_beyond_one_gives_numbers():
 
 def test_mirrored_poses_are_the_originals():
     stored = hsmr_file.numbers("rep")
-    assert _apart(mirror_poses(stored["q_in"]), stored["flip_lr"]) < 1e-7
+    assert _apart(synthetic.mirrored(stored["q_in"]), stored["flip_lr"]) < 1e-7
 
 
 def test_crops_are_the_originals_to_the_bit():

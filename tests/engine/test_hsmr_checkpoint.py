@@ -120,13 +120,14 @@ def test_what_names_anything_else_is_refused_and_not_run(tmp_path, monkeypatch, 
     assert not (tmp_path / "hostile").exists()
 
 
-def test_a_tensor_beyond_its_numbers_is_refused(tmp_path, state):
-    """The same pickle over a shorter storage."""
+@pytest.mark.parametrize("change", [lambda data: data[:-4], lambda data: data + bytes(4)])
+def test_a_tensor_whose_numbers_are_others_is_refused(tmp_path, state, change):
+    """The same pickle over a shorter storage, and over a longer one."""
     path, cut = hsmr_file.write(tmp_path / "small.ckpt", state), tmp_path / "cut.ckpt"
     with zipfile.ZipFile(path) as whole, zipfile.ZipFile(cut, "w") as other:
         for name in whole.namelist():
             data = whole.read(name)
-            other.writestr(name, data[:-4] if name.endswith("data/0") else data)
+            other.writestr(name, change(data) if name.endswith("data/0") else data)
     assert _refusal(cut).code == "hostile_file"
 
 
@@ -139,6 +140,14 @@ def test_a_tensor_that_is_not_within_its_numbers_is_refused(tmp_path, offset, sh
     assert Stored(four, 0, (2, 2), (2, 1)).shape == (2, 2)
     with pytest.raises(Refused):
         Stored(four, offset, shape, strides)
+
+
+def test_a_list_of_contents_that_ends_beyond_the_file_is_refused(tmp_path, state):
+    data = bytearray(hsmr_file.write(tmp_path / "small.ckpt", state).read_bytes())
+    told = data.rindex(b"small/data.pkl") - 46  # in the zip's directory
+    data[told + 20 : told + 28] = 2 * (len(data) + 1).to_bytes(4, "little")
+    (tmp_path / "small.ckpt").write_bytes(data)
+    assert _refusal(tmp_path / "small.ckpt").code == "bad_file"
 
 
 def test_other_files_get_one_sentence(tmp_path, state):

@@ -112,3 +112,12 @@ def test_angle_between_directions():
     assert metrics.angle_between(np.array([0, 0, 2.0]), np.array([0, 3.0, 0])) == pytest.approx(90)
     assert metrics.angle_between(np.array([0, 2.0, 0]), np.array([0, 5.0, 5.0])) == pytest.approx(45)
     assert metrics.angle_between(np.array([1.0, 1, 1]), np.array([1.0, 1, 1])) == pytest.approx(0, abs=1e-5)
+
+
+def test_keypoints_that_nobody_annotated_are_left_out_of_pck():
+    truth, known = np.zeros((4, 3, 2)), np.array([[True, True, False]] * 4)
+    known[3, 0] = False
+    found = truth + np.array([[0.0, 0], [20, 0], [0, 0]])
+    found[0, 0] = 20.0
+    assert metrics.pck(found, truth, known, np.full(4, 100.0), 0.1) == pytest.approx((2 / 3 + 0) / 2)
+    assert np.isnan(metrics.pck(found, truth, np.zeros_like(known), np.full(4, 100.0), 0.1))

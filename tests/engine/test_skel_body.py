@@ -181,6 +181,24 @@ def test_any_leading_shape_is_item_by_item(bodies, name):
     assert torch.equal(whole.joints, body.joints(poses.view(2, 3, 46), betas.view(2, 3, 10), trans.view(2, 3, 3)))
 
 
+@pytest.mark.parametrize("name", ["male", "open male"])
+def test_nobody_is_posed_to_nothing(bodies, name):
+    body = _bodies_of(bodies, name)
+    for betas in (torch.zeros(0, 10), torch.zeros(10)):
+        inputs = [one.double().requires_grad_() for one in (torch.zeros(0, 46), betas, torch.zeros(0, 3))]
+        out = body.forward(*inputs, skel=True)
+        parts = [out.joints, out.joints_ori, out.skin_verts, out.skel_verts, body.joints(*inputs)]
+        assert [part.shape[0] for part in parts] == [0] * 5 and out.skin_verts.shape[1:] == body.skin.template.shape
+        sum(part.sum() for part in parts).backward()
+        assert all(one.grad.shape == one.shape and not one.grad.any() for one in inputs)
+
+
+def test_inputs_of_another_length_are_refused(bodies):
+    for ends in ((45, 10, 3), (46, 9, 3), (46, 10, 4)):
+        with pytest.raises(ValueError, match="poses must end in 46, betas in 10 and trans in 3"):
+            bodies["male", torch.float64].joints(*(torch.zeros(2, end, dtype=torch.float64) for end in ends))
+
+
 def test_many_and_few_give_the_same_gradients(bodies):
     """Batches take other paths by their size: the sum of the parts' gradients is that of the whole."""
     body, inputs = bodies["female", torch.float64], _random(60)

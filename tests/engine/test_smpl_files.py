@@ -124,6 +124,17 @@ def test_a_file_with_another_up_axis_is_noticed(tmp_path, walk):
     assert read_motions(tmp_path / "y.npz", fps=1e-5)[0].fps == Fraction(1, 1000)
 
 
+def test_who_lies_for_most_of_the_time_does_not_turn_the_world(tmp_path):
+    """The trunk lies along y in three of four frames of a file whose z is up, and stands in the others."""
+    poses = np.zeros((40, 66))
+    poses[:, 0] = np.radians(90.0) * (np.arange(40) < 10)
+    np.savez(tmp_path / "m.npz", poses=poses, trans=np.zeros((40, 3)))
+    assert read_motions(tmp_path / "m.npz")[0].up == "z"
+    np.savez(tmp_path / "m.npz", poses=poses[10:], trans=np.zeros((30, 3)))
+    assert read_motions(tmp_path / "m.npz")[0].up == "y"  # who never stands by the layout's
+
+
+
 class Hostile:
     def __init__(self, mark: Path) -> None:
         self.mark = mark

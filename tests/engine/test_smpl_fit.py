@@ -22,9 +22,10 @@ from skel_blender.engine.imports.carry import carry  # noqa: E402
 from skel_blender.engine.imports.formats import read_motions  # noqa: E402
 from skel_blender.engine.imports.levelling import levelled  # noqa: E402
 from skel_blender.engine.imports.rigid_fit import Wanted, _step, fit  # noqa: E402
-from skel_blender.engine.imports.source_body import chain, load_model, posed_skin, stand_in  # noqa: E402
+from skel_blender.engine.imports.source_body import chain, estimated_size, load_model, posed_skin, stand_in  # noqa: E402
 from skel_blender.engine.imports.start_pose import follow  # noqa: E402
 from skel_blender.engine.imports.viewpoint import watching  # noqa: E402
+from skel_blender.messages import SkelError  # noqa: E402
 from tests import synthetic, synthetic_smpl  # noqa: E402
 from tests.engine.smpl_layouts import BETAS, JOINTS, write_aist, write_amass, write_gvhmr_npz  # noqa: E402
 
@@ -54,6 +55,24 @@ def test_smplx_models_are_cut_down_to_the_body(model, walk, tmp_path):
     plain = load_model(model[0], replace(read_motions(tmp_path / "m.pkl")[0], betas=BETAS))
     assert np.allclose(found.verts, plain.verts) and np.allclose(found.joints, plain.joints)
     assert np.allclose(found.weights, plain.weights)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [("kintree_table", (5, 5), "is no tree"), ("kintree_table", (7, 12), "is no tree"), ("kintree_table", (5, -3), "is no tree"),
+     ("weights", 0.0, "skin without a joint"), ("J_regressor", np.ones((5, 3)), "'J_regressor' must be 24 x")],
+)  # fmt: skip
+def test_model_files_that_are_none_are_refused(model, walk, tmp_path, name, value, said):
+    entries = dict(model[1])
+    if name == "kintree_table":  # a parent that comes later or is none: who climbs to the root would never arrive
+        entries[name] = np.array(entries[name], int)
+        entries[name][0, value[0]] = value[1]
+    else:
+        entries[name] = value * entries[name] if name == "weights" else value
+    synthetic_smpl.write_model(tmp_path / "SMPL_NEUTRAL.pkl", entries)
+    write_aist(tmp_path / "m.pkl", walk)
+    with pytest.raises(SkelError, match=said):
+        load_model(tmp_path, read_motions(tmp_path / "m.pkl")[0])
 
 
 def test_what_is_carried_lies_in_its_place_and_segments_weigh_alike():
@@ -207,6 +226,25 @@ def test_angles_follow_the_rotations_without_jumps():
     transforms = kinematics.forward(poses, rest.joints, rest.frames)
     assert np.abs(transforms[:, JOINT_INDEX["pelvis"], :3, :3] - turn).max() < 1e-9
     assert np.abs(transforms[:, JOINT_INDEX["humerus_l"], :3, :3] - turn @ lift).max() < 1e-6
+
+
+@pytest.mark.parametrize("lean", [-90.0, 90.0])
+def test_who_lies_on_the_side_is_turned_as_the_source(lean):
+    """Where the middle one of three angles is a right angle, the other two turn about one axis; rounding must not choose them."""
+    lies = motions.rotation_matrices(np.radians([0.0, 0.0, lean]))
+    noise = np.random.default_rng(0).normal(0, 1e-15, (50, 3, 3))
+    turns = motions.rotation_matrices(np.linspace([0, 0, 0], [0, 3.0, 0], 50)) @ lies + noise
+    rest = load_body("male").rest_body(np.zeros(10))
+    poses = follow(np.tile(turns[:, None], (1, JOINTS, 1, 1)), rest.frames, np.zeros(Q), rest.limits)
+    assert np.abs(kinematics.forward(poses, rest.joints, rest.frames)[:, 0, :3, :3] - turns).max() < 1e-6
+
+
+def test_the_size_that_lets_feet_stand_is_told(model, walk, tmp_path):
+    write_amass(tmp_path / "m.npz", walk)
+    motion = read_motions(tmp_path / "m.npz")[0]
+    source = load_model(model[0], motion)
+    whole, smaller = (estimated_size(motion, source.scaled(size)) for size in (1.0, 1 / 1.034))
+    assert whole == pytest.approx(1.0, abs=0.02) and smaller / whole == pytest.approx(1.034, abs=0.01)
 
 
 def test_the_body_takes_the_sources_shape(model, walk, tmp_path):

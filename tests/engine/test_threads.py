@@ -88,6 +88,15 @@ def test_what_a_call_raises_reaches_the_caller_at_last():
             behind(number)
 
 
+def test_who_fails_waits_only_for_the_call_that_was_begun():
+    made = []
+    with pytest.raises(KeyError), Behind(lambda number: (time.sleep(0.05), made.append(number)), 50) as behind:
+        for number in range(50):
+            behind(number)
+        raise KeyError
+    assert len(made) <= 2
+
+
 def test_who_stops_waits_only_for_what_was_begun():
     begun = []
 

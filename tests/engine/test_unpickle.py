@@ -118,6 +118,7 @@ _HOSTILE = {
         "no list",
     ),
     "fields": (_FRAME + _global("numpy", "dtype") + b"](\x8c\x01a\x8c\x01Oe\x85R.", "type is not one of"),
+    "state twice": (_FRAME + _global("numpy", "dtype") + b"\x8c\x02f8\x85R" + 2 * b"(K\x03\x8c\x01<NNNNNK\x00tb" + b".", "contents twice"),
     "too few bytes": (
         _FRAME + _global(_NUMERIC, "_frombuffer") + b"(C\x08AAAAAAAA" + _global("numpy", "dtype")
         + b"\x8c\x02f8\x85RJ\xff\xff\xff\x7f\x85\x8c\x01CtR.",
@@ -160,6 +161,17 @@ def test_damaged_files_are_named_as_such(tmp_path, data, said):
     with pytest.raises(SkelError, match=f"{said}.*where a SKEL model was expected") as caught:
         read_pickle(path, "a SKEL model")
     assert caught.value.code == "bad_file"
+
+
+@pytest.mark.parametrize("form", ["csr_matrix", "csc_matrix"])
+@pytest.mark.parametrize(("name", "value"), [("indices", 7), ("indices", -1), ("indptr", 100)])
+def test_sparse_matrices_that_reach_beyond_their_shape_are_refused(tmp_path, form, name, value):
+    """scipy would write there."""
+    matrix = getattr(scipy.sparse, form)(np.eye(3))
+    getattr(matrix, name)[-1] = value
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(matrix))
+    with pytest.raises(SkelError, match="is damaged"):
+        read_pickle(tmp_path / "a.pkl")
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):
@@ -229,11 +241,18 @@ def test_what_unpacks_to_more_than_a_machine_holds_is_refused(tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("value", "said"),
     [(np.zeros((2, 4)), "must be 2 x 3 numbers, not 2 x 4 of float64"), ("text", "must be 2 x 3 numbers"), (np.zeros(6), "not 6 of"),
+     ([[1.0, 2.0], [3.0]], "must be 2 x 3 numbers"), ([[1, 2, 10**40]] * 2, "must be 2 x 3 numbers"),
      (np.full((2, 3), np.inf), "values that are no numbers"), (np.array([["a"] * 3] * 2), "must be 2 x 3 numbers")],
 )  # fmt: skip
 def test_entries_of_another_shape_are_refused_by_name(value, said):
     with pytest.raises(SkelError, match=f"m.pkl.*'w'.*{said}"):
         need({"w": value}, "w", (2, 3), "m.pkl")
+
+
+def test_sparse_entries_that_would_fill_the_memory_are_refused():
+    for form in (scipy.sparse.coo_matrix, scipy.sparse.csc_matrix):
+        with pytest.raises(SkelError, match="not 8589934592 x 24"):
+            need({"w": form(([1.0], ([0], [0])), shape=(2**33, 24))}, "w", (None, 24), "m.pkl")
 
 
 def test_entries_come_dense_in_one_precision():

@@ -2,6 +2,6 @@
 """How a camera turns, zooms and goes, from the background of its footage."""
 
 from .background import Background
-from .words import logs
+from .motion import logs
 
 __all__ = ["Background", "logs"]

@@ -45,7 +45,7 @@ class Background:
     def __init__(self, size: tuple[int, int]) -> None:
         self.findings = Findings()
         scale = min(1.0, SIDE / max(size))
-        self._size, self._reduced = np.array(size), (round(size[0] * scale), round(size[1] * scale))
+        self._size, self._reduced = np.array(size), tuple(max(1, round(side * scale)) for side in size)
         self._lens = intrinsics(self._reduced)  # assumed: it tells where to look for a keyframe
         self._keyframes = Keyframes(self._lens)
         self._active: Keyframe | None = None

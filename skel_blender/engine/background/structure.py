@@ -126,7 +126,8 @@ def _rows(followed: Followed, side: float, sparser: int) -> np.ndarray:
         corners, before, after = np.intersect1d(followed.corner[used], followed.corner[own], return_indices=True)
         few = len(corners) < _KEPT**sparser * len(used)
         moved = np.linalg.norm(followed.px[own][after] - followed.px[used][before], axis=1)
-        if few or np.median(moved) > sparser * _MOVED * side or row - rows[-1] >= sparser * _FRAMES or row == len(at) - 1:
+        far = len(moved) > 0 and np.median(moved) > sparser * _MOVED * side
+        if few or far or row - rows[-1] >= sparser * _FRAMES or row == len(at) - 1:
             rows.append(row)
     return np.array(rows)
 
@@ -230,6 +231,7 @@ def located(followed: Followed, found: Structure, turns: np.ndarray, places: np.
             rows.append(row)
             poses.append(result["cam_from_world"])
             deviations.append(np.sqrt(np.trace(result["covariance"][3:, 3:])))
-    turns, shifts = np.array([pose.rotation.matrix() for pose in poses]), np.array([pose.translation for pose in poses])
+    turns = np.array([pose.rotation.matrix() for pose in poses]).reshape(-1, 3, 3)
+    shifts = np.array([pose.translation for pose in poses]).reshape(-1, 3)
     places = -(turns.transpose(0, 2, 1) @ shifts[..., None])[..., 0]
-    return replace(found, rows=np.array(rows), turns=turns, places=places, deviations=np.array(deviations))
+    return replace(found, rows=np.array(rows, int), turns=turns, places=places, deviations=np.array(deviations))

@@ -14,7 +14,6 @@ import torch
 
 from ...anatomy import JOINT_INDEX
 from ...messages import SkelError
-from ...take import TRIANGLE
 from .model import BodyModel
 
 DENSITY = 985.0
@@ -119,9 +118,7 @@ class _Tape:
 
     def __init__(self, body: BodyModel) -> None:
         self.template, self.directions = body.skin.template.cpu().double().numpy(), body.skin.shapedirs.cpu().double().numpy()
-        quads = np.where(body.faces[:, 3:] == TRIANGLE, body.faces[:, 2:3], body.faces[:, 3:]) if body.faces.shape[1] == 4 else None
-        second = [] if quads is None else [np.stack([body.faces[:, 0], body.faces[:, 2], quads[:, 0]], 1)]
-        self.triangles = np.concatenate([body.faces[:, :3], *second])
+        self.triangles = body.triangles
         self.crotch = self._find_crotch(body)
         self.deltoids = [_Deltoid(body, self.template, side) for side in "rl"]
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import torch
 
 from ...anatomy import DOFS_OF_JOINT, PARENTS, J, Q
+from ..kept import kept
 from .batchlast import apply, axial, cross, product
 from .couplings import BENDS, BLADE_SIGNS, BLADE_STARTS, BLADES, LENGTHS, Coupled, coupled_gradients, coupled_offsets
-from .kept import kept
 from .skeleton import Skeleton
 
 # A row for each joint's first, second and third DoF; where it has none, a turn by zero. Then the angles that couple.
@@ -37,9 +37,7 @@ class Tables(NamedTuple):
     cosine: torch.Tensor  # (72,9,1) -K^2
     still: torch.Tensor  # (72,9,1) I + K^2
     rounds: list[torch.Tensor]  # 3 of (25,): what is one, two, four joints above each; 24 is nothing, whose rotation is I
-    parents: torch.Tensor  # (24,) the first round's, without the last
     hangs: torch.Tensor  # (24,24) 1 where the row's joint hangs on the column's, or is it
-    carries: torch.Tensor  # (24,24) its transpose
     eye: torch.Tensor  # (1,3,3,1)
 
 
@@ -74,7 +72,7 @@ def tables(dtype: torch.dtype, device: torch.device) -> Tables:
         angles=index(_ANGLES), scales=real(scales), starts=real(starts), back=real(back), axes=real(axes[:, :, None]),
         sine=real(sine.reshape(-1, 9, 1)), cosine=real(-square.reshape(-1, 9, 1)), still=real((eye + square).reshape(-1, 9, 1)),
         rounds=[index(rows) for rows in above],
-        parents=index(above[0][:J]), hangs=real(hangs), carries=real(hangs.t()), eye=real(eye[None, ..., None]),
+        hangs=real(hangs), eye=real(eye[None, ..., None]),
     )  # fmt: skip
 
 
@@ -123,8 +121,9 @@ def _joints(posed: Articulation) -> torch.Tensor:
 
 
 def _pose(skeleton: Skeleton, poses: torch.Tensor, betas: torch.Tensor, trans: torch.Tensor) -> Articulation:
-    vectors = torch.addmm(skeleton.template, skeleton.directions, betas.t()).view(-1, 3, len(betas))
-    offsets, aims = vectors.split_with_sizes([J, len(vectors) - J])
+    rows = len(skeleton.template) // 3
+    vectors = torch.addmm(skeleton.template, skeleton.directions, betas.t()).view(rows, 3, len(betas))
+    offsets, aims = vectors.split_with_sizes([J, rows - J])
     lengths = aims.square().sum(1).sqrt_()
     if skeleton.bones is None:
         frames, aimed = skeleton.frames, ()
@@ -148,10 +147,10 @@ def articulated(
     rotations = torch.cat([local, table.eye.expand(1, 3, 3, batch)])
     for rows in table.rounds:
         rotations = product(rotations.index_select(0, rows), rotations)
-    above = rotations.index_select(0, table.parents)
+    above = rotations.index_select(0, table.rounds[0][:J])
     offsets, coupled = coupled_offsets(offsets, bends, coupled_sines, coupled_cosines, spans, lengths)
     steps = apply(above, offsets)
-    positions = torch.matmul(table.hangs, steps.view(J, -1)).view(J, 3, batch).add_(trans.t())
+    positions = torch.matmul(table.hangs, steps.view(J, 3 * batch)).view(J, 3, batch).add_(trans.t())
     return Articulation(positions, rotations[:J], local, frames, above, turns, bends, steps, coupled)
 
 
@@ -193,9 +192,9 @@ def _gradients(
     if skeleton.bones is not None:
         by_turn = turn - after
         if by_frames is not None:
-            by_turn = by_turn + axial(posed.frames, by_frames) * (posed.frames.shape[-1] / batch)
+            by_turn = by_turn + axial(posed.frames, by_frames) * (posed.frames.shape[-1] / max(batch, 1))
         by_vectors.append(skeleton.bones.by_tips(by_turn, *posed.aimed))
-    by_betas = torch.matmul(skeleton.directions.t(), torch.cat(by_vectors).view(-1, batch))
+    by_betas = torch.matmul(skeleton.directions.t(), torch.cat(by_vectors).view(len(skeleton.template), batch))
     if posed.coupled.lengths.shape[-1] != batch:  # one shape for all
         by_betas = by_betas.sum(-1, keepdim=True)
     return by_poses, by_betas.t(), below[0, 0].t()
@@ -208,7 +207,8 @@ def _below(table: Tables, posed: Articulation, by_joints: torch.Tensor | None, b
     torques = cross(arms, forces)
     if by_rotations is not None:
         torques = torques + axial(posed.rotations, by_rotations)
-    sums = torch.matmul(table.carries, torch.cat([forces, torques], 1).view(J, -1)).view(J, 2, 3, -1)
+    batch = arms.shape[-1]
+    sums = torch.matmul(table.hangs.t(), torch.cat([forces, torques], 1).view(J, 6 * batch)).view(J, 2, 3, batch)
     forces, torques = sums.unbind(1)
     torques.sub_(cross(arms, forces))
     return sums

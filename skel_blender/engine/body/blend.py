@@ -37,7 +37,7 @@ class _Blend(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, transforms: torch.Tensor, points: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         batch, verts = transforms.shape[-1], weights.shape[1]
-        rows = transforms.permute(3, 2, 1, 0).reshape(batch, 12, -1)  # column, then row, of each 3 x 4
+        rows = transforms.permute(3, 2, 1, 0).flatten(1, 2)  # column, then row, of each 3 x 4
         result = points.new_empty(batch, verts, 3)
         for piece in _pieces(batch, weights):
             planes = (rows[piece].reshape(-1, rows.shape[-1]) @ weights).view(-1, 4, 3, verts)
@@ -71,5 +71,5 @@ class _Blend(torch.autograd.Function):
                     by_points += pulled.sum(0, keepdim=True)
                 else:
                     by_points[piece] = pulled
-        by_transforms = None if by_rows is None else by_rows.view(batch, 4, 3, -1).permute(3, 2, 1, 0)
+        by_transforms = None if by_rows is None else by_rows.unflatten(1, (4, 3)).permute(3, 2, 1, 0)
         return by_transforms, by_points, None

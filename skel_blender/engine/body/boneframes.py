@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import torch
 
+from ..kept import kept_property
 from .batchlast import cross
-from .kept import kept_property
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class BoneFrames:
         part = torch.baddbmm(constant, linear, direction)
         frames, along, across, nearness = part.split_with_sizes([9, 3, 3, 1], 1)
         lever = across / nearness
-        frames = torch.addcmul(frames.view(-1, 3, 3, part.shape[-1]), lever[:, :, None], along[:, None])
+        frames = torch.addcmul(frames.view(len(part), 3, 3, part.shape[-1]), lever[:, :, None], along[:, None])
         return frames, direction, length, lever
 
     def by_tips(self, turn: torch.Tensor, direction: torch.Tensor, length: torch.Tensor, lever: torch.Tensor) -> torch.Tensor:

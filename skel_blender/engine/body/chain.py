@@ -18,8 +18,7 @@ from .articulate import Articulation, articulated, tables
 from .batchlast import apply, cross, product
 from .couplings import BENDS, BLADES, coupled_by_betas, coupled_slides
 from .points import TRANS, Points, moves
-from .shape import Shape
-from .skeleton import skeleton_rows
+from .skeleton import Shape, skeleton_rows
 
 _DOF_JOINT = [dof.joint for dof in DOFS]
 _SLOT_OF_DOF = [DOFS_OF_JOINT[dof.joint].index(dof) for dof in DOFS]  # whether it is its joint's first, second or third

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 
 from ...anatomy import ARCS, DOFS_OF_JOINT, ELLIPSOIDS, J
-from .kept import kept
+from ..kept import kept
 
 BENDS = [DOFS_OF_JOINT[joint][slot].index for slot in range(2) for joint in ARCS]  # u of three arcs, then w
 BLADES = [DOFS_OF_JOINT[joint][slot].index for slot in range(2) for joint in ELLIPSOIDS]  # abduction of two blades, then elevation
@@ -40,7 +40,6 @@ def span_rows() -> torch.Tensor:
 
 class _Tables(NamedTuple):
     sums: torch.Tensor  # (72,18) of the functions: s (6), v (6), cos e cos a (2), sin a (2), sin e (2)
-    back: torch.Tensor  # (18,72) its transpose
     constants: torch.Tensor  # (72,1)
     onto_lengths: torch.Tensor  # (5,72) sums of the numbers that have the same length
     sinc_scales: torch.Tensor  # (2,1,1) torch.sinc takes angles in units of pi; whole and half
@@ -69,7 +68,7 @@ def _tables(dtype: torch.dtype, device: torch.device) -> _Tables:
     series = torch.tensor([_SINC_SERIES, _VERSINE_SERIES], dtype=torch.float64).t()[..., None, None]
     slopes, joints = _slopes(sums.view(J, 3, 18))
     length_of = onto_lengths.argmax(0)
-    parts = (sums, sums.t(), constants.view(-1, 1), onto_lengths, scales, series, slopes)
+    parts = (sums, constants.view(-1, 1), onto_lengths, scales, series, slopes)
     *real, series, slopes = (values.to(device=device, dtype=dtype).contiguous() for values in parts)
     slides_of = length_of.view(J, 3)[joints].flatten()
     return _Tables(*real, length_of.to(device), series.unbind(0), slopes, slides_of.to(device))
@@ -111,21 +110,21 @@ def coupled_offsets(
     table = _tables(bends.dtype, bends.device)
     arcs = torch.sinc(bends * table.sinc_scales)
     arcs[1].square_().mul_(bends).mul_(0.5)
-    functions = torch.cat([arcs.view(12, -1), cosines[:2] * cosines[2:4], sines[:4]])
+    functions = torch.cat([arcs.flatten(0, 1), cosines[:2] * cosines[2:4], sines[:4]])
     unit = torch.addmm(table.constants, table.sums, functions)
-    shifted = torch.addcmul(offsets, unit.view(J, 3, -1), lengths.index_select(0, table.length_of).view(J, 3, -1))
+    shifted = torch.addcmul(offsets, unit.view(J, 3, bends.shape[1]), lengths.index_select(0, table.length_of).view(J, 3, lengths.shape[1]))
     return shifted, Coupled(spans, lengths, unit, arcs, sines, cosines)
 
 
 def coupled_gradients(bends: torch.Tensor, push: torch.Tensor, kept: Coupled) -> tuple[torch.Tensor, torch.Tensor]:
     """Derivatives by the angles (10,B) of BLADES and BENDS, and by the spans (5,3,B), of gradients (24,3,B) by the offsets."""
     table = _tables(bends.dtype, bends.device)
-    push = push.reshape(3 * J, -1)
+    push = push.flatten(0, 1)
     by_lengths = torch.matmul(table.onto_lengths, push * kept.unit)
     by_spans = (by_lengths / kept.lengths).unsqueeze(1) * kept.spans
-    by_functions = torch.matmul(table.back, push * kept.lengths.index_select(0, table.length_of))
+    by_functions = torch.matmul(table.sums.t(), push * kept.lengths.index_select(0, table.length_of))
     on_arcs, on_product, on_turns = by_functions.split_with_sizes([12, 2, 4])
-    by_bends = (on_arcs.view(2, 6, -1) * _arc_slopes(table, bends, kept)).sum(0)
+    by_bends = (on_arcs.view_as(kept.arcs) * _arc_slopes(table, bends, kept)).sum(0)
     sines, cosines = kept.sines[:4], kept.cosines[:4]
     by_turns = (on_turns * cosines).addcmul_(torch.cat([on_product, on_product]) * sines, cosines.roll(2, 0), value=-1)
     return torch.cat([by_turns, by_bends]), by_spans
@@ -143,7 +142,7 @@ def coupled_by_betas(kept: Coupled, spans_by_betas: torch.Tensor) -> torch.Tenso
     """(24,3,10,B) derivatives of the shifts by betas; spans_by_betas (5,3,10)."""
     table = _tables(kept.unit.dtype, kept.unit.device)
     by_betas = torch.einsum("lin,lik->lkn", kept.spans / kept.lengths.unsqueeze(1), spans_by_betas)
-    return kept.unit.view(J, 3, 1, -1) * by_betas.index_select(0, table.length_of).unflatten(0, (J, 3))
+    return kept.unit.view(J, 3, 1, kept.unit.shape[1]) * by_betas.index_select(0, table.length_of).unflatten(0, (J, 3))
 
 
 def _arc_slopes(table: _Tables, angle: torch.Tensor, kept: Coupled) -> torch.Tensor:

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from ...anatomy import JOINT_INDEX
+from ...messages import SkelError
 from ...take import CONTACT_NAMES
 from .mesh import Mesh
-from .points import Points
-from .regressed import regressed_points
+from .points import Points, regressed_points
 
 VERTEX = {
     "nose": 332, "eye_l": 2800, "eye_r": 6260, "ear_l": 583, "ear_r": 4071,
@@ -83,21 +83,19 @@ def blazepose_markers(skin: Mesh, J_template: torch.Tensor, J_shapedirs: torch.T
     return Points(on_skin.names, *sorted_parts, None if posedirs is None else torch.cat([on_skin.posedirs, posedirs])[order])
 
 
-def surface_points(skin: Mesh) -> Points:
-    """The points of the surface that keypoint sets speak of beside BlazePose's landmarks."""
-    matrix = np.zeros((len(SURFACE), len(skin.template)))
-    matrix[np.arange(len(SURFACE)), list(SURFACE.values())] = 1.0
-    return regressed_points(skin, matrix, tuple(SURFACE))
-
-
 def sole_points(skin: Mesh, J_template: torch.Tensor) -> Points:
-    """The six contact points of take.CONTACT_NAMES: means of the lowest skin vertices under heel, ball and toes of the template."""
+    """The six contact points of take.CONTACT_NAMES: means of the lowest skin vertices under heel, ball and toes of the template.
+
+    Raises SkelError for a skin without feet.
+    """
     template, weights = skin.template.cpu().numpy(), skin.weights.cpu().numpy()
     matrix = np.zeros((len(CONTACT_NAMES), len(template)))
     for row, name in enumerate(CONTACT_NAMES):
         zone, side = name.split("_")
         foot = [JOINT_INDEX[f"{joint}_{side}"] for joint in ("talus", "calcn", "toes")]
         owned = np.flatnonzero(weights[:, foot].sum(1) > 0.5)
+        if not len(owned):
+            raise SkelError("bad_model", "The model's skin has no feet.", "Choose a file of SKEL's model download.")
         along = template[owned, 2]
         back, front, length = along.min(), along.max(), np.ptp(along)
         crease = float(J_template[JOINT_INDEX[f"toes_{side}"], 2])

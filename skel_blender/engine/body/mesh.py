@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from ...anatomy import FEATURE_JOINTS, PARENTS, SMPL_FEATURE_JOINTS, J
-from .kept import kept_property
+from ..kept import kept_property
 
 FIRST_CHILD = tuple(PARENTS.index(joint) if joint in PARENTS else 0 for joint in range(J))  # 0: none
 FEATURE_ROWS = tuple(9 * s + k for s, joint in enumerate(SMPL_FEATURE_JOINTS) if joint >= 0 for k in range(9))

@@ -16,17 +16,14 @@ import numpy as np
 import torch
 
 from ...anatomy import PARENTS, J, Q
-from ...take import RestBody
+from ...take import TRIANGLE, RestBody
+from ..kept import kept_property
 from .articulate import articulate, articulate_joints
 from .blend import blend
 from .boneframes import BoneFrames
-from .kept import kept_property
-from .mesh import Mesh, ScaledBones
-from .points import Points
-from .regressed import regressed_points
-from .resting import rest_body
-from .shape import Shape
-from .skeleton import Skeleton
+from .mesh import FEATURE_ROWS, Mesh, ScaledBones
+from .points import Points, regressed_points, vertex_points
+from .skeleton import BETAS, Shape, Skeleton
 
 
 @dataclass(frozen=True)
@@ -61,6 +58,11 @@ class BodyModel:
     source: Path | None = None  # the file that it was read from; None for the open body
 
     parents = PARENTS
+
+    @property
+    def triangles(self) -> np.ndarray:
+        """(F',3) the skin's faces, quads as two."""
+        return np.concatenate([self.faces[:, :3], self.faces[self.faces[:, 3] != TRIANGLE][:, [0, 2, 3]]])
 
     def to(self, *where: torch.device | torch.dtype | str) -> BodyModel:
         """The same body with its tensors on a device or in a precision."""
@@ -101,10 +103,12 @@ class BodyModel:
             shifts = joints.movedim(0, -1) - (rotations * rest[:, None]).sum(2)
             transforms = torch.cat([rotations, shifts[:, :, None]], 2)
         if skin:
-            skin_verts = blend(transforms, self.skin.corrected(betas, local), self.skin.joint_weights()).view(*lead, -1, 3)
+            skin_verts = blend(transforms, self.skin.corrected(betas, local), self.skin.joint_weights())
+            skin_verts = skin_verts.view(*lead, *skin_verts.shape[1:])
         if skel:
             resting = self._bones_at_rest(rest, betas, bones)
-            skel_verts = blend(transforms, resting.mT, self.bones.joint_weights()).view(*lead, -1, 3)
+            skel_verts = blend(transforms, resting.mT, self.bones.joint_weights())
+            skel_verts = skel_verts.view(*lead, *skel_verts.shape[1:])
         turned = (rotations[:, :, :, None] * bones[:, None]).sum(2).movedim(-1, 0).reshape(*lead, J, 3, 3)
         return BodyOutput(joints.view(*lead, J, 3), turned, skin_verts, skel_verts)
 
@@ -114,13 +118,26 @@ class BodyModel:
 
     def vertex_points(self, vertices: list[int], names: tuple[str, ...]) -> Points:
         """Skin vertices as points."""
-        rows = np.zeros((len(vertices), len(self.skin.template)))
-        rows[np.arange(len(vertices)), list(vertices)] = 1.0
-        return regressed_points(self.skin, rows, names)
+        return vertex_points(self.skin, vertices, names)
 
     def rest_body(self, betas: np.ndarray) -> RestBody:
-        """The Take's rest body of one shape, betas (10,)."""
-        return rest_body(self, betas)
+        """The Take's rest body of one shape, betas (10,), in the T pose: what Blender needs of it, in numpy.
+
+        Weights keep every joint that moves a vertex, pose blend shapes those that a joint feeds.
+        """
+        one = torch.as_tensor(np.asarray(betas)).to(self.J_template)[None]
+        shape, posedirs = self.shape(one), self.skin.posedirs
+        index, value = _sparse(self.skin.weights.cpu().double().numpy())
+        verts, joints, frames, bones = (
+            part[0].detach().cpu().double().numpy()
+            for part in (self.skin.at_rest(one), shape.joints, shape.frames, self.bones_at_rest(one))
+        )
+        return RestBody(
+            skin_verts=verts, skin_faces=self.faces.copy(), skin_uv=self.uv.copy(), weight_index=index, weight_value=value,
+            joints=joints, frames=frames, bone_verts=bones, bone_faces=self.skel_faces.copy(), bone_joint=self.skel_joint.copy(),
+            limits=self.limits.cpu().double().numpy().copy(),
+            posedirs=None if posedirs is None else posedirs[..., list(FEATURE_ROWS)].float().cpu().numpy(),
+        )  # fmt: skip
 
     def bones_at_rest(self, betas: torch.Tensor) -> torch.Tensor:
         """(N,Vk,3) m bone vertices in the T pose of betas (N,10)."""
@@ -140,7 +157,7 @@ class BodyModel:
     def _joints_at_rest(self, betas: torch.Tensor) -> torch.Tensor:
         """(24,3,N) m."""
         template, directions = self.J_template.reshape(-1, 1), self.J_shapedirs.reshape(3 * J, -1)
-        return torch.addmm(template, directions, betas.t()).view(J, 3, -1)
+        return torch.addmm(template, directions, betas.t()).view(J, 3, len(betas))
 
     @kept_property
     def _skeleton(self) -> Skeleton:
@@ -149,14 +166,23 @@ class BodyModel:
 
 def _flat(poses: torch.Tensor, betas: torch.Tensor, trans: torch.Tensor) -> tuple[torch.Size, torch.Tensor, torch.Tensor, torch.Tensor]:
     """The common leading shape, and poses (B,46), betas (N,10) with N 1 or B, trans (B,3)."""
-    if poses.shape[-1] != Q or trans.shape[-1] != 3:
-        raise ValueError(f"poses must end in {Q} and trans in 3, not {tuple(poses.shape)} and {tuple(trans.shape)}")
+    ends = tuple(one.shape[-1] for one in (poses, betas, trans))
+    if ends != (Q, BETAS, 3):
+        raise ValueError(f"poses must end in {Q}, betas in {BETAS} and trans in 3, not in {ends}")
     if poses.shape[:-1] == betas.shape[:-1] == trans.shape[:-1] and poses.dim() == 2:
         return poses.shape[:-1], poses, betas, trans
     lead = torch.broadcast_shapes(poses.shape[:-1], betas.shape[:-1], trans.shape[:-1])
     shared = betas.numel() == betas.shape[-1]
     betas = betas.reshape(1, -1) if shared else betas.expand(*lead, betas.shape[-1]).reshape(-1, betas.shape[-1])
     return lead, poses.expand(*lead, Q).reshape(-1, Q), betas, trans.expand(*lead, 3).reshape(-1, 3)
+
+
+def _sparse(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (V,24) as (V,K) uint8 joints and (V,K) values, largest first; K is the most that any vertex has, so nothing is lost."""
+    most = int((weights != 0).sum(1).max())
+    index = np.argsort(-np.abs(weights), axis=1, kind="stable")[:, :most]
+    value = np.take_along_axis(weights, index, 1)
+    return np.where(value != 0, index, 0).astype(np.uint8), value
 
 
 def _times(size: float, part: Any, names: tuple[str, ...]) -> Any:

@@ -7,12 +7,15 @@ p = sum_j R_j (m_j + S_j b + P_j f - w_j J_j) + w_j t_j with m_j = sum_v r_v w_v
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
 import torch
 
 from ...anatomy import DOFS_OF_JOINT, JOINT_INDEX, PARENTS, J, Q
-from .kept import kept_property
+from ..kept import kept_property
+from .mesh import Mesh
 
 TRANS = 3  # a frame's state is (trans, poses)
 
@@ -42,15 +45,6 @@ class Points:
     def __len__(self) -> int:
         return len(self.names)
 
-    def to(self, *where: torch.device | torch.dtype) -> Points:
-        """The same points on a device or in another precision; indices stay integers."""
-        moved = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, torch.Tensor):
-                moved[field.name] = value.to(*(w for w in where if value.is_floating_point() or isinstance(w, torch.device)))
-        return replace(self, **moved)
-
     def select(self, chosen: list[int | str]) -> Points:
         """Some of the points by number or name, in that order."""
         numbers = [self.names.index(one) if isinstance(one, str) else int(one) for one in chosen]
@@ -71,16 +65,19 @@ class Points:
         posedirs = None if self.posedirs is None else torch.cat([self.posedirs, other.posedirs])
         return Points(self.names + other.names, torch.cat([self.point, other.point + len(self)]), posedirs=posedirs, **parts)
 
-    def means(self, groups: list[list[int | str]]) -> Points:
-        """One point for each group: the mean of its members, by number or name."""
-        chosen = self.select([member for group in groups for member in group])
-        sizes = torch.tensor([len(group) for group in groups], device=self.point.device)
-        group = torch.repeat_interleave(torch.arange(len(groups), device=self.point.device), sizes)[chosen.point]
-        share = 1.0 / sizes[group].to(self.weight)
-        scaled = {name: getattr(chosen, name) * share.reshape(-1, *[1] * (getattr(chosen, name).dim() - 1))
-                  for name in ("weight", "template", "shapedirs", "posedirs") if getattr(chosen, name) is not None}  # fmt: skip
-        names = tuple("+".join(str(member) for member in members) for members in groups)
-        return Points(names, group, chosen.joint, **scaled)
+    def mixed(self, names: tuple[str, ...], shares: np.ndarray) -> Points:
+        """New points, each a sum of these with shares (N,K) that add up to 1. What rides one joint stays one pair."""
+        row, member = np.nonzero(shares)
+        chosen = self.select(member.tolist())
+        share, owner = (torch.as_tensor(part, device=self.point.device)[chosen.point] for part in (shares[row, member], row))
+        pair, number = torch.unique(owner * J + chosen.joint, return_inverse=True)
+        sums = {}
+        for name in ("weight", "template", "shapedirs", "posedirs"):
+            value = getattr(chosen, name)
+            if value is not None:
+                scaled = value * share.to(value).reshape(-1, *[1] * (value.dim() - 1))
+                sums[name] = value.new_zeros(len(pair), *value.shape[1:]).index_add_(0, number, scaled)
+        return Points(names, pair // J, pair % J, **sums)
 
     def at_rest(self, betas: torch.Tensor) -> torch.Tensor:
         """(N,K,3) m where the points of shapes betas (N,10) are in the T pose."""
@@ -122,6 +119,41 @@ class Points:
 def joints_as_points(J_template: torch.Tensor, J_shapedirs: torch.Tensor) -> Points:
     """The 24 joint centres as points."""
     return Points.rigid(tuple(JOINT_INDEX), torch.arange(J, device=J_template.device), J_template, J_shapedirs)
+
+
+def regressed_points(skin: Mesh, matrix: Any, names: tuple[str, ...]) -> Points:
+    """K points, each a weighted sum of vertices of the posed skin: matrix (K,V), numpy, torch or scipy sparse. Exact.
+
+    Raises ValueError if the matrix does not fit the names or the skin.
+    """
+    dense = matrix.toarray() if hasattr(matrix, "toarray") else matrix
+    rows = torch.as_tensor(np.asarray(dense) if not isinstance(dense, torch.Tensor) else dense).to(skin.template)
+    if rows.shape != (len(names), len(skin.template)):
+        raise ValueError(f"{len(names)} points on {len(skin.template)} vertices need a matrix of that shape, not {tuple(rows.shape)}")
+    used = torch.nonzero((rows != 0).any(0))[:, 0]
+    rows, weights = rows[:, used], skin.weights[used]
+    pairs = torch.nonzero((rows != 0).to(rows) @ (weights != 0).to(rows))
+    point, joint = pairs.unbind(1)
+    moments = {"template": skin.template[used], "shapedirs": skin.shapedirs[used].flatten(1)}
+    if skin.posedirs is not None:
+        moments["posedirs"] = skin.posedirs[used].flatten(1)
+    sums = {name: rows.new_zeros(len(pairs), values.shape[1]) for name, values in moments.items()}
+    total = rows.new_zeros(len(pairs))
+    for j in torch.unique(joint):
+        mine = joint == j
+        share = rows[point[mine]] * weights[:, j]
+        total[mine] = share.sum(1)
+        for name, values in moments.items():
+            sums[name][mine] = share @ values
+    posedirs = sums["posedirs"].unflatten(1, (3, -1)) if skin.posedirs is not None else None
+    return Points(tuple(names), point, joint, total, sums["template"], sums["shapedirs"].unflatten(1, (3, -1)), posedirs)
+
+
+def vertex_points(skin: Mesh, vertices: list[int], names: tuple[str, ...]) -> Points:
+    """Vertices of the posed skin as points."""
+    rows = torch.zeros(len(vertices), len(skin.template), dtype=skin.template.dtype)
+    rows[range(len(vertices)), vertices] = 1.0
+    return regressed_points(skin, rows, names)
 
 
 def moves() -> torch.Tensor:

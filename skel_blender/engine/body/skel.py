@@ -14,14 +14,16 @@ from ...messages import SkelError
 from ...take import TRIANGLE
 from ..unpickle import need, read_arrays
 from .boneframes import BoneFrames
-from .landmarks import blazepose_markers, sole_points, surface_points
+from .landmarks import SURFACE, blazepose_markers, sole_points
 from .mesh import FIRST_CHILD, SCALE_PAIRS, Mesh, ScaledBones
 from .model import BodyModel
+from .points import vertex_points
+from .skeleton import BETAS
 
 VERSION = "1.1.1"
 SKIN_VERTS = 6890  # of the SMPL topology, whose vertex numbers landmarks.py and SCALE_PAIRS know
-BETAS = 10
 _WHAT = "a SKEL model"
+_ORTHOGONAL = 1e-3  # how far a frame may be from a rotation
 _FIXED_FRAMES = (0, 5, 10, 13, 18, 23)  # pelvis, toes, head and hands keep their frame whatever the shape
 
 
@@ -48,7 +50,7 @@ def read_skel(path: Path | str, sex: str = "male") -> BodyModel:
     frames = _bone_frames(J_template, J_shapedirs, real("per_joint_rot", J, 3, 3), apose)
     rigid = real("skel_weights_rigid", bones, J)
     faces = _indices(path, "skin_template_f", entry("skin_template_f", None, 3), SKIN_VERTS)
-    return BodyModel(
+    body = BodyModel(
         name=f"SKEL {_sex(data, path, sex)}",
         J_template=J_template,
         J_shapedirs=J_shapedirs,
@@ -63,9 +65,11 @@ def read_skel(path: Path | str, sex: str = "male") -> BodyModel:
         uv=np.zeros((len(faces), 4, 2), np.float32),
         skel_faces=_indices(path, "skel_template_f", entry("skel_template_f", None, 3), bones),
         skel_joint=rigid.argmax(1).numpy().astype(np.uint8),
-        surface=surface_points(skin),
+        surface=vertex_points(skin, list(SURFACE.values()), tuple(SURFACE)),
         source=Path(path),
     )
+    _check_bones(body)
+    return body
 
 
 def _check_kind(data: Any, path: Path | str) -> None:
@@ -80,6 +84,14 @@ def _check_kind(data: Any, path: Path | str) -> None:
     tree = need(data, "osim_kintree_table", (2, J), path, _WHAT)
     if tuple(tree[0, 1:]) != PARENTS[1:] or tuple(tree[1]) != tuple(range(J)):
         raise _unfit(path, "has a skeleton with other parents than SKEL's in the entry 'osim_kintree_table'")
+
+
+def _check_bones(body: BodyModel) -> None:
+    """Refuse bones from which no frame or size follows: a file of zeros would pose everything to nothing."""
+    frames, resting = body.rest_frames, body.bones_at_rest(torch.zeros(1, BETAS, dtype=torch.float64))
+    off = (frames @ frames.mT - torch.eye(3, dtype=torch.float64)).abs().max()
+    if not (off < _ORTHOGONAL and torch.isfinite(resting).all()):  # not a number is not less either
+        raise _unfit(body.source, "has bones without a length, or with axes that are no rotation")
 
 
 def _bone_frames(J_template: torch.Tensor, J_shapedirs: torch.Tensor, rest: torch.Tensor, apose: torch.Tensor) -> BoneFrames:

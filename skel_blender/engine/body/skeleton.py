@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A body's skeleton at rest, as rows that are linear in betas."""
+"""Skeletons at rest: of a body, as rows that are linear in betas, and of people, which betas decide before any frame is posed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,22 @@ from dataclasses import dataclass
 import torch
 
 from ...anatomy import PARENTS, J
+from ..kept import kept
 from .boneframes import BoneFrames
 from .couplings import span_rows
-from .kept import kept
+
+BETAS = 10  # coefficients of a shape
+
+
+@dataclass(frozen=True)
+class Shape:
+    """N people's rest skeletons in the T pose, model frame."""
+
+    betas: torch.Tensor  # (N,10)
+    joints: torch.Tensor  # (N,24,3) m
+    by_betas: torch.Tensor  # (24,3,10), of `joints`, which are linear
+    frames: torch.Tensor  # (N,24,3,3) R_model_joint: a joint turns about the axes of its frame
+    turns: torch.Tensor | None = None  # (N,24,3,10): d frames / d beta_k = [turns[..., k]]x frames; None where frames are constant
 
 
 @dataclass(frozen=True)

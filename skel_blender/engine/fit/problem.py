@@ -13,7 +13,7 @@ import torch
 from ..body import BodyModel
 from ..body.chain import Posed, point_jacobians, point_shape_jacobians, pose_chain, pose_points
 from ..body.points import TRANS, Points, limbs_of
-from ..body.shape import Shape
+from ..body.skeleton import Shape
 from .capsules import Capsules, capsules
 from .config import Config
 from .mass import centre_of_mass, point_masses

@@ -25,7 +25,7 @@ import torch
 
 from ...messages import SkelError
 from ..plain import Dtype, Holder, Refused, plain
-from ..unpickle import MOST_BYTES, Function, Reader, read_bytes, unzipped
+from ..unpickle import MOST_BYTES, Function, Reader, read_bytes, reading, unzipped
 
 _MOST_NESTED = 16  # tuples within tuples; a tower of them would overflow Python's own hash
 _TORCH_MAGIC = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # what torch's files of before 2020 start with, after the protocol
@@ -40,15 +40,8 @@ def read_tree(path: Path | str, what: str = "a motion file") -> Any:
     """The plain data in a file. Raises SkelError with one sentence for a file that is missing, of another kind, or hostile; `what` says
     what it should be."""
     path, data = Path(path), read_bytes(path, what)
-    try:
+    with reading(path, what, "is damaged or of another kind"):
         return _tree(data, path)
-    except Refused as error:
-        raise SkelError("hostile_file", f"{path} is refused because {error}, which {what} does not need.",
-                        "Get the file from where it was made.") from error  # fmt: skip
-    except SkelError:
-        raise
-    except Exception as error:  # a damaged file can raise anything
-        raise SkelError("bad_file", f"{path} is damaged or of another kind, where {what} was expected.", "Check the file.") from error
 
 
 def _tree(data: bytes, path: Path) -> Any:
@@ -98,10 +91,8 @@ def _torch(data: bytes, path: Path) -> Any:
 
 def _numpy(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
-        if value.layout != torch.strided:  # torch takes a sparse tensor's indices on trust
-            raise Refused("a tensor is sparse")
         _check_size(value.shape, value.element_size())
-        return value.detach().cpu().numpy()
+        return value.detach().cpu().numpy()  # a sparse one, whose indices torch takes on trust, is refused here
     if isinstance(value, dict):
         return {key: _numpy(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -17,13 +17,12 @@ from ...messages import Event, Log, Progress
 from ...take import Person, Take
 from ..body import BODY_NAMES, BodyModel, load_body
 from ..metrics import foot_slide
-from . import source_size
 from .calibrate import Calibration, as_it_is, calibrate
 from .fit_motion import STEPS, Fitted, contacts, fit_motion, floor_height
 from .formats import read_motions
 from .levelling import CAMERA, levelled
 from .motion import SmplMotion
-from .source_body import SourceBody, load_model, stand_in
+from .source_body import SourceBody, estimated_size, load_model, stand_in
 from .viewpoint import filming, watching
 
 _FLOOR_M = 0.06  # soles farther from the file's floor than this are told
@@ -100,7 +99,7 @@ def _laid_over(body: BodyModel, motion: SmplMotion, options: Options, emit: Call
         return source, found
     mean = as_it_is(body, np.zeros(10))
     source = stand_in(mean.rest)
-    scale = source_size.estimate(motion, source)
+    scale = estimated_size(motion, source)
     size = "" if scale is None else f", {100 * scale:.0f} % of its mean size as the feet on the floor tell"
     emit(Log("info", f"{motion.name}: no model file was given, so the size is that of the {body.name} body{size}."))
     if scale is None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ...messages import SkelError
 
@@ -69,41 +70,12 @@ class SmplMotion:
 
 def rotation_matrices(vectors: np.ndarray) -> np.ndarray:
     """(...,3) axis times angle, rad -> (...,3,3)."""
-    vectors = np.asarray(vectors, dtype=float)
-    angle = np.linalg.norm(vectors, axis=-1)
-    x, y, z = np.moveaxis(vectors, -1, 0)
-    none = np.zeros_like(x)
-    cross = np.stack([none, -z, y, z, none, -x, -y, x, none], axis=-1).reshape(*vectors.shape, 3)
-    first = np.sinc(angle / np.pi)[..., None, None]
-    second = (0.5 * np.sinc(angle / (2 * np.pi)) ** 2)[..., None, None]
-    return np.eye(3) + first * cross + second * (cross @ cross)
+    return Rotation.from_rotvec(np.reshape(vectors, (-1, 3))).as_matrix().reshape(*np.shape(vectors), 3)
 
 
 def rotation_vectors(matrices: np.ndarray) -> np.ndarray:
     """(...,3,3) -> (...,3) axis times angle, angle at most pi."""
-    m = np.asarray(matrices, dtype=float)
-    quaternion = _quaternions(m)
-    sine = np.linalg.norm(quaternion[..., 1:], axis=-1)
-    angle = 2 * np.arctan2(sine, quaternion[..., 0])
-    return quaternion[..., 1:] * np.where(sine > 1e-12, angle / np.maximum(sine, 1e-12), 2.0)[..., None]
-
-
-def _quaternions(m: np.ndarray) -> np.ndarray:
-    """(...,4) w >= 0, x, y, z: from the largest of the four, so that no digits are lost."""
-    d = np.diagonal(m, axis1=-2, axis2=-1)
-    trace = d.sum(-1)
-    skew = [m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]]
-    mixed = [m[..., 1, 0] + m[..., 0, 1], m[..., 2, 0] + m[..., 0, 2], m[..., 2, 1] + m[..., 1, 2]]
-    rows = np.stack([
-        np.stack([1 + trace, *skew], -1),
-        np.stack([skew[0], 1 + 2 * d[..., 0] - trace, mixed[0], mixed[1]], -1),
-        np.stack([skew[1], mixed[0], 1 + 2 * d[..., 1] - trace, mixed[2]], -1),
-        np.stack([skew[2], mixed[1], mixed[2], 1 + 2 * d[..., 2] - trace], -1),
-    ], -2)  # fmt: skip
-    best = np.argmax(np.diagonal(rows, axis1=-2, axis2=-1), axis=-1)
-    chosen = np.take_along_axis(rows, best[..., None, None], axis=-2)[..., 0, :]
-    chosen = chosen / np.linalg.norm(chosen, axis=-1, keepdims=True)
-    return chosen * np.where(chosen[..., :1] < 0, -1.0, 1.0)
+    return Rotation.from_matrix(np.reshape(matrices, (-1, 3, 3))).as_rotvec().reshape(np.shape(matrices)[:-1])
 
 
 def nearest_rotations(matrices: np.ndarray, name: str) -> np.ndarray:

@@ -16,28 +16,15 @@ import torch
 
 from ...anatomy import DOFS, PARENTS, J, Q
 from ..body.chain import Posed, pose_chain
-from ..body.shape import Shape
+from ..body.points import moves
+from ..body.skeleton import Shape
 
 _CHUNK = 1024  # frames at a time
 _LONGEST_STEP = 0.5  # rad
 _DAMPING = 1e-6
 _JOINT = [dof.joint for dof in DOFS]
-
-
-def _above() -> torch.Tensor:
-    """(46,46) of 0, 1 and 1/2: row d, column e, whether e's joint is above d's; 1/2 within one joint, so that H + H^T counts it once."""
-    table = torch.zeros(Q, Q, dtype=torch.float64)
-    for d in DOFS:
-        joint = d.joint
-        while joint >= 0:
-            for e in DOFS:
-                if e.joint == joint:
-                    table[d.index, e.index] = 0.5 if joint == d.joint else 1.0
-            joint = PARENTS[joint]
-    return table
-
-
-_ABOVE = _above()
+# (46,46) row d, column e: 1 where e's joint is above d's; 1/2 within one joint, so that H + H^T counts it once; else 0.
+_ABOVE = torch.where(torch.tensor(_JOINT)[:, None] == torch.tensor(_JOINT), 0.5, moves()[_JOINT])
 
 
 @dataclass(frozen=True)

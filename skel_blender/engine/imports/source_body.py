@@ -15,13 +15,16 @@ import numpy as np
 from ...anatomy import JOINT_INDEX as SKEL
 from ...messages import SkelError
 from ...take import RestBody
-from ..unpickle import need
-from .containers import read_tree
 from .motion import BODY, JOINT_INDEX, PARENTS, SmplMotion
+from .smpl_model import read_model
 
 _FEATURE = 9 * (BODY - 1)  # of the pose blend shapes, those of the body's joints come first in every model of the family
-_JOINTS_OF = {24: "smpl", 52: "smplh", 55: "smplx"}
-_WHAT = "an SMPL model"
+
+_SIZES = np.arange(0.75, 1.301, 0.01)
+_FEET = [JOINT_INDEX[name] for name in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
+_MOVING = 0.3  # m/s of the pelvis; who stands tells nothing
+_ENOUGH = 40  # frames, or as many as make a second
+_CLEAR = 0.7  # the best size must leave less than this part of the speed that sizes at both ends leave
 
 
 @dataclass(frozen=True)
@@ -51,37 +54,17 @@ def load_model(path: Path | str, motion: SmplMotion) -> SourceBody:
 
     Raises SkelError with one sentence for a file that is missing, refused or of another kind.
     """
-    path = _file(Path(path), motion)
-    data = read_tree(path, _WHAT)
-    template = need(data, "v_template", (None, 3), path, _WHAT)
-    count = len(template)
-    weights = need(data, "weights", (count, None), path, _WHAT)
-    parents = need(data, "kintree_table", (2, None), path, _WHAT)[0].astype(np.int64)
-    kind = _JOINTS_OF.get(weights.shape[1])
-    if kind is None or len(parents) != weights.shape[1]:
-        raise SkelError("bad_model", f"{path} has {weights.shape[1]} joints; SMPL has 24, SMPL-H 52, SMPL-X 55.", "Choose such a file.")
-    if kind != motion.model and "smplx" in (kind, motion.model):
-        raise SkelError("bad_model", f"{path} is a model of {kind}, but the motion was made with {motion.model}, whose shapes differ.",
-                        f"Give a model file of {motion.model}.")  # fmt: skip
-    shapedirs = need(data, "shapedirs", (count, 3, None), path, _WHAT)
-    regressor = need(data, "J_regressor", (None, count), path, _WHAT)
-    posedirs = need(data, "posedirs", (count, 3, None), path, _WHAT)[..., :_FEATURE]
+    model = read_model(Path(path), motion.model, motion.gender)
+    if model.kind != motion.model and "smplx" in (model.kind, motion.model):
+        raise SkelError("bad_model", f"{model.path} is a model of {model.kind}, but the motion was made with {motion.model}, whose "
+                        "shapes differ.", f"Give a model file of {motion.model}.")  # fmt: skip
+    posedirs = model.posedirs[..., :_FEATURE]
     # SMPL-X's expressions follow its shapes: 100 after 300, in the first release 10 after 10
-    shapes = shapedirs.shape[2] if kind != "smplx" else 300 if shapedirs.shape[2] > 300 else 10
+    shapes = model.shapedirs.shape[2] if model.kind != "smplx" else 300 if model.shapedirs.shape[2] > 300 else 10
     known = min(len(motion.betas), shapes)
-    verts = template + shapedirs[..., :known] @ motion.betas[:known]
-    return SourceBody(path.name, verts, _folded(weights, parents), posedirs if posedirs.any() else None, (regressor @ verts)[:BODY], True)
-
-
-def _file(path: Path, motion: SmplMotion) -> Path:
-    if not path.is_dir():
-        return path
-    stem = f"{motion.model.upper()}_{motion.gender.upper()}"
-    for folder in (path, path / motion.model):
-        for ending in (".npz", ".pkl"):
-            if (folder / (stem + ending)).is_file():
-                return folder / (stem + ending)
-    raise SkelError("no_file", f"There is no {stem}.pkl or .npz in {path}.", "Give the model file itself.")
+    verts = model.template + model.shapedirs[..., :known] @ motion.betas[:known]
+    weights = _folded(model.weights, model.parents)
+    return SourceBody(model.path.name, verts, weights, posedirs if posedirs.any() else None, (model.regressor @ verts)[:BODY], True)
 
 
 def _folded(weights: np.ndarray, parents: np.ndarray) -> np.ndarray:
@@ -153,3 +136,28 @@ def posed_skin(body: SourceBody, motion: SmplMotion, rotations: np.ndarray, cent
     offsets = (feature @ body.posedirs.reshape(-1, _FEATURE).T).reshape(len(rotations), -1, 3)
     blended = np.einsum("vj,tjab->tvab", body.weights, rotations, optimize=True)
     return skin + (blended @ offsets[..., None])[..., 0]
+
+
+def estimated_size(motion: SmplMotion, source: SourceBody) -> float | None:
+    """How large the person of a motion is relative to `source`, within 0.75 and 1.3; None where too little walking tells.
+
+    As large as lets the feet stand still: the pelvis moves as measured, the legs turn as measured, and only legs of the right length
+    bring a resting foot's speed to nothing.
+    """
+    fps = float(motion.fps)
+    _, centres = chain(motion, source.joints)
+    stride = max(1, round(fps / 30.0))  # finer steps are noise
+    centres = centres[::stride]
+    if len(centres) < _ENOUGH:
+        return None
+    root = np.diff(centres[:, 0], axis=0) * fps / stride
+    feet = np.diff(centres[:, _FEET] - centres[:, :1], axis=0) * fps / stride
+    moving = np.linalg.norm(root, axis=1) > _MOVING
+    if moving.sum() < _ENOUGH:
+        return None
+    speed = np.linalg.norm(root[moving, None] + _SIZES[:, None, None, None] * feet[moving], axis=-1).min(axis=-1)
+    left = np.median(speed, axis=1)  # of the slowest foot, per size
+    best = int(left.argmin())
+    if best in (0, len(left) - 1) or left[best] > _CLEAR * min(left[0], left[-1]):
+        return None
+    return float(_SIZES[best])

@@ -11,10 +11,9 @@ import numpy as np
 
 from ...anatomy import DOFS_OF_JOINT, JOINT_NAMES, PARENTS, J, Q
 from ...kinematics import axis_rotation
+from ..branches import continuous
 from .motion import JOINT_INDEX
 from .source_body import SMPL_OF_SKEL
-
-_FULL = 2 * np.pi
 
 
 def follow(rotations: np.ndarray, rest_frames: np.ndarray, rest_poses: np.ndarray, limits: np.ndarray) -> np.ndarray:
@@ -35,15 +34,12 @@ def follow(rotations: np.ndarray, rest_frames: np.ndarray, rest_poses: np.ndarra
         smpl = JOINT_INDEX[SMPL_OF_SKEL[JOINT_NAMES[joint]]]
         wanted = rotations[:, smpl] @ rest[joint]
         own = frame.T @ np.swapaxes(above, -1, -2) @ wanted @ frame
-        if len(dofs) == 3:
-            poses[:, numbers] = _continuous(*_two_ways(own, axes), limits[numbers])
-        elif len(dofs) == 2:
-            third = np.cross(axes[0], axes[1])
-            poses[:, numbers] = _two_ways(own, [*axes, third])[0][:, :2]
-        else:
+        if len(dofs) == 1:
             poses[:, numbers[0]] = _about(own, axes[0])
+        else:
+            poses[:, numbers] = _triple(own, [*axes, np.cross(axes[0], axes[1])][:3])[:, : len(dofs)]
         now[:, joint] = above @ frame @ _turned(axes, poses[:, numbers]) @ frame.T
-    return poses
+    return continuous(poses, limits)
 
 
 def _turned(axes: list[np.ndarray], angles: np.ndarray) -> np.ndarray:
@@ -61,37 +57,13 @@ def _about(turn: np.ndarray, axis: np.ndarray) -> np.ndarray:
     return np.arctan2(skew @ axis, trace - turn @ axis @ axis)
 
 
-def _two_ways(turn: np.ndarray, axes: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Both triples (T,3) of angles about three different signed unit axes that make up turns (T,3,3), the first axis acting first."""
+def _triple(turn: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
+    """Angles (T,3) about three different signed unit axes that make up turns (T,3,3), the first axis acting first; the middle one lies
+    within a right angle. Where it is one, the first and the last turn about the same axis, and the first takes what the last leaves."""
     k, j, i = (int(np.argmax(np.abs(axis))) for axis in axes)
     signs = np.array([axis[n] for axis, n in zip(axes, (k, j, i))])
     even = 1.0 if (j - i) % 3 == 1 else -1.0
-    middle = np.arcsin(np.clip(even * turn[:, i, k], -1.0, 1.0))
-    last = np.arctan2(-even * turn[:, j, k], turn[:, k, k])
-    first = np.arctan2(-even * turn[:, i, j], turn[:, i, i])
-    one = np.stack([first, middle, last], axis=-1)
-    return one * signs, np.stack([first + np.pi, np.pi - middle, last + np.pi], axis=-1) * signs
-
-
-def _continuous(one: np.ndarray, other: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """(T,3) that takes of two triples a frame, up to full turns, the one nearer to the frame before.
-
-    Begun from either triple; of both paths the one that is less beyond the limits (3,2) is given.
-    """
-    low, up = np.clip(limits.T, -1e3, 1e3)
-    stays, leaves = (np.abs(_wrapped(to[1:] - one[:-1])).sum(axis=1) for to in (one, other))
-    # both triples of a frame are equally far from both of the next, so a change of sides is one whichever side the path is on
-    changed = np.concatenate([[0], np.cumsum(leaves < stays)]) % 2 == 1
-    best, least = one, np.inf
-    for first in (changed, ~changed):
-        path = np.unwrap(np.where(first[:, None], other, one), axis=0)
-        path -= _FULL * np.round((np.median(path, axis=0) - (low + up) / 2) / _FULL)
-        beyond = np.maximum(0.0, np.maximum(low - path, path - up)).sum()
-        if beyond < least:
-            best, least = path, beyond
-    return best
-
-
-def _wrapped(angles: np.ndarray) -> np.ndarray:
-    """The same angles within half a turn."""
-    return angles - _FULL * np.round(angles / _FULL)
+    middle = np.arcsin(np.clip(even * turn[:, i, k], -1.0, 1.0)) * signs[1]
+    last = np.arctan2(-even * turn[:, j, k], turn[:, k, k]) * signs[2]
+    left = np.swapaxes(_turned(axes[1:], np.stack([middle, last], axis=-1)), -1, -2) @ turn
+    return np.stack([_about(left, axes[0]), middle, last], axis=-1)

@@ -9,7 +9,7 @@ import torch
 from ....anatomy import DOF_INDEX, JOINT_INDEX
 from ...body import BodyModel, Points
 from ...body.chain import Posed, pose_chain, pose_points
-from ...body.shape import Shape
+from ...body.skeleton import Shape
 from ...camera import Sightings
 from ..contacts import contacts
 from ..observations import Observations

@@ -19,9 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ....messages import SkelError
 from ...plain import Holder, Refused
-from ...unpickle import Function, Reader, scan
+from ...unpickle import Function, Reader, reading, scan, unreadable
 
 WHAT = "an HSMR checkpoint"
 _MOST_PICKLE = 64 << 20  # bytes; HSMR's is under a tenth of a MB
@@ -126,17 +125,12 @@ def read_archive(path: Path | str) -> Any:
     for anything else than data (code 'hostile_file').
     """
     path = Path(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _Archive(path, archive).contents()
-    except OSError as error:
-        raise SkelError("no_file", f"The file {path}, {WHAT}, can't be read ({error.strerror}).", "Check its name.") from error
-    except Refused as error:
-        raise SkelError("hostile_file", f"{path} is refused because {error}, which {WHAT} does not need.",
-                        "Get the file from where it is published.") from error  # fmt: skip
-    except Exception as error:  # a damaged file can raise anything
-        raise SkelError("bad_file", f"{path} is cut off, damaged or not a file that torch wrote, where {WHAT} was expected.",
-                        "Download the file again.") from error  # fmt: skip
+    with reading(path, WHAT, "is cut off, damaged or not a file that torch wrote"):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return _Archive(path, archive).contents()
+        except OSError as error:
+            raise unreadable(path, WHAT, error) from error
 
 
 class _Archive:

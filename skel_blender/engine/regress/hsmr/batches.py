@@ -8,7 +8,6 @@ every idle core works on a batch of its own, which shares nothing but the weight
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
@@ -16,6 +15,7 @@ from itertools import chain, islice
 import numpy as np
 import torch
 
+from ...threads import cores
 from .network import Hsmr, Prediction, no_memory, short_of_memory
 from .patches import SEEN, SIDE
 
@@ -91,7 +91,7 @@ class Batches:
 
 def _idle_cores() -> int:
     """How many batches a processor can work on at once: the engine runs on one core, as its other products are small."""
-    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    own = cores()
     return max(min(own, torch.cpu.get_capabilities().get("num_physical_cores", own)) // torch.get_num_threads(), 1)
 
 

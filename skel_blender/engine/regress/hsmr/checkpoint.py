@@ -14,12 +14,12 @@ import torch
 
 from ....anatomy import J
 from ....messages import SkelError
+from ...body.skeleton import BETAS
 from .archive import WHAT, Stored, read_archive
 from .rotations import REP
 
 GRID = (16, 12)  # patches of 16 px, down and across, that the backbone sees
 PATCH = 16
-BETAS = 10
 _DROPPED = ("skel_model.",)  # the body that it was trained with; the user's own file is the body here
 _SHOWN = 4  # names that an error lists
 _LAYER = "head.transformer.transformer.layers"

@@ -14,6 +14,7 @@ from ....anatomy import DOFS, Q
 from ....kinematics import joint_rotations, pelvis_angles
 from ....messages import Log, SkelError
 from ...body import BodyModel
+from ...branches import continuous
 from ...camera import R_CAM_LEVEL
 from ...footage.source import Source
 from ...people.tracks import Track
@@ -21,10 +22,8 @@ from ...threads import ahead
 from ..guess import Guess
 from . import cameras
 from .batches import Batches
-from .boxes import person_boxes
-from .branches import continuous
 from .network import Prediction, load_hsmr
-from .patches import SEEN, cut, squares
+from .patches import SEEN, cut, person_boxes, squares
 
 # Deviations (rad) by the start of a DoF's name, the first that fits. HSMR's joints are 5 cm off after alignment on 3DPW (the paper's
 # PA-MPJPE): at the end of a limb of 0.3 to 0.4 m that is 0.15 rad. Twists about a limb and what lies beyond wrists and ankles show

@@ -8,13 +8,14 @@ A joint of three DoFs is the first two rows of its rotation in its own frame, ma
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from ....anatomy import DOFS_OF_JOINT, J
+from ...branches import TRIPLES
+from ...kept import kept
 
 REP = 6  # numbers of a joint
 _BALLS = tuple(j for j in range(J) if len(DOFS_OF_JOINT[j]) == 3)
@@ -29,10 +30,9 @@ def _dofs(joints: tuple[int, ...]) -> np.ndarray:
     return np.array([[dof.index for dof in DOFS_OF_JOINT[j]] for j in joints])
 
 
-_BALL_DOFS, _HINGE_DOFS, _PAIR_DOFS = _dofs(_BALLS), _dofs(_HINGES)[:, 0], _dofs(_PAIRS)
+_HINGE_DOFS, _PAIR_DOFS = _dofs(_HINGES)[:, 0], _dofs(_PAIRS)
 _AXES = np.array([[dof.axis for dof in DOFS_OF_JOINT[j]] for j in _BALLS])  # (10,3,3) signed unit vectors, the first acts first
 _AXIS, _SIGN = np.abs(_AXES).argmax(-1), _AXES.sum(-1)
-EULER_TRIPLES = _BALL_DOFS  # (10,3): of each, (a, b, c) and (a + pi, pi - b, c + pi) are one rotation
 
 
 class _Tables(NamedTuple):
@@ -47,12 +47,11 @@ class _Tables(NamedTuple):
     order: torch.Tensor  # (46,) where each DoF is among those of balls, hinges and pairs
 
 
-@lru_cache(maxsize=8)
-@torch.inference_mode(False)
+@kept
 def _tables(dtype: torch.dtype, device: torch.device) -> _Tables:
     k, j, i = _AXIS.T
     places = 9 * np.arange(len(_BALLS)) + 3 * np.stack([i, i, i, j, k]) + np.stack([j, i, k, k, k])
-    order = np.argsort(np.concatenate([_BALL_DOFS.ravel(), _HINGE_DOFS, _PAIR_DOFS.ravel()]))
+    order = np.argsort(np.concatenate([TRIPLES.ravel(), _HINGE_DOFS, _PAIR_DOFS.ravel()]))
     indices = (torch.tensor(values, device=device) for values in (_BALLS, _HINGES, _PAIRS, places.ravel()))
     real = (torch.tensor(values, dtype=dtype, device=device) for values in (_LEVI_CIVITA[i, j, k], _SIGN))
     return _Tables(*indices, *real, torch.tensor(order, device=device))
@@ -80,7 +79,7 @@ def poses_to_rep(poses: torch.Tensor) -> torch.Tensor:
 
 def ball_rotations(poses: torch.Tensor) -> torch.Tensor:
     """poses (...,46) -> (...,10,3,3) rotations of the joints with three DoFs, each in its own frame."""
-    angle = poses[..., _BALL_DOFS][..., None, None]
+    angle = poses[..., TRIPLES][..., None, None]
     cross = poses.new_tensor(-np.einsum("abc,jnc->jnab", _LEVI_CIVITA, _AXES))
     turn = torch.eye(3).to(poses) + torch.sin(angle) * cross + (1.0 - torch.cos(angle)) * (cross @ cross)
     return turn[..., 2, :, :] @ turn[..., 1, :, :] @ turn[..., 0, :, :]
