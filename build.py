@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from skel_blender import environment
+from skel_blender.files import whole_file
 from skel_blender.messages import SkelError
 
 ROOT = Path(__file__).resolve().parent
@@ -46,17 +47,12 @@ def members(model: Path) -> dict[str, Path]:
 def write_zip(files: dict[str, Path], path: Path) -> None:
     """Write the archive whole or not at all; its bytes depend on the names and contents of the files only."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    try:
-        with zipfile.ZipFile(partial, "w") as archive:
-            for name, source in files.items():
-                entry = zipfile.ZipInfo(name, TIMESTAMP)
-                entry.external_attr = 0o644 << 16
-                entry.create_system = 3  # or the bytes would tell Windows from the others
-                archive.writestr(entry, source.read_bytes())  # stored: nearly all is packed already, and zlib's bytes vary
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as part, zipfile.ZipFile(part, "w") as archive:
+        for name, source in files.items():
+            entry = zipfile.ZipInfo(name, TIMESTAMP)
+            entry.external_attr = 0o644 << 16
+            entry.create_system = 3  # or the bytes would tell Windows from the others
+            archive.writestr(entry, source.read_bytes())  # stored: nearly all is packed already, and zlib's bytes vary
 
 
 def version() -> str:

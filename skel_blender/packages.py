@@ -79,8 +79,8 @@ def run(command: list[str], on_line: OnLine, kind: str) -> None:
 
     Raises SkelError (python, network, disk_full, long_path, system_library, install) if it fails.
     """
-    environ = {name: value for name, value in child_environment().items() if name not in ("PIP_TARGET", "PIP_PREFIX", "PIP_USER")}
-    environ.pop("PYTHONPATH")
+    environ = {name: value for name, value in child_environment().items() if name not in ("PIP_TARGET", "PIP_PREFIX", "PYTHONPATH")}
+    environ["PIP_USER"] = "0"  # also where the user's pip.conf says otherwise
     said: deque[str] = deque(maxlen=60)
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

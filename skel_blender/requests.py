@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,7 @@ class Request:
     device: str = ""
     fov: float | None = None  # degrees
     focal_length: float | None = None  # px
+    fps: float | None = None  # frames a second at which it was filmed
     camera: str = ""  # auto or still
     seed: int | None = None
     model: str = ""  # path of the landmark model
@@ -39,7 +42,7 @@ class Request:
         """The engine's command line after `-m skel_blender.engine`."""
         options = _options(
             out=self.out, frames=self.frames, people=self.people or None, body=self.body, device=self.device, fov=self.fov,
-            focal_length=self.focal_length, stature=self.stature, camera=self.camera, seed=self.seed, model=self.model,
+            focal_length=self.focal_length, fps=self.fps, stature=self.stature, camera=self.camera, seed=self.seed, model=self.model,
             regressor=self.regressor, hsmr=self.hsmr and os.path.abspath(self.hsmr), memory=self.memory,
         )  # fmt: skip
         return ["reconstruct", *(os.path.abspath(path) for path in self.inputs), *options, "--events"]
@@ -80,6 +83,21 @@ class RefitRequest:
         """The engine's command line after `-m skel_blender.engine`."""
         options = _options(set=self.corrections, out=self.out, person=self.person, frames=self.frames, body=self.body)
         return ["refit", os.path.abspath(self.take), *options, "--events"]
+
+
+def frame_range(text: str) -> tuple[int | None, int | None]:
+    """'A:B' to (A, B), either may be empty; counted from 0, B is not included. Raises argparse's ArgumentTypeError for anything else."""
+    match = re.fullmatch(r"(\d*):(\d*)", text, re.ASCII)
+    if not match or (match[2] and int(match[1] or 0) >= int(match[2])):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a range of frames such as 0:120, 30: or :90")
+    return int(match[1]) if match[1] else None, int(match[2]) if match[2] else None
+
+
+def count(text: str) -> int:
+    """A number of people, or one of them counted from 1. Raises argparse's ArgumentTypeError for anything else."""
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of people")
+    return int(text)
 
 
 def statures(text: str) -> tuple[float | None, ...]:

@@ -22,7 +22,7 @@ from bin.benchmarks import mocap, report
 from skel_blender import environment, kinematics, opensim
 from skel_blender.anatomy import Q
 from skel_blender.engine.body import load_body
-from skel_blender.opensim.frames import ground
+from skel_blender.opensim.model import ground
 from skel_blender.take import RestBody
 
 READER = Path(__file__).resolve().parents[2] / "tests" / "importers" / "opensim_reader.py"

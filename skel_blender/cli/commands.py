@@ -5,26 +5,26 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from .. import environment
 from ..export import presets
-from ..job import Job, run
+from ..job import PACKAGE, Job, child_environment, run
 from ..messages import Failed, SkelError
 from ..requests import ImportRequest, Request, engine_command
 from ..status import Status
 from .options import OPENSIM, SCENES
-from .outputs import TAKE, checked, kept, no_neighbours, put, workplace
-from .programs import rendered, write_with
+from .outputs import TAKE, Work, checked, kept, no_neighbours, put, workplace
 
 
 def _reconstruct(given: argparse.Namespace, status: Status) -> int:
     def request(take: Path) -> Request:
         return Request(
             inputs=tuple(given.inputs), out=str(take), frames=given.frames or "", people=given.people, body=_path_or_name(given.body),
-            device=given.device, fov=given.fov, focal_length=given.focal_length, camera=given.camera, seed=given.seed,
+            device=given.device, fov=given.fov, focal_length=given.focal_length, fps=given.fps, camera=given.camera, seed=given.seed,
             model=str(environment.landmark_model(environment.default_root())), regressor=given.regressor, hsmr=given.hsmr,
             memory=str(environment.default_root() / "footage"), stature=given.stature or "",
         )  # fmt: skip
@@ -65,9 +65,9 @@ def _make(given: argparse.Namespace, status: Status, request: Callable[[Path], R
         status.show("writing")
         try:
             if ending in SCENES:
-                write_with("rig", builder, take, work, presets.options(given))
+                _write_with("rig", builder, take, work, presets.options(given))
             elif ending in OPENSIM:
-                write_with("opensim", builder, take, work, [])
+                _write_with("opensim", builder, take, work, [])
             put(work, given, status)
         except SkelError as error:
             raise SkelError(error.code, error.what, f"{error.todo} The reconstruction is kept as {kept(take, out)}.".lstrip()) from error
@@ -88,7 +88,7 @@ def _export(given: argparse.Namespace, status: Status) -> int:
     python = _python(status) if module == "opensim" else _python(status, _blender())
     with workplace(out) as work:
         status.show("exporting")
-        write_with(module, python, source, work, options if module == "opensim" else [*presets.options(given), *options])
+        _write_with(module, python, source, work, options if module == "opensim" else [*presets.options(given), *options])
         put(work, given, status)
     return 0
 
@@ -103,9 +103,26 @@ def _env(given: argparse.Namespace, status: Status) -> int:
 def _picture(given: argparse.Namespace, status: Status) -> int:
     python = _python(status, _blender())
     status.show("rendering")
-    done = rendered(python, Path(os.path.abspath(given.blend)), Path(os.path.abspath(given.folder)), given.frames)
+    paths, frames = (os.path.abspath(path) for path in (given.blend, given.folder)), [f"--frames={given.frames}"] if given.frames else []
+    done = subprocess.run([str(python), "-m", f"{PACKAGE.name}.rig.picture", *paths, *frames], env=child_environment())
     status.clear()
-    return 0 if done else 1
+    return 1 if done.returncode else 0
+
+
+def _write_with(module: str, python: Path, source: Path, work: Work, options: list[str]) -> None:
+    """Let a program of this package read `source` and write `work.made`, or files beside it. Raises SkelError if it wrote nothing."""
+    command = [str(python), "-m", f"{PACKAGE.name}.{module}", str(source), "--out", str(work.made), *options]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
+                          errors="replace", env=child_environment())  # fmt: skip
+    if done.returncode == 0 and work.files():
+        return
+    said = done.stdout.strip().replace(str(work.made), str(work.out))
+    last = said.splitlines()[-1].strip() if said else f"exit code {done.returncode}"
+    if "No space left on device" in said:
+        raise SkelError("disk_full", "The disk is full.", "Make room and run again.")
+    if done.returncode == 1 and "Traceback" not in said:
+        raise SkelError(module, last, "")
+    raise SkelError(module, f"{work.out.name} could not be made ({last.rstrip('.')}).", "Report this line.")
 
 
 def _python(status: Status, name: str = "engine") -> Path:

@@ -10,7 +10,7 @@ import re
 
 from ..export import presets
 from ..messages import SkelError
-from ..requests import stature_text, statures
+from ..requests import count, frame_range, stature_text, statures
 
 SCENES = (".blend", *presets.ENDINGS)
 OPENSIM = (".osim", ".mot", ".trc")
@@ -37,12 +37,14 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("reconstruct", help="make a scene from footage", description="Make a scene from footage.")
     command.add_argument("inputs", nargs="+", metavar="INPUT", help="a video, an image, several images or a folder of frames")
     command.add_argument("--frames", type=_frames, metavar="A:B", help="frames A to B-1, counted from 0")
-    command.add_argument("--people", type=_positive, default=0, metavar="N", help="the N people seen most (default: all)")
+    command.add_argument("--people", type=count, default=0, metavar="N", help="the N people seen most (default: all)")
     command.add_argument("--body", default="", metavar="NAME", help="male, female or a SKEL model file")
     command.add_argument("--device", default="", choices=("auto", "cpu", "cuda"), help="where to compute")
     lens = command.add_mutually_exclusive_group()
     lens.add_argument("--fov", type=_angle, metavar="DEGREES", help="the camera's horizontal field of view")
     lens.add_argument("--focal-length", type=_length, metavar="PX", help="the camera's focal length in pixels")
+    command.add_argument("--fps", type=_rate, metavar="RATE",
+                         help="frames a second when it was filmed: of images (else 24), or of slow motion")  # fmt: skip
     command.add_argument("--stature", type=_statures, metavar="M[,M...]",
                          help="how tall everybody is in metres, or Person 1, Person 2, ...; nothing between commas: not known")  # fmt: skip
     command.add_argument("--camera", default="", choices=("auto", "still"),
@@ -60,7 +62,7 @@ def _import(commands: argparse._SubParsersAction) -> None:
     command.add_argument("inputs", nargs=1, metavar="MOTION", help="a .npz, .npy, .pkl or .pt that such a program wrote")
     command.add_argument("--model", default="", metavar="SMPL_FILE", help="your SMPL, SMPL-H or SMPL-X model file, or a folder of such")
     command.add_argument("--body", default="", metavar="NAME", help="male, female or a SKEL model file (default: by the motion's gender)")
-    command.add_argument("--people", type=_positive, default=0, metavar="N", help="the N people seen longest (default: all)")
+    command.add_argument("--people", type=count, default=0, metavar="N", help="the N people seen longest (default: all)")
     command.add_argument("--fps", type=_rate, metavar="RATE", help="frames a second, where the file does not say or is wrong")
     command.add_argument("--up", default="", choices=("y", "z", "-y"), help="the axis of the file that points up, if not its layout's")
     command.add_argument("--limits", action="store_true", help="keep every angle inside its limits (default: count and tell)")
@@ -71,7 +73,7 @@ def _export(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("export", help="write a scene or a saved Take for another program",
                                   description="Write a scene or a saved Take for another program.")  # fmt: skip
     command.add_argument("inputs", nargs=1, metavar="INPUT", help="a .blend, or the .npz that `reconstruct` or `import` wrote")
-    command.add_argument("--person", type=_positive, metavar="N", help="one person, counted from 1 (default: everybody)")
+    command.add_argument("--person", type=count, metavar="N", help="one person, counted from 1 (default: everybody)")
     command.add_argument("--mass", type=_mass, metavar="KG", help="for OpenSim: the person's mass (default: from the volume of the skin)")
     _add_out(command, (*SCENES, *OPENSIM))
 
@@ -95,16 +97,8 @@ def _add_out(command: argparse.ArgumentParser, endings: tuple[str, ...]) -> None
 
 
 def _frames(text: str) -> str:
-    match = re.fullmatch(r"(\d*):(\d*)", text)
-    if not match or (match[2] and int(match[1] or 0) >= int(match[2])):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a range of frames such as 0:120, 30: or :90")
+    frame_range(text)
     return text
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of people")
-    return int(text)
 
 
 def _numbers(text: str) -> str:

@@ -8,7 +8,6 @@ import contextlib
 import itertools
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +17,7 @@ from ..messages import SkelError
 from ..status import Status
 from .options import ENDINGS, OPENSIM
 
-TAKE = ".take.npz"  # in a Work's folder, the Take on the way to a scene
+TAKE = ".take.npz"  # in a Work's folder, the Take on the way to a scene: hidden, and so not for the place
 
 
 def checked(given: argparse.Namespace) -> Path:
@@ -64,21 +63,19 @@ class Work(NamedTuple):
 
     def files(self) -> dict[Path, Path]:
         """What was made -> where it belongs."""
-        made = sorted(path for path in self.folder.rglob("*") if path.is_file() and path.name != TAKE)
+        made = sorted(path for path in self.folder.rglob("*") if path.is_file() and not path.name.startswith("."))
         return {path: self.out if path == self.made else self.out.parent / path.relative_to(self.folder) for path in made}
 
 
 @contextlib.contextmanager
 def workplace(out: Path) -> Iterator[Work]:
     """A folder to work in, gone afterwards."""
-    try:
-        folder = workfolder(out)
-    except OSError as error:
-        raise SkelError("unwritable", f"The folder {out.parent} cannot be written to ({error.strerror}).", "Choose another.") from error
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(workfolder(out))
+        except OSError as error:
+            raise SkelError("unwritable", f"The folder {out.parent} cannot be written to ({error.strerror}).", "Choose another.") from error
         yield Work(out, folder, folder / f"{out.stem}{out.suffix.lower()}")  # a scene's collection has the name of its file
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def put(work: Work, given: argparse.Namespace, status: Status) -> None:

@@ -15,28 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..messages import Done, Event, Failed, SkelError, write
-from ..requests import statures
+from ..requests import count, frame_range, statures
 from ..status import Status
 
 PACKED_MODEL = Path(__file__).parent / "data" / "pose_landmarker_heavy.task"  # the extension's zip brings it
-
-
-def frame_range(text: str) -> tuple[int | None, int | None]:
-    """'A:B' to (A, B); either may be empty. Frames count from 0, B is not included."""
-    first, colon, end = text.partition(":")
-    try:
-        values = int(first) if first else None, int(end) if end else None
-    except ValueError:
-        values = None
-    if not colon or values is None or any(value is not None and value < 0 for value in values):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a range of frames such as 0:120, 30: or :90")
-    return values
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of people")
-    return int(text)
 
 
 def heights(text: str) -> tuple[float | None, ...]:
@@ -57,11 +39,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("inputs", nargs="+", metavar="INPUT")
     command.add_argument("--model", default=str(PACKED_MODEL), help="MediaPipe's pose_landmarker_heavy.task")
     command.add_argument("--frames", type=frame_range, default=(None, None), metavar="A:B")
-    command.add_argument("--people", type=_count, default=None, metavar="N")
+    command.add_argument("--people", type=count, default=None, metavar="N")
     command.add_argument("--body", default="male")
     command.add_argument("--device", default="auto")
     command.add_argument("--fov", type=float, default=None, metavar="DEGREES")
     command.add_argument("--focal-length", type=float, default=None, metavar="PX")
+    command.add_argument("--fps", type=float, default=None, metavar="RATE", help="frames a second when it was filmed")
     command.add_argument("--stature", type=heights, default=(), metavar="M[,M...]", help="everybody's height, or each person's")
     command.add_argument("--camera", default="auto", help="auto reads from the background how it moves, still takes it for still")
     command.add_argument("--seed", type=int, default=0)
@@ -72,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("motion", metavar="MOTION")
     command.add_argument("--model", default="", metavar="SMPL_FILE")
     command.add_argument("--body", default="")
-    command.add_argument("--people", type=_count, default=None, metavar="N")
+    command.add_argument("--people", type=count, default=None, metavar="N")
     command.add_argument("--fps", type=float, default=None, metavar="RATE")
     command.add_argument("--up", default=None, choices=("y", "z", "-y"))
     command.add_argument("--limits", action="store_true", help="keep every angle inside its limits")
@@ -110,7 +93,7 @@ def _reconstruct(given: argparse.Namespace, emit: Callable[[Event], None]) -> No
     options = Options(
         inputs=tuple(given.inputs), model=given.model, frames=given.frames, people=given.people, body=given.body,
         device=given.device, fov=given.fov, focal_length=given.focal_length, camera=given.camera, seed=given.seed,
-        regressor=given.regressor, hsmr=given.hsmr, memory=given.memory, stature=given.stature,
+        regressor=given.regressor, hsmr=given.hsmr, memory=given.memory, stature=given.stature, fps=given.fps,
     )  # fmt: skip
     reconstruct_to_file(options, given.out, emit)
 

@@ -17,10 +17,9 @@ import torch
 
 from .. import take as takes
 from ..anatomy import Q
-from ..corrections import Corrections
 from ..kinematics import R_ZUP_YUP
 from ..messages import Event, Log, Progress, SkelError
-from ..take import CONTACT_NAMES, Person, Take
+from ..take import CONTACT_NAMES, Corrections, Person, Take
 from .body import BodyModel, load_body
 from .fit import Config, Observations, View, Weights, skelify
 from .fit.alone import missed

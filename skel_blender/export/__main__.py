@@ -10,8 +10,7 @@ import bpy
 
 from ..messages import SkelError
 from ..opensim import ENDINGS as OPENSIM
-from ..rig import compat
-from ..rig.scenes import open_scene
+from ..rig import program
 from . import opensim, presets
 from .writing import chosen, rigs_of, write
 
@@ -29,7 +28,7 @@ def main() -> None:
     out = given.out.absolute()
     if out.exists() and not given.overwrite:
         raise SkelError("exists", f"{out} exists already.", "Choose another name or add --overwrite.")
-    open_scene(given.blend)
+    program.open_scene(given.blend)
     rigs = chosen(rigs_of(bpy.context.view_layer.objects), given.person)
     if out.suffix.lower() in OPENSIM:
         files = opensim.write_people(rigs, out, given.mass, given.overwrite)
@@ -40,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    compat.run(main)
+    program.run(main)

@@ -27,13 +27,13 @@ def write_people(rigs: Sequence[bpy.types.Object], path: Path, mass: float | Non
 
 
 def write(armature: bpy.types.Object, path: Path | str, mass: float | None = None) -> list[Path]:
-    """Write a rig's keyed motion and body as `opensim.write_motion` does; times are those of the footage, whose first frame is scene
-    frame 1, in the take's own world. Raises SkelError if the object is no rig or has no motion."""
-    frames = motion.frames_of(armature)
+    """Write a rig's motion, layers included, and its body as `opensim.write_motion` does; times are those of the footage, wherever on the
+    timeline the take begins, in the take's own world. Raises SkelError if the object is no rig or has no motion."""
+    frames = motion.span_of(armature)
     poses, trans = motion.read(armature, frames)
     render = bpy.context.scene.render
     fps = Fraction(render.fps / render.fps_base).limit_denominator(1001)
-    return opensim.write_motion(rest_body(armature), poses, trans, frames - 1, fps, path, name=armature.name,
+    return opensim.write_motion(rest_body(armature), poses, trans, frames - record.start(armature), fps, path, name=armature.name,
                                 body_name=str(armature.get("skel_body", "")), mass=mass)  # fmt: skip
 
 

@@ -14,10 +14,10 @@ from .. import files
 from ..messages import SkelError
 from ..rig import record
 from ..rig.editing import evaluation
-from . import alembic, bvh, fbx, gltf, sample, skeleton, stage, usd
+from . import bvh, sample, skeleton, stage
+from .exporters import EXPORTERS, Exporter, alembic
 from .presets import ENDINGS, Preset
 
-SCENES = {".fbx": fbx, ".glb": gltf, ".usd": usd, ".usdc": usd, ".usda": usd}
 _BUILT = {ending: lambda: bpy.app.build_options.usd for ending in (".usd", ".usdc", ".usda")} | {
     ".abc": lambda: bpy.app.build_options.alembic}  # fmt: skip
 _CLIPS = (".fbx", ".glb", ".bvh")  # formats that hold several clips, or a file for each
@@ -91,7 +91,7 @@ def write(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, 
         groups = [[person] for person in people] if preset.separate else [people]
         for group, file in zip(groups, files):
             with whole_file(file) as part:
-                _scene(scene, group, part, SCENES[ending], preset, path.stem)
+                _scene(scene, group, part, EXPORTERS[ending], preset, path.stem)
     return files
 
 
@@ -108,9 +108,9 @@ def _files(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path,
     return result
 
 
-def _scene(scene: bpy.types.Scene, people: list[sample.Person], path: Path, module, preset: Preset, title: str) -> None:
+def _scene(scene: bpy.types.Scene, people: list[sample.Person], path: Path, exporter: Exporter, preset: Preset, title: str) -> None:
     """Build people in a scene of their own and let Blender write it."""
-    space = module.space(preset)
+    space = exporter.space(preset)
     plans = [skeleton.plan(person, preset, space) for person in people]
     several = any(len(plan.clips) > 1 for plan in plans)
     wanted: dict[str, set[str]] = {"scenes": {title}}
@@ -123,7 +123,7 @@ def _scene(scene: bpy.types.Scene, people: list[sample.Person], path: Path, modu
         clips = [clip for plan in plans for clip in plan.clips.values()]
         place.frame_start, place.frame_end = 0, max(len(frames) for frames, _ in clips) - 1
         place.frame_set(skeleton.REST_FRAME)
-        module.write(context, path, preset, several)
+        exporter.write(context, path, preset, several)
 
 
 def _bvh(people: list[sample.Person], files: list[Path], preset: Preset) -> list[Path]:
@@ -147,5 +147,5 @@ def _cache(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path,
     with whole_file(path) as part, evaluation.empty_scene(scene, "skel cache") as place, stage.in_scene(place) as context:
         for thing in things:
             place.collection.objects.link(thing)
-        alembic.write(context, part, int(frames[0]), int(frames[-1]))
+        alembic(context, part, int(frames[0]), int(frames[-1]))
     return [path]

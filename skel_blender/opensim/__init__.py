@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """OpenSim's files of one person: a scaled skeleton (`.osim`), its motion (`.mot`) and its markers (`.trc`). NumPy and the standard library.
 
-The angles are SKEL's, unchanged; the world is OpenSim's, see frames.py. docs/opensim.md says what is exact and what is approximate.
+The angles are SKEL's, unchanged; the world is OpenSim's, see model.py. docs/opensim.md says what is exact and what is approximate.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,12 +17,10 @@ from ..files import put_in_place, workfolder
 from ..messages import SkelError
 from ..take import RestBody, Take
 from .document import document
-from .frames import ground
 from .markers import Marker, markers_of, places
-from .meshes import meshes_of
-from .model import COORDINATES, TRANSLATIONS, coordinates, joints_of
+from .model import COORDINATES, TRANSLATIONS, coordinates, ground, joints_of
 from .segments import inertias
-from .tables import mot, trc
+from .texts import meshes_of, mot, trc
 
 ENDINGS = (".osim", ".mot", ".trc")
 GEOMETRY = "Geometry"  # the folder beside a model in which OpenSim looks for its meshes
@@ -101,20 +98,16 @@ def _model(body: RestBody, points: list[Marker], out: Path, label: str, sex: str
 def _put(texts: dict[Path, bytes]) -> list[Path]:
     """Write all files to a hidden folder beside the first, then put each in its place, so that none is ever half there."""
     paths = list(texts)
-    work = None
     try:
-        work = workfolder(paths[0])
-        for number, text in enumerate(texts.values()):
-            (work / str(number)).write_bytes(text)
-        for number, path in reversed(list(enumerate(paths))):
-            path.parent.mkdir(exist_ok=True)
-            put_in_place(work / str(number), path)
+        with workfolder(paths[0]) as work:
+            for number, text in enumerate(texts.values()):
+                (work / str(number)).write_bytes(text)
+            for number, path in reversed(list(enumerate(paths))):
+                path.parent.mkdir(exist_ok=True)
+                put_in_place(work / str(number), path)
     except OSError as error:
         raise SkelError("unwritable", f"{paths[0]} could not be written ({error.strerror or error}).",
                         "Choose another folder or make room on the disk.") from error  # fmt: skip
-    finally:
-        if work is not None:
-            shutil.rmtree(work, ignore_errors=True)
     return paths
 
 

@@ -4,6 +4,8 @@
 A joint turns by R(a_n, q_n) ... R(a_1, q_1), its first DoF acting first; OpenSim writes the product's leftmost factor as `rotation1`,
 so the DoFs stand in reverse order. Coordinates keep their names, zero, sign and radians. The pelvis also moves: its translations
 are the place of its joint centre in the ground, and so differ from a Take's `trans` by the pelvis' rest place.
+
+OpenSim's ground: x forward, y up, z to the person's right, floor at y = 0. The model frame has x left, y up, z forward.
 """
 
 from __future__ import annotations
@@ -15,10 +17,10 @@ import numpy as np
 from ..anatomy import DOFS, DOFS_OF_JOINT, JOINT_NAMES, PARENTS
 from ..take import RestBody
 from .couplings import Shift, shifts
-from .frames import R_MODEL_GROUND, body_fixed_angles, ground
 
 TRANSLATIONS = ("pelvis_tx", "pelvis_ty", "pelvis_tz")
 COORDINATES = tuple(dof.name for dof in DOFS) + TRANSLATIONS
+R_MODEL_GROUND = np.array([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
 _REACH = 100.0  # m, the stated range of a translation
 _TITLES = {
     "pelvis": "ground_pelvis", "femur": "hip", "tibia": "knee", "talus": "ankle", "calcn": "subtalar", "toes": "mtp",
@@ -58,6 +60,11 @@ class Joint:
     coordinates: tuple[Coordinate, ...]
     rotations: tuple[Axis, Axis, Axis]
     translations: tuple[Axis, Axis, Axis]
+
+
+def ground(vectors: np.ndarray) -> np.ndarray:
+    """(...,3) vectors of the model frame in OpenSim's ground: (x, y, z) -> (z, y, -x). Both floors are at y = 0."""
+    return np.asarray(vectors, dtype=float) @ R_MODEL_GROUND
 
 
 def joints_of(body: RestBody) -> list[Joint]:
@@ -108,3 +115,12 @@ def _range(limits: np.ndarray) -> tuple[float, float]:
     """A full turn to either side where a DoF is free: OpenSim wants a finite range."""
     low, up = np.clip(limits, -2 * np.pi, 2 * np.pi)
     return float(low), float(up)
+
+
+def body_fixed_angles(rotation: np.ndarray) -> np.ndarray:
+    """(3,) rad a, b, c of a matrix (3,3) = Rx(a) Ry(b) Rz(c), which is how OpenSim writes the orientation of an offset frame."""
+    r = np.asarray(rotation, dtype=float)
+    b = np.arcsin(np.clip(r[0, 2], -1.0, 1.0))
+    if np.hypot(r[0, 0], r[0, 1]) < 1e-9:  # x and z turn about one line: all of it is x's
+        return np.array([np.arctan2(r[2, 1], r[1, 1]), b, 0.0])
+    return np.array([np.arctan2(-r[1, 2], r[2, 2]), b, np.arctan2(-r[0, 1], r[0, 0])])

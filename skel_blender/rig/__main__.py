@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 import bpy
@@ -12,9 +11,9 @@ from mathutils import Euler
 
 from .. import take as takes
 from ..export import presets
-from ..export.writing import chosen, rigs_of, whole_file, write
+from ..export.writing import check_folder, chosen, rigs_of, whole_file, write
 from ..messages import SkelError
-from . import compat
+from . import compat, program
 from .assemble import build_take
 
 _ENDINGS = (".blend", *presets.ENDINGS)
@@ -29,23 +28,18 @@ def main() -> None:
     parser.add_argument("--person", type=int, help="write one person, counted from 1 (default: everybody)")
     presets.add_arguments(parser)
     arguments = parser.parse_args()
-    out, preset = _checked(arguments.out.absolute()), presets.given(arguments)
+    out, preset = arguments.out.absolute(), presets.given(arguments)
+    if out.suffix.lower() not in _ENDINGS:
+        raise SkelError("ending", f"{out.name} is no file that can be written.", f"Choose one of {', '.join(_ENDINGS)}.")
+    check_folder(out)
     take = takes.load(arguments.take)
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    collection = build_take(bpy.context, take, arguments.clip, out.stem)
-    if out.suffix == ".blend":
+    collection = build_take(bpy.context, take, arguments.clip, out.stem, hide=out.suffix == ".blend")
+    if out.suffix.lower() == ".blend":
         _make_presentable(bpy.context, collection)
         _save(out)
     else:
         write(bpy.context.scene, chosen(rigs_of(collection.all_objects), arguments.person), out, preset)
-
-
-def _checked(out: Path) -> Path:
-    if out.suffix not in _ENDINGS:
-        raise SkelError("bad_output", f"{out.name} is no file that can be written.", f"Choose one of {', '.join(_ENDINGS)}.")
-    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
-        raise SkelError("unwritable", f"The folder {out.parent} can't be written to.", "Choose another one.")
-    return out
 
 
 def _make_presentable(context: bpy.types.Context, collection: bpy.types.Collection) -> None:
@@ -75,4 +69,4 @@ def _save(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    compat.run(main)
+    program.run(main)

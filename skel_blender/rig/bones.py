@@ -21,7 +21,7 @@ def build(
 ) -> list[bpy.types.Object]:
     """New objects `<person>_<joint>_bone`, children of `armature`, for the joints that have a bone."""
     points = layout.rest_points(body.bone_verts, body)
-    face_joint = body.bone_joint[body.bone_faces[:, 0]] if len(body.bone_faces) else np.zeros(0, dtype=int)
+    face_joint = body.bone_joint[body.bone_faces[:, 0]]
     result = []
     for joint, name in enumerate(JOINT_NAMES):
         faces = body.bone_faces[face_joint == joint]

@@ -1,15 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What differs between Blender 4.2 and 5.x, and between Blender and its Python module. The only file that may ask for a version."""
+"""What differs between Blender 4.2 and 5.x. The only file that may ask for a version."""
 
 from __future__ import annotations
 
-import ctypes
-import os
-import sys
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn
 
 import bpy
 
@@ -85,32 +80,30 @@ def use_action(owner: bpy.types.Object, action: bpy.types.Action) -> None:
         data.action_slot = next((slot for slot in action.slots if slot.target_id_type == owner.id_type), None)
 
 
+def strips(scene: bpy.types.Scene, create: bool = False) -> Sequence[bpy.types.Strip] | bpy.types.StripsTopLevel:
+    """What lies in a scene's Sequencer, which `create` makes if it has none."""
+    editor = scene.sequence_editor or (scene.sequence_editor_create() if create else None)
+    if editor is None:
+        return ()
+    return editor.strips if hasattr(editor, "strips") else editor.sequences  # before 4.4
+
+
+def strip_start(strip: bpy.types.Strip) -> float:
+    """The scene frame at which a strip's content begins."""
+    return getattr(strip, _begins(strip))
+
+
+def move_strip(strip: bpy.types.Strip, start: int) -> None:
+    """Let a strip's content begin at a scene frame."""
+    setattr(strip, _begins(strip), start)
+
+
+def _begins(strip: bpy.types.Strip) -> str:
+    return "content_start" if hasattr(strip, "content_start") else "frame_start"  # before 5.2
+
+
 def use_nodes(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree:
     """Switch nodes on, which 5.0 does by itself, and return the node tree."""
     if bpy.app.version < (5, 0, 0):
         owner.use_nodes = True
     return owner.node_tree
-
-
-def leave(code: int) -> NoReturn:
-    """End the process at once. Blender as a Python module can hang when the interpreter takes itself down."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if os.name == "nt":  # there os._exit takes Blender's libraries down too, which print what they leave behind after our last sentence
-        ctypes.windll.kernel32.TerminateProcess(ctypes.c_void_p(-1), code)  # -1 is this process
-    os._exit(code)
-
-
-def run(main: Callable[[], None]) -> NoReturn:
-    """Run a command's `main` and end the process: code 0, or 1 after one sentence on standard error for a SkelError."""
-    try:
-        main()
-    except SkelError as error:
-        print(error, file=sys.stderr)
-        leave(1)
-    except SystemExit as stop:  # argparse, which has said why
-        leave(stop.code if isinstance(stop.code, int) else 1)
-    except BaseException:
-        traceback.print_exc()
-        leave(1)
-    leave(0)

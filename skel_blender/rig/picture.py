@@ -20,11 +20,11 @@ import numpy as np
 from mathutils import Matrix, Vector
 
 from ..messages import SkelError
-from . import compat
-from .scenes import open_scene
+from . import compat, drivers, program
 
 _COUNT, _SKIN_ALPHA, _SQUARE, _MARGIN = 4, 0.4, 0.5, 0.25  # pictures by default, -, m, m
 _OVERLAP = 0.1
+_LONGEST = 1048574  # frames, Blender's own bound
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=64)
     parser.add_argument("--percent", type=int, default=50, help="size, in per cent of the footage's")
     arguments = parser.parse_args()
-    open_scene(arguments.blend)
+    program.open_scene(arguments.blend)
     scene = bpy.context.scene
     if scene.camera is None:
         raise SkelError("no_take", f"{arguments.blend} has no camera.", "Give a file that `skel_blender.rig` saved.")
@@ -127,12 +127,15 @@ def _footage_material(clip: bpy.types.MovieClip) -> bpy.types.Material:
     user = texture.image_user
     if clip.source == "MOVIE":
         image.source = "MOVIE"
-    elif clip.frame_duration > 1:
+    elif clip.frame_duration > 1 or compat.action(clip) is not None:
         image.source = "SEQUENCE"
         number = re.findall(r"[0-9]+", Path(clip.filepath).stem)[-1]  # by which Blender counts: `f0007_left.png` is the seventh
         user.frame_offset = int(number) - 1  # a sequence shows the file of that number
     texture.image, texture.interpolation, texture.extension = image, "Linear", "EXTEND"
     user.frame_start, user.frame_duration, user.use_auto_refresh = clip.frame_start, max(1, clip.frame_duration), True
+    if compat.action(clip) is not None:  # its start is keyed (camera.load_footage): pictures with gaps in their numbers, or another rate
+        user.frame_start, user.frame_duration = 1, _LONGEST
+        drivers.add(user, "frame_offset", -1, f"{user.frame_offset + 1} - start", start=drivers.prop(clip, "frame_start"))
     tree.links.new(texture.outputs["Color"], glow.inputs["Color"])
     tree.links.new(glow.outputs["Emission"], output.inputs["Surface"])
     return material
@@ -190,4 +193,4 @@ def _side_camera(scene: bpy.types.Scene, eye: bpy.types.Object, frames: list[int
 
 
 if __name__ == "__main__":
-    compat.run(main)
+    program.run(main)

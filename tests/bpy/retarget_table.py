@@ -10,7 +10,7 @@ import numpy as np
 
 from skel_blender.export.retarget import Options, retarget, skeleton
 from skel_blender.export.retarget.guess import guess
-from skel_blender.rig import compat
+from skel_blender.rig import program
 from skel_blender.rig.armature import set_mode
 from skel_blender.rig.assemble import build_take
 from tests import walk
@@ -111,4 +111,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    compat.run(main)
+    program.run(main)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from mathutils import Matrix
 
-from skel_blender import kinematics
 from skel_blender.anatomy import JOINT_NAMES
 from skel_blender.rig import assemble, compat, layout, restposes
 from skel_blender.rig.assemble import build_take
 from skel_blender.rig.editing import motion
+from tests import synthetic
 from tests.bpy import bodies
 from tests.bpy.evaluated import joint_positions, rig_of
 
@@ -147,7 +147,7 @@ def test_rest_poses_are_assets_that_stand_upright_within_the_limits(context, tak
     for name in restposes.POSES:
         angles = restposes.angles(name)
         assert (angles >= box[:, 0]).all() and (angles <= box[:, 1]).all()
-        assert np.array_equal(kinematics.mirror_poses(angles), angles)
+        assert np.array_equal(synthetic.mirrored(angles), angles)
         compat.use_action(rig, bpy.data.actions[name])
         context.scene.frame_set(1)
         assert np.abs(motion.pose_now(rig)[3:] - angles[3:]).max() < 1e-6

@@ -55,12 +55,16 @@ def assert_is_the_model(context, take, step):
     bones = {joint: collection.objects.get(f"person_1_{name}_bone") for joint, name in enumerate(JOINT_NAMES)}
     transforms = person.transforms()
     joints, turns = kinematics.z_up(transforms[..., :3, 3]), TO_ZUP @ transforms[..., :3, :3] @ TO_ZUP.T
+    for mesh in rig.children:
+        mesh.hide_viewport = True  # Blender need not deform what is not looked at
     for frame in range(len(take.frames)):
         context.scene.frame_set(frame + 1)
         assert np.linalg.norm(joint_positions(rig) - joints[frame], axis=1).max() < 1e-5
         assert degrees_apart(joint_turns(rig), turns[frame]) < 1e-3
-        if frame % step:
-            continue
+    for mesh in rig.children:
+        mesh.hide_viewport = False
+    for frame in range(0, len(take.frames), step):
+        context.scene.frame_set(frame + 1)
         assert np.linalg.norm(mesh_points(skin) - model_skin(person.body, transforms[frame]), axis=1).max() < 2e-4
         for joint, bone in bones.items():
             expected = model_bone(person.body, transforms[frame], joint)

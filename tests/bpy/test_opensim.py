@@ -13,6 +13,7 @@ from skel_blender.export import opensim as rig_opensim
 from skel_blender.messages import SkelError
 from skel_blender.rig import layout
 from skel_blender.rig.assemble import build_take
+from skel_blender.rig.editing import layers, timing
 from tests.bpy import bodies
 from tests.bpy.evaluated import curves, rig_of
 
@@ -64,6 +65,24 @@ def test_an_edit_is_written_and_the_scene_untouched(context, take, tmp_path):
     assert numbers(after, 7)[8 - 5, column] == pytest.approx(np.degrees(1.0), abs=1e-4)
     assert np.abs(change[8 - 5, column]) > 1e-3 and not np.delete(change, column, axis=1).any()
     assert numbers(after, 7)[:, 0] == pytest.approx(take.frames * 1.001 / 30)
+
+
+def test_a_take_that_begins_later_on_the_timeline_has_the_times_of_its_footage_and_layers_are_in_it(context, take, tmp_path):
+    collection = build_take(context, take)
+    rig = rig_of(collection)
+    before = numbers(rig_opensim.write(rig, tmp_path / "before.mot")[0].read_text(), 7)
+    timing.move(context.scene, collection, 101)
+    assert np.abs(numbers(rig_opensim.write(rig, tmp_path / "moved.mot")[0].read_text(), 7) - before).max() < 1e-6
+    layers.add(rig)
+    column = next(dof.index for dof in DOFS if dof.name == "elbow_flexion_r")
+    channel = layout.channel(column)
+    rig.pose.bones[channel.bone].rotation_euler[channel.index] = 0.25 * channel.sign
+    rig.pose.bones[channel.bone].keyframe_insert("rotation_euler", index=channel.index, frame=110)
+    after = numbers(rig_opensim.write(rig, tmp_path / "layered.mot")[0].read_text(), 7)
+    change = after - before
+    assert after[110 - 101 - take.frames[0], 1 + column] == pytest.approx(np.degrees(0.25), abs=1e-3)
+    assert np.ptp(change[:, 1 + column]) < 1e-3 < np.abs(change[:, 1 + column]).min()
+    assert np.abs(np.delete(change, 1 + column, axis=1)).max() < 1e-3
 
 
 def test_what_is_no_rig_is_refused(context, tmp_path):

@@ -84,6 +84,9 @@ def test_what_cannot_be_done_is_said_before_anything_is_changed(source):
     assert refused(source, target, {**mapping, "hips": "Hüfte"}) == "no_bone"
     assert refused(source, target, {**mapping, "head": mapping["neck_1"]}) == "twice"
     assert refused(source, target, root_travels=True) == "unmapped"
+    target.pose.bones["mixamorig:Hips"].scale.y = 1.2
+    assert refused(source, target, mapping) == "scaled"
+    target.pose.bones["mixamorig:Hips"].scale.y = 1.0
     target.scale = (0.01, 0.01, 0.02)
     bpy.context.view_layer.update()
     assert refused(source, target, mapping) == "skewed"

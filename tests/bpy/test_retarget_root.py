@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 import pytest
+from mathutils import Vector
 
 from skel_blender.export.retarget import skeleton
 from tests.bpy import characters, walking
@@ -24,6 +25,17 @@ def test_a_target_elsewhere_walks_beside_the_source(source):
     assert target.matrix_world == matrix
 
 
+def test_who_is_half_as_large_goes_half_as_far(source):
+    found = []
+    for size in (1.0, 0.5):
+        target = characters.mixamo()
+        target.scale *= size
+        bpy.context.view_layer.update()
+        result, _, seen = put(source, target)
+        found.append([result.ratio, np.ptp(seen.heads["hips"][:, 1]), seen.heads["hips"][:, 2].min()])
+    assert found[0][0] == pytest.approx(1.0, abs=0.05) and found[1] == pytest.approx(0.5 * np.array(found[0]), rel=1e-3)
+
+
 def test_the_root_bone_takes_the_way_if_asked(source):
     target = characters.manny()
     _, _, plain = put(source, target)
@@ -34,6 +46,21 @@ def test_the_root_bone_takes_the_way_if_asked(source):
     hips = (travelled.heads["thigh_l"] + travelled.heads["thigh_r"]) / 2
     assert np.ptp(plain.heads["root"]) < 1e-6 and np.ptp(way[:, 2]) < 1e-5
     assert np.abs(way - way[0] - (hips - hips[0]))[:, :2].max() < 1e-4 and np.ptp(way[:, 1]) > 3.0
+
+
+@pytest.mark.parametrize("root_travels", [False, True])
+def test_bones_whose_location_counts_in_their_parents_axes_go_the_same_way(source, root_travels):
+    """As Local Location, a bone's setting, has it when it is off."""
+    seen = []
+    for local in (True, False):
+        target = characters.manny()
+        for bone in target.data.bones:
+            bone.use_local_location = local
+        shift = Vector((0.0, 0.0, 2.0))
+        target.pose.bones["root"].location = target.data.bones["root"].matrix.inverted() @ shift if local else shift
+        seen.append(put(source, target, root_travels=root_travels)[2].heads)
+    for slot, heads in seen[0].items():
+        assert np.abs(heads - seen[1][slot]).max() < 1e-4, slot
 
 
 def spin(source, turns):

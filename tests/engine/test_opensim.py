@@ -15,7 +15,7 @@ from bin.benchmarks import mocap  # noqa: E402
 from skel_blender import kinematics, opensim  # noqa: E402
 from skel_blender.anatomy import DOFS, JOINT_NAMES  # noqa: E402
 from skel_blender.engine.body import load_body  # noqa: E402
-from skel_blender.opensim.frames import ground  # noqa: E402
+from skel_blender.opensim.model import ground  # noqa: E402
 from skel_blender.take import RestBody  # noqa: E402
 from tests import synthetic  # noqa: E402
 from tests.importers import programs  # noqa: E402

@@ -26,10 +26,10 @@ def test_blender_finds_manifest_and_package_at_the_root(archive):
             "engine/__main__.py", "locks/engine.txt", build.MODEL_MEMBER, *build.DATA_MEMBERS} <= names  # fmt: skip
 
 
-def test_no_tests_no_caches_no_hidden_files(archive):
+def test_no_tests_no_caches_no_hidden_files_and_nothing_of_the_command_line(archive):
     with zipfile.ZipFile(archive) as opened:
         names = opened.namelist()
-    stray = re.compile(r"(^|/)(\.|__pycache__/|tests/|bin/)|\.pyc$|\.part$|^skel_blender/")
+    stray = re.compile(r"(^|/)(\.|__pycache__/|tests/|bin/|cli/|blender-|importers|test)|\.pyc$|\.part$|^skel_blender/")
     assert [name for name in names if stray.search(name)] == []
 
 

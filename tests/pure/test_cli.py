@@ -203,6 +203,7 @@ def test_a_failed_setup_is_one_sentence(place, monkeypatch, capfd):
 
 def test_progress_shows_stage_count_and_time_left():
     assert progress_text(Progress("fit", 30, 120, 130.0)) == "fit  30/120 (25 %), about 2 min left"
+    assert progress_text(Progress("fit", 120, 120)) == "fit  120/120 (100 %)"
     assert progress_text(Progress("fit", 0, 0)) == "fit"
     assert [duration_text(seconds) for seconds in (0.4, 40, 89, 100, 7500)] == ["0 s", "40 s", "89 s", "2 min", "2 h 5 min"]
 

@@ -212,6 +212,19 @@ def test_the_root_follows_the_users_settings(monkeypatch, tmp_path):
         assert environment.default_root() == tmp_path / "skel_blender"
 
 
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
+    """As in a container whose user is only a number."""
+
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    for name in ("SKEL_BLENDER_HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SkelError, match="SKEL_BLENDER_HOME"):
+        environment.default_root()
+
+
 def test_the_landmark_model_is_fetched_once_and_never_taken_on_trust(tmp_path, monkeypatch):
     content = b"a model"
     fetched = []

@@ -2,11 +2,16 @@
 """files.py: what was made gets to its place although others look at it for a moment, as they do on Windows."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from skel_blender import files
 from skel_blender.messages import SkelError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -43,11 +48,32 @@ def test_one_that_stays_held_is_an_error_and_the_old_one_stays(monkeypatch, made
 
 
 def test_what_is_made_in_a_workfolder_is_for_the_same_people_as_what_is_made_beside_it(tmp_path):
-    folder = files.workfolder(tmp_path / "shot.blend")
     (tmp_path / "ordinary").mkdir()
-    assert folder.parent == tmp_path and folder.name.startswith(".shot.blend.")
-    assert folder.stat().st_mode == (tmp_path / "ordinary").stat().st_mode
-    assert files.workfolder(tmp_path / "shot.blend") != folder
+    with files.workfolder(tmp_path / "shot.blend") as folder, files.workfolder(tmp_path / "shot.blend") as other:
+        assert folder.parent == tmp_path and folder.name.startswith(".shot.blend.")
+        assert folder.stat().st_mode == (tmp_path / "ordinary").stat().st_mode
+        assert other != folder and folder.is_dir()
+    assert os.listdir(tmp_path) == ["ordinary"]
+
+
+def test_what_a_killed_process_left_is_cleared_away_at_the_next_start(tmp_path):
+    """Not what belongs to one that still works, to another place, or to nobody that holds it."""
+    code = "import sys; from pathlib import Path; from skel_blender import files\n"
+    code += "with files.workfolder(Path(sys.argv[1])) as folder: print(folder, flush=True); sys.stdin.read()"
+    place, found = tmp_path / "sh[o]t.blend", []
+    for name in (place, place, tmp_path / "other.blend"):
+        process = subprocess.Popen([sys.executable, "-c", code, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        found.append((process, Path(process.stdout.readline().strip())))
+    (killed, left), (working, used), (gone, another) = found
+    (left / "shot.blend").write_text("half")
+    (mine := tmp_path / ".sh[o]t.blend.mine.part").mkdir()
+    for process in (killed, gone):
+        process.kill()
+        process.wait()
+    with files.workfolder(place):
+        assert not left.exists() and used.is_dir() and another.is_dir() and mine.is_dir()
+    working.communicate()
+    assert not used.exists()
 
 
 def test_a_whole_file_takes_its_place_or_leaves_nothing(tmp_path):

@@ -97,3 +97,14 @@ def test_captured_cartwheels_turn_the_root_no_faster_than_a_person_turns():
     forward = np.unwrap(np.arctan2(-hips[:, 1, 1], -hips[:, 0, 1]))
     assert np.degrees(np.abs(np.diff(forward)).max()) * FPS > 1000.0
     assert np.degrees(np.abs(np.diff(headings(hips, FPS))).max()) * FPS < 250.0
+
+
+def test_hips_whose_lateral_axis_stands_steep_have_no_say_and_level_ones_have():
+    """Level is what is left of the axis over the floor: at 0.55 of it the yaw goes on evenly, at 0.75 it is that axis'."""
+    for level, wanted in ((0.55, 0.0), (0.75, np.pi / 2)):
+        steep = np.sqrt(1.0 - level**2)
+        across = np.array([0.0, level, steep])  # where X, to the left, has gone: seen from above, a quarter turn
+        up = np.array([np.sqrt(0.5), -steep * np.sqrt(0.5), level * np.sqrt(0.5)])
+        fallen = np.stack([across, np.cross(up, across), up], axis=1)
+        turns = np.concatenate([np.tile(np.eye(3), (60, 1, 1)), np.tile(fallen, (60, 1, 1)), np.tile(np.eye(3), (60, 1, 1))])
+        assert headings(turns, FPS)[90] == pytest.approx(wanted, abs=0.01)

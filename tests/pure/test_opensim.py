@@ -13,7 +13,7 @@ from skel_blender import kinematics, opensim, take
 from skel_blender.anatomy import DOFS, JOINT_NAMES, PARENTS
 from skel_blender.kinematics import axis_rotation
 from skel_blender.opensim import couplings, markers, segments
-from skel_blender.opensim.frames import body_fixed_angles, ground
+from skel_blender.opensim.model import body_fixed_angles, ground
 from tests import synthetic
 
 

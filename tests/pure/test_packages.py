@@ -98,6 +98,8 @@ def test_pip_takes_the_locked_file_and_refuses_any_other(tmp_path, monkeypatch):
     (tmp_path / "tiny.txt").write_text(f"tiny==1.0 --hash=sha256:{hashlib.sha256(real.read_bytes()).hexdigest()}\n")
     monkeypatch.setattr(packages, "LOCKS", tmp_path)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
+    (tmp_path / "pip.conf").write_text("[global]\nuser = true\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     for source, target in ((real, tmp_path / "good"), (other, tmp_path / "bad")):
         monkeypatch.setenv("PIP_FIND_LINKS", str(source.parent))
         if source is real:

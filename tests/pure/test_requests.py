@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """requests.py: command lines hold what was asked, and no more."""
 
+import argparse
+
 import pytest
 
 from skel_blender import requests
@@ -21,12 +23,12 @@ def test_what_was_not_chosen_is_left_to_the_engine(tmp_path, monkeypatch):
 def test_all_that_was_chosen_is_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     full = requests.Request(
-        ("a", "b"), "t", "3:9", 2, "open_male", "cpu", 50.0, 900.0, "still", 0, "m.task", "hsmr", "h.ckpt", "memory", "1.8,,1.6"
+        ("a", "b"), "t", "3:9", 2, "open_male", "cpu", 50.0, 900.0, 29.97, "still", 0, "m.task", "hsmr", "h.ckpt", "memory", "1.8,,1.6"
     )
     assert full.arguments()[3:] == [
         "--out=t", "--frames=3:9", "--people=2", "--body=open_male", "--device=cpu", "--fov=50.0", "--focal-length=900.0",
-        "--stature=1.8,,1.6", "--camera=still", "--seed=0", "--model=m.task", "--regressor=hsmr", f"--hsmr={tmp_path / 'h.ckpt'}",
-        "--memory=memory", "--events",
+        "--fps=29.97", "--stature=1.8,,1.6", "--camera=still", "--seed=0", "--model=m.task", "--regressor=hsmr",
+        f"--hsmr={tmp_path / 'h.ckpt'}", "--memory=memory", "--events",
     ]  # fmt: skip
     motion = requests.ImportRequest("m.npz", "t", "SMPL.pkl", 1, "female", 59.94, "-y", True)
     assert motion.arguments()[2:] == [
@@ -50,3 +52,23 @@ def test_what_is_no_height_is_refused(text):
 
 def test_nothing_is_said_of_heights_that_are_not_known():
     assert requests.stature_text([None, 0.0]) == requests.stature_text([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "values"), [("3:9", (3, 9)), (":90", (None, 90)), ("30:", (30, None)), (":", (None, None)), ("0:1", (0, 1))]
+)
+def test_a_range_of_frames_may_be_open(text, values):
+    assert requests.frame_range(text) == values
+
+
+@pytest.mark.parametrize("text", ["", "3", "9:3", "3:3", ":0", "-1:4", "a:b", "1:2:3", "1.5:3", "٣:٤"])
+def test_what_is_no_range_of_frames_is_refused(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a range of frames"):
+        requests.frame_range(text)
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1.0", "two", "٣"])
+def test_what_is_no_number_of_people_is_refused(text):
+    assert requests.count("12") == 12
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a number of people"):
+        requests.count(text)

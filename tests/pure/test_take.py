@@ -83,6 +83,7 @@ def test_pickled_arrays_are_refused(tmp_path):
 
 @pytest.mark.parametrize(("field", "value"), [
     ("frames", np.zeros(0, dtype=int)), ("frames", np.array([0, 2, 3])), ("frames", np.arange(-1, 2)),
+    ("frames", np.arange(3.0)), ("frames", np.arange(3) + 10**7), ("contacts", np.zeros((3, 6))), ("confidence", np.ones(3, np.longdouble)),
     ("poses", np.zeros((3, 45))), ("betas", np.full(10, np.nan)), ("trans", np.zeros((2, 3))),
 ])  # fmt: skip
 def test_a_wrong_field_is_named(field, value, tmp_path):
@@ -100,6 +101,8 @@ def test_a_wrong_field_is_named(field, value, tmp_path):
     ("people/0/body/skin_faces", (0, 3), 10**6), ("people/0/body/bone_faces", (0, 0), 10**6), ("people/0/body/bone_faces", (0, 0), -1),
     ("people/0/body/weight_index", (0, 0), 24), ("people/0/body/weight_value", 0, 0.0), ("people/0/body/bone_joint", 0, 24),
     ("people/0/body/limits", 6, (1.0, 0.0)), ("people/0/body/frames", 0, np.diag([1.0, 1.0, -1.0])),
+    ("people/0/body/weight_index", (0, 0), 0.5), ("people/0/body/bone_faces", (0, 0), 0.0), ("people/0/body/skin_faces", (0, 3), 0.0),
+    ("people/0/body/skin_verts", (0, 1), 1e12), ("people/0/body/joints", (3, 0), 1e3), ("people/0/body/bone_verts", (0, 0), -1e3),
     ("people/0/contacts", 0, np.nan), ("people/1/confidence", 0, np.inf),
 ])  # fmt: skip
 def test_a_wrong_number_is_named(field, row, value):
@@ -114,7 +117,11 @@ def test_a_wrong_number_is_named(field, row, value):
         takes.dumps(take)
 
 
-@pytest.mark.parametrize(("field", "value"), [("fps", Fraction(0)), ("image_size", (640, 0)), ("frames", np.zeros(0, dtype=int))])
+@pytest.mark.parametrize(("field", "value"), [
+    ("source", "a\0b"), ("source", "/clips/" + 256 * "x"), ("source", 2100 * "x/"),
+    ("settings", "quickly"), ("settings", "[]"), ("settings", '{"inputs": [1]}'),
+    ("fps", Fraction(0)), ("image_size", (640, 0)), ("image_size", (640, 10**6)), ("frames", np.zeros(0, dtype=int)),
+])  # fmt: skip
 def test_a_take_without_time_or_pictures_is_refused(field, value):
     with pytest.raises(SkelError, match=f"In the Take, {field} must be"):
         takes.dumps(replace(random_take(), **{field: value}))
@@ -219,5 +226,5 @@ def _refused(data: bytes) -> bool:
 
 def test_a_file_that_would_unpack_to_more_than_any_take_holds_is_refused(monkeypatch):
     data = takes.dumps(random_take(frames=2, people=1))
-    monkeypatch.setattr(takes, "_MOST_BYTES", 10_000)
+    monkeypatch.setattr(takes.file, "_MOST_BYTES", 10_000)
     assert _refused(data)

@@ -69,6 +69,14 @@ def check_target(target: bpy.types.Object | None, source: bpy.types.Object | Non
         raise SkelError("tweaking", f"A strip of {target.name} is in tweak mode.", "Leave tweak mode in the NLA editor.")
 
 
+def _check_scale(target: bpy.types.Object, bones: list[str]) -> None:
+    """Raise SkelError if the pose scales one of the bones or an ancestor: places are told by the rest pose."""
+    for bone in (above for name in bones for above in (target.pose.bones[name], *target.pose.bones[name].parent_recursive)):
+        if max(abs(size - 1.0) for size in bone.scale) > 1e-3:
+            raise SkelError("scaled", f"The bone {bone.name} of {target.name} is scaled.",
+                            "Clear its scale (Pose > Clear Transform > Scale), or scale the rest pose.")  # fmt: skip
+
+
 def checked(target: bpy.types.Object, mapping: Mapping, options: Options) -> Mapping:
     """The mapping without empty slots. Raises SkelError if the target can't be animated or a needed bone is missing or named twice."""
     check_target(target)
@@ -82,6 +90,7 @@ def checked(target: bpy.types.Object, mapping: Mapping, options: Options) -> Map
     if options.root_travels and "root" not in mapping:
         raise SkelError("unmapped", "Root has no bone.", "Choose one in the list, or let the hips travel.")
     names = list(mapping.values())
+    _check_scale(target, [mapping[slot.name] for slot in SLOTS if slot.needed])
     twice = next((bone for bone in names if names.count(bone) > 1), None)
     if twice is not None:
         titles = " and ".join(BY_NAME[slot].title for slot, bone in mapping.items() if bone == twice)

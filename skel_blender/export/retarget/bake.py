@@ -52,7 +52,7 @@ class _Work:
             basis = self.still[self.skeleton.index[name]].copy()
             basis[:3, :3] = turn
             mode = self.target.pose.bones[name].rotation_mode
-            for curve in channels.curves(name, mode, basis[None], self.frames[:1], False):
+            for curve in channels.curves(name, mode, basis[None], self.frames[:1]):
                 keyframes.write(self.holder, curve)
 
     def key(self, given: Matrices, wanted: dict[str, Goal]) -> Matrices:
@@ -61,7 +61,8 @@ class _Work:
         for name, goal in wanted.items():
             result[name] = channels.bases(self.skeleton, given[name], self.still[self.skeleton.index[name]], goal)
             mode = self.target.pose.bones[name].rotation_mode
-            for curve in channels.curves(name, mode, result[name], self.frames, goal.head is not None):
+            located = None if goal.head is None else self.skeleton.located[self.skeleton.index[name]]
+            for curve in channels.curves(name, mode, result[name], self.frames, located):
                 keyframes.write(self.holder, curve)
         return result
 
@@ -71,6 +72,7 @@ def bake(
 ) -> Steps[Baked]:
     """Give the target a new action of that name with keys on the scene frames (T,); the one it had stays in the file."""
     still = np.array([bone.matrix_basis for bone in map(target.pose.bones.__getitem__, skeleton.names)])
+    still[:, :3, 3] = rotations.apply(rotations.transpose(skeleton.located), still[:, :3, 3])
     with _as_before_unless_finished(target, switches):
         work = _Work(target, compat.new_action(target, name), skeleton, still, frames)
         for switch in switches:

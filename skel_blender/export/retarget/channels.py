@@ -58,8 +58,9 @@ def bases(skeleton: Skeleton, given: np.ndarray, still: np.ndarray, goal: Goal) 
     return result
 
 
-def curves(bone: str, mode: str, basis: np.ndarray, frames: np.ndarray, moved: bool) -> list[Curve]:
-    """F-curves of a bone whose rotation mode is `mode`, for its basis (T,4,4) on the frames (T,)."""
+def curves(bone: str, mode: str, basis: np.ndarray, frames: np.ndarray, located: np.ndarray | None = None) -> list[Curve]:
+    """F-curves of a bone whose rotation mode is `mode`, for its basis (T,4,4) on the frames (T,); for its place only with `located` (3,3)
+    of the skeleton."""
     turns = basis[:, :3, :3]
     if mode == "QUATERNION":
         values = rotations.continuous_quaternions(turns)
@@ -69,8 +70,8 @@ def curves(bone: str, mode: str, basis: np.ndarray, frames: np.ndarray, moved: b
         values = rotations.continuous_eulers(turns, mode)
     path = f'pose.bones["{_escaped(bone)}"].'
     result = [Curve(path + PROPERTY.get(mode, "rotation_euler"), k, bone, frames, column) for k, column in enumerate(values.T)]
-    if moved:
-        result += [Curve(path + "location", k, bone, frames, column) for k, column in enumerate(basis[:, :3, 3].T)]
+    if located is not None:
+        result += [Curve(path + "location", k, bone, frames, column) for k, column in enumerate(located @ basis[:, :3, 3].T)]
     return result
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Feet that stand where they stand: a footprint per step, the heel, ball or toes held on it, eased in and out.
+"""Feet that stand where they stand: when they do, a footprint per step, the heel, ball or toes held on it, eased in and out. numpy only.
 
 World axes, m. A foot is its ankle (T,3) and two turns (T,3,3) from the target's rest pose, of foot and toes. Where it lies flat it takes
 the heading and place of its footprint, the mean of what it would have had; while it rolls, the point that is down stays on the print.
@@ -13,9 +13,11 @@ import numpy as np
 
 from .. import rotations
 from .align import Foot
-from .contacts import runs
 
 HEEL, BALL, TIP = range(3)
+_LOW_M, _SLOW_M_S = 0.05, 0.35
+_LIFTED_M, _MOVED_M_S = 0.12, 1.2  # a contact of the Take that an edit has lifted this far, or moves this fast, is none any more
+_SHORTEST_S = 0.1
 _SLIDES_M, _SLIDES_RAD = 0.08, np.radians(30.0)  # a foot that goes farther than this while it is down takes another print
 _UP = np.array([0.0, 0.0, 1.0])
 
@@ -27,6 +29,23 @@ class Track:
     ankle: np.ndarray  # (T,3)
     turn: np.ndarray  # (T,3,3)
     toe_turn: np.ndarray  # (T,3,3)
+
+
+def contacts(points: np.ndarray, floor: float, fps: float, known: np.ndarray | None) -> np.ndarray:
+    """(T,6) bool when points (T,6,3) m of the soles rest on a floor at height `floor`: as the Take says, `known` (T,6) bool, or, where it
+    does not, from how low and slow they are."""
+    height = points[..., 2] - floor
+    speed = np.linalg.norm(np.gradient(points, axis=0), axis=-1) * fps if len(points) > 1 else np.zeros_like(height)
+    if known is not None:
+        return known & (height < _LIFTED_M) & (speed < _MOVED_M_S)
+    width = max(1, round(_SHORTEST_S * fps))
+    return _opened(~_opened(~((height < _LOW_M) & (speed < _SLOW_M_S)), width), width)
+
+
+def runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """First and end (not included) of each run of a mask (T,) bool."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
+    return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
 
 
 def plant(foot: Foot, track: Track, offset: np.ndarray, touching: np.ndarray, floor: float, fade: int) -> Track:
@@ -59,6 +78,16 @@ def points(foot: Foot, track: Track) -> np.ndarray:
     """(T,3,3) heel, ball and tip of the toes."""
     heel, ball = (track.ankle + rotations.apply(track.turn, point) for point in foot.sole[:TIP])
     return np.stack([heel, ball, ball + rotations.apply(track.toe_turn, foot.sole[TIP] - foot.sole[BALL])], axis=1)
+
+
+def _opened(mask: np.ndarray, width: int) -> np.ndarray:
+    """(T,C) bool without runs shorter than `width`; what touches an end of the clip goes on beyond it."""
+    result = mask.copy()
+    for column in range(mask.shape[1]):
+        for first, end in runs(mask[:, column]):
+            if end - first < width and first > 0 and end < len(mask):
+                result[first:end, column] = False
+    return result
 
 
 def _held(

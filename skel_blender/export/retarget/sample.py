@@ -12,7 +12,7 @@ from ...anatomy import JOINT_INDEX, JOINT_NAMES
 from ...rig import compat, record
 from ...rig.editing import motion
 from .. import rotations, stage
-from . import contacts
+from . import feet
 from .align import Rest
 
 _TIPS = ("hand_r", "hand_l", "toes_r", "toes_l")
@@ -48,7 +48,7 @@ def sample(scene: bpy.types.Scene, rig: bpy.types.Object) -> stage.Steps[tuple[M
     action = compat.action(rig)
     known = record.contacts(action, frames) if action else None
     known = known if known is not None and known.any() else None
-    touching = contacts.contacts(sole(result, rest), rest.origin[2], result.fps, known)
+    touching = feet.contacts(sole(result, rest), rest.origin[2], result.fps, known)
     return Motion(result.frames, result.turns, result.places, touching, result.fps), rest
 
 

@@ -24,6 +24,7 @@ class Skeleton:
     local: np.ndarray  # (B,4,4) rest matrices in armature space
     lengths: np.ndarray  # (B,) in armature space
     inherits: np.ndarray  # (B,) bool, whether a bone turns with its parent
+    located: np.ndarray  # (B,3,3) to the axes of a bone's location from its own: the same unless Local Location is off, then its parent's
     object_matrix: np.ndarray  # (4,4) armature to world
     floor: float  # m, where the soles are at rest
 
@@ -96,9 +97,12 @@ def read(target: bpy.types.Object) -> Skeleton:
         raise SkelError("no_bones", f"{target.name} has no bones.", "Choose another armature.")
     local = np.array([bone.matrix_local for bone in bones])
     local[:, :3, :3] = rotations.orthonormal(local[:, :3, :3])
+    parents = tuple(index[bone.parent.name] if bone.parent else -1 for bone in bones)
+    turned = [local[parent, :3, :3].T @ own[:3, :3] if parent >= 0 else own[:3, :3] for parent, own in zip(parents, local)]
+    located = np.array([np.eye(3) if bone.use_local_location else turn for bone, turn in zip(bones, turned)])
     skeleton = Skeleton(
-        tuple(index), tuple(index[bone.parent.name] if bone.parent else -1 for bone in bones), local,
-        np.array([bone.length for bone in bones]), np.array([bone.use_inherit_rotation for bone in bones]), matrix, 0.0,
+        tuple(index), parents, local, np.array([bone.length for bone in bones]),
+        np.array([bone.use_inherit_rotation for bone in bones]), located, matrix, 0.0,
     )  # fmt: skip
     return replace(skeleton, floor=_floor(target, skeleton))
 

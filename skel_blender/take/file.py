@@ -1,120 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Take: the one file that crosses from the engine to Blender, a documented `.npz` without pickles.
-
-It holds everything that building and keying a person needs, and everything that a later re-fit to the footage needs.
-`poses`, `trans` and the rest body are in SKEL's model frame (x left, y up, z forward; metres, radians); `joints()` and the camera
-speak of the Take's world: z up, floor at z = 0 (`kinematics.z_up` takes one to the other). Frame numbers count decoded frames
-of the source from 0. In the file a field of person k is named `people/k/field`, of the camera `camera/field`.
-"""
+"""Takes as files: an `.npz` without pickles, written whole or not at all, checked when it is written and when it is read."""
 
 from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from . import kinematics
-from .files import whole_file
-from .messages import SkelError
-from .take_checks import CONTACT_NAMES as CONTACT_NAMES
-from .take_checks import TRIANGLE as TRIANGLE
-from .take_checks import validate
+from ..files import whole_file
+from ..messages import SkelError
+from .checks import validate
+from .model import Camera, Person, RestBody, Take
 
 FORMAT, VERSION = "skel_blender take", 3
 _MOST_BYTES = 4 << 30
-
-
-@dataclass
-class RestBody:
-    """A person's body in the T pose, model frame."""
-
-    skin_verts: np.ndarray  # (V,3) m
-    skin_faces: np.ndarray  # (F,4) int, fourth index TRIANGLE for a triangle
-    skin_uv: np.ndarray  # (F,4,2) per corner
-    weight_index: np.ndarray  # (V,K) joint
-    weight_value: np.ndarray  # (V,K), rows sum to 1
-    joints: np.ndarray  # (24,3) m
-    frames: np.ndarray  # (24,3,3) R_model_joint
-    bone_verts: np.ndarray  # (Vs,3) m
-    bone_faces: np.ndarray  # (Fs,3) int
-    bone_joint: np.ndarray  # (Vs,) the joint whose bone a vertex belongs to
-    limits: np.ndarray  # (46,2) rad, infinite where free
-    posedirs: np.ndarray | None = None  # (V,3,171) m, the skin's pose blend shapes, for `kinematics.pose_features`; None: it has none
-
-    def owners(self) -> np.ndarray:
-        """(V,) the joint that moves a skin vertex most."""
-        return self.weight_index[np.arange(len(self.weight_index)), self.weight_value.argmax(axis=1)]
-
-
-@dataclass
-class Person:
-    """One person over consecutive frames."""
-
-    name: str
-    body_name: str  # which body model and sex, such as 'open male'
-    frames: np.ndarray  # (T,) int, frame numbers of the source, consecutive
-    poses: np.ndarray  # (T,46) rad
-    betas: np.ndarray  # (10,) standard deviations, of `body_name`'s shape space
-    trans: np.ndarray  # (T,3) m
-    confidence: np.ndarray  # (T,) 0..1, zero where the person was not seen
-    keypoints_2d: np.ndarray  # (T,33,3) px, px, confidence; BlazePose order
-    landmarks_3d: np.ndarray  # (T,33,3) m, camera axes, relative to the middle of the hips
-    reprojection_error: np.ndarray  # (T,) px, median over the seen limb joints; NaN where the person was not seen
-    contacts: np.ndarray  # (T,6) bool, points of CONTACT_NAMES that rest on the floor
-    body: RestBody
-
-    def joints(self) -> np.ndarray:
-        """(T,24,3) joint centres in the Take's world, metres, z up."""
-        return kinematics.z_up(self.transforms()[..., :3, 3])
-
-    def transforms(self) -> np.ndarray:
-        """(T,24,4,4) joint transforms in the model frame (y up), see `kinematics.forward`."""
-        return kinematics.forward(self.poses, self.body.joints, self.body.frames, self.trans)
-
-    def violations(self) -> np.ndarray:
-        """(T,46) how far each DoF lies beyond its limits, rad, 0 inside."""
-        low, up = self.body.limits.T
-        return np.maximum(0.0, np.maximum(low - self.poses, self.poses - up))
-
-
-@dataclass
-class Camera:
-    """A pinhole camera in OpenCV's axes (x right, y down, z away)."""
-
-    K: np.ndarray  # (3,3) px
-    world_to_cam: np.ndarray  # (T,4,4), from the Take's world, one for each of the Take's frames
-    zoom: np.ndarray | None = None  # (T,) focal length of each frame over K's; None: the lens stays as it is
-
-    def lenses(self) -> np.ndarray:
-        """(T,3,3) px, K of each frame."""
-        return zoomed(self.K, np.ones(len(self.world_to_cam)) if self.zoom is None else self.zoom)
-
-
-def zoomed(K: np.ndarray, zoom: np.ndarray) -> np.ndarray:
-    """(T,3,3) px: lens K (3,3) with its focal length times each zoom (T,)."""
-    lenses = np.tile(K, (len(zoom), 1, 1))
-    lenses[:, [0, 1], [0, 1]] *= zoom[:, None]
-    return lenses
-
-
-@dataclass
-class Take:
-    """What the engine found in one clip."""
-
-    source: str  # absolute path of the footage; of the first file where there are several
-    fps: Fraction
-    frames: np.ndarray  # (T,) int, all frames that were looked at, consecutive
-    image_size: tuple[int, int]  # width, height in px
-    camera: Camera
-    people: list[Person] = field(default_factory=list)
-    producer: str = ""  # who made it: program and version
-    settings: str = "{}"  # JSON of the options that made it
-
 
 _BODY = tuple(f.name for f in fields(RestBody) if f.name != "posedirs")
 _STEPS = 32767  # of a pose blend shape's greatest number: 16 bits hold it to half a step

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""OpenSim's text tables: motions of coordinates (`.mot`) and places of markers (`.trc`)."""
+"""The texts that lie beside a model: motions of coordinates (`.mot`), places of markers (`.trc`), bone meshes (`.obj`)."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
 import numpy as np
+
+from ..anatomy import JOINT_NAMES
+from ..take import RestBody
 
 
 def mot(name: str, times: np.ndarray, columns: tuple[str, ...], values: np.ndarray) -> str:
@@ -33,3 +36,19 @@ def trc(name: str, fps: Fraction, frames: np.ndarray, times: np.ndarray, markers
     lines += ["\t".join([str(int(frame)), f"{time:.9f}", *(f"{value:.6f}" for value in row)])
               for frame, time, row in zip(frames, times, flat)]  # fmt: skip
     return "\n".join([*lines, ""])
+
+
+def meshes_of(body: RestBody) -> dict[str, str]:
+    """Name of a body -> text of its bone's Wavefront `.obj`, metres, in the body's frame; a body without faces of its own is left out."""
+    found = {}
+    owner = body.bone_joint[body.bone_faces]
+    for joint, name in enumerate(JOINT_NAMES):
+        faces = body.bone_faces[(owner == joint).all(axis=1)]
+        if not len(faces):
+            continue
+        used, numbers = np.unique(faces, return_inverse=True)
+        points = (body.bone_verts[used] - body.joints[joint]) @ body.frames[joint]
+        lines = [f"# {name}", *(f"v {x:.7f} {y:.7f} {z:.7f}" for x, y, z in points)]
+        lines += [f"f {a} {b} {c}" for a, b, c in numbers.reshape(faces.shape) + 1]
+        found[name] = "\n".join([*lines, ""])
+    return found
