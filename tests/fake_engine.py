@@ -35,11 +35,10 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("inputs", nargs="+")
     names = ("out", "frames", "people", "body", "device", "fov", "focal-length", "stature", "camera", "seed", "model", "regressor", "hsmr")
-    for name in (*names, "memory"):
+    for name in (*names, "fps", "memory"):
         parser.add_argument(f"--{name}")
     if arguments[2] == "import":
         parser.add_argument("--up", choices=("y", "z", "-y"))
-        parser.add_argument("--fps", type=float)
         parser.add_argument("--limits", action="store_true")
     parser.add_argument("--events", action="store_true", required=True)
     given = parser.parse_args(arguments[3:])

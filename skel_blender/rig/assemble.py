@@ -9,7 +9,7 @@ from pathlib import Path
 import bpy
 
 from ..take import Person, Take
-from . import armature, bones, camera, correctives, coupling, embedded, ik, keyframes, limits, presence, record, shapes, skin
+from . import armature, bones, camera, clock, correctives, coupling, embedded, ik, keyframes, limits, presence, record, shapes, skin, sound
 
 _IVORY = (0.80, 0.74, 0.60)
 _SOLID = 0.5  # of the skin in the viewport: bones and footage are seen through it
@@ -48,26 +48,32 @@ def build_take(
 ) -> bpy.types.Collection:
     """Build a valid Take in the context's scene and return its new collection.
 
-    Other contents of the scene stay as they are; only its clock, frame range, picture size and active camera become the Take's.
+    Other contents of the scene stay as they are; only its frame range, picture size and active camera become the Take's,
+    of the first Take its rate as well, and the footage's sound comes onto its timeline.
     All hangs on an empty, so that the whole take can be moved.
     Building again makes a second version, named apart by Blender's suffix. `clip_path` is the footage (None: the Take's source, if
     it still lies there); `start` is the scene frame for the footage's first; the rest are `Options`, and whether the .blend file shall
     hold the Take itself. Raises SkelError if the footage can't be shown, before anything is built.
     """
-    footage = camera.load_footage(take, clip_path, start)
+    time = clock.for_take(context.scene, take, start)
+    footage = camera.load_footage(take, clip_path, time)
+    if clock.is_empty(context.scene):
+        clock.give_rate(context.scene, take.fps)
     name = collection_name or Path(take.source).stem or "take"
     collection = bpy.data.collections.new(name)
-    collection[record.START] = start
+    clock.keep(collection, time)
     keep_span(collection, take)
     context.scene.collection.children.link(collection)
     place = bpy.data.objects.new(f"{name}_place", None)
     place.empty_display_type, place.empty_display_size, place[record.PLACE] = "PLAIN_AXES", 0.5, True
     collection.objects.link(place)
-    eye = camera.build(f"{name}_camera", take, collection, start)
+    eye = camera.build(f"{name}_camera", take, collection, time)
     eye.parent = place
-    camera.set_scene(context.scene, take, eye, start)
+    camera.set_scene(context.scene, take, eye, time)
     if footage is not None:
         camera.show_footage(eye, footage)
+        if footage.source == "MOVIE":
+            sound.lay(context.scene, camera.footage_of(eye), start)
     for index, person in enumerate(take.people):
         add_person(context, person, index, collection, Options(horizontal, correct, hide))
     if embed:
@@ -111,7 +117,7 @@ def build_person(
     shapes.build(rig, person.body)
     if options.correct:
         correctives.build(surface, rig, person.body)
-    presence.keep(rig, keyframes.scene_frames(person.frames, record.start(rig)))
+    presence.keep(rig, clock.of_rig(rig).shown(person.frames))
     if options.hide:
         presence.apply(rig, True)
     key_raw(rig, person, options.horizontal)
@@ -122,7 +128,8 @@ def key_raw(rig: bpy.types.Object, person: Person, horizontal: bool) -> bpy.type
     """A new action with the person's motion as the engine found it."""
     action = keyframes.key_person(rig, person, horizontal=horizontal)
     record.mark(action, rig, record.RAW)
-    record.keep_contacts(action, int(person.frames[0]) + record.start(rig), person.contacts)
+    played = clock.of_rig(rig).play(person)
+    record.keep_contacts(action, int(played.frames[0]), played.contacts)
     return action
 
 

@@ -6,32 +6,34 @@ Pixel coordinates have their origin at the picture's upper left corner, so the m
 
 from __future__ import annotations
 
-from fractions import Fraction
+import json
 from pathlib import Path
 
 import bpy
 import numpy as np
 from mathutils import Matrix
 
+from .. import sequence
 from ..messages import SkelError
 from ..take import Camera, Take
 from . import compat, keyframes, record
+from .clock import Clock
 
 _SENSOR = 36.0  # mm, width
 _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # Blender's cameras have y up and look along -z
-_GREATEST_FPS = 32767
+_PICTURE = "skel_picture"  # custom property of a take's camera: the footage's size in pixels, and a pixel's height over its width
 
 
-def build(name: str, take: Take, collection: bpy.types.Collection, start: int = record.FIRST_FRAME) -> bpy.types.Object:
+def build(name: str, take: Take, collection: bpy.types.Collection, clock: Clock = Clock()) -> bpy.types.Object:  # noqa: B008, frozen
     """A new camera object: still where the Take's is, keyed on every frame where it moves or zooms."""
     camera = bpy.data.objects.new(name, bpy.data.cameras.new(name))
     collection.objects.link(camera)
-    aim(camera, take, start)
+    aim(camera, take, clock)
     return camera
 
 
-def aim(camera: bpy.types.Object, take: Take, start: int = record.FIRST_FRAME) -> None:
-    """Give a camera object the Take's lens and place; the scene frame `start` shows the footage's first."""
+def aim(camera: bpy.types.Object, take: Take, clock: Clock = Clock()) -> None:  # noqa: B008, frozen
+    """Give a camera object the Take's lens and place on each frame of the footage."""
     data = camera.data
     width, height = take.image_size
     K = take.camera.K
@@ -44,7 +46,7 @@ def aim(camera: bpy.types.Object, take: Take, start: int = record.FIRST_FRAME) -
     data.clip_start, data.clip_end = 0.05, 1000.0
     camera.animation_data_clear()
     camera[record.FOLLOWS] = False
-    frames = keyframes.scene_frames(take.frames, start)
+    frames = clock.places(take.frames)
     key_path(camera, frames, camera_to_world(take.camera))
     if take.camera.zoom is not None:
         keyframes.write(compat.new_action(data, camera.name), keyframes.Curve("lens", 0, "Lens", frames, lens * take.camera.zoom))
@@ -70,36 +72,35 @@ def key_path(camera: bpy.types.Object, frames: np.ndarray, matrices: np.ndarray)
             keyframes.write(holder, keyframes.Curve(path, index, "Object Transforms", frames, column))
 
 
-def set_scene(scene: bpy.types.Scene, take: Take, camera: bpy.types.Object, start: int) -> None:
-    """Give the scene the Take's clock, range, picture size and camera."""
-    render = scene.render
-    render.fps, render.fps_base = frame_rate(take.fps)
-    frames = keyframes.scene_frames(take.frames, start)
+def set_scene(scene: bpy.types.Scene, take: Take, camera: bpy.types.Object, clock: Clock) -> None:
+    """Give the scene the Take's range, picture size and camera."""
+    frames = clock.shown(take.frames)
     scene.frame_start, scene.frame_end = int(frames[0]), int(frames[-1])
     scene.frame_set(scene.frame_start)
-    render.resolution_x, render.resolution_y = take.image_size
-    render.resolution_percentage = 100
-    wide = float(take.camera.K[0, 0] / take.camera.K[1, 1])  # a pixel's height over its width
-    render.pixel_aspect_x, render.pixel_aspect_y = max(1.0, 1.0 / wide), max(1.0, wide)
-    scene.camera = camera
+    scene.render.resolution_percentage = 100
+    camera[_PICTURE] = [*map(float, take.image_size), float(take.camera.K[0, 0] / take.camera.K[1, 1])]
+    look_through(scene, camera)
     scene.unit_settings.system, scene.unit_settings.length_unit = "METRIC", "METERS"
 
 
-def frame_rate(fps: Fraction) -> tuple[int, float]:
-    """Blender's `fps` and `fps_base`, whose quotient is the rate: 30 and 1.001 for 30000/1001, as Blender itself writes it."""
-    whole = min(_GREATEST_FPS, max(1, round(fps)))
-    return whole, float(whole / fps)
+def look_through(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
+    """Make a take's camera the scene's, with the size of its picture; of a camera that does not know it, with the footage's."""
+    scene.camera, render = camera, scene.render
+    known = camera.get(_PICTURE) or next(([*clip.size, 1.0] for clip in _clips(camera)), None)
+    if known is not None:
+        width, height, wide = known
+        render.resolution_x, render.resolution_y = int(width), int(height)
+        render.pixel_aspect_x, render.pixel_aspect_y = max(1.0, 1.0 / wide), max(1.0, wide)
 
 
-def load_footage(take: Take, clip_path: Path | str | None, start: int = record.FIRST_FRAME) -> bpy.types.MovieClip | None:
-    """The footage as a movie clip that shows source frame 0 at the scene frame `start`; one that is already open in that way, or a new one.
+def load_footage(take: Take, clip_path: Path | str | None, clock: Clock = Clock()) -> bpy.types.MovieClip | None:  # noqa: B008, frozen
+    """The footage as a movie clip in step with the scene; one that is already open in that way, or a new one.
 
-    `clip_path` is a video, an image or a folder of frames; None means the Take's source, and no footage if it can't be shown. Images are
-    shown by the numbers in their names; where that is another order than the engine's, it has warned of it (engine/footage/images.py).
-    Raises SkelError if a given one can't.
+    `clip_path` is a video, an image or a folder of frames; None means the Take's source, and no footage if it can't be shown. Raises
+    SkelError if a given one can't.
     """
     path = _footage_file(take, Path(clip_path or take.source))
-    clip = _opened(path, start) if path.is_file() else None
+    clip = _opened(take, path, clock) if path.is_file() else None
     if clip is None and clip_path is not None:
         raise SkelError("no_footage", f"Blender can't show {clip_path}.", "Give the clip that was reconstructed.")
     return clip
@@ -110,19 +111,43 @@ def _footage_file(take: Take, path: Path) -> Path:
     return path.resolve() / Path(take.source).name if path.is_dir() else path.resolve()
 
 
-def _opened(path: Path, start: int) -> bpy.types.MovieClip | None:
-    for clip in bpy.data.movieclips:
-        if Path(bpy.path.abspath(clip.filepath)).resolve() == path and clip.frame_start + clip.frame_offset == start:
+def _opened(take: Take, path: Path, clock: Clock) -> bpy.types.MovieClip | None:
+    numbers = _image_numbers(take, path)
+    plain = clock.pace == 1.0 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    for clip in bpy.data.movieclips if plain else ():
+        same = Path(bpy.path.abspath(clip.filepath)).resolve() == path and compat.action(clip) is None
+        if same and clip.frame_start + clip.frame_offset == clock.start:
             return clip
     try:
         clip = bpy.data.movieclips.load(str(path))
     except RuntimeError:
         return None
     if clip.frame_duration > 0:
-        clip.frame_start = start
+        clip.frame_start = clock.start
+        if not plain:
+            _key_start(clip, np.array(numbers) - numbers[0] if len(numbers) > 1 else np.arange(clip.frame_duration), clock)
         return clip
     bpy.data.movieclips.remove(clip)
     return None
+
+
+def _image_numbers(take: Take, path: Path) -> list[int]:
+    """The numbers in the names of the images that the Take was made from, in its order; one number of other footage."""
+    given = json.loads(take.settings).get("inputs") or [str(path.parent)]
+    if path.suffix.lower() not in sequence.IMAGE_ENDINGS or given == [str(path)]:
+        return [0]
+    images = [path.with_name(Path(name).name) for name in given] if len(given) > 1 else sequence.images_of(path.parent)
+    return sequence.numbers(images)
+
+
+def _key_start(clip: bpy.types.MovieClip, shown: np.ndarray, clock: Clock) -> None:
+    """Let a clip show its own frames (N,), from 0, as the footage's 0 to N-1, also at another rate than the scene's: on each of its
+    frames a scene shows the next of a clip, so the clip's start is keyed."""
+    frames = clock.shown(np.arange(len(shown)))
+    starts = frames - shown[np.rint((frames - clock.start) / clock.pace).astype(int)]
+    changes = np.flatnonzero(np.diff(starts, prepend=starts[0] - 1))
+    curve = keyframes.Curve("frame_start", 0, "Footage", frames[changes], starts[changes])
+    keyframes.write(compat.new_action(clip, clip.name), curve, "CONSTANT")
 
 
 def show_footage(camera: bpy.types.Object, clip: bpy.types.MovieClip) -> None:
@@ -133,3 +158,19 @@ def show_footage(camera: bpy.types.Object, clip: bpy.types.MovieClip) -> None:
     background.display_depth, background.frame_method, background.alpha = "BACK", "STRETCH", 1.0
     background.clip_user.proxy_render_size = "FULL"
     camera.data.show_background_images = True
+
+
+def lies(camera: bpy.types.Object) -> bool:
+    """Whether Blender shows the footage lying on its side: before 4.4 it does not turn a video as its file says."""
+    width, height, _ = camera[_PICTURE]
+    return width != height and any(tuple(clip.size) == (height, width) for clip in _clips(camera))
+
+
+def footage_of(camera: bpy.types.Object) -> Path | None:
+    """The file of the footage behind a camera."""
+    clip = next(iter(_clips(camera)), None)
+    return None if clip is None else Path(bpy.path.abspath(clip.filepath, library=clip.library)).resolve()
+
+
+def _clips(camera: bpy.types.Object) -> list[bpy.types.MovieClip]:
+    return [background.clip for background in camera.data.background_images if background.clip is not None]

@@ -12,11 +12,12 @@ from . import layout
 Source = Callable[[bpy.types.DriverVariable], None]
 
 
-def prop(owner: bpy.types.Object, path: str) -> Source:
+def prop(owner: bpy.types.ID, path: str) -> Source:
     """A variable that is the property of `owner` at that RNA path."""
     def fill(variable: bpy.types.DriverVariable) -> None:
         variable.type = "SINGLE_PROP"
-        variable.targets[0].id, variable.targets[0].data_path = owner, path
+        target = variable.targets[0]
+        target.id_type, target.id, target.data_path = owner.id_type, owner, path
 
     return fill
 

@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 
 from ..take import Person
-from . import bezier, colours, compat, continuity, layout, record, tracks
+from . import bezier, clock, colours, compat, layout, tracks
 
 SLOT = "SKEL"  # the slot's name in actions of rigs: Blender finds it by itself when another person is given the action
 
@@ -27,19 +27,14 @@ class Curve:
     handles: tuple[np.ndarray, np.ndarray] | None = None
 
 
-def scene_frames(frames: np.ndarray, start: int = record.FIRST_FRAME) -> np.ndarray:
-    """Scene frames that show the source's frames, where `start` shows frame 0."""
-    return np.asarray(frames) + start
-
-
 def key_person(armature: bpy.types.Object, person: Person, interpolation: str = "LINEAR", horizontal: bool = True) -> bpy.types.Action:
     """Give the armature a new action with a key on every frame of every DoF; `interpolation` is LINEAR or BEZIER."""
-    frames = scene_frames(person.frames, record.start(armature))
+    played = clock.of_rig(armature).play(person)
     holder = compat.new_action(armature, armature.name, SLOT)
-    values = tracks.sources(continuity.continuous(person.poses, person.body.limits), person.trans)
+    values = tracks.sources(played.poses, played.trans)
     pelvis = next(bone.basis for bone in layout.rest_bones(person.body) if bone.name == "pelvis")
     table = tracks.tracks(layout.ground(person.body), pelvis, horizontal)
-    for curve in every_frame(table, frames, values):
+    for curve in every_frame(table, played.frames, values):
         write(holder, curve, interpolation)
     colours.give_groups(holder)
     return armature.animation_data.action

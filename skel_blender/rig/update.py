@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from ..take import Person, Take
-from . import armature, assemble, bones, camera, correctives, coupling, embedded, ik, keyframes, limits, presence, record, shapes
+from . import armature, assemble, bones, camera, clock, correctives, coupling, embedded, ik, limits, presence, record, shapes
 
 
 def update_take(
@@ -23,9 +23,9 @@ def update_take(
     rigs = {rig[record.PERSON]: rig for rig in collection.objects if record.is_rig(rig)}
     eye = assemble.camera_of(collection)
     if eye is not None:
-        start = record.start_of(collection)
-        camera.aim(eye, take, start)
-        camera.set_scene(context.scene, take, eye, start)
+        time = clock.of(collection)
+        camera.aim(eye, take, time)
+        camera.set_scene(context.scene, take, eye, time)
     with armature.object_mode(context):
         for index, person in enumerate(take.people):
             if person.name in rigs:
@@ -68,7 +68,7 @@ def _update(context: bpy.types.Context, rig: bpy.types.Object, person: Person, c
     if not _same_body(kept, rig, person):
         _reshape(context, rig, person, collection, horizontal)
     rig.pop(record.SAID, None)
-    presence.keep(rig, keyframes.scene_frames(person.frames, record.start(rig)))
+    presence.keep(rig, clock.of_rig(rig).shown(person.frames))
     assemble.key_raw(rig, person, horizontal)
     ik.release(rig)
 

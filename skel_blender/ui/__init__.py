@@ -45,7 +45,7 @@ def register() -> None:
     for handlers in _watched():
         handlers.append(limit_operators.on_change)
     bpy.types.VIEW3D_MT_editor_menus.append(panel.draw_in_header)
-    bpy.app.timers.register(engine.refresh, first_interval=0.1)
+    bpy.app.timers.register(engine.refresh, first_interval=0.1, persistent=True)  # a file may be opened before it comes to that
 
 
 def unregister() -> None:

@@ -9,7 +9,7 @@ import bpy
 
 from .. import take as takes
 from ..messages import SkelError
-from ..rig import armature, assemble, record
+from ..rig import armature, assemble, camera, clock, record
 from ..rig.assemble import Options, build_take
 from ..rig.editing import placement, violations
 from ..rig.update import find_built, update_take
@@ -42,7 +42,7 @@ def build(context: bpy.types.Context, path: str) -> str:
     earlier = assemble.layer_of(context.view_layer, before) if before else None
     collection = before if settings.again == "UPDATE" else None
     options = {"correct": settings.correct, "hide": settings.hide}
-    told, rate = "", context.scene.render.fps / context.scene.render.fps_base
+    told, rate = "", _rate(context.scene)
     if collection is None:
         start = record.start_of(before) if before else record.FIRST_FRAME
         collection = build_take(context, take, collection_name=Path(path).stem, start=start, **options)
@@ -56,12 +56,23 @@ def build(context: bpy.types.Context, path: str) -> str:
         earlier.exclude = False
         update_take(context, take, collection, Options(**options))
     clip = settings.clip if settings.source == "CLIP" else None
-    if clip is not None and shows(clip, take) and clip.tracking.reconstruction.is_valid:
+    pace = clock.of(collection).pace
+    if clip is not None and shows(clip, take) and clip.tracking.reconstruction.is_valid and pace == 1.0:
         placement.place(context.scene, collection, clip)
     collection[PROPERTY] = bpy.path.relpath(path) if bpy.data.filepath and same_drive(path) else str(path)
-    if abs(rate - float(take.fps)) > _SAME_RATE:
-        told += f" The scene plays {float(take.fps):.4g} frames a second now, not {rate:.4g}."
+    eye = assemble.camera_of(collection)
+    if eye is not None and camera.lies(eye):
+        told += " This Blender shows the footage lying on its side: convert it once to a file whose frames stand upright."
+    if pace != 1.0:
+        told += f" The footage has {float(take.fps):.4g} frames a second; it is shown in the scene's {rate:.4g}."
+    elif abs(rate - _rate(context.scene)) > _SAME_RATE:
+        told += f" The scene plays {_rate(context.scene):.4g} frames a second now, not {rate:.4g}."
     return summary(take) + told
+
+
+def _rate(scene: bpy.types.Scene) -> float:
+    """Frames a second."""
+    return scene.render.fps / scene.render.fps_base
 
 
 def summary(take: takes.Take) -> str:

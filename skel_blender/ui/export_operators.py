@@ -54,7 +54,7 @@ class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
                           options={"SKIP_SAVE"})  # fmt: skip
     separate: BoolProperty(name="File per Person", description="Write each person into a file of their own", options={"SKIP_SAVE"})
     skin: BoolProperty(name="Skin", description="Write the skin", default=True, options={"SKIP_SAVE"})
-    bones: BoolProperty(name="Skeleton", description="Write the meshes of the bones", options={"SKIP_SAVE"})
+    bones: BoolProperty(name="Bone Meshes", description="Write the meshes of the skeleton's bones", options={"SKIP_SAVE"})
     overwrite: BoolProperty(name="Overwrite", description="Where several files are written, replace those that are there already")
 
     @classmethod
@@ -95,7 +95,7 @@ class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
             given = {option: getattr(self, option) for option in _shown(self.filename_ext)
                      if self.properties.is_property_set(option)}  # fmt: skip
             files = writing.write(context.scene, rigs, path, presets.choose(self.preset, **given), self.overwrite)
-        self.report({"INFO"}, f"Wrote {_listed([file.name for file in files])}.")
+        self.report({"INFO"}, f"Wrote {_listed([file.name for file in files])} in {path.parent}.")
 
 
 def _listed(names: list[str]) -> str:

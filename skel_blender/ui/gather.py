@@ -16,10 +16,11 @@ from ..job import PACKAGE
 from ..messages import SkelError
 from ..requests import Request
 from ..rig import record
+from ..sequence import IMAGE_ENDINGS
 from ..take import Take
 
 ADDON = __package__.rpartition(".")[0]
-_KEPT = ("people", "body", "fov", "focal_length", "camera", "seed", "regressor", "hsmr")
+_KEPT = ("people", "body", "fov", "focal_length", "fps", "camera", "seed", "regressor", "hsmr")
 """What a Take's settings call as a request does."""
 
 
@@ -76,6 +77,7 @@ def request(scene: bpy.types.Scene) -> Request:
         people=0 if settings.everyone else settings.people,
         body=_chosen_file(settings.body_file, "SKEL model file") if settings.body == "FILE" else settings.body,
         device=chosen.device if chosen else "",
+        fps=settings.fps or _images_rate(scene, footage),
         camera=settings.camera,
         regressor=settings.regressor,
         hsmr=_chosen_file(settings.hsmr, "HSMR checkpoint") if settings.regressor == "hsmr" else "",
@@ -101,6 +103,12 @@ def again(take: Take, statures: list[float | None]) -> Request:
         stature=requests.stature_text(statures),
         **{name: asked[name] for name in _KEPT if asked.get(name) is not None},
     )
+
+
+def _images_rate(scene: bpy.types.Scene, footage: Path) -> float | None:
+    """Frames a second of images, which Blender shows at the scene's rate; None of a video, which has its own."""
+    images = footage.is_dir() or footage.suffix.lower() in IMAGE_ENDINGS
+    return scene.render.fps / scene.render.fps_base if images else None
 
 
 def metres(scene: bpy.types.Scene) -> float:

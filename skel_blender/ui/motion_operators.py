@@ -100,9 +100,10 @@ class SKEL_OT_loop(RigOperator, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         rig = editable_rig(context)
-        apart = loops.loop(rig, self.first, self.last)
+        made = loops.loop(rig, self.first, self.last)
         presence.apply(rig, False)  # who walks on for ever is not to vanish when the footage ends
-        self.report({"INFO"}, f"Frames {self.first} to {self.last} repeat; their ends were {100 * apart:.1f} cm apart.")
+        closed = f" They turn: {made.times} of them come back to the start." if made.times > 1 else ""
+        self.report({"INFO"}, f"Frames {self.first} to {self.last} repeat; their ends were {100 * made.apart:.1f} cm apart.{closed}")
 
 
 CLASSES = (SKEL_OT_add_layer, SKEL_OT_merge_layers, SKEL_OT_pin, SKEL_OT_loop)

@@ -5,7 +5,7 @@ import bpy
 from bpy.props import StringProperty
 
 from ..messages import SkelError
-from ..rig import armature, assemble, presence, record, update
+from ..rig import armature, assemble, camera, presence, record, update
 from ..rig.editing import placement
 from .gather import active_rig
 from .operators import RigOperator, SkelOperator
@@ -42,7 +42,11 @@ class SKEL_OT_over_footage(RigOperator, bpy.types.Operator):
         if view.view_perspective == "CAMERA" and scene.camera == eye:
             view.view_perspective = "PERSP"
         else:
-            scene.camera, view.view_perspective = eye, "CAMERA"
+            camera.look_through(scene, eye)
+            view.view_perspective = "CAMERA"
+            region = next(region for region in context.area.regions if region.type == "WINDOW")
+            with context.temp_override(region=region):
+                bpy.ops.view3d.view_center_camera()
 
 
 def home_of(rig: bpy.types.Object) -> bpy.types.Collection:
@@ -58,11 +62,15 @@ class SKEL_OT_place(RigOperator, bpy.types.Operator):
 
     bl_idname, bl_label = "skel.place", "Place by Solved Camera"
 
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not super().poll(context):
+            return False
+        cls.poll_message_set("Choose the solved movie clip under Reconstruct")
+        return context.scene.skel.clip is not None
+
     def run(self, context: bpy.types.Context) -> None:
-        clip = context.scene.skel.clip
-        if clip is None:
-            raise SkelError("no_clip", "No clip is chosen.", "Choose the solved movie clip under Reconstruct.")
-        found = placement.place(context.scene, home_of(active_rig(context)), clip)
+        found = placement.place(context.scene, home_of(active_rig(context)), context.scene.skel.clip)
         self.report({"INFO"}, found.sentence())
 
 

@@ -62,6 +62,10 @@ class SKEL_PG_settings(bpy.types.PropertyGroup):
     focal_length: FloatProperty(
         name="Focal Length", description="Focal length in pixels of the footage", min=50.0, soft_max=10000.0, default=1500.0
     )
+    fps: FloatProperty(
+        name="Filmed At", description="Frames a second when it was filmed, of slow motion; 0: as it is played, images at the scene's rate",
+        min=0.0, soft_max=240.0, precision=2, default=0.0,
+    )  # fmt: skip
     camera: EnumProperty(name="Camera", description="Whether the camera may have turned and zoomed", items=CAMERAS)
     again: EnumProperty(name="If Built Before", description="What becomes of rigs from the same footage", items=AGAIN)
     correct: BoolProperty(

@@ -15,7 +15,7 @@ class SKEL_UL_slots(bpy.types.UIList):
 
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0) -> None:
         slot, target = BY_NAME[item.name], data.target
-        split = layout.split(factor=0.42)
+        split = layout.split(factor=0.36)
         split.label(text=slot.title, icon="ERROR" if slot.needed and not item.bone else "NONE")
         field = split.row(align=True)
         field.alert = bool(item.bone) and item.bone not in target.data.bones

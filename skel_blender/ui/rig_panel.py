@@ -57,9 +57,7 @@ class SKEL_PT_people(Sidebar, bpy.types.Panel):
         row.enabled = timing.home_of(active) is not None
         row.prop(active.skel, "start", text="Starts at Frame")
         column = self.layout.column(align=True)
-        row = column.row()
-        row.enabled = context.scene.skel.clip is not None
-        row.operator("skel.place", icon="CON_CAMERASOLVER")
+        column.operator("skel.place", icon="CON_CAMERASOLVER")
         column.operator("skel.remove_person", icon="TRASH")
 
 

@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 
 import bpy
+from bpy_extras import view3d_utils
 
 from tests import fake_engine
 from tests.blender import rig_checks
@@ -81,6 +82,21 @@ def test_the_rig_arrives_while_the_user_works_on() -> Steps:
     assert sum(thing.type == "ARMATURE" for thing in collection.all_objects) == 2
     assert Path(bpy.path.abspath(collection["skel_take"])).is_file()
     yield from look_at_result("3_arrived")
+
+
+def test_over_the_footage_the_whole_picture_is_in_view() -> Steps:
+    area, _, _ = sidebar()
+    view, region = area.spaces.active.region_3d, next(region for region in area.regions if region.type == "WINDOW")
+    view.view_perspective, view.view_camera_zoom = "PERSP", 30.0
+    press("over_footage")
+    yield from pause(0.5)
+    scene = bpy.context.scene
+    corners = [scene.camera.matrix_world @ corner for corner in scene.camera.data.view_frame(scene=scene)]
+    seen = [view3d_utils.location_3d_to_region_2d(region, view, corner) for corner in corners]
+    assert view.view_perspective == "CAMERA"
+    assert all(0 <= point.x <= region.width and 0 <= point.y <= region.height for point in seen), seen
+    press("over_footage")
+    assert view.view_perspective == "PERSP"
 
 
 def test_undo_takes_the_rig_away_and_redo_brings_it_back() -> Steps:

@@ -40,6 +40,19 @@ def test_register_and_unregister_leave_nothing_behind_twice():
         assert not hasattr(bpy.types.Scene, "skel")
 
 
+def test_the_engine_is_looked_for_although_a_file_is_opened_first(context, tmp_path):
+    """As by a double click on a .blend: Blender starts, registers, and opens the file before any timer runs."""
+    from skel_blender.ui import engine
+
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    skel_blender.register()
+    try:
+        bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
+        assert bpy.app.timers.is_registered(engine.refresh)
+    finally:
+        skel_blender.unregister()
+
+
 def test_reconstruct_builds_the_rigs_and_keeps_the_take_beside_the_file(addon, tmp_path):
     assert bpy.ops.skel.reconstruct() == {"FINISHED"}
     collection = bpy.data.collections["run 1_001"]
@@ -249,6 +262,22 @@ def test_choices_become_the_engines_options(addon):
     asked = gather.request(bpy.context.scene)
     assert (asked.people, asked.body, asked.frames, asked.device) == (2, "female", "4:8", "auto")
     assert asked.fov == pytest.approx(42.9718, abs=1e-3) and asked.focal_length is None
+
+
+def test_images_are_filmed_at_the_scenes_rate_and_slow_motion_as_one_says(addon, tmp_path):
+    from skel_blender.ui import gather
+
+    render, asked = bpy.context.scene.render, lambda: gather.request(bpy.context.scene).fps
+    render.fps, render.fps_base = 30, 1.001
+    assert asked() == pytest.approx(30 / 1.001)
+    video = tmp_path / "clip.mp4"
+    video.write_bytes(b"")
+    addon.source, addon.path = "FILE", str(video)
+    assert asked() is None
+    addon.path = str(tmp_path)
+    assert asked() == pytest.approx(30 / 1.001)
+    addon.fps = 240.0
+    assert asked() == 240.0
 
 
 def test_an_image_sequence_is_its_folder_unless_strangers_lie_there(addon, tmp_path):

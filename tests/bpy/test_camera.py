@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 
 import bpy
@@ -11,8 +12,9 @@ import pytest
 from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
 
+from skel_blender import take as takes
 from skel_blender.messages import SkelError
-from skel_blender.rig import camera
+from skel_blender.rig import camera, clock
 from skel_blender.rig.assemble import build_take
 from skel_blender.ui import arrival
 from tests import synthetic
@@ -100,6 +102,26 @@ def test_footage_stands_behind_the_camera_in_step(context, take, tmp_path):
     assert background.clip.frame_start + background.clip.frame_offset == 1  # source frame 0 at scene frame 1
 
 
+def test_images_whose_numbers_have_gaps_are_shown_in_the_takes_order(context, tmp_path):
+    take = synthetic.random_take(frames=4, people=1)
+    take.source = str(tmp_path / "frame_0007.png")
+    numbers = (7, 8, 12, 20)
+    for number in numbers:
+        save_picture(tmp_path / f"frame_{number:04d}.png")
+    take.settings = json.dumps({"inputs": [str(tmp_path)]})
+    clip = camera.load_footage(take, None, clock.Clock(101))
+
+    def shown(frame: int) -> int:
+        context.scene.frame_set(frame)
+        return 7 + frame - clip.frame_start
+
+    assert [shown(frame) for frame in (101, 102, 103, 104)] == [*numbers]
+    take.settings = json.dumps({"inputs": [str(tmp_path / f"frame_{number:04d}.png") for number in reversed(numbers)]})
+    take.source = str(tmp_path / "frame_0020.png")
+    clip = camera.load_footage(take, None)
+    assert [shown(frame) + 13 for frame in (1, 2, 3, 4)] == [20, 12, 8, 7]
+
+
 def test_source_of_the_take_is_the_footage_where_it_still_lies(context, take, tmp_path):
     take.source = str(tmp_path / "still.png")
     assert camera.load_footage(take, None) is None
@@ -110,6 +132,15 @@ def test_source_of_the_take_is_the_footage_where_it_still_lies(context, take, tm
     clip.frame_start = 50  # the user's now
     assert camera.load_footage(take, None) not in (None, clip)
     assert clip.frame_start == 50
+
+
+@pytest.mark.parametrize(("size", "lies"), [((64, 36), True), ((36, 64), False)])
+def test_footage_that_blender_does_not_turn_is_told(context, enabled, tmp_path, size, lies):
+    take = synthetic.random_take(frames=1, people=1)
+    take.image_size, take.source = (36, 64), str(tmp_path / "still.png")
+    save_picture(tmp_path / "still.png", size=size)
+    takes.save(take, tmp_path / "take.npz")
+    assert ("lying on its side" in arrival.build(context, str(tmp_path / "take.npz"))) is lies
 
 
 def test_a_clip_that_is_open_by_another_path_to_the_footage_is_it(context, take, tmp_path):
@@ -127,5 +158,5 @@ def test_footage_that_cannot_be_shown_stops_the_build_before_it_begins(context, 
     (tmp_path / "text.mp4").write_text("no video")
     with pytest.raises(SkelError) as error:
         build_take(context, take, clip_path=tmp_path / name)
-    assert name in str(error.value)
+    assert name in str(error.value) and context.scene.render.fps == 24
     assert not bpy.data.collections and not bpy.data.objects and not bpy.data.movieclips

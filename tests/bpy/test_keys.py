@@ -9,7 +9,6 @@ import bpy
 import numpy as np
 import pytest
 
-from skel_blender import kinematics
 from skel_blender.anatomy import DOFS
 from skel_blender.rig import compat, continuity, keyframes, layout, limbs, record
 from skel_blender.rig.assemble import build_take
@@ -174,7 +173,7 @@ def test_bezier_keys_pass_through_the_same_values(context, take):
 def test_mirrored_pose_is_blenders_flip_of_the_channels(take):
     """X-mirror and Paste Flipped give the other side the same X and negated Y and Z."""
     poses = take.people[0].poses
-    mirrored = kinematics.mirror_poses(poses)
+    mirrored = synthetic.mirrored(poses)
     index = {(channel.bone, channel.index): number for number, channel in enumerate(layout.channels())}
     for number, channel in enumerate(layout.channels()):
         other = bpy.utils.flip_name(channel.bone)
@@ -199,7 +198,7 @@ def test_paste_pose_flipped_gives_the_anatomical_mirror(context, take):
     bpy.ops.pose.copy()
     bpy.ops.pose.paste(flipped=True)
     flipped = [c.sign * rig.pose.bones[c.bone].rotation_euler[c.index] for c in layout.channels()]
-    assert np.abs(flipped - kinematics.mirror_poses(angles)).max() < 1e-5
+    assert np.abs(flipped - synthetic.mirrored(angles)).max() < 1e-5
 
 
 def test_left_bones_rest_as_the_mirror_image_of_right_ones(take):

@@ -10,7 +10,7 @@ import pytest
 from skel_blender.anatomy import DOF_INDEX
 from skel_blender.export import sample
 from skel_blender.rig import record
-from skel_blender.rig.editing import layers, motion
+from skel_blender.rig.editing import corrections, layers, motion
 from tests.bpy.evaluated import joint_positions
 from tests.bpy.panels import draw
 
@@ -94,6 +94,20 @@ def test_what_needs_one_action_asks_for_the_merge(rig):
         with pytest.raises(RuntimeError, match="on top of the NLA. Press Merge Layers"):
             button()
     assert set(bpy.data.actions) == before
+
+
+def test_refit_reads_what_layers_make_and_its_answer_plays_alone(rig, take):
+    raw = rig.animation_data.action
+    bpy.ops.skel.add_layer()
+    for frame, by in ((14, 0.0), (15, 0.2), (16, -0.2)):
+        correct(rig, frame, by)
+    layer, seen = rig.animation_data.action, angle(rig, 15)
+    found = corrections.find(rig, take.people[0])
+    assert found.frames.tolist() == [14] and found.poses[0, ELBOW] == pytest.approx(abs(seen), abs=1e-5)
+    action = corrections.bring(rig, take.people[0])
+    assert rig.animation_data.action == action and not motion.is_layered(rig)
+    assert [track.strips[0].action for track in rig.animation_data.nla_tracks] == [raw, layer]
+    assert np.array_equal(record.contacts(action, motion.frames_of(rig)), take.people[0].contacts)
 
 
 def test_a_version_that_is_chosen_plays_alone_and_the_layers_are_kept(rig):

@@ -7,9 +7,10 @@ import bpy
 import numpy as np
 import pytest
 
+from skel_blender import kinematics
 from skel_blender.export import sample
-from skel_blender.rig import compat, presence, record
-from skel_blender.rig.editing import loops, motion
+from skel_blender.rig import compat, keyframes, presence, record, tracks
+from skel_blender.rig.editing import following, loops, motion
 from tests.bpy.evaluated import joint_positions
 
 
@@ -35,7 +36,8 @@ def test_a_loop_goes_on_without_a_jump_and_the_way_too(source):
     first, last = loops.find(source, 30.0)
     length, frames = last - first, np.arange(first, last + 1)
     before, contacts = joints(source, frames), record.contacts(raw, frames)
-    apart = loops.loop(source, first, last)
+    apart, times = loops.loop(source, first, last)
+    assert times == 1
     after = joints(source, frames)
     assert 0.0 < apart < 0.08 and np.abs(after - before).max() < 2.0 * apart
     step = after[-1, 0] - after[0, 0]
@@ -47,6 +49,32 @@ def test_a_loop_goes_on_without_a_jump_and_the_way_too(source):
     (person,) = sample.people(bpy.context.scene, [source], "current", "keys")
     assert np.array_equal(person.clips[0].frames, frames)
     assert raw in record.versions(source) and len(compat.curves(raw)[0].modifiers) == 0
+
+
+def test_a_walk_that_turns_goes_round_in_a_circle(source):
+    frames = motion.frames_of(source)
+    poses, trans = motion.read(source, frames)
+    turns = kinematics.axis_rotation(np.array([0.0, 1.0, 0.0]), np.radians(1.5) * np.arange(len(frames)))
+    way = np.cumsum(np.einsum("tij,tj->ti", turns, np.gradient(trans, axis=0)), axis=0)
+    rest = record.of(source).joints, record.of(source).frames
+    turned, _ = following.moved(poses, trans, rest, turns, np.zeros(3))
+    walked = tracks.sources(turned, np.where([True, False, True], way, trans))
+    motion.derive(source, "turning", keyframes.every_frame(record.of(source).tracks, frames, walked))
+    first, last = loops.find(source, 30.0)
+    length = last - first
+    assert 0.8 < length / 30.0 < 1.5
+    before = joints(source, (first, last))
+    apart, times = loops.loop(source, first, last)
+    assert apart < 0.08 and abs(360.0 / times - 1.5 * length) < 6.0  # degrees each time
+    after = joints(source, np.arange(first, first + (times + 1) * length + 1))
+    assert np.linalg.norm(after[0] - before[0], axis=-1).max() < 1e-4
+    assert np.linalg.norm(after[length] - before[1], axis=-1).max() < 2.0 * apart + 0.1  # its heading is off by up to 6 degrees
+    assert np.abs(after[times * length :] - after[: length + 1]).max() < 1e-3  # closed, and on
+    steps = np.linalg.norm(np.diff(after, axis=0), axis=-1).max(axis=1)
+    seams = steps[np.arange(1, times + 1) * length - 1]
+    assert seams.max() < 1.2 * steps[: length - 1].max()
+    far = np.linalg.norm(after[:, 0, :2] - after[: times * length, 0, :2].mean(axis=0), axis=1)
+    assert far.min() > 0.9 * far.max() > 0.9  # m, of a circle
 
 
 def test_the_button_lets_a_person_be_seen_on_and_names_what_it_cannot_do(rig, context):

@@ -15,7 +15,7 @@ from skel_blender import rig as rigs
 from skel_blender import take as takes
 from skel_blender.anatomy import DOF_INDEX
 from skel_blender.messages import SkelError
-from skel_blender.rig import compat, embedded, keyframes, layout, limbs, record
+from skel_blender.rig import clock, compat, embedded, layout, limbs, record
 from skel_blender.rig.editing import corrections, motion
 from skel_blender.ui import arrival, refit_operators
 
@@ -38,7 +38,7 @@ def test_corrected_frames_are_found(rig, take):
     person = take.people[0]
     with pytest.raises(SkelError, match="No frame differs"):
         corrections.find(rig, person)
-    frames = keyframes.scene_frames(person.frames)
+    frames = clock.Clock().places(person.frames)
     set_by_hand(rig, float(frames[3]), 1.0)
     set_by_hand(rig, float(frames[7]), 0.4)
     found = corrections.find(rig, person)
@@ -63,7 +63,7 @@ def test_the_answer_is_a_new_action(rig, take, tmp_path):
     text = refit_operators.bring_back(str(path), rig[record.ID], rig.session_uid, 2)
     assert twin.animation_data.action == old
     assert rig.animation_data.action != old and old in record.versions(rig) and rig.animation_data.action.name in text
-    poses, _ = motion.read(rig, keyframes.scene_frames(take.people[0].frames))
+    poses, _ = motion.read(rig, clock.Clock().places(take.people[0].frames))
     assert np.allclose(poses[:, KNEE], 0.7, atol=1e-5)
     assert home[arrival.PROPERTY] == str(path)
     path.unlink()
@@ -99,7 +99,7 @@ def test_the_take_travels_with_the_file(context, take, tmp_path):
 def test_refit_needs_no_file_but_the_blend(context, take, tmp_path, monkeypatch):
     """What the engine is asked for: the Take as it is in the .blend, and the frames set by hand."""
     rig = rigs.build(take, collection_name="shot")[0].armature
-    set_by_hand(rig, float(keyframes.scene_frames(take.people[0].frames)[3]), 1.0)
+    set_by_hand(rig, float(clock.Clock().places(take.people[0].frames)[3]), 1.0)
     asked, started = [], []
     monkeypatch.setattr(refit_operators.engine, "start", asked.append)
     monkeypatch.setattr(refit_operators.runner, "start", lambda *arguments: started.append(arguments))

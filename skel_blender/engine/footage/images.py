@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -11,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from ... import sequence
 from ...messages import Log, SkelError
-from .source import Range, Source
+from .source import Range, Source, exact
 
-IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 IMAGE_FPS = Fraction(24)
 _EXIF_IFD, _FOCAL_35MM = 0x8769, 0xA405
 _DIAGONAL_35MM = 43.2666  # mm, of the 36 x 24 frame that "35 mm equivalent" refers to (CIPA DC-008)
@@ -23,15 +22,13 @@ _DIAGONAL_35MM = 43.2666  # mm, of the 36 x 24 frame that "35 mm equivalent" ref
 class ImageSource(Source):
     """Images of one size, in the order given."""
 
-    fps = IMAGE_FPS
-
-    def __init__(self, paths: list[Path], frames: Range, on_log: Callable[[Log], None]) -> None:
-        self._paths = paths
+    def __init__(self, paths: list[Path], frames: Range, on_log: Callable[[Log], None], fps: float | None = None) -> None:
+        self._paths, self.fps = paths, IMAGE_FPS if fps is None else exact(fps)
         super().__init__(paths[0], len(paths), frames, on_log)
-        stranger = _stranger(paths[: self.last + 1])
-        if stranger is not None:
-            text = f"{stranger.name} is not the next of {paths[0].name} by the number in its name, as Blender counts images: behind the rig"
-            on_log(Log("warning", f"{text} it shows others from there on. Number the images one by one."))
+        alike = len(sequence.numbers(paths[: self.last + 1]))
+        if alike <= self.last:
+            text = f"{paths[alike].name} differs from {paths[0].name} in more than the number in its name, by which Blender shows images"
+            on_log(Log("warning", f"{text}: behind the rig they stand still from there on. Name them alike."))
         image, self.focal_hint_px = _opened_image(paths[self.first])
         self.size = image.size
 
@@ -47,25 +44,6 @@ class ImageSource(Source):
                 raise SkelError("image_size", f"{self._paths[number].name} is not as large as {self._paths[self.first].name}.",
                                 "Give images of one camera in one size.")
             yield number, picture
-
-
-def _stranger(paths: list[Path]) -> Path | None:
-    """The first image that Blender does not show in its place: of a sequence it shows those numbered one by one, by the last number of the
-    names, in as many digits as the first name has."""
-    number = re.search(r"(\d+)(\D*)$", paths[0].stem, re.ASCII)
-    for index, path in enumerate(paths[1:], 1):
-        if number is None:
-            return path
-        digits, tail = number.groups()
-        name = f"{paths[0].stem[: number.start()]}{int(digits) + index:0{len(digits)}d}{tail}{paths[0].suffix}"
-        if path != paths[0].with_name(name):
-            return path
-    return None
-
-
-def natural_key(path: Path) -> list[tuple[int, str]]:
-    """Sort key that puts frame2 before frame10."""
-    return [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in re.findall(r"\d+|\D+", path.name)]
 
 
 def _opened_image(path: Path) -> tuple[Image.Image, float | None]:

@@ -78,12 +78,19 @@ def carry(walker: Walker, old: dict[int, np.ndarray], new: dict[int, np.ndarray]
     steps = at_frames(new, walker.frames) @ np.linalg.inv(at_frames(old, walker.frames))
     model = kinematics.R_ZUP_YUP
     turns, shifts = model.T @ steps[:, :3, :3] @ model, kinematics.y_up(steps[:, :3, 3])
-    rest = walker.rest[_PELVIS]
-    angles = kinematics.joint_rotations(walker.poses)[:, _PELVIS]
-    poses = walker.poses.copy()
-    poses[:, :3] = kinematics.pelvis_angles(rest.T @ turns @ rest @ angles, poses[0, :3])
-    origin = walker.joints[_PELVIS]
-    return poses, np.einsum("tij,tj->ti", turns, walker.trans + origin) + shifts - origin
+    return moved(walker.poses, walker.trans, (walker.joints, walker.rest), turns, shifts)
+
+
+def moved(
+    poses: np.ndarray, trans: np.ndarray, rest: tuple[np.ndarray, np.ndarray], turns: np.ndarray, shifts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Poses (T,46) and trans (T,3) of a body with those rest joints (24,3) and frames (24,3,3), turned as a whole by (T,3,3) about the
+    origin and then shifted by (T,3) m, model frame."""
+    frame, origin = rest[1][_PELVIS], rest[0][_PELVIS]
+    angles = kinematics.joint_rotations(poses)[:, _PELVIS]
+    poses = poses.copy()
+    poses[:, :3] = kinematics.pelvis_angles(frame.T @ turns @ frame @ angles, poses[0, :3])
+    return poses, np.einsum("tij,tj->ti", turns, trans + origin) + shifts - origin
 
 
 def slide(walker: Walker, poses: np.ndarray, trans: np.ndarray) -> float:

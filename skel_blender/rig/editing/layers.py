@@ -7,6 +7,7 @@ a merge first (`motion.action_of`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 
 import bpy
@@ -17,6 +18,7 @@ from .. import colours, compat, controls, keyframes, record
 from . import evaluation, motion
 
 MERGED = "merged"  # kind of an action that was layers
+_IK = "IK"  # the group of switches
 
 
 def add(armature: bpy.types.Object) -> bpy.types.Action:
@@ -54,19 +56,25 @@ def merge(armature: bpy.types.Object) -> bpy.types.Action:
             for channel in (switch, *rest):
                 del columns[channel]
     below = next(iter(motion.strips_of(armature.animation_data)), None)  # the lowest says which feet rest
-    leave(armature)
-    holder = compat.new_action(armature, f"{armature.name} {MERGED}", keyframes.SLOT)
-    action = armature.animation_data.action
-    for (path, index), column in columns.items():
-        group = path.split('"')[1] if path.startswith("pose.bones") else "IK"
-        keyframes.write(holder, keyframes.Curve(path, index, group, frames, column), "CONSTANT" if group == "IK" else "LINEAR")
-    colours.give_groups(holder)
-    record.mark(action, armature, MERGED)
+    groups = {path: path.split('"')[1] if path.startswith("pose.bones") else _IK for path, _ in columns}
+    action = alone(armature, MERGED, [keyframes.Curve(path, k, groups[path], frames, column) for (path, k), column in columns.items()])
     if below is not None:
         shift = round(below.frame_start - below.action_frame_start)
         found = record.contacts(below.action, frames - shift)
         if found is not None and below.scale == 1.0:
             record.keep_contacts(action, int(frames[0]), found)
+    return action
+
+
+def alone(armature: bpy.types.Object, kind: str, curves: Sequence[keyframes.Curve]) -> bpy.types.Action:
+    """Give the rig a new action of these curves, to be played alone."""
+    leave(armature)
+    holder = compat.new_action(armature, f"{armature.name} {kind}", keyframes.SLOT)
+    for curve in curves:
+        keyframes.write(holder, curve, "CONSTANT" if curve.group == _IK else "LINEAR")
+    colours.give_groups(holder)
+    action = armature.animation_data.action
+    record.mark(action, armature, kind)
     return action
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Sequence
+from contextlib import closing
 
 import bpy
 import numpy as np
 
 from ... import kinematics
-from ...anatomy import JOINT_NAMES
+from ...anatomy import JOINT_NAMES, Q
 from ...messages import SkelError
 from .. import compat, keyframes, layout, limbs, record, tracks
-from . import planted, smoothing, sway, thinning
+from . import evaluation, planted, smoothing, sway, thinning
 
 EDITED = "edited"  # kind of an action that is there to be changed
 _SAME = 1e-4  # rad; a value as it is keyed, but for rounding
@@ -80,8 +81,8 @@ def keyed(armature: bpy.types.Object) -> list[bpy.types.FCurve]:
 
 
 def read(armature: bpy.types.Object, frames: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(T,46) poses and (T,3) trans of the keyed channels; a channel without a curve stands as it is. Raises SkelError if a bone has not
-    the rotation mode any more in which its angles are angles of SKEL."""
+    """(T,46) poses and (T,3) trans of the keyed channels, of layers of all that they make together; a channel without a curve stands as
+    it is. Raises SkelError if a bone has not the rotation mode any more in which its angles are angles of SKEL."""
 
     def curve(bone: str, prop: str, index: int) -> np.ndarray:
         found = holder and holder.fcurves.find(f'pose.bones["{bone}"].{prop}', index=index)
@@ -91,8 +92,16 @@ def read(armature: bpy.types.Object, frames: Sequence[int] | np.ndarray) -> tupl
 
     kept, holder = record.of(armature), compat.holder(armature)
     check_modes(armature)
-    poses = np.stack([channel.sign * curve(channel.bone, tracks.ROTATION, channel.index) for channel in layout.channels()], axis=1)
-    root, pelvis = (np.stack([curve(bone, tracks.LOCATION, k) for k in range(3)], axis=1) for bone in (layout.ROOT, "pelvis"))
+    angles = [(channel.bone, tracks.ROTATION, channel.index) for channel in layout.channels()]
+    places = [(bone, tracks.LOCATION, k) for bone in (layout.ROOT, "pelvis") for k in range(3)]
+    if is_layered(armature):
+        with closing(evaluation.on_frames(armature, frames)) as shown:
+            rows = [[getattr(posed.pose.bones[bone], prop)[k] for bone, prop, k in (*angles, *places)] for posed in shown]
+        values = np.array(rows)
+    else:
+        values = np.stack([curve(*channel) for channel in (*angles, *places)], axis=1)
+    poses = values[:, :Q] * [channel.sign for channel in layout.channels()]
+    root, pelvis = values[:, Q : Q + 3], values[:, Q + 3 :]
     basis = np.array(armature.data.bones["pelvis"].matrix_local)[:3, :3]
     return poses, kinematics.y_up(root + pelvis @ basis.T + [0.0, 0.0, kept.ground])
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...anatomy import Q
 from ...messages import SkelError
-from .. import assemble, camera, keyframes, record, tracks
+from .. import assemble, camera, clock, keyframes, record, tracks
 from . import following, motion
 
 KIND = "placed"
@@ -93,6 +93,8 @@ def place(scene: bpy.types.Scene, collection: bpy.types.Collection, clip: bpy.ty
     empty, eye = assemble.place_of(collection), assemble.camera_of(collection)
     if empty is None or eye is None:
         raise SkelError("no_take", f"{collection.name} is no take with a camera.", "Choose another rig.")
+    if clock.of(collection).pace != 1.0:
+        raise SkelError("other_rate", f"{collection.name} has another rate than the scene.", "Place it in a scene of its own.")
     ours, theirs = _matrices(scene, eye), solved_matrices(scene, clip)
     empty.rotation_mode = "XYZ"
     fitted, solved = (np.array(list(matrices.values())) for matrices in (ours, theirs))

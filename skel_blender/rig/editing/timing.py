@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from .. import assemble, compat, presence, record
+from .. import assemble, camera, clock, compat, presence, record, sound
 
 _PLACES = ("co", "handle_left", "handle_right")
 
@@ -35,6 +35,7 @@ def move(scene: bpy.types.Scene, collection: bpy.types.Collection, start: int) -
         for curve in compat.curves(action):
             _move_keys(curve, by)
     if eye is not None:
+        _move_sound(scene, collection, eye, start)
         _move_footage(eye, by)
     collection[record.START] = start
     scene.frame_set(scene.frame_current)
@@ -49,16 +50,19 @@ def home_of(armature: bpy.types.Object) -> bpy.types.Collection | None:
 
 def span(collection: bpy.types.Collection) -> tuple[int, int]:
     """First and last scene frame of the take."""
-    first, count = collection.get(record.SPAN, (0, 0))
-    return record.start_of(collection) + first, record.start_of(collection) + first + count - 1
+    first, count = collection.get(record.SPAN, (0, 1))
+    frames = clock.of(collection).shown(np.array([first, first + count - 1]))
+    return int(frames[0]), int(frames[-1])
 
 
-def _move_keys(curve: bpy.types.FCurve, by: int) -> None:
+def _move_keys(curve: bpy.types.FCurve, by: int, up: int = 0) -> None:
+    """Let the keys be `by` frames later and `up` greater."""
     points = curve.keyframe_points
     for name in _PLACES:
         values = np.empty(2 * len(points), dtype=np.float32)
         points.foreach_get(name, values)
         values[::2] += by
+        values[1::2] += up
         points.foreach_set(name, values)
     curve.update()
 
@@ -85,3 +89,20 @@ def _move_footage(eye: bpy.types.Object, by: int) -> None:
         if any(shown.clip == clip for other in bpy.data.cameras if other != eye.data for shown in other.background_images):
             clip = background.clip = clip.copy()
         clip.frame_start += by
+        if compat.action(clip) is not None:  # of another rate than the scene's: its start is keyed, to be `by` more and as much later
+            for curve in compat.curves(compat.action(clip)):
+                _move_keys(curve, by, by)
+
+
+def _move_sound(scene: bpy.types.Scene, collection: bpy.types.Collection, eye: bpy.types.Object, start: int) -> None:
+    """Another version of the take, which stays in its time, keeps its sound."""
+    path, before = camera.footage_of(eye), record.start_of(collection)
+    strip = None if path is None else sound.find(scene, path, before)
+    if strip is None:
+        return
+    homes = [home for home in scene.collection.children_recursive if record.START in home and home != collection]
+    eyes = [assemble.camera_of(home) for home in homes if record.start_of(home) == before]
+    if any(other is not None and camera.footage_of(other) == path for other in eyes):
+        sound.lay(scene, path, start)
+    else:
+        compat.move_strip(strip, start)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A take's time on the scene's timeline: the first take gives the scene its rate, later ones are put into that."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import bpy
+import numpy as np
+
+from ..take import Person, Take
+from . import continuity, record
+
+_PACE = "skel_pace"  # of a take's collection: scene frames for each frame of the footage, where that is not 1
+_OFF = 0.5  # frames at the end of a take by which two rates are still the same
+_ROUNDING = 1e-6
+_GREATEST_FPS = 32767
+
+
+@dataclass(frozen=True)
+class Played:
+    """A person's motion on whole frames of the scene: frames (T,), poses (T,46) rad, trans (T,3) m, contacts (T,6) bool, and the
+    nearest `rows` (T,) of the Take's person."""
+
+    frames: np.ndarray
+    poses: np.ndarray
+    trans: np.ndarray
+    contacts: np.ndarray
+    rows: np.ndarray
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The scene frame `start` shows the footage's first frame, and `pace` scene frames go by for each of the footage's."""
+
+    start: int = record.FIRST_FRAME
+    pace: float = 1.0
+
+    def places(self, frames: np.ndarray) -> np.ndarray:
+        """(T,) where source frames (T,) are on the timeline; between its frames where the rates differ."""
+        frames = np.asarray(frames)
+        return frames + self.start if self.pace == 1.0 else frames * self.pace + self.start
+
+    def shown(self, frames: np.ndarray) -> np.ndarray:
+        """(S,) the scene frames that show the source frames from the first to the last of (T,)."""
+        first, last = self.places(np.array([frames[0], frames[-1]]))
+        first = math.ceil(first - _ROUNDING)
+        return np.arange(first, max(first, math.floor(last + _ROUNDING)) + 1)
+
+    def play(self, person: Person) -> Played:
+        """The person's motion as the scene shows it: between frames of the footage, angles go straight from one to the next."""
+        frames, places = self.shown(person.frames), self.places(person.frames)
+        poses = continuity.continuous(person.poses, person.body.limits)
+        rows = np.rint(np.interp(frames, places, np.arange(len(places)))).astype(int)
+        if self.pace == 1.0:
+            return Played(frames, poses, person.trans, person.contacts, rows)
+        poses, trans = (np.stack([np.interp(frames, places, column) for column in part.T], axis=1) for part in (poses, person.trans))
+        return Played(frames, poses, trans, person.contacts[rows], rows)
+
+
+def of(collection: bpy.types.Collection) -> Clock:
+    """The clock of a take's collection."""
+    return Clock(record.start_of(collection), float(collection.get(_PACE, 1.0)))
+
+
+def of_rig(armature: bpy.types.Object) -> Clock:
+    """The clock of a rig's take."""
+    return next((of(home) for home in armature.users_collection if record.START in home), Clock())
+
+
+def keep(collection: bpy.types.Collection, clock: Clock) -> None:
+    """Write a take's clock down."""
+    collection[record.START] = clock.start
+    if clock.pace != 1.0:
+        collection[_PACE] = clock.pace
+
+
+def is_empty(scene: bpy.types.Scene) -> bool:
+    """Whether a scene has no take yet."""
+    return not any(record.START in home for home in scene.collection.children_recursive)
+
+
+def for_take(scene: bpy.types.Scene, take: Take, start: int) -> Clock:
+    """The clock for a new take, in a scene that has the rate of its first one."""
+    if is_empty(scene):
+        return Clock(start)
+    pace = scene.render.fps / scene.render.fps_base / float(take.fps)
+    return Clock(start, 1.0 if abs(pace - 1.0) * len(take.frames) < _OFF else pace)
+
+
+def give_rate(scene: bpy.types.Scene, fps: Fraction) -> None:
+    """Let a scene play `fps` frames a second: for 30000/1001 30 over 1.001, as Blender itself writes it."""
+    whole = min(_GREATEST_FPS, max(1, round(fps)))
+    scene.render.fps, scene.render.fps_base = whole, float(whole / fps)
