@@ -14,12 +14,11 @@ import numpy as np
 import torch
 
 from .. import take as takes
-from ..kinematics import R_ZUP_YUP
 from ..messages import Event, Log, Progress, SkelError
-from ..take import Camera, Person, Take
-from .background import Background, logs
+from ..take import Person, Take
+from .background import logs
 from .body import BodyModel, load_body
-from .camera import DEFAULT_FOV_DEGREES, CameraMotion, intrinsics
+from .camera import DEFAULT_FOV_DEGREES, intrinsics
 from .fit.evidence import LIMB_LANDMARKS
 from .fit.observations import View
 from .fit.people import STEPS, Fit, fit_people
@@ -27,7 +26,8 @@ from .footage.video import Source, open_source
 from .people.track import find_people
 from .people.tracks import Track
 from .regress.correction import corrected
-from .regress.guess import Regressor
+from .regress.guess import Guess, Regressor
+from .shots import Backgrounds, Fitted, Shot, cut_at, shots, side_by_side
 
 REGRESSORS = ("lift", "hsmr", "stance")
 CAMERAS = ("auto", "still")  # "auto" looks at the background for turns and zooms
@@ -47,6 +47,7 @@ class Options:
     device: str = "auto"
     fov: float | None = None  # degrees across the width
     focal_length: float | None = None  # px
+    fps: float | None = None  # frames a second when the footage was filmed
     seed: int = 0
     regressor: str = "lift"  # of REGRESSORS: what the fit starts from; "stance" is the relaxed one
     hsmr: str = ""  # HSMR's checkpoint
@@ -80,41 +81,44 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
         raise SkelError("usage", f"There is no camera '{options.camera}'.", f"Choose one of {', '.join(CAMERAS)}.")
     body = load_body(options.body).to(device)
     regressor = _regressor(options, body, device, emit)
-    _check_statures(options.stature, options.people)
     first, end = options.frames
-    source = open_source([Path(path) for path in options.inputs], (first, None if end is None else end - 1), emit)
+    source = open_source([Path(path) for path in options.inputs], (first, None if end is None else end - 1), emit, options.fps)
     clock = _Clock(emit)
 
     def on_frame(done: int, total: int) -> None:
         clock.tell("people", done, total, _FIT_STEP_S * STEPS * total)
 
-    background = Background(source.size) if options.camera == "auto" else None
+    backgrounds = Backgrounds(source) if options.camera == "auto" else None
     memory = Path(options.memory) if options.memory else None
-    tracks = find_people(source, Path(options.model), options.people, on_frame, memory, background and background.see)
+    tracks = find_people(source, Path(options.model), options.people, on_frame, memory, backgrounds and backgrounds.see)
     if not tracks:
         raise SkelError("no_person", f"Nobody was found in {source.path.name}.",
                         "Use footage in which a person is seen whole and from near enough to tell the limbs apart.")  # fmt: skip
     _check_statures(options.stature, len(tracks))
     tracks = [replace(track, landmarks_3d=corrected(track.landmarks_3d)) for track in tracks]
     K, lens_known = _lens(source, options, emit)
-    motion = background and _motion(background, K, lens_known, emit)
-    if motion is not None:
-        K = motion.K
-    lenses = [np.tile(K, (len(track.frames), 1, 1)) if motion is None else motion.lenses(track.frames) for track in tracks]
+    if source.cuts:
+        emit(cut_at(source.cuts))
+    found = [_filmed(shot, backgrounds, lens_known, _about(shot, source, emit)) for shot in shots(source, tracks, K) if shot.tracks]
+    lenses = [shot.lenses(track) for shot in found for track in shot.tracks]
     guesses = regressor and regressor(source, tracks, body, lenses, lambda done, total: clock.tell("poses", done, total))
-    fits, view = fit_people(tracks, body, K, float(source.fps), lambda done: clock.tell("fit", done, STEPS * len(tracks)),
-                            guesses=guesses, motion=motion, statures=options.stature,
-                            on_lens=None if lens_known else lambda longer, spread: emit(_told(K, source.size, longer, spread)))  # fmt: skip
-    K = view.K.cpu().numpy() if motion is None else K
-    if motion is not None and motion.places is not None:
-        emit(_way(view))
-    found = [(track, fit) for track, fit in zip(tracks, fits) if fit is not None]
-    if len(found) < len(tracks):
-        emit(Log("warning", f"{len(tracks) - len(found)} of {len(tracks)} tracks were left out, as no body explains them."))
-    if not found:
-        raise SkelError("no_person", f"People were found in {source.path.name}, but no body explains them.",
-                        "Check the lens that was given, or use footage in which the limbs can be told apart.")  # fmt: skip
-    return _take(source, options, found, K, view, motion)
+    fitted: list[Fitted] = []
+    for shot in found:
+        begin = sum(len(part.fits) for part in fitted)
+        own = guesses and guesses[begin : begin + len(shot.tracks)]
+        heights = _later(options.stature, sum(len(part.found) for part in fitted))
+        fitted.append(_fitted(shot, own, heights, body, source, lens_known, _steps(clock, begin, len(tracks)), _about(shot, source, emit)))
+    return _take(source, options, fitted, emit)
+
+
+def _fitted(shot: Shot, guesses: list[Guess] | None, statures: tuple[float | None, ...], body: BodyModel, source: Source, lens_known: bool,
+            on_step: Callable[[int], None], tell: Callable[[Log], None]) -> Fitted:  # fmt: skip
+    """The shot with its fits, and what is told of them."""
+    fits, view = fit_people(shot.tracks, body, shot.K, float(source.fps), on_step, guesses=guesses, motion=shot.motion, statures=statures,
+                            on_lens=None if lens_known else _on_lens(shot, source, tell))  # fmt: skip
+    if shot.motion is not None and shot.motion.places is not None:
+        tell(_way(view))
+    return Fitted(shot, fits, view)
 
 
 def _regressor(options: Options, body: BodyModel, device: torch.device, emit: Callable[[Event], None]) -> Regressor | None:
@@ -135,10 +139,10 @@ def _regressor(options: Options, body: BodyModel, device: torch.device, emit: Ca
     return HsmrRegressor(options.hsmr, device, emit)
 
 
-def _check_statures(given: tuple[float | None, ...], people: int | None) -> None:
+def _check_statures(given: tuple[float | None, ...], people: int) -> None:
     """Raises SkelError if there are more of them than people."""
     count = max((k + 1 for k, metres in enumerate(given) if metres), default=0)
-    if people and count > people:
+    if count > people:
         raise SkelError("usage", f"{count} heights are given, for {people} {'person' if people == 1 else 'people'}.",
                         "Give one for everybody, or one for each person in the order of their numbers.")  # fmt: skip
 
@@ -170,19 +174,41 @@ def _lens(source: Source, options: Options, emit: Callable[[Event], None]) -> tu
     return intrinsics(source.size, options.fov, focal_length), known
 
 
-def _told(K: np.ndarray, size: tuple[int, int], longer: float, spread: float) -> Log:
-    """What the user hears of a lens that is e^longer times as long as K's."""
-    degrees = np.degrees(2 * np.arctan(0.5 * max(size) / (K[0, 0] * np.exp(longer))))
-    text = "People who stand and walk on one floor tell the lens"
-    return Log("info", f"{text}, to about {100 * spread:.0f} %: {degrees:.0f} degrees across the longer side are taken.")
+def _on_lens(shot: Shot, source: Source, tell: Callable[[Log], None]) -> Callable[[float, float], None]:
+    """Tells the user of a lens that is e^longer times as long as the shot's, to e^spread."""
+
+    def hear(longer: float, spread: float) -> None:
+        degrees = np.degrees(2 * np.arctan(0.5 * max(source.size) / (shot.K[0, 0] * np.exp(longer))))
+        text = "People who stand and walk on one floor tell the lens"
+        tell(Log("info", f"{text}, to about {100 * spread:.0f} %: {degrees:.0f} degrees across the longer side are taken."))
+
+    return hear
 
 
-def _motion(background: Background, K: np.ndarray, lens_known: bool, emit: Callable[[Event], None]) -> CameraMotion | None:
-    """How the camera turned and zoomed; None if it stood still."""
-    motion = background.motion(K, lens_known)
+def _steps(clock: _Clock, begin: int, people: int) -> Callable[[int], None]:
+    """Hears of the fit's steps for a shot whose people come after `begin` others of all `people`."""
+    return lambda done: clock.tell("fit", STEPS * begin + done, STEPS * people)
+
+
+def _about(shot: Shot, source: Source, emit: Callable[[Event], None]) -> Callable[[Log], None]:
+    """Tells what is said about a shot, with its frames where the footage has several."""
+    return lambda log: emit(Log(log.level, f"Frames {shot.frames[0]} to {shot.frames[-1]}: {log.text}") if source.cuts else log)
+
+
+def _filmed(shot: Shot, backgrounds: Backgrounds | None, lens_known: bool, emit: Callable[[Log], None]) -> Shot:
+    """The shot with what its background tells of the camera."""
+    if backgrounds is None:
+        return shot
+    background = backgrounds.by_first[int(shot.frames[0])]
+    motion = background.motion(shot.K, lens_known)
     for log in [] if motion is None else logs(motion, background.findings):
         emit(log)
-    return motion
+    return shot if motion is None else replace(shot, K=motion.K, motion=motion)
+
+
+def _later(statures: tuple[float | None, ...], people: int) -> tuple[float | None, ...]:
+    """Those of the shots that come after the first `people`; one alone is everybody's."""
+    return statures if len(statures) == 1 else (*statures[people:], None)
 
 
 def _way(view: View) -> Log:
@@ -195,17 +221,18 @@ def _way(view: View) -> Log:
     return Log("info", f"The camera goes {metres:.1f} m; that is taken out of people's motion.")
 
 
-def _take(source: Source, options: Options, found: list[tuple[Track, Fit]], K: np.ndarray,
-          view: View, motion: CameraMotion | None) -> Take:  # fmt: skip
+def _take(source: Source, options: Options, fitted: list[Fitted], emit: Callable[[Event], None]) -> Take:
+    tracks, found = sum(len(part.fits) for part in fitted), [pair for part in fitted for pair in part.found]
+    if len(found) < tracks:
+        emit(Log("warning", f"{tracks - len(found)} of {tracks} tracks were left out, as no body explains them."))
+    if not found:
+        raise SkelError("no_person", f"People were found in {source.path.name}, but no body explains them.",
+                        "Check the lens that was given, or use footage in which the limbs can be told apart.")  # fmt: skip
     frames = np.array(source.frame_numbers)
-    world_to_cam = np.tile(np.eye(4), (len(frames), 1, 1))
-    world_to_cam[:, :3, :3] = view.R.cpu().numpy() @ R_ZUP_YUP.T
-    world_to_cam[:, :3, 3] = view.t.cpu().numpy()
-    zoom = None if motion is None or np.ptp(motion.zoom) == 0 else motion.zoom
     people = [_person(f"Person {k + 1}", track, fit) for k, (track, fit) in enumerate(found)]
     return Take(
         source=str(source.path.resolve()), fps=source.fps, frames=frames, image_size=source.size,
-        camera=Camera(K, world_to_cam, zoom), people=people,
+        camera=side_by_side([part for part in fitted if part.found], frames), people=people,
         producer="skel_blender engine", settings=json.dumps(asdict(options)),
     )  # fmt: skip
 

@@ -26,7 +26,8 @@ def picture(level: int, width: int = 64, height: int = 48) -> np.ndarray:
     return image
 
 
-def write_clip(path: Path, times: list[int], rate: Fraction = Fraction(25), codec: str = "libx264", size=(64, 48), **options: str) -> Path:
+def write_clip(path: Path, times: list[int], rate: Fraction = Fraction(25), codec: str = "libx264", size=(64, 48),
+               oblong: Fraction | None = None, b_frames: int | None = None, **options: str) -> Path:  # fmt: skip
     """A clip whose picture k appears at times[k] / rate."""
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=rate)
@@ -34,6 +35,10 @@ def write_clip(path: Path, times: list[int], rate: Fraction = Fraction(25), code
         stream.pix_fmt = "yuv444p" if codec == "ffv1" else "yuv420p"
         stream.codec_context.time_base = 1 / rate
         stream.codec_context.gop_size = 6
+        if oblong is not None:
+            stream.codec_context.sample_aspect_ratio = oblong
+        if b_frames is not None:
+            stream.codec_context.max_b_frames = b_frames
         for index, time in enumerate(times):
             frame = av.VideoFrame.from_ndarray(picture(STEP * index, *size), format="rgb24")
             frame.pts, frame.time_base = time, 1 / rate
@@ -133,10 +138,59 @@ def test_rotation_metadata_turns_the_pictures(tmp_path, degrees, corner):
 def set_rotation(path: Path, clockwise: int) -> None:
     """Write the display matrix of an mp4's track header, as phones do that hold their sensor sideways."""
     c, s = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[clockwise]
+    set_matrix(path, c, s, -s, c)
+
+
+def set_matrix(path: Path, a: int, b: int, c: int, d: int) -> None:
     data = bytearray(path.read_bytes())
     start = data.index(b"tkhd") + 4 + 40
-    data[start : start + 36] = struct.pack(">9i", c << 16, s << 16, 0, -s << 16, c << 16, 0, 0, 0, 1 << 30)
+    data[start : start + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
+
+
+@pytest.mark.parametrize("matrix", [(-1, 0, 0, 1), (0, 1, 1, 0)])
+def test_footage_that_blender_would_not_mirror_is_refused(tmp_path, matrix):
+    path = write_clip(tmp_path / "selfie.mp4", list(range(5)))
+    set_matrix(path, *matrix)
+    with pytest.raises(SkelError, match=r"shown mirrored.*ffmpeg -i selfie.mp4 shown.mp4"):
+        open_source([path])
+
+
+@pytest.mark.parametrize(("oblong", "size"), [((4, 3), (85, 48)), ((16, 15), (68, 48)), ((1, 2), (64, 96)), ((200, 199), (64, 48))])
+def test_pictures_of_oblong_pixels_are_stretched(tmp_path, oblong, size):
+    path = write_clip(tmp_path / "clip.mp4", list(range(5)), oblong=Fraction(*oblong))
+    source = open_source([path])
+    assert source.size == size
+    for number, image in source:
+        assert image.shape[1::-1] == size and abs(float(image[-4:, -4:].mean()) - STEP * number) < 3
+        assert image[: size[1] // 2 - 3, : size[0] // 2 - 3].mean() > 240 and image[: size[1] // 2 - 3, size[0] // 2 + 3 :].mean() < 100
+    set_rotation(path, 90)
+    assert open_source([path]).size == size[::-1]
+
+
+def test_what_was_trimmed_off_by_an_edit_list_is_not_missed(tmp_path):
+    """As phones and players trim: all pictures from the keyframe before stay in the file, and are not shown."""
+    whole, path = write_clip(tmp_path / "whole.mp4", list(range(30))), tmp_path / "clip.mp4"
+    with av.open(str(whole)) as given, av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as container:
+        stream = container.add_stream_from_template(given.streams.video[0])
+        shift = round(4 / 25 / given.streams.video[0].time_base)
+        for packet in given.demux(video=0):
+            if packet.size:
+                packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, stream
+                container.mux(packet)
+    logs = []
+    source = open_source([path], on_log=logs.append)
+    assert source.count == 26
+    assert seen(source) == [(k, k + 4) for k in range(26)]
+    assert not logs
+
+
+def test_pictures_that_begin_late_are_counted_from_the_start_of_the_stream(tmp_path):
+    """AVI knows only when pictures are decoded: with B-frames the first one is shown a frame late, and Blender shows it twice."""
+    path = write_clip(tmp_path / "clip.avi", list(range(12)), codec="mpeg4", b_frames=1)
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].start_time == 0 and next(container.decode(video=0)).pts == 1
+    assert seen(open_source([path])) == [(0, 0), *((k, k - 1) for k in range(1, 12))]
 
 
 def test_odd_sizes_keep_every_pixel(tmp_path):
@@ -197,18 +251,34 @@ def test_a_folder_of_frames_sorts_naturally(tmp_path):
 @pytest.mark.parametrize(
     ("names", "stranger"),
     [(["f1", "f2", "f3"], None), (["f8", "f9", "f10"], None), (["f001_left", "f002_left"], None), (["still"], None), (["2", "3"], None),
-     (["f1", "f3", "f5"], "f3"), (["a", "b"], "b"), (["f09", "f10", "f011"], "f011"), (["f1_2", "f2_2"], "f2_2")],
+     (["f1", "f3", "f5"], None), (["a", "b"], "b"), (["f09", "f10", "f011"], "f011"), (["f1_2", "f2_2"], "f2_2")],
 )  # fmt: skip
-def test_images_that_blender_counts_otherwise_are_named(tmp_path, names, stranger):
-    """As bpy's movie clips count the same names: by the last number, one by one, in as many digits as the first name has."""
+def test_images_that_blender_does_not_show_are_named(tmp_path, names, stranger):
+    """As bpy's movie clips count the same names: by the last number, in as many digits as the first name has."""
     for name in names:
         Image.fromarray(picture(0)).save(tmp_path / f"{name}.png")
     logs = []
     paths = [tmp_path / f"{name}.png" for name in names]
     assert len(seen(open_source(paths, on_log=logs.append))) == len(names)
     assert [log.level for log in logs] == ["warning"] * bool(stranger)
-    assert all(log.text.startswith(f"{stranger}.png is not the next of {names[0]}.png") for log in logs)
+    assert all(log.text.startswith(f"{stranger}.png differs from {names[0]}.png") for log in logs)
     assert stranger is None or not (open_source(paths, (None, 0), logs.append) and logs[1:]), "what is not asked for does not matter"
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [(25.0, 25), (23.976, Fraction(24000, 1001)), (23.98, Fraction(24000, 1001)), (29.97, Fraction(30000, 1001)), (12.5, Fraction(25, 2)),
+     (30 / 1.001, Fraction(30000, 1001)), (5.0, 5), (240.0, 240)],
+)  # fmt: skip
+def test_the_rate_at_which_it_was_filmed_can_be_told(tmp_path, said, meant):
+    """It says how time goes, not which frames there are."""
+    for number in (1, 2, 3):
+        Image.fromarray(picture(STEP * number)).save(tmp_path / f"shot{number}.png")
+    clip = write_clip(tmp_path / "clip.mp4", [0, 1, 2, 5, 6, 7])
+    for path, shown in ((tmp_path / "shot1.png", [(0, 1)]), (clip, [(0, 0), (1, 1), (2, 2), (3, 2), (4, 2), (5, 3), (6, 4), (7, 5)])):
+        source = open_source([path], fps=said)
+        assert source.fps == meant and seen(source) == shown
+        assert source.timestamps[-1] == pytest.approx(shown[-1][0] / meant)
 
 
 def test_images_of_unlike_size_are_refused(tmp_path):

@@ -10,17 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from ...messages import Log, SkelError
+from .cuts import told
 
 Range = tuple[int | None, int | None]
+_MEANT = 0.005  # what rates with two digits are off by
 
 
 class Source:
     """Footage to iterate over: yields (frame number, RGB uint8 (H,W,3)); can be iterated again from the start.
 
-    `fps` Fraction; `size` (w, h) px as shown, after rotation metadata; `first`, `last` frame numbers asked for, both
-    included; `count` frames, an estimate from the header until an iteration has ended; `frame_numbers` and `timestamps`
-    (seconds) of the latest iteration's frames; `focal_hint_px` from an image's EXIF, else None; `path` of the file or
-    the first image.
+    `fps` Fraction, at which it was filmed; `size` (w, h) px as shown, turned upright and with square pixels; `first`, `last`
+    frame numbers asked for, both included; `count` frames, an estimate from the header until an iteration has ended;
+    `frame_numbers` and `timestamps` (seconds) of the latest iteration's frames; `cuts` the numbers of those with which another
+    shot begins, each there before the frame is; `focal_hint_px` from an image's EXIF, else None; `path` of the file or the first image.
     """
 
     fps: Fraction
@@ -32,6 +34,7 @@ class Source:
         self.first, self.last = _checked_range(path, frames, count)
         self.count = self.last - self.first + 1
         self.frame_numbers: list[int] = []
+        self.cuts: list[int] = []
 
     @property
     def files(self) -> list[Path]:
@@ -45,13 +48,10 @@ class Source:
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         numbers: list[int] = []
-        self.frame_numbers = numbers
-        for number, picture in self._pictures():
-            if number > self.last:
-                break
-            if number >= self.first:
-                numbers.append(number)
-                yield number, picture
+        self.frame_numbers, self.cuts = numbers, []
+        for number, picture in told(self._asked_for(), self.cuts):
+            numbers.append(number)
+            yield number, picture
         if not numbers:
             raise SkelError("no_frames", f"Nothing in {self.path.name} can be decoded.", "Give a clip that plays in a video player.")
         if len(numbers) < self.count:
@@ -59,8 +59,23 @@ class Source:
             self._log(Log("warning", text))
         self.count = len(numbers)
 
+    def _asked_for(self) -> Iterator[tuple[int, np.ndarray]]:
+        for number, picture in self._pictures():
+            if number > self.last:
+                break
+            if number >= self.first:
+                yield number, picture
+
     def _pictures(self) -> Iterator[tuple[int, np.ndarray]]:
         raise NotImplementedError
+
+
+def exact(fps: float) -> Fraction:
+    """A rate as it was meant: 23.976, 29.97 and their like are 1000/1001 of a whole one."""
+    whole = round(1.001 * fps)
+    if fps != round(fps) and abs(whole / 1.001 - fps) < _MEANT:
+        return Fraction(1000 * whole, 1001)
+    return Fraction(fps).limit_denominator(1001)
 
 
 def _checked_range(path: Path, frames: Range, count: int) -> tuple[int, int]:

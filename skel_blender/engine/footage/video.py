@@ -2,13 +2,16 @@
 """Frames of a video, an image, several images or a folder, streamed one at a time with exact numbers.
 
 Frame numbers. Blender plays a movie clip at one constant rate (FFmpeg's guess for the stream) and shows as frame N the
-picture that is on screen at time N / rate after the first one. This module counts the same way, from 0: in a clip of
+picture that is on screen at time N / rate after the stream's start. This module counts the same way, from 0: in a clip of
 constant rate the number is the index of the decoded picture; in one of variable rate a picture that stays longer gets
-several numbers and one that is gone before the next tick gets none. Images count by their position, 24 to a second.
+several numbers and one that is gone before the next tick gets none. Images count by their position.
+
+Pictures are as they are shown: turned by the file's rotation, and with square pixels where the file's are oblong.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -17,27 +20,30 @@ import av
 import numpy as np
 
 from ...messages import Log, SkelError
-from .images import IMAGE_ENDINGS, IMAGE_FPS, ImageSource, natural_key
-from .source import Range, Source
+from ...sequence import IMAGE_ENDINGS, images_of
+from .images import IMAGE_FPS, ImageSource
+from .source import Range, Source, exact
 
 _WANTED = "Give a video file, images or a folder of images."
+_SQUARE = 0.01  # pixels that are by less than this wider or higher are square: what an encoder made of odd sizes
 _LONGEST_S = 60  # that a picture stays; a longer time between two is a clock that jumped, as where broadcasts were joined
 
 
 class VideoSource(Source):
     """A video file, decoded by FFmpeg through PyAV."""
 
-    def __init__(self, path: Path, frames: Range, on_log: Callable[[Log], None]) -> None:
+    def __init__(self, path: Path, frames: Range, on_log: Callable[[Log], None], fps: float | None = None) -> None:
         with _opened(path) as container:
             stream = container.streams.video[0]
-            self.fps = _rate(stream)
+            self._rate = _rate(stream)
+            self.fps = self._rate if fps is None else exact(fps)
             self.size = _first_size(container, path)
             length = max(stream.duration or 0, _scanned_length(path))  # where pictures change places and the rate varies, headers are short
-            count = max(round(length * stream.time_base * self.fps), 1)
+            count = max(round(length * stream.time_base * self._rate), 1)
         super().__init__(path, count, frames, on_log)
 
     def _pictures(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Every number's picture: the last one whose time is not after number / fps."""
+        """Every number's picture: the last one whose time is not after number / rate."""
         number, held, end = 0, None, Fraction(0)
         with _opened(self.path) as container:
             for begin, length, frame in self._timed(container):
@@ -55,8 +61,8 @@ class VideoSource(Source):
     def _timed(self, container) -> Iterator[tuple[Fraction, Fraction, av.VideoFrame]]:
         """Pictures in order, with the time at which each begins, from the first one's on, and how long it stays, both in frames."""
         stream = container.streams.video[0]
-        tick = stream.time_base * self.fps
-        start = None
+        tick = stream.time_base * self._rate
+        start = stream.start_time
         for index, frame in enumerate(_frames(container)):
             if frame.pts is None:
                 yield Fraction(index), Fraction(1), frame
@@ -66,19 +72,20 @@ class VideoSource(Source):
             yield max((frame.pts - start) * tick - min(tick, Fraction(1, 4)), Fraction(0)), (frame.duration or 0) * tick, frame
 
     def _upright(self, frame: av.VideoFrame) -> np.ndarray:
-        """RGB (H,W,3) with the rotation metadata applied, in the first frame's size."""
+        """RGB (H,W,3) as it is shown, in the first frame's size."""
         turns = round(frame.rotation / 90) % 4
         w, h = self.size if turns % 2 == 0 else self.size[::-1]
         return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24", width=w, height=h), turns))
 
 
 def open_source(
-    inputs: list[Path], frames: Range = (None, None), on_log: Callable[[Log], None] = lambda log: None
+    inputs: list[Path], frames: Range = (None, None), on_log: Callable[[Log], None] = lambda log: None, fps: float | None = None
 ) -> Source:
     """Footage from a video, an image, several images or a folder of images (natural sort).
 
-    frames: first and last frame number, both included, None for the clip's own. Raises SkelError: missing file, not
-    footage, nothing decodes, range outside the clip. A clip that breaks off gives what decodes and a warning to `on_log`.
+    frames: first and last frame number, both included, None for the clip's own. fps: how many frames a second were filmed, None for the
+    clip's own rate, by which its frames are counted all the same. Raises SkelError: missing file, not footage, nothing decodes, range
+    outside the clip. A clip that breaks off gives what decodes and a warning to `on_log`.
     """
     paths = [Path(p) for p in inputs]
     for path in paths:
@@ -86,14 +93,14 @@ def open_source(
             raise SkelError("no_file", f"There is no file {path}.", "Check the path.")
     if len(paths) == 1 and paths[0].is_dir():
         folder = paths[0]
-        paths = sorted((p for p in folder.iterdir() if p.suffix.lower() in IMAGE_ENDINGS), key=natural_key)
+        paths = images_of(folder)
         if not paths:
             raise SkelError("no_frames", f"The folder {folder} has no images.", "Give a folder of PNG, JPEG, TIFF, BMP or WebP frames.")
     if all(p.suffix.lower() in IMAGE_ENDINGS for p in paths):
-        return ImageSource(paths, frames, on_log)
+        return ImageSource(paths, frames, on_log, fps)
     if len(paths) > 1:
         raise SkelError("many_inputs", "Several inputs must all be images.", "Give one video, or images only.")
-    return VideoSource(paths[0], frames, on_log)
+    return VideoSource(paths[0], frames, on_log, fps)
 
 
 def _opened(path: Path):
@@ -134,7 +141,8 @@ def _scanned_length(path: Path) -> int:
     """Time in ticks from the first picture's start to the last one's end, by all packets of a file up to where its clock jumps."""
     with _opened(path) as container:
         stream = container.streams.video[0]
-        spans = sorted((p.pts, p.pts + (p.duration or 0)) for p in _packets(container, stream) if p and p.pts is not None)
+        shown = (p for p in _packets(container, stream) if p and not p.is_discard)  # what was trimmed off is still in the file
+        spans = sorted((p.pts, p.pts + (p.duration or 0)) for p in shown if p.pts is not None)
         longest = _LONGEST_S / stream.time_base
     begin, end = spans[0] if spans else (0, 0)
     for start, stop in spans:
@@ -145,12 +153,26 @@ def _scanned_length(path: Path) -> int:
 
 
 def _first_size(container, path: Path) -> tuple[int, int]:
-    """(w, h) of the first picture that decodes, after rotation metadata."""
+    """(w, h) of the first picture that decodes, as it is shown. Raises SkelError for what Blender would show otherwise."""
     frame = next(_frames(container), None)
     if frame is None:
         raise SkelError("no_frames", f"Nothing in {path.name} can be decoded.", "Give a clip that plays in a video player.")
-    size = (frame.width, frame.height)
+    if _mirrored(frame):
+        raise SkelError("mirrored", f"{path.name} says that it is to be shown mirrored, which Blender does not do.",
+                        f"Write it anew as it is shown, as with `ffmpeg -i {path.name} shown.mp4`, and give that.")  # fmt: skip
+    oblong = float(container.streams.video[0].sample_aspect_ratio or 1)  # a pixel's width over its height
+    oblong = oblong if abs(oblong - 1) > _SQUARE else 1.0
+    size = (round(frame.width * max(oblong, 1.0)), round(frame.height / min(oblong, 1.0)))
     return size if round(frame.rotation / 90) % 2 == 0 else size[::-1]
+
+
+def _mirrored(frame: av.VideoFrame) -> bool:
+    """Whether the display matrix turns the picture over."""
+    matrix = next((data for data in frame.side_data if data.type.name == "DISPLAYMATRIX"), None)
+    if matrix is None:
+        return False
+    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))
+    return a * d - b * c < 0
 
 
 def _rate(stream) -> Fraction:

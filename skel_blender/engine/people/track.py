@@ -55,10 +55,17 @@ class Tracker:
         self._follow(active, number, image)
         due, upright = self._due(number, image)
         if due or not active or any(number - p.last == 1 for p in active):
-            self._search(active, number, image, _LEVELS if due else _QUICK_LEVELS, upright)
+            begins = not self._buffer
+            self._search(active, number, image, _LEVELS if due or begins else _QUICK_LEVELS, upright or begins)
         self._buffer.append((number, image))
         while len(self._buffer) > min(_room(image), UPRIGHT_EVERY * self._interval(image)):
             self._buffer.popleft()
+
+    def cut(self) -> list[Person]:
+        """Begin a shot, of which nobody is known yet. Returns the people of the one that has ended."""
+        people, self.people = self.people, []
+        self._buffer.clear()
+        return people
 
     def _due(self, number: int, image: np.ndarray) -> tuple[bool, bool]:
         """Whether everybody is looked for in a frame, and whether upright people are, too."""
@@ -163,7 +170,7 @@ def find_people(
     source: Source, model_path: Path, max_people: int | None, on_progress: Callable[[int, int], None] = lambda done, total: None,
     memory: Path | None = None, watch: Callable[[int, np.ndarray, list[np.ndarray]], None] | None = None,
 ) -> list[Track]:
-    """Tracks of the people of a clip, the most prominent first, at most `max_people` of them (None: all).
+    """Tracks of the people of a clip's shots in turn, of each the most prominent first, at most `max_people` of them (None: all).
 
     on_progress(frames done, frames in all). watch(frame number, RGB (H,W,3), keypoints_2d (33,3) of each who is seen there) is called for
     every frame in order, by a thread of its own. What the networks see is remembered in the folder `memory`: a run that was stopped goes
@@ -179,12 +186,19 @@ def find_people(
         tracker = Tracker(PeopleFinder(networks, windows, early), float(source.fps), source.first, people)
         watching = watch and stack.enter_context(Behind(watch, _BEHIND))
         frames = stack.enter_context(closing(ahead(_announced(source, tracker), _frames_ahead(source.size))))
+        tracks, begin = [], source.first
+
+        def shot(last: int) -> list[Track]:
+            return finished(tracker.cut(), float(source.fps), begin, last, source.size)[:max_people]
+
         for done, (number, image) in enumerate(frames):
+            if number in source.cuts:
+                tracks, begin = tracks + shot(number - 1), number
             tracker.add(number, image)
             if watching is not None:
                 watching(number, image, [person.pose(number).keypoints_2d for person in tracker.people if number in person.readings])
             on_progress(done + 1, source.count)
-    return finished(tracker.people, float(source.fps), source.first, source.frame_numbers[-1], source.size)[:max_people]
+    return tracks + shot(source.frame_numbers[-1])
 
 
 def _announced(source: Source, tracker: Tracker) -> Iterator[tuple[int, np.ndarray]]:

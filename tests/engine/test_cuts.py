@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cuts are found, nothing else is taken for one, and neither people nor cameras go on over them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+cv2 = pytest.importorskip("cv2")
+av = pytest.importorskip("av")
+
+from skel_blender.engine.camera import CameraMotion, intrinsics  # noqa: E402
+from skel_blender.engine.fit.observations import View  # noqa: E402
+from skel_blender.engine.footage.cuts import told  # noqa: E402
+from skel_blender.engine.footage.video import open_source  # noqa: E402
+from skel_blender.engine.people.track import Tracker  # noqa: E402
+from skel_blender.engine.people.tracks import Track, finished  # noqa: E402
+from skel_blender.engine.pipeline import Options, _later, reconstruct  # noqa: E402
+from skel_blender.engine.shots import Fitted, Shot, shots, side_by_side  # noqa: E402
+from tests import clips, footage  # noqa: E402
+from tests.engine.stage import FPS, IMAGE, Stage, pose_at  # noqa: E402
+
+SIZE = (320, 180)
+
+
+def place(seed: int) -> np.ndarray:
+    """A wide picture of somewhere, in its own colours."""
+    rng = np.random.default_rng(seed)
+    rough = rng.integers(0, 255, (9, 40, 3)) * rng.uniform(0.3, 1.0, 3)
+    return cv2.resize(rough.astype(np.uint8), (1280, 180), interpolation=cv2.INTER_CUBIC)
+
+
+def shot(seed: int, count: int, step: float = 2.0, first: float = 0.0) -> list[np.ndarray]:
+    """Frames of a camera that pans by `step` px a frame over a place."""
+    return [place(seed)[:, int(first + step * k) : int(first + step * k) + SIZE[0]].copy() for k in range(count)]
+
+
+def cuts_of(frames: list[np.ndarray]) -> list[int]:
+    cuts: list[int] = []
+    given = list(told(enumerate(frames), cuts))
+    assert [number for number, _ in given] == list(range(len(frames)))
+    assert all(image is frames[number] for number, image in given)
+    return cuts
+
+
+@pytest.mark.parametrize("between", [0, 1, 3])
+def test_cuts_are_found_also_behind_black_frames(between):
+    black = [np.zeros_like(place(0)[:, : SIZE[0]])] * between
+    frames = shot(1, 12) + black + shot(2, 9) + black + shot(1, 12)
+    assert cuts_of(frames) == [12 + between, 21 + 2 * between]
+
+
+def test_a_cut_is_known_before_its_frame_is_given_out():
+    cuts: list[int] = []
+    assert [number for number, _ in told(enumerate(shot(1, 12) + shot(2, 12)), cuts) if number in cuts] == [12]
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        pytest.param(shot(1, 20, 16.0), id="a pan by a twentieth of the width a frame"),
+        pytest.param(shot(1, 8, 0.0) + shot(1, 5, 150.0) + shot(1, 8, 0.0, 750.0), id="a pan by half of the width a frame"),
+        pytest.param(shot(1, 8) + [np.zeros((180, 320, 3), np.uint8)] * 3 + shot(1, 8, first=16), id="black frames"),
+        pytest.param(shot(1, 8) + shot(2, 2) + shot(1, 8, first=20), id="two strange frames"),
+        pytest.param([np.minimum(image * (3.0 if 8 <= k < 11 else 1.0) + (60 if 8 <= k < 11 else 0), 255).astype(np.uint8)
+                      for k, image in enumerate(shot(1, 20))], id="a flash"),
+        pytest.param([image // (1 if k < 10 else 3) for k, image in enumerate(shot(1, 20))], id="the light goes out"),
+        pytest.param([image for image in shot(1, 10) for _ in range(2)], id="every frame twice"),
+        pytest.param([np.random.default_rng(k).integers(0, 60, (180, 320, 3), dtype=np.uint8) for k in range(20)], id="noise"),
+    ],
+)  # fmt: skip
+def test_nothing_else_is_a_cut(frames):
+    assert cuts_of(frames) == []
+
+
+def written(path, frames: list[np.ndarray], rate: int = 25):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = *frames[0].shape[1::-1], "yuv420p"
+        for image in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def test_footage_tells_its_cuts_by_the_numbers_of_its_frames(tmp_path):
+    path = written(tmp_path / "clip.mp4", shot(1, 20) + shot(2, 20) + shot(3, 20))
+    for asked, cuts in (((None, None), [20, 40]), ((10, None), [20, 40]), ((25, 38), [])):
+        source = open_source([path], asked)
+        assert len(list(source)) == source.count and source.cuts == cuts
+        assert len(list(source)) == source.count and source.cuts == cuts, "as often as it is read"
+
+
+def test_nobody_is_the_same_after_a_cut():
+    tracker, before = Tracker(Stage([lambda n: pose_at(200 + 5 * n, 0.7 * n)]), FPS), None
+    for number in range(30):
+        if number == 15:
+            before = tracker.cut()
+        image = np.full_like(IMAGE, 4 * number)
+        image[0, 0, 0] = number
+        tracker.add(number, image)
+    [first], [second] = (finished(people, FPS, *ends, (1280, 720)) for people, ends in ((before, (0, 14)), (tracker.people, (15, 29))))
+    assert (first.frames[0], first.frames[-1], second.frames[0], second.frames[-1]) == (0, 14, 15, 29)
+
+
+def track(first: int, last: int) -> Track:
+    frames = np.arange(first, last + 1)
+    return Track(frames, np.ones((len(frames), 33, 3)), np.ones((len(frames), 33, 3)), np.ones(len(frames), bool))
+
+
+class Footage:
+    frame_numbers, cuts = list(range(10, 40)), [20, 25]
+
+
+def test_each_shot_has_its_own_people_and_camera():
+    K, there = intrinsics(SIZE), [track(10, 19), track(12, 17), track(25, 39)]
+    first, empty, last = shots(Footage, there, K)
+    assert [len(one.tracks) for one in (first, empty, last)] == [2, 0, 1]
+    assert [(one.frames[0], one.frames[-1]) for one in (first, empty, last)] == [(10, 19), (20, 24), (25, 39)]
+    motion = CameraMotion(25, 2 * np.diag([1, 1, 0.5]) @ K, np.tile(np.eye(3), (15, 1, 1)), np.linspace(1, 2, 15))
+    last = Shot(last.frames, last.tracks, motion.K, motion)
+    views = [View(*map(torch.as_tensor, (K, np.eye(3), np.array([0.0, 0, metres])))) for metres in (1.0, 2.0)]
+    camera = side_by_side([Fitted(first, [None, None], views[0]), Fitted(last, [None], views[1])], np.array(Footage.frame_numbers))
+    assert np.array_equal(camera.world_to_cam[:, 2, 3], [1.0] * 15 + [2.0] * 15), "who is alone in a shot stays"
+    lenses = camera.lenses()[:, 0, 0]
+    assert np.allclose(lenses[:15], K[0, 0]) and np.allclose(lenses[15:], 2 * K[0, 0] * motion.zoom)
+    late = side_by_side([Fitted(last, [None], views[1])], np.array(Footage.frame_numbers))
+    assert np.array_equal(late.world_to_cam[:, 2, 3], [2.0] * 30), "before the first people as with them"
+    alone = side_by_side([Fitted(first, [None, None], views[0])], np.arange(10, 20))
+    assert alone.zoom is None and np.array_equal(alone.K, K)
+
+
+@pytest.mark.parametrize(
+    ("given", "people", "left"), [((), 2, ()), ((1.8,), 2, (1.8,)), ((1.8, None, 1.6), 2, (1.6,)), ((1.8, 1.7), 2, ())]
+)
+def test_heights_go_on_with_the_people_of_the_next_shot(given, people, left):
+    later = _later(given, people)
+    assert tuple(height for height in later if height) == left
+    assert len(given) == 1 or len(later) > 1 or not any(later), "one alone would be everybody's"
+
+
+def test_two_shots_are_two_people_over_two_floors(landmark_model, tmp_path):
+    walker = [image for _, image in open_source([clips.WALKER], (0, 23))]
+    [(_, portrait)] = open_source([clips.PORTRAIT])
+    h, w = portrait.shape[:2]
+    other = [cv2.resize(portrait[: h - 24, k : k + w - 24], (576, 576)) for k in range(24)]
+    clip = written(tmp_path / "clip.mp4", walker + other, 30)
+    said = []
+    take = reconstruct(Options((str(clip),), str(landmark_model)), said.append)
+    assert [(person.frames[0], person.frames[-1]) for person in take.people] == [(0, 23), (24, 47)]
+    jumps = np.abs(np.diff(take.camera.world_to_cam, axis=0)).max((1, 2))
+    assert not jumps[:23].any() and jumps[23] > 10 * jumps[24:].max() and jumps[24:].all(), "the first camera stands, the second pans"
+    for person in take.people:
+        assert abs(person.joints()[..., 2].min()) < 0.25 and footage.measure(take, person).reprojection < 0.03
+    assert any("other shots begin with frame 24." in getattr(event, "text", "") for event in said)
