@@ -4,12 +4,13 @@
 FOOTAGE_DIR holds cam01.mp4 .. cam04.mp4 of one man and the Qualisys calibration Calib.qca.txt, at any depth: Demo_SinglePerson of Pose2Sim,
 for one (BSD-3-Clause; `pip download --no-deps pose2sim==0.10.49`, unzip, Pose2Sim/Demo_SinglePerson). The reference is what all
 four cameras together see: the landmarks that this engine's own landmarker finds, triangulated. TRUTH.npz is a second opinion: joint
-centres `body_pos` (T,B,3) m of an OpenSim model (`body_names`; x forward, y up, z right) in the same frames.
+centres `body_pos` (T,B,3) m of an OpenSim model (`body_names`; x forward, y up, z right) in the same frames. Demo_MultiPerson is
+footage of two: `--person 2` scores the other one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from bin.benchmarks.posing import markers_of
 from skel_blender import environment
 from skel_blender.anatomy import JOINT_INDEX
 from skel_blender.engine import metrics
+from skel_blender.engine.fit.keypoint_sets import BLAZEPOSE
 from skel_blender.engine.footage.video import open_source
 from skel_blender.engine.people.track import find_people
 from skel_blender.engine.people.tracks import Track
@@ -29,24 +31,40 @@ from skel_blender.kinematics import z_up
 from skel_blender.take import Person, Take
 
 _BODIES = ("humerus", "ulna", "hand", "femur", "tibia", "talus")  # shoulders, elbows, wrists, hips, knees, ankles; left before right
-_HEADER = ("camera", "MPJPE mm", "PA-MPJPE mm", "acceleration mm/frame2", "of the reference", "up is off by deg")
+_HANDS = ((15, 19, 17), (16, 20, 18))  # wrist and knuckles of index and pinky
+_HEADER = ("camera", "MPJPE mm", "PA-MPJPE mm", "acceleration mm/frame2", "of the reference", "up is off by deg", "palms by deg")
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one camera reaches; up in degrees, NaN where nothing tells."""
+    """What one camera reaches; up and palms in degrees, NaN where nothing tells."""
 
     mpjpe: float
     pa_mpjpe: float
     acceleration: float
     reference_acceleration: float
     up: float
+    palms: float = float("nan")
 
 
 def compare(found: np.ndarray, truth: np.ndarray, up: float = float("nan")) -> Row:
     """Limb points (T,12,3) m in camera axes against the reference's. Accelerations are relative to the hips, as BlazePose's 3D is."""
     still = [metrics.acceleration(metrics.centred(points, LIMB_HIPS)) for points in (found, truth)]
     return Row(metrics.mpjpe(found, truth, LIMB_HIPS), metrics.pa_mpjpe(found, truth), *still, up)
+
+
+def palms_off(found: np.ndarray, truth: np.ndarray) -> float:
+    """Mean angle in degrees by which both palms of landmarks (T,33,3) are turned from those of the truth (T,33,3), in the same axes."""
+    cosines = (np.einsum("tij,tij->t", *(_palms(points[:, hand]) for points in (found, truth))) for hand in _HANDS)
+    return float(np.nanmean([np.degrees(np.arccos(np.clip((cosine - 1) / 2, -1, 1))) for cosine in cosines]))
+
+
+def _palms(hand: np.ndarray) -> np.ndarray:
+    """(T,3,3) axes of wrist and two knuckles (T,3,3): to the middle between the knuckles, out of the palm, and across it."""
+    wrist, index, pinky = np.moveaxis(hand, 1, 0)
+    along, out = 0.5 * (index + pinky) - wrist, np.cross(index - wrist, pinky - wrist)
+    along, out = (axis / np.linalg.norm(axis, axis=1, keepdims=True) for axis in (along, out))
+    return np.stack([along, out, np.cross(along, out)], 1)
 
 
 def find_footage(folder: Path) -> tuple[list[Path], list[CalibratedCamera]]:
@@ -70,7 +88,7 @@ def person_of(take: Take, track: Track) -> Person:
 
 def score(take: Take, person: Person, camera: CalibratedCamera, frames: np.ndarray, points: np.ndarray,
           joints: np.ndarray | None) -> tuple[Row, Row | None]:  # fmt: skip
-    """Of one camera: the fit's landmarks against points (T,33,3) of the world, and its joint centres against `joints` (T,12,3)."""
+    """Of one camera: limbs, as BlazePose sees them, against points (T,33,3) of the world, and joint centres against `joints` (T,12,3)."""
     rows = frames - person.frames[0]
     world_to_cam = take.camera.world_to_cam[frames - take.frames[0]]
 
@@ -78,7 +96,9 @@ def score(take: Take, person: Person, camera: CalibratedCamera, frames: np.ndarr
         return np.einsum("tij,tkj->tki", world_to_cam[:, :3, :3], world[rows]) + world_to_cam[:, None, :3, 3]
 
     up = metrics.angle_between(world_to_cam[0, :3, 2], camera.R[:, 2])
-    fitted = compare(seen(z_up(markers_of(person)[:, list(LIMBS)])), points[:, list(LIMBS)] @ camera.R.T + camera.t, up)
+    markers, reference = seen(z_up(markers_of(person))), points @ camera.R.T + camera.t
+    limbs = (BLAZEPOSE @ markers)[:, list(LIMBS)]
+    fitted = replace(compare(limbs, reference[:, list(LIMBS)], up), palms=palms_off(markers, reference))
     if joints is None:
         return fitted, None
     own = [JOINT_INDEX[f"{body}_{side}"] for body in _BODIES for side in "lr"]
@@ -87,8 +107,8 @@ def score(take: Take, person: Person, camera: CalibratedCamera, frames: np.ndarr
 
 def score_landmarks(landmarks: np.ndarray, track: Track, camera: CalibratedCamera, frames: np.ndarray, points: np.ndarray) -> Row:
     """Metric landmarks (T,33,3) of a track's frames, as they are, against points (T,33,3) of the world."""
-    own = landmarks[frames - track.frames[0]][:, list(LIMBS)].astype(float)
-    return compare(own, points[:, list(LIMBS)] @ camera.R.T + camera.t)
+    own, reference = landmarks[frames - track.frames[0]].astype(float), points @ camera.R.T + camera.t
+    return replace(compare(own[:, list(LIMBS)], reference[:, list(LIMBS)]), palms=palms_off(own, reference))
 
 
 def read_truth(path: Path) -> np.ndarray:
@@ -100,7 +120,7 @@ def read_truth(path: Path) -> np.ndarray:
 
 def table(title: str, rows: dict[str, Row]) -> str:
     """Markdown with a line for each camera and one for their mean."""
-    values = {name: [row.mpjpe, row.pa_mpjpe, row.acceleration, row.reference_acceleration, row.up] for name, row in rows.items()}
+    values = {name: list(astuple(row)) for name, row in rows.items()}
     values["mean"] = np.mean(list(values.values()), axis=0).tolist()
     lines = [f"**{title}**", "", report.head(_HEADER)]
     for name, numbers in values.items():
@@ -114,12 +134,15 @@ def main(argv: list[str]) -> int:
     parser.add_argument("footage", type=Path, help="folder of the four videos and their calibration")
     parser.add_argument("truth", nargs="?", type=Path, help="npz of OpenSim joint centres")
     parser.add_argument("--body", default="male")
+    parser.add_argument("--person", type=int, default=1, metavar="N", help="the N-th person by prominence in the first camera")
     parser.add_argument("--stature", type=float, metavar="M", help="how tall he is (about 1.72), to be told to the fit")
     arguments = parser.parse_args(argv)
     videos, cameras = find_footage(arguments.footage)
     model = environment.landmark_model(environment.default_root())
     found = [find_people(open_source([video], (None, None), lambda event: None), model, None) for video in videos]
-    tracks = same_person(found, cameras)
+    for _ in range(arguments.person):
+        tracks = same_person(found, cameras)
+        found = [[one for one in people if one is not track] for people, track in zip(found, tracks)]
     frames, points, residual = reference(tracks, cameras)
     off = ", ".join(f"{value:.1f}" for value in np.nanmedian(residual[:, :, list(LIMBS)], axis=(1, 2)))
     print(f"Reference: {len(frames)} frames; the views disagree with it by {off} px (median).\n")

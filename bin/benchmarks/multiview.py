@@ -119,7 +119,7 @@ def same_person(tracks: list[list[Track]], cameras: list[CalibratedCamera]) -> l
         if not chosen:
             return np.inf
         seen = np.stack([track.keypoints_2d[np.array(chosen) - track.frames[0]][:, list(LIMBS)] for track in combination])
-        return float(np.median(triangulate(seen[..., :2], seen[..., 2], cameras)[1]))
+        return float(np.median(triangulate(seen[..., :2], seen[..., 2], cameras)[1], axis=(1, 2)).mean())  # no view may be left out
 
     return list(min(itertools.product(*candidates), key=misfit))
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from skel_blender.engine import camera
+from skel_blender.engine.fit.keypoint_sets import BLAZEPOSE
 
 GROUPS = {
     "face": tuple(range(11)), "shoulders": (11, 12), "elbows": (13, 14), "wrists": (15, 16), "hands": tuple(range(17, 23)),
@@ -54,7 +55,7 @@ class Mishaps:
     swap_s: float = 0.07
 
 
-_LIMBS = ((13, 15, 17, 19, 21), (14, 16, 18, 20, 22), (25, 27, 29, 31), (26, 28, 30, 32))
+OCCLUDED = ((13, 15, 17, 19, 21), (14, 16, 18, 20, 22), (25, 27, 29, 31), (26, 28, 30, 32))  # limbs that are guessed together
 _MIRRORED_LEGS = (25, 26, 27, 28, 29, 30, 31, 32), (26, 25, 28, 27, 30, 29, 32, 31)
 
 
@@ -73,7 +74,7 @@ def synthesize(markers: np.ndarray, K: np.ndarray, rng: np.random.Generator, fps
         constant = by_landmark(bias)[:, None] * rng.normal(size=(33, axes))
         return constant + by_landmark(wave)[:, None] * _wave(rng, (count, 33, axes), np.exp(-1.0 / (fps * memory_s)))
 
-    flat = markers @ K.T
+    flat = (BLAZEPOSE @ markers) @ K.T
     keypoints = flat[..., :2] / flat[..., 2:]
     keypoints = keypoints + errors(noise.image_bias, noise.image_wave, 2, noise.image_memory_s) * (K[0, 0] / hips[:, 2])[:, None, None]
     landmarks = np.einsum("tji,tkj->tki", toward(hips), markers - hips[:, None]) * np.exp(noise.scale * rng.normal())
@@ -81,7 +82,7 @@ def synthesize(markers: np.ndarray, K: np.ndarray, rng: np.random.Generator, fps
     landmarks[..., 2:] += errors(noise.depth_bias, noise.depth_wave, 1, noise.metric_memory_s)
     confidence = np.clip(by_landmark(noise.visibility) + 0.1 * _wave(rng, (count, 33), 0.9), 0.05, 1.0)
     for start, end in _spells(rng, count / fps, mishaps.occlusions, mishaps.occlusion_s, fps):
-        limb = list(_LIMBS[rng.integers(len(_LIMBS))])
+        limb = list(OCCLUDED[rng.integers(len(OCCLUDED))])
         off = mishaps.occlusion_m * rng.normal(size=3)
         keypoints[start:end, limb] += off[:2] * K[0, 0] / hips[start:end, None, 2:]
         landmarks[start:end, limb] += off

@@ -13,6 +13,7 @@ from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.body.chain import pose_chain, pose_points
 from skel_blender.engine.body.stance import relaxed_pose
 from skel_blender.engine.camera import R_CAM_LEVEL, CameraMotion, intrinsics
+from skel_blender.engine.fit.keypoint_sets import BLAZEPOSE
 from skel_blender.engine.people.tracks import Track
 from skel_blender.kinematics import axis_rotation
 
@@ -70,7 +71,8 @@ def _track(markers: np.ndarray, lenses: np.ndarray) -> Track:
     """Of markers (T,33,3) m in the axes of each frame's camera."""
     rng = np.random.default_rng(0)
     focal, middle = lenses[:, None, [0, 1], [0, 1]], lenses[:, None, :2, 2]
-    pixels = markers[..., :2] / markers[..., 2:] * focal + middle + rng.normal(0, 2.0, (FRAMES, 33, 2))
+    imaged = BLAZEPOSE @ markers
+    pixels = imaged[..., :2] / imaged[..., 2:] * focal + middle + rng.normal(0, 2.0, (FRAMES, 33, 2))
     keypoints = np.concatenate([pixels, np.full((FRAMES, 33, 1), 0.95)], axis=-1)
     hips = markers[:, _HIPS].mean(1)
     local = markers - hips[:, None] + rng.normal(0, 0.02, (FRAMES, 33, 3))

@@ -8,6 +8,7 @@ pytest.importorskip("torch")
 
 from bin.benchmarks import noise  # noqa: E402
 from bin.benchmarks.multiview import CalibratedCamera, same_person, triangulate  # noqa: E402
+from skel_blender.engine.fit.keypoint_sets import BLAZEPOSE  # noqa: E402
 from skel_blender.engine.people.tracks import Track  # noqa: E402
 from skel_blender.kinematics import axis_rotation  # noqa: E402
 
@@ -64,6 +65,16 @@ def test_the_same_person_is_known_in_every_view(cameras, points):
     assert [one.landmarks_3d is points for one in chosen] == [True] * 4
 
 
+def test_nobody_is_somebody_else_in_a_view_that_is_not_calibrated_well(cameras, points):
+    others = points + [0.9, -0.3, 0.0]
+    tracks = []
+    for k, camera in enumerate(cameras):
+        shift, people = ([30.0, 0.0, 0.0], (others, points)) if k == 2 else (np.zeros(3), (points, others))
+        seen = [np.concatenate([_seen(p, camera), np.ones((20, 33, 1))], -1) + shift for p in people]
+        tracks.append([Track(np.arange(20), view, p, np.ones(20, dtype=bool)) for view, p in zip(seen, people)])
+    assert [one.landmarks_3d is points for one in same_person(tracks, cameras)] == [True] * 4
+
+
 def _standing(frames):
     rng = np.random.default_rng(1)
     return np.tile(rng.uniform(-0.6, 0.6, (33, 3)) + [0.0, 0, 4], (frames, 1, 1))
@@ -83,7 +94,7 @@ def test_made_up_landmarks_err_as_much_as_they_should():
     for seed in range(40):
         keypoints, landmarks, observed = noise.synthesize(markers, K, np.random.default_rng(seed), mishaps=quiet)
         assert observed.all() and np.abs(landmarks[:, noise.HIPS].mean(1)).max() < 1e-9
-        flat = markers @ K.T
+        flat = BLAZEPOSE @ markers @ K.T
         image.append((keypoints[..., :2] - flat[..., :2] / flat[..., 2:]) * hips[:, None, 2:] / K[0, 0])
         depth.append((landmarks - true)[..., 2])
     wanted = noise.by_landmark(np.hypot(noise.Noise().image_bias, noise.Noise().image_wave))

@@ -11,15 +11,15 @@ torch = pytest.importorskip("torch")
 
 from skel_blender import take as takes  # noqa: E402
 from skel_blender.anatomy import DOF_INDEX  # noqa: E402
-from skel_blender.corrections import Corrections  # noqa: E402
 from skel_blender.engine.__main__ import main  # noqa: E402
 from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
 from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
+from skel_blender.engine.fit.keypoint_sets import BLAZEPOSE  # noqa: E402
 from skel_blender.engine.refit import refit  # noqa: E402
 from skel_blender.kinematics import R_ZUP_YUP, axis_rotation  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
-from skel_blender.take import Camera, Person, Take  # noqa: E402
+from skel_blender.take import Camera, Corrections, Person, Take  # noqa: E402
 
 FRAMES, WRONG, ELBOW = 40, slice(12, 28), DOF_INDEX["elbow_flexion_r"]
 LEGS = slice(DOF_INDEX["hip_flexion_r"], DOF_INDEX["mtp_angle_l"] + 1)
@@ -37,7 +37,7 @@ def case():
     K = np.array([[1000.0, 0, 640], [0, 1000, 360], [0, 0, 1]])
     R, t = np.diag([1.0, -1.0, -1.0]), np.array([0.0, 1.0, 4.0])
     seen = where @ R.T + t
-    imaged = seen @ K.T
+    imaged = BLAZEPOSE @ seen @ K.T
     keypoints = np.concatenate([imaged[..., :2] / imaged[..., 2:], np.full((FRAMES, 33, 1), 0.9)], -1)
     hand = [14, 16, 18, 20, 22]
     keypoints[WRONG, hand, 2] = 0.0
@@ -128,12 +128,12 @@ def test_a_camera_that_moves_and_zooms_makes_no_difference(case):
 
 
 def _depths(take, person, poses, trans):
-    """(T,33) m of the landmarks along the still camera's view."""
+    """(T,33) m of the keypoints along the still camera's view."""
     body = load_body("open")
     shape, owner = body.shape(torch.zeros(1, 10).double()), torch.zeros(FRAMES, dtype=torch.long)
     where = pose_points(shape, owner, pose_chain(shape, owner, torch.as_tensor(poses), torch.as_tensor(trans)), body.markers)[0].numpy()
     camera = take.camera.world_to_cam[0, :3] @ np.block([[R_ZUP_YUP, np.zeros((3, 1))], [np.zeros((1, 3)), np.ones((1, 1))]])
-    return (where @ camera[:, :3].T + camera[:, 3])[..., 2]
+    return (BLAZEPOSE @ where @ camera[:, :3].T + camera[:, 3])[..., 2]
 
 
 def _facing(seen):

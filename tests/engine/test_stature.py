@@ -12,7 +12,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from skel_blender.corrections import Corrections  # noqa: E402
 from skel_blender.engine import pipeline  # noqa: E402
 from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.body.anthropometry import REACH, measure, of_stature, sized, stature  # noqa: E402
@@ -26,6 +25,7 @@ from skel_blender.engine.fit.terms import priors  # noqa: E402
 from skel_blender.engine.pipeline import Options, reconstruct  # noqa: E402
 from skel_blender.engine.refit import refit  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
+from skel_blender.take import Corrections  # noqa: E402
 from tests import skel_file, synthetic_smpl  # noqa: E402
 from tests.engine import squatting  # noqa: E402
 from tests.engine.test_refit import case as seen_take  # noqa: E402, F401
@@ -160,18 +160,10 @@ def test_the_floor_is_under_those_whose_size_is_known():
     assert known.nearer(0) == pytest.approx(known.levels[1] / known.levels[0]) and known.nearer(0) > 1.02
 
 
-def test_more_statures_than_people_are_refused_before_the_footage_is_read():
-    with pytest.raises(SkelError, match="3 heights are given, for 2 people"):
-        reconstruct(Options(inputs=("nowhere.mp4",), model="none", people=2, stature=(1.8, None, 1.7)))
-    for fits in ((1.8,), (1.8, 1.7, None)):
-        with pytest.raises(SkelError, match="nowhere.mp4"):
-            reconstruct(Options(inputs=("nowhere.mp4",), model="none", people=2, stature=fits))
-
-
 def test_a_take_says_what_was_asked_and_has_bodies_so_tall(monkeypatch):
     seen = squatting.imaged()
     source = SimpleNamespace(
-        size=squatting.SIZE, fps=Fraction(30), path=Path("clip.mp4"), frame_numbers=tuple(range(60)), focal_hint_px=None
+        size=squatting.SIZE, fps=Fraction(30), path=Path("clip.mp4"), frame_numbers=tuple(range(60)), cuts=[], focal_hint_px=None
     )
     monkeypatch.setattr(pipeline, "open_source", lambda *arguments: source)
     monkeypatch.setattr(pipeline, "find_people", lambda *arguments: [seen.track])

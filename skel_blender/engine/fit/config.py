@@ -20,7 +20,7 @@ class Weights:
     pin_m: float = 0.001
     prior: float = 1.5  # factor on the spread of the pull to a relaxed stance, or to a regressor's pose
     limit: float = inf  # the paper's exponential prior: what exp(low - q) and exp(q - up) may be
-    shape: float = 0.5  # betas, for each frame's share of the evidence
+    shape: float = 0.7  # betas, for each frame's share of the evidence
     stature_m: float = 0.001  # a stature that is known, likewise
     angle_rate: float = 12.0  # rad/s, joint speeds
     angle_acceleration: float = 60.0  # rad/s2

@@ -12,6 +12,7 @@ from ..body import BodyModel
 from ..body.anthropometry import stature
 from ..camera import toward
 from ..people.tracks import Track
+from .keypoint_sets import keypoint_points
 from .observations import Observations, View
 
 LIMB_LANDMARKS = tuple(range(11, 17)) + tuple(range(23, 29))  # shoulders, elbows, wrists, hips, knees, ankles
@@ -39,8 +40,8 @@ def gather(track: Track, body: BodyModel, view: View, fps: float) -> Observation
     landmarks = _resized(torch.as_tensor(track.landmarks_3d, **like), body)
     turn = toward(_rays(view.K, keypoints[:, list(HIPS), :2].mean(1)))
     return Observations(
-        fps=fps, lengths=(len(keypoints),), view=view,
-        keypoints_2d=torch.cat([keypoints[..., :2], (confidence * trust)[..., None]], -1), keypoint_points=body.markers,
+        fps=fps, lengths=(len(keypoints),), view=view, keypoint_points=keypoint_points(body, "blazepose33"),
+        keypoints_2d=torch.cat([keypoints[..., :2], (confidence * trust)[..., None]], -1),
         landmarks_3d=landmarks @ turn.mT, landmark_weight=(0.2 * seen + 0.8 * confidence) * trust, landmark_points=body.markers,
     )  # fmt: skip
 
@@ -52,8 +53,9 @@ def as_tall(seen: Observations, usual: BodyModel, body: BodyModel, metres: float
     """
     size = metres / float(stature(usual, torch.zeros_like(usual.J_shapedirs[:1, 0]))[0])
     return replace(
-        seen, statures=(metres,), landmarks_3d=size * seen.landmarks_3d, keypoint_points=body.markers, landmark_points=body.markers
-    )
+        seen, statures=(metres,), landmarks_3d=size * seen.landmarks_3d,
+        keypoint_points=keypoint_points(body, "blazepose33"), landmark_points=body.markers,
+    )  # fmt: skip
 
 
 def _resized(landmarks: torch.Tensor, body: BodyModel) -> torch.Tensor:

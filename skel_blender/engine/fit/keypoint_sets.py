@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from ...anatomy import JOINT_NAMES
 from ...messages import SkelError
 from ..body import BodyModel, Points
-from ..body.landmarks import VERTEX
+from ..body.landmarks import MIXTURES, VERTEX
 from ..body.points import joints_as_points
 from ..body.skel import SKIN_VERTS
 from ..unpickle import read_pickle
@@ -37,18 +38,57 @@ KEYPOINT_SETS = {
     "joints24": JOINT_NAMES,
 }  # fmt: skip
 NAMES = ("blazepose33", *KEYPOINT_SETS, "hsmr44")
+# BlazePose's knuckles in the image lie deeper in the hand and nearer together than a hand's are: parts of the way from the wrist to the
+# middle between the knuckles of index and pinky, and of half their distance, towards the index.
+_KNUCKLES = {"index": (0.75, 0.4), "pinky": (0.75, -0.4), "thumb": (0.55, 0.7)}
+# Likewise ends of feet and face lie deeper in the body: what each is a sum of beside itself. Drawn bodies and people seen from four
+# sides agree on it.
+_FACE = {"left_ear": 0.065, "right_ear": 0.065}
+_DEEPER = {
+    **{f"left_{part}": _FACE for part in ("eye_inner", "eye", "eye_outer")}, "nose": _FACE, "mouth_left": _FACE,
+    "left_ear": {"left_eye": 0.24, "nose": 0.1, "right_ear": 0.06},
+    "left_ankle": {"left_knee": 0.045},
+    "left_heel": {"left_ankle": 0.105, "left_foot_index": 0.055},
+    "left_foot_index": {"left_ankle": 0.06, "left_heel": 0.05},
+}  # fmt: skip
+
+
+def _blazepose() -> np.ndarray:
+    """(33,33): BlazePose's image keypoints as sums of a body's landmarks."""
+    names = tuple(MIXTURES)
+    shares = np.eye(len(names))
+    for side in ("left", "right"):
+        hand = [names.index(f"{side}_{part}") for part in ("wrist", "index", "pinky")]
+        for finger, (forward, aside) in _KNUCKLES.items():
+            number = names.index(f"{side}_{finger}")
+            shares[number, number] = 0.0
+            shares[number, hand] = 1.0 - forward, 0.5 * (forward + aside), 0.5 * (forward - aside)
+    for name, parts in _DEEPER.items():
+        for mirrored in (False, True):
+            rows = [names.index(_mirrored(one) if mirrored else one) for one in (name, *parts)]
+            shares[rows[0]] = 0.0
+            shares[rows[0], rows] = 1.0 - sum(parts.values()), *parts.values()
+    return shares
+
+
+def _mirrored(name: str) -> str:
+    return re.sub("left|right", lambda side: "right" if side[0] == "left" else "left", name)
+
+
+BLAZEPOSE = _blazepose()
 
 
 def keypoint_points(body: BodyModel, name: str) -> Points:
     """The keypoints of a set (one of NAMES) on a body. Raises SkelError for an unknown set and for files that are missing."""
     if name == "blazepose33":
-        return body.markers
+        return body.markers.mixed(body.markers.names, BLAZEPOSE)
     if name == "hsmr44":
         return hsmr_points(body, *_regressors(body))
     if name not in KEYPOINT_SETS:
         raise SkelError("no_keypoints", f"There is no keypoint set '{name}'.", f"Choose one of: {', '.join(NAMES)}.")
-    known = body.markers.joined(joints_as_points(body.J_template, body.J_shapedirs))
-    return known.joined(body.surface).means([entry.split("+") for entry in KEYPOINT_SETS[name]])
+    known = body.markers.joined(joints_as_points(body.J_template, body.J_shapedirs)).joined(body.surface)
+    groups = [entry.split("+") for entry in KEYPOINT_SETS[name]]
+    return known.mixed(KEYPOINT_SETS[name], np.array([[(one in group) / len(group) for one in known.names] for group in groups]))
 
 
 def hsmr_points(body: BodyModel, mix: object | None, extra: object) -> Points:
