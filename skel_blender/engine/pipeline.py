@@ -27,7 +27,7 @@ from .people.track import find_people
 from .people.tracks import Track
 from .regress.correction import corrected
 from .regress.guess import Guess, Regressor
-from .shots import Backgrounds, Fitted, Shot, cut_at, shots, side_by_side
+from .shots import Backgrounds, Fitted, Shot, cut_at, later, shots, side_by_side
 
 REGRESSORS = ("lift", "hsmr", "stance")
 CAMERAS = ("auto", "still")  # "auto" looks at the background for turns and zooms
@@ -106,7 +106,7 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     for shot in found:
         begin = sum(len(part.fits) for part in fitted)
         own = guesses and guesses[begin : begin + len(shot.tracks)]
-        heights = _later(options.stature, sum(len(part.found) for part in fitted))
+        heights = later(options.stature, sum(len(part.found) for part in fitted))
         fitted.append(_fitted(shot, own, heights, body, source, lens_known, _steps(clock, begin, len(tracks)), _about(shot, source, emit)))
     return _take(source, options, fitted, emit)
 
@@ -204,11 +204,6 @@ def _filmed(shot: Shot, backgrounds: Backgrounds | None, lens_known: bool, emit:
     for log in [] if motion is None else logs(motion, background.findings):
         emit(log)
     return shot if motion is None else replace(shot, K=motion.K, motion=motion)
-
-
-def _later(statures: tuple[float | None, ...], people: int) -> tuple[float | None, ...]:
-    """Those of the shots that come after the first `people`; one alone is everybody's."""
-    return statures if len(statures) == 1 else (*statures[people:], None)
 
 
 def _way(view: View) -> Log:

@@ -81,6 +81,11 @@ def shots(source: Source, tracks: list[Track], K: np.ndarray) -> list[Shot]:
     return [Shot(part, [track for track in tracks if part[0] <= track.frames[0] <= part[-1]], K) for part in stretches]
 
 
+def later(statures: tuple[float | None, ...], people: int) -> tuple[float | None, ...]:
+    """Those of the shots that come after the first `people`; one alone is everybody's."""
+    return statures if len(statures) == 1 else (*statures[people:], None)
+
+
 def side_by_side(fitted: list[Fitted], frames: np.ndarray) -> Camera:
     """The camera of a Take of the frames (T,). In a shot without people it stays as it was at the end of the one before."""
     cameras = [part.camera() for part in fitted]

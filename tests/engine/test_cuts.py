@@ -16,8 +16,8 @@ from skel_blender.engine.footage.cuts import told  # noqa: E402
 from skel_blender.engine.footage.video import open_source  # noqa: E402
 from skel_blender.engine.people.track import Tracker  # noqa: E402
 from skel_blender.engine.people.tracks import Track, finished  # noqa: E402
-from skel_blender.engine.pipeline import Options, _later, reconstruct  # noqa: E402
-from skel_blender.engine.shots import Fitted, Shot, shots, side_by_side  # noqa: E402
+from skel_blender.engine.pipeline import Options, reconstruct  # noqa: E402
+from skel_blender.engine.shots import Fitted, Shot, later, shots, side_by_side  # noqa: E402
 from tests import clips, footage  # noqa: E402
 from tests.engine.stage import FPS, IMAGE, Stage, pose_at  # noqa: E402
 
@@ -135,9 +135,9 @@ def test_each_shot_has_its_own_people_and_camera():
     ("given", "people", "left"), [((), 2, ()), ((1.8,), 2, (1.8,)), ((1.8, None, 1.6), 2, (1.6,)), ((1.8, 1.7), 2, ())]
 )
 def test_heights_go_on_with_the_people_of_the_next_shot(given, people, left):
-    later = _later(given, people)
-    assert tuple(height for height in later if height) == left
-    assert len(given) == 1 or len(later) > 1 or not any(later), "one alone would be everybody's"
+    heights = later(given, people)
+    assert tuple(height for height in heights if height) == left
+    assert len(given) == 1 or len(heights) > 1 or not any(heights), "one alone would be everybody's"
 
 
 def test_two_shots_are_two_people_over_two_floors(landmark_model, tmp_path):
