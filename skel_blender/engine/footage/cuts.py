@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where a clip is cut: from one frame to the next its picture is another one, and stays so.
 
-Small pictures are compared, by their correlation wherever they fit each other best, and by their colours: pans, fast action and few frames a
-second leave neighbours alike, two scenes hardly ever are (`tests/engine/test_cuts.py`).
+Small pictures are compared, by their correlation wherever they fit each other best, and by their colours: pans, fast action and few frames
+a second leave neighbours alike, two scenes hardly ever are (`tests/engine/test_cuts.py`).
 """
 
 from __future__ import annotations
