@@ -127,24 +127,31 @@ def pose_features(poses: np.ndarray, rest_frames: np.ndarray) -> np.ndarray:
     return (rotations - np.eye(3)).reshape(*rotations.shape[:-3], -1)
 
 
-def pelvis_angles(rotations: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:
-    """(T,3) tilt, list, rotation of the pelvis' rotations (T,3,3) = Ry Rx Rz in its own frame, continuous in time.
+def eulers(rotations: np.ndarray, order: str, near: np.ndarray | None = None) -> np.ndarray:
+    """(T,3) Euler angles x, y, z (rad), continuous in time, of rotations (T,3,3); `order` is Blender's: 'XYZ' turns about X first.
 
     Each rotation has two triples, and every angle its full turns: taken is what is nearest to the frame before, and in the first frame
-    to `near` (3,), or the triple whose list lies within a right angle.
+    to `near` (3,), or the triple whose middle angle lies within a right angle.
     """
-    lean = np.arcsin(np.clip(-rotations[:, 1, 2], -1.0, 1.0))
-    turn = np.arctan2(rotations[:, 0, 2], rotations[:, 2, 2])
-    x, y = rotations[:, 0, :2].T * np.cos(turn) - rotations[:, 2, :2].T * np.sin(turn)  # of Rx Rz: cos and -sin of the tilt
-    tilt = np.arctan2(-y, x)  # what the turn leaves, whatever that is where somebody leans by a right angle
-    result = np.stack([tilt, lean, turn], axis=-1)
-    both = np.stack([result, np.pi + result * [1.0, -1.0, 1.0]], axis=1)
-    before = result[:1] if near is None else np.asarray(near, dtype=float)[None]
-    for t, pair in enumerate(both):
+    i, j, k = ("XYZ".index(letter) for letter in order)
+    sign = 1.0 if (j - i) % 3 == 1 else -1.0
+    m = rotations
+    first = np.arctan2(sign * m[:, k, j], m[:, k, k])
+    middle = np.arcsin(np.clip(-sign * m[:, k, i], -1.0, 1.0))
+    level = np.cos(first)[:, None] * m[:, :, j] - sign * np.sin(first)[:, None] * m[:, :, k]  # free of the first, also where that is any
+    result, other = np.empty((2, len(m), 3))
+    result[:, [i, j, k]] = np.stack([first, middle, np.arctan2(-sign * level[:, i], level[:, j])], axis=1)
+    other[:], other[:, j] = result + np.pi, np.pi - middle
+    before = result[:1] if near is None else np.asarray(near, dtype=float)
+    for t, pair in enumerate(np.stack([result, other], axis=1)):
         pair = pair - 2.0 * np.pi * np.round((pair - before) / (2.0 * np.pi))
-        result[t] = pair[np.abs(pair - before).sum(axis=1).argmin()]
-        before = result[t : t + 1]
+        result[t] = before = pair[np.abs(pair - before).sum(axis=1).argmin()]
     return result
+
+
+def pelvis_angles(rotations: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:
+    """(T,3) tilt, list, rotation of the pelvis' rotations (T,3,3) = Ry Rx Rz in its own frame, continuous in time, from `near` (3,) on."""
+    return eulers(rotations, "ZXY", None if near is None else np.roll(near, -1))[:, [2, 0, 1]]
 
 
 def _checked(poses: np.ndarray) -> np.ndarray:

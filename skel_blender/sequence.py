@@ -17,7 +17,7 @@ def images_of(folder: Path) -> list[Path]:
 
 def natural_key(path: Path) -> list[tuple[int, str]]:
     """Sort key that puts frame2 before frame10."""
-    return [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in re.findall(r"\d+|\D+", path.name)]
+    return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.findall(r"\d+|\D+", path.name)]
 
 
 def numbers(paths: Sequence[Path]) -> list[int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import rotations
+from .. import kinematics
 from .delivery import Skeleton, Space
 from .presets import Preset
 
@@ -27,7 +27,7 @@ def write(path: Path, skeleton: Skeleton, bones: np.ndarray, unit: float, fps: f
     offsets, places, turns = _relative(skeleton, bones)
     moving = np.abs(places - offsets).max(axis=(0, 2)) * unit > _STILL
     moving[0] = True
-    eulers = [rotations.continuous_eulers(turns[:, bone], "YXZ") for bone in range(len(skeleton.names))]
+    eulers = [kinematics.eulers(turns[:, bone], "YXZ", np.zeros(3)) for bone in range(len(skeleton.names))]
     angles = np.degrees(np.stack(eulers, axis=1)[..., [2, 0, 1]])  # in the order of the columns
     columns, lines = [], ["HIERARCHY"]
     _joint(0, 0, skeleton, offsets, moving, lines, columns)

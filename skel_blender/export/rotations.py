@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rotation matrices in stacks: between directions, shares of a turn, Euler angles and quaternions that do not jump. numpy only."""
+"""Rotation matrices in stacks: between directions, shares of a turn, quaternions that do not jump. numpy only."""
 
 from __future__ import annotations
 
@@ -92,31 +92,6 @@ def continuous_quaternions(rotations: np.ndarray) -> np.ndarray:
     signs = np.cumprod(np.where((result[1:] * result[:-1]).sum(-1) < 0.0, -1.0, 1.0), axis=0)
     result[1:] *= signs[..., None]
     return np.where(result[:1, ..., :1] < 0.0, -result, result)
-
-
-def continuous_eulers(rotations: np.ndarray, order: str) -> np.ndarray:
-    """(T,3) Euler angles x, y, z (rad) in Blender's `order` ('XYZ' turns about X first) of rotations (T,3,3).
-
-    Of the two triples that a rotation has, and of their whole turns, each frame takes what is nearest to the frame before, the first
-    frame what is nearest to zero.
-    """
-    i, j, k = ("XYZ".index(letter) for letter in order)
-    sign = 1.0 if (j - i) % 3 == 1 else -1.0
-    m = rotations
-    first = np.arctan2(sign * m[:, k, j], m[:, k, k])
-    middle = np.arcsin(np.clip(-sign * m[:, k, i], -1.0, 1.0))
-    level = np.cos(first)[:, None] * m[:, :, j] - sign * np.sin(first)[:, None] * m[:, :, k]  # free of the first, also where that is any
-    last = np.arctan2(-sign * level[:, i], level[:, j])
-    one = np.empty((len(m), 3))
-    one[:, i], one[:, j], one[:, k] = first, middle, last
-    other = one + np.pi
-    other[:, j] = np.pi - middle
-    both, result, before = np.stack([one, other], axis=1), np.empty_like(one), np.zeros(3)
-    for row, pair in enumerate(both):
-        pair = pair - 2.0 * np.pi * np.round((pair - before) / (2.0 * np.pi))
-        before = pair[np.abs(pair - before).sum(axis=1).argmin()]
-        result[row] = before
-    return result
 
 
 def axis_angles(rotations: np.ndarray) -> np.ndarray:

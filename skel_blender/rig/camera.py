@@ -24,7 +24,7 @@ _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # Blender's cameras have y up and look 
 _PICTURE = "skel_picture"  # custom property of a take's camera: the footage's size in pixels, and a pixel's height over its width
 
 
-def build(name: str, take: Take, collection: bpy.types.Collection, clock: Clock = Clock()) -> bpy.types.Object:  # noqa: B008, frozen
+def build(name: str, take: Take, collection: bpy.types.Collection, clock: Clock = Clock()) -> bpy.types.Object:
     """A new camera object: still where the Take's is, keyed on every frame where it moves or zooms."""
     camera = bpy.data.objects.new(name, bpy.data.cameras.new(name))
     collection.objects.link(camera)
@@ -32,7 +32,7 @@ def build(name: str, take: Take, collection: bpy.types.Collection, clock: Clock 
     return camera
 
 
-def aim(camera: bpy.types.Object, take: Take, clock: Clock = Clock()) -> None:  # noqa: B008, frozen
+def aim(camera: bpy.types.Object, take: Take, clock: Clock = Clock()) -> None:
     """Give a camera object the Take's lens and place on each frame of the footage."""
     data = camera.data
     width, height = take.image_size
@@ -93,7 +93,7 @@ def look_through(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
         render.pixel_aspect_x, render.pixel_aspect_y = max(1.0, 1.0 / wide), max(1.0, wide)
 
 
-def load_footage(take: Take, clip_path: Path | str | None, clock: Clock = Clock()) -> bpy.types.MovieClip | None:  # noqa: B008, frozen
+def load_footage(take: Take, clip_path: Path | str | None, clock: Clock = Clock()) -> bpy.types.MovieClip | None:
     """The footage as a movie clip in step with the scene; one that is already open in that way, or a new one.
 
     `clip_path` is a video, an image or a folder of frames; None means the Take's source, and no footage if it can't be shown. Raises
@@ -116,7 +116,7 @@ def _opened(take: Take, path: Path, clock: Clock) -> bpy.types.MovieClip | None:
     plain = clock.pace == 1.0 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     for clip in bpy.data.movieclips if plain else ():
         same = Path(bpy.path.abspath(clip.filepath)).resolve() == path and compat.action(clip) is None
-        if same and clip.frame_start + clip.frame_offset == clock.start:
+        if same and _begins(clip) == clock.start:
             return clip
     try:
         clip = bpy.data.movieclips.load(str(path))
@@ -170,6 +170,15 @@ def footage_of(camera: bpy.types.Object) -> Path | None:
     """The file of the footage behind a camera."""
     clip = next(iter(_clips(camera)), None)
     return None if clip is None else Path(bpy.path.abspath(clip.filepath, library=clip.library)).resolve()
+
+
+def footage_start(camera: bpy.types.Object) -> int | None:
+    """The scene frame with which the footage behind a camera begins; None without footage, or where its start is keyed."""
+    return next((_begins(clip) for clip in _clips(camera) if compat.action(clip) is None), None)
+
+
+def _begins(clip: bpy.types.MovieClip) -> int:
+    return clip.frame_start - clip.frame_offset
 
 
 def _clips(camera: bpy.types.Object) -> list[bpy.types.MovieClip]:

@@ -27,6 +27,8 @@ def validate(take: Take) -> None:
     frames = len(take.frames)
     _require("\0" not in take.source and len(os.fsencode(take.source)) < _LONGEST[0]
              and all(len(os.fsencode(part)) < _LONGEST[1] for part in Path(take.source).parts), "source", "a path")  # fmt: skip
+    _text("producer", take.producer)
+    _text("settings", take.settings)
     _require(_are_options(take.settings), "settings", "JSON of the options that made it")
     _require(take.fps > 0, "fps", "a positive fraction")
     _require(0 < min(take.image_size) and max(take.image_size) <= _WIDEST, "image_size", "a width and a height")
@@ -38,6 +40,8 @@ def validate(take: Take) -> None:
         _shape("camera/zoom", take.camera.zoom, (frames,))
         _require(bool(np.all(take.camera.zoom > 0)), "camera/zoom", "positive")
     for k, person in enumerate(take.people):
+        _text(f"people/{k}/name", person.name)
+        _text(f"people/{k}/body_name", person.body_name)
         _person(f"people/{k}/", person, take.frames)
         _body(f"people/{k}/body/", person.body)
 
@@ -49,6 +53,11 @@ def _are_options(settings: str) -> bool:
         return False
     inputs = options.get("inputs", []) if isinstance(options, dict) else None
     return isinstance(inputs, list) and all(isinstance(name, str) for name in inputs)
+
+
+def _text(name: str, text: str) -> None:
+    """What Blender can name something by: halves of UTF-16's pairs are no letters."""
+    _require("\0" not in text and not any("\ud800" <= letter < "\ue000" for letter in text), name, "text")
 
 
 def _person(prefix: str, person: Person, frames: np.ndarray) -> None:

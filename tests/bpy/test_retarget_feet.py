@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX
 from skel_blender.export import rotations
-from skel_blender.export.retarget import legs
+from skel_blender.export.retarget import legs, skeleton
 from skel_blender.rig import record
+from skel_blender.rig.assemble import build_take
+from tests import walk
 from tests.bpy import characters, walking
+from tests.bpy.evaluated import rig_of
 from tests.bpy.walking import put
 
 
@@ -24,6 +28,21 @@ def test_contacts_of_the_take_are_believed_and_those_that_an_edit_lifts_are_not(
     record.keep_contacts(action, 1, down)
     _, _, seen = put(source, target)
     assert seen.heads["foot_l"][:, 2].max() > 0.2
+
+
+def test_a_body_sinks_to_a_foot_that_a_straight_leg_does_not_reach(context):
+    """Who tilts the pelvis over straight legs has one foot in the air; where both are said to stand, the other knee must bend."""
+    take, target = walk.take(), characters.mixamo()
+    person = take.people[0]
+    person.poses[:], person.trans[:], person.contacts[:] = 0.0, 0.0, True
+    person.poses[:, DOF_INDEX["pelvis_list"]] = 0.25
+    ankles = person.transforms()[0, [JOINT_INDEX["talus_l"], JOINT_INDEX["talus_r"]], 1, 3]
+    assert np.ptp(ankles) > 0.04
+    person.trans[:, 1] = 0.08 - ankles.min()
+    _, mapping, seen = put(rig_of(build_take(context, take)), target)
+    height = skeleton.read(target).head(mapping["foot_l"])[2]
+    assert max(np.abs(seen.heads[f"foot_{side}"][:, 2] - height).max() for side in "lr") < 1e-3
+    assert walking.knee_bend(seen, "l").max() < 5.0 and walking.knee_bend(seen, "r").min() > 40.0
 
 
 def test_a_leg_reaches_its_goal_and_its_knee_stays_on_its_side():

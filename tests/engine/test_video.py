@@ -231,8 +231,9 @@ def test_bad_input_gets_a_sentence(tmp_path):
     empty.mkdir()
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
-    cases = {"no_file": tmp_path / "absent.mp4", "not_a_video": text, "no_frames": empty, "bad_image": broken}
-    for code, path in cases.items():
+    cases = [("no_file", tmp_path / "absent.mp4"), ("no_file", tmp_path / (300 * "x")), ("not_a_video", text), ("no_frames", empty),
+             ("bad_image", broken)]  # fmt: skip
+    for code, path in cases:
         with pytest.raises(SkelError) as error:
             open_source([path])
         assert error.value.code == code

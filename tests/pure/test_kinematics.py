@@ -86,6 +86,16 @@ def test_the_pelvis_turns_over_without_a_leap():
     assert np.abs(kinematics.pelvis_angles(rotations[40:], turned)[0] - turned).max() < 1e-9
 
 
+def test_angles_begin_as_near_as_they_can_to_what_is_asked():
+    """Upside down and turned about is a half turn of one angle, or of the other two."""
+    half = np.array([[np.pi, 0.1, np.pi - 0.2], [np.pi - 0.3, 0.1, np.pi]])
+    x, y, z = (kinematics.axis_rotation(axis, angle) for axis, angle in zip(np.eye(3), half.T))
+    rotations = z @ y @ x
+    assert np.abs(kinematics.eulers(rotations, "XYZ") - half).max() < 1e-9
+    assert np.abs(kinematics.eulers(rotations, "XYZ", np.zeros(3)) - [[0.0, np.pi - 0.1, -0.2], [-0.3, np.pi - 0.1, 0.0]]).max() < 1e-9
+    assert np.abs(kinematics.eulers(rotations, "XYZ", half[0] - 2.0 * np.pi) - half + 2.0 * np.pi).max() < 1e-9
+
+
 def test_who_leans_by_a_right_angle_is_turned_as_before():
     """There tilt and rotation turn about one axis; rounding must not choose them."""
     noise = np.random.default_rng(0).normal(0, 1e-15, (40, 3, 3))

@@ -13,7 +13,7 @@ from skel_blender import kinematics, opensim, take
 from skel_blender.anatomy import DOFS, JOINT_NAMES, PARENTS
 from skel_blender.kinematics import axis_rotation
 from skel_blender.opensim import couplings, markers, segments
-from skel_blender.opensim.model import body_fixed_angles, ground
+from skel_blender.opensim.model import TRANSLATIONS, body_fixed_angles, ground
 from tests import synthetic
 
 
@@ -83,8 +83,7 @@ def test_the_model_moves_as_skel_does(tmp_path, body):
     person = made.people[0]
     transforms, joints = person.transforms(), ground(person.transforms()[..., :3, 3])
     for number, row in enumerate(rows):
-        at = {name: value if name.startswith("pelvis_t") and name != "pelvis_tilt" else np.radians(value)
-              for name, value in zip(columns, row)}  # fmt: skip
+        at = {name: value if name in TRANSLATIONS else np.radians(value) for name, value in zip(columns, row)}
         found = placed(tmp_path / "shot.osim", at)
         for joint, name in enumerate(JOINT_NAMES):
             axes, place = found[name]
@@ -144,7 +143,7 @@ def test_the_motion_is_in_degrees_and_seconds(tmp_path):
 def test_markers_are_in_millimetres_and_ride_their_bodies(tmp_path):
     made = open_take("male", 4)
     person = made.people[0]
-    opensim.write(made, 0, tmp_path / "shot.trc")
+    assert opensim.write(made, 0, tmp_path / "shot.trc") == [tmp_path / "shot.trc"] == list(tmp_path.iterdir())
     lines = [line.split("\t") for line in (tmp_path / "shot.trc").read_text().splitlines()]
     assert lines[0] == ["PathFileType", "4", "(X/Y/Z)", "shot.trc"]
     head = dict(zip(lines[1], lines[2]))
@@ -158,6 +157,23 @@ def test_markers_are_in_millimetres_and_ride_their_bodies(tmp_path):
     assert places[:, : len(JOINT_NAMES)] == pytest.approx(ground(person.transforms()[..., :3, 3]), abs=1e-8)
     heel, toe = (places[:, names.index(name)] for name in ("RHEE", "RMT1"))
     assert np.ptp(np.linalg.norm(heel - toe, axis=1)) < 1e-7 < 0.1 < np.linalg.norm(heel - toe, axis=1)[0]
+
+
+def test_the_model_carries_the_markers_of_its_file(tmp_path):
+    opensim.write(open_take("female", 1), 0, tmp_path / "shot.osim")
+    _, columns, (row,) = read_table(tmp_path / "shot.mot")
+    at = {name: value if name in TRANSLATIONS else np.radians(value) for name, value in zip(columns, row)}
+    bodies = placed(tmp_path / "shot.osim", at)
+    lines = (tmp_path / "shot.trc").read_text().splitlines()
+    written = np.array([float(cell) for cell in lines[-1].split("\t")[2:]]).reshape(-1, 3) / 1000
+    root = ElementTree.parse(tmp_path / "shot.osim").getroot()
+    found = list(root.iter("Marker"))
+    assert [marker.get("name") for marker in found] == lines[3].split("\t")[2::3]
+    for marker, place in zip(found, written):
+        axes, origin = bodies[marker.findtext("socket_parent_frame").removeprefix("/bodyset/")]
+        assert origin + axes @ numbers(marker, "location") == pytest.approx(place, abs=1e-6)
+    parents = {frame.findtext("socket_parent") for frame in root.iter("PhysicalOffsetFrame")}
+    assert parents == {"/ground", *(f"/bodyset/{name}" for name in JOINT_NAMES)}
 
 
 @pytest.mark.parametrize("sex", ["female", "male"])

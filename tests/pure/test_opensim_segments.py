@@ -94,6 +94,9 @@ def test_trunk_head_and_hands_have_their_centres_where_the_table_says(sex, whole
     top = hips + length * sum(lengths) / whole
     for name, part in zip(("thorax", "lumbar_body", "pelvis"), lengths):
         assert place[name][1] == pytest.approx(top - DE_LEVA[sex][name][1] / 100 * part / whole * length), name
+        level = np.abs(body.skin_verts[:, 1] - place[name][1]) < 0.03
+        trunk = body.skin_verts[level & np.isin(body.owners(), [JOINT_NAMES.index(n) for n in ("pelvis", "lumbar_body", "thorax")]), 2]
+        assert place[name][2] == pytest.approx((trunk.min() + trunk.max()) / 2), "midway from back to front"
         top -= part / whole * length
     crown = body.skin_verts[:, 1].max()
     assert place["head"][1] == pytest.approx(crown - DE_LEVA[sex]["head"][1] / 100 * (crown - at["thorax"][1]))

@@ -55,6 +55,28 @@ def test_what_cannot_be_written_is_said_in_a_sentence(tmp_path, arguments, sente
     assert [path.name for path in tmp_path.iterdir()] == ["shot.npz"]
 
 
+def test_names_that_opensim_does_not_bear_and_endings_that_are_missing(tmp_path):
+    made = synthetic.random_take(frames=1, people=1)
+    for name, label in (("Zoë / left", "Zo_left"), ("山田", "person")):
+        made.people[0].name = name
+        assert opensim.write(made, 0, tmp_path / "shot")[0] == tmp_path / "shot.osim"
+        assert (tmp_path / "shot.mot").read_text().splitlines()[0] == label
+
+
+def test_a_body_without_bones_has_no_meshes_and_one_without_a_skin_is_refused(tmp_path):
+    made = synthetic.random_take(frames=1, people=1)
+    body = made.people[0].body
+    body.bone_verts, body.bone_faces, body.bone_joint = body.bone_verts[:0], body.bone_faces[:0], body.bone_joint[:0]
+    opensim.write(made, 0, tmp_path / "shot.osim")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["shot.mot", "shot.osim", "shot.trc"]
+    assert "mesh_file" not in (tmp_path / "shot.osim").read_text()
+    body.skin_verts = body.skin_verts[:0]
+    with pytest.raises(SkelError, match="has no skin"):
+        opensim.write(made, 0, tmp_path / "bare.osim")
+    with pytest.raises(SkelError, match="shot.c3d is no file of OpenSim's"):
+        opensim.write(made, 0, tmp_path / "shot.c3d")
+
+
 def test_a_folder_that_takes_no_files_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SkelError, match="could not be written"):

@@ -3,6 +3,7 @@
 
 import errno
 import io
+import os
 from dataclasses import replace
 from fractions import Fraction
 
@@ -15,10 +16,11 @@ from tests.synthetic import random_take
 
 
 def test_a_take_reads_back_as_it_was_written(tmp_path):
-    take = random_take()
+    take = replace(random_take(fps=Fraction(1, 2)), source="/clips" + 60 * "/a folder" + "/clip.mp4", settings='{"inputs": ["clip.mp4"]}')
+    take.people[0].reprojection_error[3] = np.nan  # somebody was not seen
     takes.save(take, tmp_path / "a.npz")
     read = takes.load(tmp_path / "a.npz")
-    assert read.fps == take.fps and read.image_size == take.image_size and read.source == take.source
+    assert read.fps == take.fps and read.image_size == take.image_size and read.source == take.source and read.settings == take.settings
     assert np.array_equal(read.frames, take.frames) and np.array_equal(read.camera.K, take.camera.K)
     for mine, theirs in zip(take.people, read.people, strict=True):
         assert np.array_equal(mine.poses, theirs.poses) and np.array_equal(mine.body.limits, theirs.body.limits)
@@ -34,6 +36,8 @@ def test_a_camera_that_zooms_keeps_its_lens_in_every_frame(tmp_path):
     read = takes.load(tmp_path / "a.npz").camera
     assert np.array_equal(read.zoom, take.camera.zoom)
     assert np.array_equal(read.lenses()[-1], take.camera.K * [[2.0, 1, 1], [1, 2, 1], [1, 1, 1]])
+    with np.load(tmp_path / "a.npz") as file:
+        assert int(file["version"]) == 3, "who reads only older ones must not take the lens for still"
     for wrong in (np.ones(3), np.zeros(len(take.frames))):
         take.camera.zoom = wrong
         with pytest.raises(SkelError, match="camera/zoom"):
@@ -63,6 +67,11 @@ def test_missing_damaged_and_foreign_files_are_refused(tmp_path):
         with pytest.raises(SkelError) as caught:
             takes.load(tmp_path / name)
         assert caught.value.code == code and name in caught.value.what
+    arrays = dict(np.load(io.BytesIO(takes.dumps(random_take()))))
+    np.savez(tmp_path / "alike.npz", **arrays | {"format": np.array("another program's take")})
+    for name in ("other.npz", "alike.npz"):
+        with pytest.raises(SkelError, match="Choose a .npz that Reconstruct wrote"):
+            takes.load(tmp_path / name)
 
 
 def test_a_truncated_take_is_refused(tmp_path):
@@ -72,18 +81,29 @@ def test_a_truncated_take_is_refused(tmp_path):
         takes.load(tmp_path / "b.npz")
 
 
-def test_pickled_arrays_are_refused(tmp_path):
-    takes.save(random_take(), tmp_path / "a.npz")
-    arrays = dict(np.load(tmp_path / "a.npz"))
-    arrays["settings"] = np.array([{"a": 1}], dtype=object)
-    np.savez(tmp_path / "b.npz", **arrays)
+class Trap:
+    """What makes a folder when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("entry", ["settings", "people/0/poses", "not of a Take"])
+def test_pickled_arrays_are_refused_and_not_run(entry, tmp_path):
+    arrays = dict(np.load(io.BytesIO(takes.dumps(random_take()))))
+    np.savez(tmp_path / "a.npz", **arrays | {entry: np.array([Trap(tmp_path / "ran")], dtype=object)})
     with pytest.raises(SkelError):
-        takes.load(tmp_path / "b.npz")
+        takes.load(tmp_path / "a.npz")
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize(("field", "value"), [
-    ("frames", np.zeros(0, dtype=int)), ("frames", np.array([0, 2, 3])), ("frames", np.arange(-1, 2)),
+    ("frames", np.zeros(0, dtype=int)), ("frames", np.array([0, 2, 3])), ("frames", np.arange(-1, 2)), ("frames", np.arange(28, 31)),
     ("frames", np.arange(3.0)), ("frames", np.arange(3) + 10**7), ("contacts", np.zeros((3, 6))), ("confidence", np.ones(3, np.longdouble)),
+    ("name", "\udc80"), ("name", "a\0"), ("body_name", "\udfff"), ("reprojection_error", np.zeros(3)),
     ("poses", np.zeros((3, 45))), ("betas", np.full(10, np.nan)), ("trans", np.zeros((2, 3))),
 ])  # fmt: skip
 def test_a_wrong_field_is_named(field, value, tmp_path):
@@ -95,8 +115,9 @@ def test_a_wrong_field_is_named(field, value, tmp_path):
 
 
 @pytest.mark.parametrize(("field", "row", "value"), [
-    ("frames", -1, 99), ("camera/K", (1, 1), 0.0), ("camera/world_to_cam", (0, slice(3), 0), 0.0),
+    ("frames", -1, 99), ("camera/K", (0, 0), 0.0), ("camera/K", (1, 1), 0.0), ("camera/world_to_cam", (0, slice(3), 0), 0.0),
     ("camera/world_to_cam", (0, slice(3), slice(3)), np.diag([1.0, 1.0, -1.0])),
+    ("camera/world_to_cam", (0, slice(3), slice(3)), 1.1 * np.eye(3)),
     ("people/0/body/skin_faces", (0, 0), -1), ("people/0/body/skin_faces", (0, 2), 10**6), ("people/0/body/skin_faces", (0, 3), -2),
     ("people/0/body/skin_faces", (0, 3), 10**6), ("people/0/body/bone_faces", (0, 0), 10**6), ("people/0/body/bone_faces", (0, 0), -1),
     ("people/0/body/weight_index", (0, 0), 24), ("people/0/body/weight_value", 0, 0.0), ("people/0/body/bone_joint", 0, 24),
@@ -110,7 +131,7 @@ def test_a_wrong_number_is_named(field, row, value):
     owner, *names = take, *field.split("/")
     for name in names[:-1]:
         owner = owner[int(name)] if name.isdigit() else getattr(owner, name)
-    array = getattr(owner, names[-1]).astype(float if isinstance(value, float) else None)
+    array = np.array(getattr(owner, names[-1]), dtype=float if isinstance(value, float) else None)  # None: as it is
     array[row] = value
     setattr(owner, names[-1], array)
     with pytest.raises(SkelError, match=f"In the Take, {field} must be"):
@@ -119,7 +140,7 @@ def test_a_wrong_number_is_named(field, row, value):
 
 @pytest.mark.parametrize(("field", "value"), [
     ("source", "a\0b"), ("source", "/clips/" + 256 * "x"), ("source", 2100 * "x/"),
-    ("settings", "quickly"), ("settings", "[]"), ("settings", '{"inputs": [1]}'),
+    ("settings", '{"a": "\ud800"}'), ("producer", "a\0b"), ("settings", "quickly"), ("settings", "[]"), ("settings", '{"inputs": [1]}'),
     ("fps", Fraction(0)), ("image_size", (640, 0)), ("image_size", (640, 10**6)), ("frames", np.zeros(0, dtype=int)),
 ])  # fmt: skip
 def test_a_take_without_time_or_pictures_is_refused(field, value):

@@ -11,6 +11,7 @@ Pictures are as they are shown: turned by the file's rotation, and with square p
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -89,11 +90,14 @@ def open_source(
     """
     paths = [Path(p) for p in inputs]
     for path in paths:
-        if not path.exists():
+        if not os.path.exists(path):  # unlike Path's it is False also of what is no path and of what may not be seen
             raise SkelError("no_file", f"There is no file {path}.", "Check the path.")
     if len(paths) == 1 and paths[0].is_dir():
         folder = paths[0]
-        paths = images_of(folder)
+        try:
+            paths = images_of(folder)
+        except OSError as error:
+            raise SkelError("no_frames", f"The folder {folder} cannot be read ({error.strerror}).", "Check whose it is.") from error
         if not paths:
             raise SkelError("no_frames", f"The folder {folder} has no images.", "Give a folder of PNG, JPEG, TIFF, BMP or WebP frames.")
     if all(p.suffix.lower() in IMAGE_ENDINGS for p in paths):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ... import kinematics
 from ...rig.keyframes import Curve
 from .. import rotations
 from .skeleton import Skeleton
@@ -67,7 +68,7 @@ def curves(bone: str, mode: str, basis: np.ndarray, frames: np.ndarray, located:
     elif mode == "AXIS_ANGLE":
         values = rotations.axis_angles(turns)
     else:
-        values = rotations.continuous_eulers(turns, mode)
+        values = kinematics.eulers(turns, mode, np.zeros(3))
     path = f'pose.bones["{_escaped(bone)}"].'
     result = [Curve(path + PROPERTY.get(mode, "rotation_euler"), k, bone, frames, column) for k, column in enumerate(values.T)]
     if located is not None:
