@@ -15,6 +15,7 @@ from ..anatomy import JOINT_NAMES
 from ..messages import SkelError
 from ..rig import compat, record
 from ..rig.editing import motion
+from ..rig.editing.steps import finish
 from . import rotations, stage
 
 _LIKE = 1e-3  # scales that differ by less are the same
@@ -116,7 +117,7 @@ def _person(
         with _playing(rig, action):
             own_frames = motion.span_of(rig)  # outside them the rig may be hidden, which is not evaluated then; it stands still
             shown = np.clip(spans[title], own_frames[0], own_frames[-1])
-            world = stage.finish(stage.look(rig, shown, JOINT_NAMES, "Reading the motion"))
+            world = finish(stage.look(rig, shown, JOINT_NAMES, "Reading the motion"))
         sizes = np.linalg.norm(world[..., :3, :3], axis=-2)  # of the columns
         scale = float(np.median(sizes)) if scale is None else scale
         off = np.abs(sizes - scale).max(axis=(0, 2)) > _LIKE * scale

@@ -3,36 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from typing import NamedTuple, TypeVar
 
 import bpy
 import numpy as np
 
 from ..rig.editing import evaluation
-
-Made = TypeVar("Made")
-
-
-class Step(NamedTuple):
-    """How far a part of the work is, 0 to 1."""
-
-    what: str
-    done: float
-
-
-Steps = Generator[Step, None, Made]
-"""Work that can be done bit by bit, and returns what it has made; closed before its end, it leaves nothing behind."""
-
-
-def finish(steps: Steps[Made]) -> Made:
-    """Do all of the work."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+from ..rig.editing.steps import Step, Steps
 
 
 def look(thing: bpy.types.Object, frames: np.ndarray, bones: Sequence[str], what: str) -> Steps[np.ndarray]:

@@ -58,6 +58,12 @@ def check_folder(path: Path) -> None:
         raise SkelError("unwritable", f"The folder {path.parent} can't be written to.", "Choose another.")
 
 
+def check_built(ending: str) -> None:
+    """Raise SkelError if this Blender can't write files of that ending."""
+    if not _BUILT.get(ending, lambda: True)():
+        raise SkelError("build", f"This Blender was built without {ending}.", "Use Blender from blender.org, or another format.")
+
+
 def check_free(files: Iterable[Path], path: Path, overwrite: bool) -> None:
     """Raise SkelError if one of the files exists that is not `path`, which whoever chose it was asked about, and may not be replaced."""
     taken = next((file for file in files if file != path and file.exists()), None)
@@ -74,8 +80,7 @@ def write(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, 
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise SkelError("ending", f"{path.name} is no file that can be exported.", f"Choose one of {', '.join(ENDINGS)}.")
-    if not _BUILT.get(ending, lambda: True)():
-        raise SkelError("build", f"This Blender was built without {ending}.", "Use Blender from blender.org, or another format.")
+    check_built(ending)
     if preset.clips == "all" and ending not in _CLIPS:
         raise SkelError("clips", f"{ending} holds one motion.", f"Export the current motion, or choose one of {', '.join(_CLIPS)}.")
     check_folder(path)

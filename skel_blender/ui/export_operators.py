@@ -63,7 +63,14 @@ class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
         return any(record.is_rig(thing) for thing in context.view_layer.objects)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Begin with what the preset has, and with the name of the .blend file."""
+        """Begin with what the preset has, and with the name of the .blend file; ask for none that can't be written."""
+        from ..export import writing  # what it brings is needed by no other button
+
+        try:
+            writing.check_built(self.filename_ext)
+        except SkelError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
         chosen = presets.PRESETS[self.preset]
         for option in _OPTIONS:
             if not self.properties.is_property_set(option):

@@ -9,9 +9,11 @@ from ..anatomy import DOF_INDEX
 from ..messages import SkelError
 from ..rig import compat, controls, ik, limbs, record, restposes
 from ..rig.editing import layers, matching, motion, thinning
+from ..rig.editing.steps import Steps
 from .gather import editable_rig
 from .operators import RigOperator
 from .rig_properties import RANGES
+from .stepped import SteppedOperator
 
 _LIMBS = tuple((name, title, "", 1 << number) for number, (name, title) in enumerate(limbs.TITLES.items()))
 _WAYS = (
@@ -32,19 +34,22 @@ class SKEL_OT_key_angles(RigOperator, bpy.types.Operator):
             motion.key(editable_rig(context), DOF_INDEX[name])
 
 
-class SKEL_OT_thin_keys(RigOperator, bpy.types.Operator):
+class SKEL_OT_thin_keys(SteppedOperator, RigOperator, bpy.types.Operator):
     """Make an action with few Bezier keys of the same motion; the present action stays as it is"""
 
-    bl_idname, bl_label = "skel.thin_keys", "Thin Keys"
+    bl_idname, bl_label, bl_options = "skel.thin_keys", "Thin Keys", {"REGISTER", "UNDO", "BLOCKING"}
     joint: FloatProperty(name="Joints", subtype="DISTANCE", default=0.005, min=0.0005, soft_max=0.05, precision=4,
                          description="How far a joint may move")  # fmt: skip
     contact: FloatProperty(name="Planted Feet", subtype="DISTANCE", default=0.001, min=0.0002, soft_max=0.05, precision=4,
                            description="How far a foot may move while it rests on the floor")  # fmt: skip
 
-    def run(self, context: bpy.types.Context) -> None:
-        rig = editable_rig(context)
-        found = motion.thin(rig, thinning.Bounds(self.joint, min(self.contact, self.joint)))
-        self.report({"INFO"}, f"{100 * found.share:.0f} % of the keys are left, joints within {1000 * found.error:.1f} mm.{_but_led(rig)}")
+    def steps(self, context: bpy.types.Context) -> Steps[thinning.Thinned]:
+        bounds = thinning.Bounds(self.joint, min(self.contact, self.joint))
+        return (yield from motion.thin(editable_rig(context), bounds))
+
+    def done(self, context: bpy.types.Context, made: thinning.Thinned) -> None:
+        text = f"{100 * made.share:.0f} % of the keys are left, joints within {1000 * made.error:.1f} mm."
+        self.report({"INFO"}, text + _but_led(editable_rig(context)))
 
 
 class SKEL_OT_smooth(RigOperator, bpy.types.Operator):

@@ -6,7 +6,7 @@ from bpy.props import StringProperty
 
 from ..messages import SkelError
 from ..rig import armature, assemble, camera, presence, record, update
-from ..rig.editing import placement
+from ..rig.editing import placement, timing
 from .gather import active_rig
 from .operators import RigOperator, SkelOperator
 
@@ -57,6 +57,18 @@ def home_of(rig: bpy.types.Object) -> bpy.types.Collection:
     return home
 
 
+class SKEL_OT_follow_footage(RigOperator, bpy.types.Operator):
+    """Move the take in time to where its footage was moved: people, all versions of their motion, camera and sound"""
+
+    bl_idname, bl_label = "skel.follow_footage", "Follow the Footage"
+
+    def run(self, context: bpy.types.Context) -> None:
+        home = home_of(active_rig(context))
+        start = timing.footage_elsewhere(home)
+        if start is not None:
+            timing.move(context.scene, home, start, footage=False)
+
+
 class SKEL_OT_place(RigOperator, bpy.types.Operator):
     """Put the take where the solved camera of the clip chosen above sees it, moving with it if it moves; floor and scale stay"""
 
@@ -88,4 +100,4 @@ class SKEL_OT_remove_person(RigOperator, bpy.types.Operator):
         update.remove_person(rig)
 
 
-CLASSES = (SKEL_OT_select_person, SKEL_OT_over_footage, SKEL_OT_place, SKEL_OT_remove_person)
+CLASSES = (SKEL_OT_select_person, SKEL_OT_over_footage, SKEL_OT_follow_footage, SKEL_OT_place, SKEL_OT_remove_person)

@@ -6,7 +6,7 @@ from typing import Any
 
 import bpy
 
-from ..export.stage import Steps
+from ..rig.editing.steps import Steps
 from .operators import SkelOperator
 from .runner import guarded
 

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import bpy
 import pytest
 
 import skel_blender
+from skel_blender.export import writing
 from skel_blender.ui import export_operators
 from tests import synthetic
 
@@ -36,6 +39,14 @@ def test_a_failure_is_one_sentence(rig, tmp_path):
     (tmp_path / "shot.bvh").mkdir()
     with pytest.raises(RuntimeError, match="shot.bvh could not be written"):
         bpy.ops.skel.export(filepath=str(tmp_path / "shot.bvh"), preset="generic", filename_ext=".bvh", people="ACTIVE")
+
+
+def test_what_this_blender_cannot_write_is_said_before_a_file_is_chosen(rig, monkeypatch):
+    monkeypatch.setitem(writing._BUILT, ".usdc", lambda: False)
+    said = []
+    button = SimpleNamespace(filename_ext=".usdc", report=lambda kind, text: said.append((kind, text)))
+    assert export_operators.SKEL_OT_export.invoke(button, bpy.context, None) == {"CANCELLED"}
+    assert said == [({"ERROR"}, "This Blender was built without .usdc. Use Blender from blender.org, or another format.")]
 
 
 def test_nobody_active_is_said_and_everybody_can_still_be_written(rig, context, tmp_path):

@@ -13,6 +13,7 @@ from skel_blender.anatomy import DOFS
 from skel_blender.rig import compat, continuity, keyframes, layout, limbs, record
 from skel_blender.rig.assemble import build_take
 from skel_blender.rig.editing import motion, thinning
+from skel_blender.rig.editing.steps import finish
 from tests import synthetic
 from tests.bpy.evaluated import curves, evaluated, joint_positions, pose, rig_of
 
@@ -92,7 +93,7 @@ def test_thinned_keys_make_the_same_motion(context):
     rig = rig_of(collection)
     raw = rig.animation_data.action
     joints = take.people[0].joints()
-    result = motion.thin(rig, thinning.Bounds())
+    result = finish(motion.thin(rig, thinning.Bounds()))
     new = rig.animation_data.action
     assert new != raw and new.name == "person_1 thinned" and raw.use_fake_user
     kept = sum(len(curve.keyframe_points) for curve in curves(rig))

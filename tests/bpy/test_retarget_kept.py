@@ -7,11 +7,11 @@ import bpy
 import numpy as np
 import pytest
 
-from skel_blender.export import stage
 from skel_blender.export.retarget import Options, retarget, sample, skeleton, steps
 from skel_blender.export.retarget.guess import guess
 from skel_blender.messages import SkelError
 from skel_blender.rig.assemble import build_take
+from skel_blender.rig.editing.steps import finish
 from tests import walk
 from tests.bpy import characters
 from tests.bpy.evaluated import curves, rig_of
@@ -62,7 +62,7 @@ def test_a_source_that_hides_on_this_frame_is_seen(context):
         rig = rig_of(build_take(context, take, hide=hide))
         context.scene.frame_set(3)
         assert rig.hide_viewport is hide
-        results.append(stage.finish(sample.sample(context.scene, rig))[0])
+        results.append(finish(sample.sample(context.scene, rig))[0])
         assert rig.hide_viewport is hide
     assert (results[0].frames == np.arange(21, 61)).all()
     assert (results[0].places == results[1].places).all() and np.ptp(results[0].places[:, 0, 1]) > 0.5

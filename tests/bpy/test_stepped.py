@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from skel_blender.export.stage import Step
 from skel_blender.messages import SkelError
+from skel_blender.rig.editing.steps import Step
 from skel_blender.ui import stepped
 
 

@@ -90,17 +90,43 @@ def test_a_correction_and_an_update_find_the_footages_frames(context, taken, mov
     assert (rig[presence.FIRST], rig[presence.LAST]) == (5 + BY, 34 + BY)
 
 
-def test_the_footage_goes_along_and_stays_for_another_take(context, take, tmp_path):
+def still(folder) -> str:
+    """A picture, as footage."""
     picture = bpy.data.images.new("still", 64, 48)
-    picture.filepath_raw, picture.file_format = str(tmp_path / "still.png"), "PNG"
+    picture.filepath_raw, picture.file_format = str(folder / "still.png"), "PNG"
     picture.save()
-    one, other = (assemble.build_take(context, take, tmp_path / "still.png") for _ in range(2))
+    return picture.filepath_raw
+
+
+def test_the_footage_goes_along_and_stays_for_another_take(context, take, tmp_path):
+    one, other = (assemble.build_take(context, take, still(tmp_path)) for _ in range(2))
     clips = [assemble.camera_of(home).data.background_images[0] for home in (one, other)]
     assert clips[0].clip == clips[1].clip
     timing.move(context.scene, one, 1 + BY)
     assert (clips[0].clip.frame_start, clips[1].clip.frame_start) == (1 + BY, 1)
     timing.move(context.scene, one, 1)
     assert len(bpy.data.movieclips) == 2  # a clip of its own is not copied again
+
+
+def test_a_take_follows_its_footage_that_was_moved_by_hand(context, rig, take, tmp_path):
+    home = assemble.build_take(context, take, still(tmp_path))
+    rig = context.view_layer.objects.active = rig_of(home)
+    frames, clip = motion.frames_of(rig), assemble.camera_of(home).data.background_images[0].clip
+    assert "skel.follow_footage" not in draw("SKEL_PT_people").operators
+    clip.frame_start, clip.frame_offset = 1 + BY, 7  # its first frame would be seen before its start
+    assert "skel.follow_footage" in draw("SKEL_PT_people").operators
+    assert bpy.ops.skel.follow_footage() == {"FINISHED"}
+    assert np.array_equal(motion.frames_of(rig), frames + BY - 7) and rig.skel.start == 1 + BY - 7
+    assert (clip.frame_start, clip.frame_offset) == (1 + BY, 7) and timing.footage_elsewhere(home) is None
+    other = assemble.build_take(context, take, tmp_path / "still.png", start=1 + BY - 7)
+    assert assemble.camera_of(other).data.background_images[0].clip == clip, "in step with it"
+
+
+def test_footage_whose_start_is_keyed_and_none_at_all_are_in_their_place(context, take, tmp_path):
+    assemble.build_take(context, take, still(tmp_path))
+    slow = assemble.build_take(context, replace(take, fps=2 * take.fps), tmp_path / "still.png")
+    assert compat.action(assemble.camera_of(slow).data.background_images[0].clip) is not None
+    assert timing.footage_elsewhere(slow) is None and timing.footage_elsewhere(assemble.build_take(context, take)) is None
 
 
 def test_the_field_moves_the_take_and_the_next_version_begins_there(rig, take, context, tmp_path):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -79,3 +80,13 @@ def test_without_feet_on_the_floor_the_size_is_as_given():
 def test_a_camera_on_a_tripod_is_still():
     assert following.is_still(np.array([carried_camera(3)] * 5))
     assert not following.is_still(np.array([carried_camera(3), carried_camera(4)]))
+
+
+def test_a_long_way_takes_room_in_proportion():
+    frames = np.arange(4000)
+    matrices = dict.fromkeys(range(0, 4000, 2), np.eye(4))
+    tracemalloc.start()
+    found = following.at_frames(matrices, frames)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.shape == (4000, 4, 4) and most < 20 * found.nbytes

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Smoothing: seconds count and not frames, kicks are kept, resting feet stay."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -69,3 +71,14 @@ def test_legs_give_way_where_only_the_trunk_is_smoothed(shaky):
     held = Moving(before, rest, contacts, Bounds(contact=0.0)).allowed == 0.0
     assert _moved(before, done, rest)[held].max() < 0.001
     assert np.array_equal(done[limbs.channels({"ARM_R", "ARM_L", "HEAD"})], before[limbs.channels({"ARM_R", "ARM_L", "HEAD"})])
+
+
+def test_feet_that_rest_in_a_long_motion_take_room_in_proportion():
+    held = np.zeros((6000, 24), dtype=bool)
+    held[::3, 4] = True
+    tracemalloc.start()
+    share = planted._faded(held, 1)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.allclose(share[:4, 4], [1.0, 0.5, 0.5, 1.0]) and not share[:, :4].any()
+    assert most < 10 * share.nbytes

@@ -9,7 +9,7 @@ import bpy
 
 from ...messages import SkelError
 from ...rig import compat
-from ..stage import Steps, finish
+from ...rig.editing.steps import Steps, finish
 from . import body, rigify, sample, skeleton
 from .bake import bake
 from .body import Options

@@ -12,8 +12,8 @@ import bpy
 import numpy as np
 
 from ...rig import compat, keyframes
+from ...rig.editing.steps import Steps
 from .. import rotations, stage
-from ..stage import Steps
 from . import channels
 from .body import Goals
 from .channels import Goal

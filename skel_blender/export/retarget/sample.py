@@ -11,6 +11,7 @@ import numpy as np
 from ...anatomy import JOINT_INDEX, JOINT_NAMES
 from ...rig import compat, record
 from ...rig.editing import motion
+from ...rig.editing.steps import Steps
 from .. import rotations, stage
 from . import feet
 from .align import Rest
@@ -38,7 +39,7 @@ class Motion:
         return self.places[:, JOINT_INDEX[joint]]
 
 
-def sample(scene: bpy.types.Scene, rig: bpy.types.Object) -> stage.Steps[tuple[Motion, Rest]]:
+def sample(scene: bpy.types.Scene, rig: bpy.types.Object) -> Steps[tuple[Motion, Rest]]:
     """Look at the rig on every frame of its action. Raises SkelError if it has no motion."""
     frames = motion.span_of(rig)
     posed = yield from stage.look(rig, frames, JOINT_NAMES, "Reading the motion")

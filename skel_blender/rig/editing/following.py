@@ -46,7 +46,7 @@ def keeps_place(matrices: np.ndarray) -> bool:
 def at_frames(matrices: dict[int, np.ndarray], frames: np.ndarray) -> np.ndarray:
     """(T,4,4) rigid world matrices at the frames (T,), beyond the known ones the nearest."""
     known = np.array(sorted(matrices))
-    nearest = known[np.abs(known[:, None] - np.asarray(frames)).argmin(axis=0)]
+    nearest = known[np.searchsorted((known[1:] + known[:-1]) / 2.0, frames)]
     result = np.array([matrices[frame] for frame in nearest], dtype=float)
     result[:, :3, :3] /= np.linalg.norm(result[:, :3, :3], axis=1, keepdims=True)
     return result

@@ -15,6 +15,7 @@ from ...anatomy import JOINT_NAMES, Q
 from ...messages import SkelError
 from .. import compat, keyframes, layout, limbs, record, tracks
 from . import evaluation, planted, smoothing, sway, thinning
+from .steps import Steps
 
 EDITED = "edited"  # kind of an action that is there to be changed
 _SAME = 1e-4  # rad; a value as it is keyed, but for rounding
@@ -157,12 +158,12 @@ def derive(armature: bpy.types.Object, kind: str, curves: Sequence[keyframes.Cur
     return new
 
 
-def thin(armature: bpy.types.Object, bounds: thinning.Bounds) -> thinning.Thinned:
+def thin(armature: bpy.types.Object, bounds: thinning.Bounds) -> Steps[thinning.Thinned]:
     """Give the rig an action with few Bezier keys of the same motion, within `bounds`."""
     frames, kept = frames_of(armature), record.of(armature)
     poses, trans = read(armature, frames)
-    result = thinning.thin(poses, trans, kept.joints, kept.frames, record.contacts(action_of(armature), frames), bounds,
-                           record.limits(armature))  # fmt: skip
+    contacts, box = record.contacts(action_of(armature), frames), record.limits(armature)
+    result = yield from thinning.thinned(poses, trans, kept.joints, kept.frames, contacts, bounds, box)
     derive(armature, "thinned", keyframes.thinned(kept.tracks, int(frames[0]), result.spline))
     return result
 

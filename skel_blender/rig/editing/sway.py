@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,14 +42,17 @@ class Moving:
         """(T,24,3) m by which the joints of other channels (49,T) are away."""
         return self._places(values) - self.places
 
-    def carried(self) -> np.ndarray:
-        """(T,24,3,49) m by which a unit of each channel moves each joint, couplings of the spine and shoulder blades included."""
-        result = np.zeros((*self.places.shape, CHANNELS))
-        for channel in range(Q):
+    def carried(self, joints: Sequence[int] = range(J), channels: Sequence[int] = range(CHANNELS)) -> np.ndarray:
+        """(T,N,3,C) m by which a unit of each of the channels moves each of the joints, couplings of the spine and shoulder blades
+        included."""
+        result = np.zeros((len(self.places), len(joints), 3, len(channels)))
+        for column, channel in enumerate(channels):
+            if channel >= Q:
+                result[:, :, channel - Q, column] = 1.0
+                continue
             changed = self.values.copy()
             changed[channel] += _STEP
-            result[..., channel] = (self._places(changed) - self.places) / _STEP
-        result[..., range(3), range(Q, CHANNELS)] = 1.0
+            result[..., column] = (self._places(changed) - self.places)[:, joints] / _STEP
         return result
 
     def _places(self, values: np.ndarray) -> np.ndarray:

@@ -16,9 +16,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from ...anatomy import Q
 from .. import bezier
 from . import fewest
+from .steps import Step, Steps, finish
 from .sway import Bounds, Moving
 
-_PART = 1000  # frames that are thinned at a time
+_PART = 250  # frames that are thinned at a time
 _MARGIN = 0.98  # of the bounds: the rest is for Blender's rounding
 _OWN = np.array([0.0375] * Q + [0.02] * 3)[:, None]  # rad, m that a channel may be off, wherever joints are: hands and heads have a length
 _EXTREME = np.array([np.radians(8.0)] * Q + [0.03] * 3)  # turning points that stand out by this are keys
@@ -49,15 +50,20 @@ class Thinned:
         return self.spline.curve[:Q].T, self.spline.curve[Q:].T
 
 
-def thin(
+def thin(*motion: np.ndarray | None, **options: object) -> Thinned:
+    """All of `thinned` at once."""
+    return finish(thinned(*motion, **options))
+
+
+def thinned(
     poses: np.ndarray,
     trans: np.ndarray,
     rest_joints: np.ndarray,
     rest_frames: np.ndarray,
     contacts: np.ndarray | None = None,
-    bounds: Bounds = Bounds(),  # noqa: B008, frozen
+    bounds: Bounds = Bounds(),
     limits: np.ndarray | None = None,
-) -> Thinned:
+) -> Steps[Thinned]:
     """Thin poses (T,46) rad and trans (T,3) m of a person with that rest skeleton (`kinematics.forward`); contacts (T,6) bool.
 
     Keys have the values of their frames. First and last frame, and every channel's turning points that stand out, stay keys. Angles
@@ -72,6 +78,7 @@ def thin(
     edges = np.linspace(0, count - 1, 1 + -(-(count - 1) // _PART)).round().astype(int)
     parts = []
     for first, last in zip(edges[:-1], edges[1:]):
+        yield Step("Thinning", first / (count - 1))
         rows = slice(first, last + 1)
         part = Moving(values[:, rows], whole.rest, None if contacts is None else np.asarray(contacts)[rows], bounds)
         parts.append(_Search(part, limits).result())

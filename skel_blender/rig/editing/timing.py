@@ -11,10 +11,10 @@ from .. import assemble, camera, clock, compat, presence, record, sound
 _PLACES = ("co", "handle_left", "handle_right")
 
 
-def move(scene: bpy.types.Scene, collection: bpy.types.Collection, start: int) -> None:
+def move(scene: bpy.types.Scene, collection: bpy.types.Collection, start: int, footage: bool = True) -> None:
     """Show the footage's first frame at the scene frame `start`: the keys of all versions, strips, contacts, camera and footage move.
 
-    The scene's range goes along if it was the take's.
+    The scene's range goes along if it was the take's. Without `footage` that stays, since it is there already.
     """
     by = start - record.start_of(collection)
     if by == 0:
@@ -36,9 +36,17 @@ def move(scene: bpy.types.Scene, collection: bpy.types.Collection, start: int) -
             _move_keys(curve, by)
     if eye is not None:
         _move_sound(scene, collection, eye, start)
-        _move_footage(eye, by)
+        if footage:
+            _move_footage(eye, by)
     collection[record.START] = start
     scene.frame_set(scene.frame_current)
+
+
+def footage_elsewhere(collection: bpy.types.Collection) -> int | None:
+    """The scene frame with which a take's footage begins, if it was moved there without the take."""
+    eye = assemble.camera_of(collection)
+    start = None if eye is None else camera.footage_start(eye)
+    return None if start == record.start_of(collection) else start
 
 
 def home_of(armature: bpy.types.Object) -> bpy.types.Collection | None:
