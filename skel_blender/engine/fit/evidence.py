@@ -25,6 +25,9 @@ _TRUST[[1, 2, 3, 4, 5, 6, 9, 10]] = 0.3
 _TRUST[[0, 7, 8]] = 0.7
 _TRUST[17:23] = 0.5
 _TRUST[29:33] = 0.8
+_NOSE, _EARS = 0, [7, 8]
+_FACE = [*range(7), 9, 10]  # all but the ears
+_TURNED = 0.5  # cosine between the view and a face of which nothing is seen
 
 
 def gather(track: Track, body: BodyModel, view: View, fps: float) -> Observations:
@@ -35,15 +38,27 @@ def gather(track: Track, body: BodyModel, view: View, fps: float) -> Observation
     like = {"dtype": view.K.dtype, "device": view.K.device}
     keypoints = torch.as_tensor(track.keypoints_2d, **like)
     seen = torch.as_tensor(track.observed, **like)[:, None]
-    trust = torch.as_tensor(_TRUST, **like)
     confidence = keypoints[..., 2].clamp(0, 1) * seen
-    landmarks = _resized(torch.as_tensor(track.landmarks_3d, **like), body)
+    landmarks, trust = torch.as_tensor(track.landmarks_3d, **like), torch.as_tensor(_TRUST, **like)
+    shown = trust * _shown(landmarks)
+    landmarks = _resized(landmarks, body)
     turn = toward(_rays(view.K, keypoints[:, list(HIPS), :2].mean(1)))
     return Observations(
         fps=fps, lengths=(len(keypoints),), view=view, keypoint_points=keypoint_points(body, "blazepose33"),
-        keypoints_2d=torch.cat([keypoints[..., :2], (confidence * trust)[..., None]], -1),
+        keypoints_2d=torch.cat([keypoints[..., :2], (confidence * shown)[..., None]], -1),
         landmarks_3d=landmarks @ turn.mT, landmark_weight=(0.2 * seen + 0.8 * confidence) * trust, landmark_points=body.markers,
     )  # fmt: skip
+
+
+def _shown(landmarks: torch.Tensor) -> torch.Tensor:
+    """(T,33) 0..1, of metric landmarks (T,33,3) in a camera that points at the person: less in a face that is turned away.
+
+    The landmarker calls it as visible as any, and draws it in the image where faces usually are, however the head is bent.
+    """
+    ahead = torch.nn.functional.normalize(landmarks[:, _NOSE] - landmarks[:, _EARS].mean(1), dim=-1)
+    shown = torch.ones_like(landmarks[..., 0])
+    shown[:, _FACE] = (1 - ahead[:, 2:].nan_to_num() / _TURNED).clamp(0, 1)
+    return shown
 
 
 def as_tall(seen: Observations, usual: BodyModel, body: BodyModel, metres: float) -> Observations:

@@ -41,11 +41,12 @@ NAMES = ("blazepose33", *KEYPOINT_SETS, "hsmr44")
 # BlazePose's knuckles in the image lie deeper in the hand and nearer together than a hand's are: parts of the way from the wrist to the
 # middle between the knuckles of index and pinky, and of half their distance, towards the index.
 _KNUCKLES = {"index": (0.75, 0.4), "pinky": (0.75, -0.4), "thumb": (0.55, 0.7)}
-# Likewise ends of feet and face lie deeper in the body: what each is a sum of beside itself. Drawn bodies and people seen from four
-# sides agree on it.
-_FACE = {"left_ear": 0.065, "right_ear": 0.065}
+# Likewise ends of feet and face lie deeper in the body, and the face lower: what each is a sum of beside itself. Drawn bodies and people
+# seen from four sides agree on how deep, how low drawn bodies of both sexes that face the camera say.
+_BACK = {"left_ear": 0.065, "right_ear": 0.065}
 _DEEPER = {
-    **{f"left_{part}": _FACE for part in ("eye_inner", "eye", "eye_outer")}, "nose": _FACE, "mouth_left": _FACE,
+    **{f"left_{part}": _BACK | {"mouth_left": 0.08} for part in ("eye_inner", "eye", "eye_outer")},
+    "nose": _BACK | {"mouth_left": 0.06, "mouth_right": 0.06}, "mouth_left": _BACK | {"left_eye": -0.1},
     "left_ear": {"left_eye": 0.24, "nose": 0.1, "right_ear": 0.06},
     "left_ankle": {"left_knee": 0.045},
     "left_heel": {"left_ankle": 0.105, "left_foot_index": 0.055},
