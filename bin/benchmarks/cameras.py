@@ -32,12 +32,14 @@ from skel_blender.take import Person, Take
 
 _BODIES = ("humerus", "ulna", "hand", "femur", "tibia", "talus")  # shoulders, elbows, wrists, hips, knees, ankles; left before right
 _HANDS = ((15, 19, 17), (16, 20, 18))  # wrist and knuckles of index and pinky
-_HEADER = ("camera", "MPJPE mm", "PA-MPJPE mm", "acceleration mm/frame2", "of the reference", "up is off by deg", "palms by deg")
+_LEGS = ((23, 25, 27), (24, 26, 28))  # hip, knee, ankle
+_HEADER = ("camera", "MPJPE mm", "PA-MPJPE mm", "acceleration mm/frame2", "of the reference", "up is off by deg", "palms by deg",
+           "knees more bent by deg")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one camera reaches; up and palms in degrees, NaN where nothing tells."""
+    """What one camera reaches; up, palms and knees in degrees, NaN where nothing tells."""
 
     mpjpe: float
     pa_mpjpe: float
@@ -45,6 +47,7 @@ class Row:
     reference_acceleration: float
     up: float
     palms: float = float("nan")
+    knees: float = float("nan")
 
 
 def compare(found: np.ndarray, truth: np.ndarray, up: float = float("nan")) -> Row:
@@ -53,10 +56,25 @@ def compare(found: np.ndarray, truth: np.ndarray, up: float = float("nan")) -> R
     return Row(metrics.mpjpe(found, truth, LIMB_HIPS), metrics.pa_mpjpe(found, truth), *still, up)
 
 
+def angles_off(found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """A row's palms and knees of landmarks (T,33,3) against the truth's, in the same axes."""
+    return {"palms": palms_off(found, truth), "knees": knees_off(found, truth)}
+
+
 def palms_off(found: np.ndarray, truth: np.ndarray) -> float:
     """Mean angle in degrees by which both palms of landmarks (T,33,3) are turned from those of the truth (T,33,3), in the same axes."""
     cosines = (np.einsum("tij,tij->t", *(_palms(points[:, hand]) for points in (found, truth))) for hand in _HANDS)
     return float(np.nanmean([np.degrees(np.arccos(np.clip((cosine - 1) / 2, -1, 1))) for cosine in cosines]))
+
+
+def knees_off(found: np.ndarray, truth: np.ndarray) -> float:
+    """Degrees by which the knees of landmarks (T,33,3) are more bent than those of the truth (T,33,3): the median over frames and legs."""
+    return float(np.nanmedian([_bend(found[:, leg]) - _bend(truth[:, leg]) for leg in _LEGS]))
+
+
+def _bend(leg: np.ndarray) -> np.ndarray:
+    """(T,) degrees between thigh and shank of hip, knee and ankle (T,3,3)."""
+    return np.array([metrics.angle_between(knee - hip, ankle - knee) for hip, knee, ankle in leg])
 
 
 def _palms(hand: np.ndarray) -> np.ndarray:
@@ -98,7 +116,7 @@ def score(take: Take, person: Person, camera: CalibratedCamera, frames: np.ndarr
     up = metrics.angle_between(world_to_cam[0, :3, 2], camera.R[:, 2])
     markers, reference = seen(z_up(markers_of(person))), points @ camera.R.T + camera.t
     limbs = (BLAZEPOSE @ markers)[:, list(LIMBS)]
-    fitted = replace(compare(limbs, reference[:, list(LIMBS)], up), palms=palms_off(markers, reference))
+    fitted = replace(compare(limbs, reference[:, list(LIMBS)], up), **angles_off(markers, reference))
     if joints is None:
         return fitted, None
     own = [JOINT_INDEX[f"{body}_{side}"] for body in _BODIES for side in "lr"]
@@ -108,7 +126,7 @@ def score(take: Take, person: Person, camera: CalibratedCamera, frames: np.ndarr
 def score_landmarks(landmarks: np.ndarray, track: Track, camera: CalibratedCamera, frames: np.ndarray, points: np.ndarray) -> Row:
     """Metric landmarks (T,33,3) of a track's frames, as they are, against points (T,33,3) of the world."""
     own, reference = landmarks[frames - track.frames[0]].astype(float), points @ camera.R.T + camera.t
-    return replace(compare(own[:, list(LIMBS)], reference[:, list(LIMBS)]), palms=palms_off(own, reference))
+    return replace(compare(own[:, list(LIMBS)], reference[:, list(LIMBS)]), **angles_off(own, reference))
 
 
 def read_truth(path: Path) -> np.ndarray:
@@ -156,7 +174,7 @@ def main(argv: list[str]) -> int:
         for video, track, camera in zip(videos, tracks, cameras):
             focal = float(camera.K[0, 0]) if known else None
             stature = (arguments.stature,) if arguments.stature else ()
-            take = reconstruct(Options((str(video),), str(model), body=arguments.body, focal_length=focal, stature=stature))
+            take = reconstruct(Options((str(video),), str(model), body=(arguments.body,), focal_length=focal, stature=stature))
             scores[camera.name] = score(take, person_of(take, track), camera, frames, points, joints)
         print(table(f"Reconstructed, {lens}", {name: fitted for name, (fitted, _) in scores.items()}), flush=True)
         if joints is not None:

@@ -22,7 +22,7 @@ from skel_blender.engine.regress.lift.features import PARTNERS, features
 from skel_blender.engine.regress.lift.network import LENGTHS
 
 _SHAPES = 0.8  # standard deviation of the betas
-_PICTURED = 0.25  # share of windows whose errors are those of a picture
+_PICTURED = 0.5  # share of windows whose errors are those of a picture
 _HELD, _HELD_NOISE, _MOVING_NOISE = 0.4, 0.15, 0.7  # share of these that are still, and the noise on top of the picture's errors
 # How far from the picture's: angles in rad, betas, logarithm of the distance, roll in degrees.
 _OTHER_POSE, _OTHER_SHAPE, _OTHER_DISTANCE, _OTHER_ROLL = 0.06, 0.3, 0.1, 8.0

@@ -18,10 +18,14 @@ import numpy as np
 import torch
 
 from bin.benchmarks.mocap import MocapClip, read_clips, to_body
+from skel_blender.anatomy import DOF_INDEX, Q
 from skel_blender.engine.body import load_body
 
 QUALITIES = ("A", "A-", "B")
 _BODY = "male"
+_UPRIGHT, _LEAST = 30.0, 30  # degrees that a pelvis of somebody upright leans at most; frames of that which tell how a subject stands
+_LUMBAR = -3.0  # degrees: the median of those subjects whose trunk is as long as the body's
+_FAR = 10.0  # degrees off that are a subject's skeleton's, not his posture's
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,27 @@ def labels(files: list[Path], cache: Path, qualities: tuple[str, ...] = QUALITIE
             poses = list(pool.imap(work, clips))
     else:
         poses = [work(clip) for clip in clips]
-    return _joined(poses, [clip.name for clip in clips], [clip.subject for clip in clips], clips[0].fps)
+    whose = [clip.subject for clip in clips]
+    for subject in set(whose):
+        own = [k for k, other in enumerate(whose) if other == subject]
+        for k, pose in zip(own, level([poses[k] for k in own])):
+            poses[k] = pose
+    return _joined(poses, [clip.name for clip in clips], whose, clips[0].fps)
+
+
+def level(poses: list[np.ndarray]) -> list[np.ndarray]:
+    """A subject's clips, each (T,46) rad, with the bend in the loins that all of them have taken out of loins, pelvis and hips, so that
+    trunk and legs stay as they are. Where a skeleton's trunk is shorter than the body's, shoulders and hips of the body meet it bent."""
+    tilt, lean, loins = (DOF_INDEX[name] for name in ("pelvis_tilt", "pelvis_list", "lumbar_extension"))
+    every = np.degrees(np.concatenate(poses))
+    upright = (np.abs(every[:, [tilt, lean]]) < _UPRIGHT).all(1)
+    off = np.median(every[upright, loins]) - _LUMBAR if upright.sum() >= _LEAST else 0.0
+    if abs(off) < _FAR:
+        return poses
+    change = np.zeros(Q, np.float32)
+    change[loins], change[tilt] = -np.radians(off), np.radians(off)
+    change[[DOF_INDEX["hip_flexion_r"], DOF_INDEX["hip_flexion_l"]]] = -np.radians(off)
+    return [pose + change for pose in poses]
 
 
 def _joined(poses: list[np.ndarray], names: list[str], subjects: list[str], fps: float) -> Labels:

@@ -3,19 +3,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 
 from bin.lifting.labels import Labels
 from bin.lifting.postures import moving
-from skel_blender.anatomy import DOFS, LIMITS_ANATOMICAL, Q
+from skel_blender.anatomy import DOF_INDEX, DOFS, LIMITS_ANATOMICAL, Q
 
 _RATES = torch.tensor([24.0, 25.0, 30.0, 50.0, 60.0])
 _RATE_SHARES = torch.tensor([0.15, 0.2, 0.4, 0.1, 0.15])
 _SPEEDS, _USUAL_SPEEDS = 2.0, 1.25  # the factor, either way, of half of the windows each
 _MIXED = 0.2  # share of windows whose legs, and whose arms, are another window's
 _LEGS, _ARMS = slice(3, 17), slice(26, 46)
+_STRAIGHTENED, _STRAIGHTER = 0.7, 25.0  # share of windows whose knees are straightened, degrees at most
 _ODD, _ODD_SPREAD = 0.15, 0.35  # share of windows with an unusual posture, rad
 _POSTURED = 0.12  # share of windows whose posture is made up
 _KNOTS = 4  # of the smooth variation in a window
@@ -57,6 +59,7 @@ class Motions:
         for dofs in (_LEGS, _ARMS):
             mixed = torch.rand(count, 1, 1, generator=random) < _MIXED
             poses[..., dofs] = torch.where(mixed, other[..., dofs], poses[..., dofs])
+        poses = _straightened(poses, random)
         made_up = torch.rand(count, 1, 1, generator=random) < postured
         poses = torch.where(made_up, moving(count, frames, random), poses)
         mirrored = torch.rand(count, 1, 1, generator=random) < 0.5
@@ -90,6 +93,22 @@ def smooth(shape: tuple[int, ...], frames: int, random: torch.Generator) -> torc
     before = when.floor().clamp(max=_KNOTS - 2).long()
     share = (when - before)[:, None]
     return knots[..., before, :] * (1 - share) + knots[..., before + 1, :] * share
+
+
+def _straightened(poses: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    """Windows (B,T,46) some of which have straighter legs, hip and ankle half as much each, so that feet stay below the hips: knees of
+    motion capture are hardly ever straight, those of people who stand are."""
+    count = len(poses)
+    chosen = torch.rand(count, 1, generator=random) < _STRAIGHTENED
+    most = chosen * math.radians(_STRAIGHTER) * torch.rand(count, 1, generator=random)
+    result = poses.clone()
+    for side in "rl":
+        knee, hip, ankle = (DOF_INDEX[f"{name}_{side}"] for name in ("knee_angle", "hip_flexion", "ankle_angle"))
+        less = torch.minimum(poses[..., knee], most).clamp(min=0)
+        result[..., knee] -= less
+        result[..., hip] -= 0.5 * less
+        result[..., ankle] -= 0.5 * less
+    return result
 
 
 def _variation(count: int, frames: int, random: torch.Generator) -> torch.Tensor:

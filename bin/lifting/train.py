@@ -113,12 +113,12 @@ class Training:
         return {name: round(float(value), 4) for name, value in zip(names, torch.tensor(rows).mean(0))}
 
     def _mean_with_start(self) -> LiftNetwork:
-        """What is kept of a run that began from weights: the mean of those and of the learned ones, which serves both what those had
+        """What is kept of a run that began from weights: a mean of those and of the learned ones, which may serve both what those had
         learned and what is new better than either (Wortsman et al. 2022, arXiv 2109.01903)."""
         if self.given.start is None:
             return self.network
         begun, result = load_lift(self.given.start, self.device).network.state_dict(), deepcopy(self.network)
-        result.load_state_dict({name: 0.5 * (begun[name] + value) for name, value in self.network.state_dict().items()})
+        result.load_state_dict({name: begun[name].lerp(value, self.given.share) for name, value in self.network.state_dict().items()})
         return result
 
     def _learn(self, batch: Batch) -> dict[str, torch.Tensor]:
@@ -170,7 +170,8 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--out", type=Path, required=True)
     result.add_argument("--cache", type=Path, required=True, help="folder for the labels, made once")
     result.add_argument("--pictures", type=int, default=0, help="drawn people whom BlazePose looks at, for its errors")
-    result.add_argument("--start", type=Path, help="weights to begin from; kept is the mean of them and of the learned ones")
+    result.add_argument("--start", type=Path, help="weights to begin from; kept is a mean of them and of the learned ones")
+    result.add_argument("--share", type=float, default=0.5, help="of the learned weights in that mean")
     result.add_argument("--steps", type=int, default=20000)
     result.add_argument("--minutes", type=float, help="end after this long; the same command goes on")
     result.add_argument("--batch", type=int, default=64, help="windows")
@@ -206,7 +207,7 @@ def main(argv: list[str]) -> int:
         drawn = pictures(Motions(train), given.cache, given.pictures, given.frames, given.seed, given.label_processes)
         command += f" --pictures {given.pictures}"
     if given.start:
-        command += f" --start {given.start.name}"
+        command += f" --start {given.start.name} --share {given.share}"
         digest = hashlib.sha256(given.start.read_bytes()).hexdigest()
         begun = {"start": {"sha256": digest} | json.loads(load_lift(given.start).info["about"])}
     about = {

@@ -12,17 +12,21 @@ import torch
 
 from bin.benchmarks.mocap import SMALL_SET
 from bin.benchmarks.noise import Noise, by_landmark
+from bin.lifting import labels as labelling
+from bin.lifting import motions as motion_windows
 from bin.lifting import train
 from bin.lifting.chain import Chain
 from bin.lifting.errors import landmarked
 from bin.lifting.generator import Batch, Batches
+from bin.lifting.labels import level
 from bin.lifting.losses import arm_rotations, losses, total
 from bin.lifting.motions import mirror
-from skel_blender.anatomy import LIMITS_ANATOMICAL
+from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX, LIMITS_ANATOMICAL
 from skel_blender.engine.body import load_body
 from skel_blender.engine.regress import load_lift
 from skel_blender.engine.regress.lift.features import PARTNERS, features, mirror_table
 from skel_blender.engine.regress.lift.network import ANGLES, SHOULDERS, Answer, LiftNetwork, Size
+from skel_blender.kinematics import forward
 
 
 def arguments(out, cache, *more: str) -> list[str]:
@@ -80,6 +84,42 @@ def test_variations_stay_inside_the_limits(motions):
     low, up = np.array(LIMITS_ANATOMICAL, dtype=np.float32).T
     assert (windows.poses.numpy() >= low).all() and (windows.poses.numpy() <= up).all()
     assert len(set(windows.fps.tolist())) > 2
+
+
+def test_legs_that_are_straightened_keep_their_feet_below_the_hips(motions, monkeypatch):
+    monkeypatch.setattr(motion_windows, "_STRAIGHTENED", 1.0)
+    plain = motions.plain(40, 12, torch.Generator().manual_seed(0)).poses
+    straight = motion_windows._straightened(plain, torch.Generator().manual_seed(1))
+    knee, hip = DOF_INDEX["knee_angle_r"], DOF_INDEX["hip_flexion_r"]
+    less = plain[..., knee] - straight[..., knee]
+    assert float(less.max()) > np.radians(15) and float(less.min()) >= 0 and float(straight[..., knee].min()) >= 0
+    constant = plain[..., knee].amin(1) > np.radians(motion_windows._STRAIGHTER)  # where no leg gets straight
+    assert torch.allclose(less[constant], less[constant, :1].expand_as(less[constant]), atol=1e-6) and constant.any()
+    assert torch.equal(straight[..., 20:], plain[..., 20:]) and torch.equal(straight[..., :3], plain[..., :3])
+    rest = load_body("open", "male").rest_body(np.zeros(10))
+    legs = [forward(poses.double().numpy(), rest.joints, rest.frames)[..., [1, 3], :3, 3] for poses in (plain, straight)]
+    ways = [leg[..., 1, :] - leg[..., 0, :] for leg in legs]
+    cosine = (ways[0] * ways[1]).sum(-1) / np.linalg.norm(ways[0], axis=-1) / np.linalg.norm(ways[1], axis=-1)
+    assert np.median(np.degrees(np.arccos(cosine.clip(-1, 1)))) < 1.5 and float((plain - straight)[..., hip].max()) > np.radians(7)
+
+
+def test_a_bend_that_all_clips_of_a_subject_have_is_taken_out_of_the_loins():
+    """Trunk and thighs stay as they are turned; a subject who bends now and then is left alone."""
+    rng = np.random.default_rng(0)
+    poses = rng.normal(0, 0.05, (60, 46)).astype(np.float32)
+    between = ("lumbar_bending", "lumbar_twist", "hip_adduction_r", "hip_adduction_l", "hip_rotation_r", "hip_rotation_l")
+    poses[:, [DOF_INDEX[name] for name in between]] = 0.0
+    bent = poses.copy()
+    bent[:, DOF_INDEX["lumbar_extension"]] -= np.radians(22)
+    (levelled,) = level([bent])
+    median = np.degrees(np.median(levelled[:, DOF_INDEX["lumbar_extension"]]))
+    assert abs(median - labelling._LUMBAR) < 0.01
+    rest = load_body("open", "male").rest_body(np.zeros(10))
+    turned = [forward(one.astype(float), rest.joints, rest.frames)[..., :3, :3] for one in (bent, levelled)]
+    for joint in ("thorax", "femur_r", "femur_l", "talus_r", "hand_l"):
+        assert np.allclose(*(rotations[:, JOINT_INDEX[joint]] for rotations in turned), atol=1e-5)
+    assert np.array_equal(level([poses])[0], poses)
+    assert np.array_equal(level([bent[:20]])[0], bent[:20])  # too few frames to tell
 
 
 def test_mirroring_twice_is_nothing():

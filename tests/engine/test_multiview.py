@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("torch")
 
 from bin.benchmarks import noise  # noqa: E402
+from bin.benchmarks.cameras import knees_off  # noqa: E402
 from bin.benchmarks.multiview import CalibratedCamera, same_person, triangulate  # noqa: E402
 from skel_blender.engine.fit.keypoint_sets import BLAZEPOSE  # noqa: E402
 from skel_blender.engine.people.tracks import Track  # noqa: E402
@@ -45,6 +46,15 @@ def test_a_view_that_tells_something_else_is_left_out(cameras, points):
     found, residual = triangulate(pixels, np.ones(pixels.shape[:-1]), cameras)
     assert np.abs(found - points).max() < 2e-3
     assert residual[2, 5:9, 11].min() > 250
+
+
+def test_knees_are_more_bent_by_what_the_shank_is_turned():
+    leg = np.zeros((3, 33, 3))
+    leg[:, [25, 26], 1], leg[:, [27, 28], 1] = -0.4, -0.8
+    bent = leg.copy()
+    turn = np.radians([10.0, 20.0, 60.0])
+    bent[:, [27, 28]] = bent[:, [25, 26]] + 0.4 * np.stack([0 * turn, -np.cos(turn), np.sin(turn)], -1)[:, None]
+    assert knees_off(bent, leg) == pytest.approx(20.0) and knees_off(leg, bent) == pytest.approx(-20.0)
 
 
 def test_one_view_alone_finds_nothing(cameras, points):
