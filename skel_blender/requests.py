@@ -25,12 +25,13 @@ class Request:
     out: str
     frames: str = ""  # 'A:B', source frames A..B-1 counted from 0
     people: int = 0  # 0: everyone
-    body: str = ""
+    body: str = ""  # as `bodies` reads it
     device: str = ""
     fov: float | None = None  # degrees
     focal_length: float | None = None  # px
     fps: float | None = None  # frames a second at which it was filmed
     camera: str = ""  # auto or still
+    cuts: str = ""  # auto or off
     seed: int | None = None
     model: str = ""  # path of the landmark model
     regressor: str = ""  # lift, hsmr or stance
@@ -42,8 +43,8 @@ class Request:
         """The engine's command line after `-m skel_blender.engine`."""
         options = _options(
             out=self.out, frames=self.frames, people=self.people or None, body=self.body, device=self.device, fov=self.fov,
-            focal_length=self.focal_length, fps=self.fps, stature=self.stature, camera=self.camera, seed=self.seed, model=self.model,
-            regressor=self.regressor, hsmr=self.hsmr and os.path.abspath(self.hsmr), memory=self.memory,
+            focal_length=self.focal_length, fps=self.fps, stature=self.stature, camera=self.camera, cuts=self.cuts, seed=self.seed,
+            model=self.model, regressor=self.regressor, hsmr=self.hsmr and os.path.abspath(self.hsmr), memory=self.memory,
         )  # fmt: skip
         return ["reconstruct", *(os.path.abspath(path) for path in self.inputs), *options, "--events"]
 
@@ -112,6 +113,23 @@ def stature_text(values: Iterable[float | None]) -> str:
     """What `statures` reads, and raises SkelError for if it would not; nothing where nobody's is known."""
     text = ",".join(f"{metres:.4g}" if metres else "" for metres in values)
     return text if text.strip(",") and statures(text) else ""
+
+
+def bodies(text: str) -> tuple[str, ...]:
+    """Names of bodies and paths: 'female' everybody's, 'female,,male' the first and the third person's. A path may hold commas if it is
+    everybody's."""
+    return (text,) if os.path.isfile(text) else tuple(name.strip() for name in text.split(","))
+
+
+def body_text(names: Iterable[str]) -> str:
+    """What `bodies` reads. Raises SkelError for what it would read otherwise."""
+    names = tuple(names)
+    if len(set(names)) < 2:
+        return "".join(names[:1])
+    comma = next((name for name in names if "," in name), None)
+    if comma is not None:
+        raise SkelError("usage", f"The path {comma} has a comma.", "Give the file another name, or the same body to everybody.")
+    return ",".join(names)
 
 
 def _stature(item: str) -> float | None:

@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("inputs", nargs="+")
     names = ("out", "frames", "people", "body", "device", "fov", "focal-length", "stature", "camera", "seed", "model", "regressor", "hsmr")
-    for name in (*names, "fps", "memory"):
+    for name in (*names, "fps", "memory", "cuts"):
         parser.add_argument(f"--{name}")
     if arguments[2] == "import":
         parser.add_argument("--up", choices=("y", "z", "-y"))

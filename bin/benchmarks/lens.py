@@ -94,7 +94,7 @@ def film(motions: list[BodyMotion], body: BodyModel, count: int, rng: np.random.
 def score(shot: Shot, body: BodyModel, ask: bool) -> Told:
     """Fit it; `ask` people for the lens, or assume it."""
     assumed, told, lift = intrinsics(SIZE), [], load_lift()
-    guesses = [lift(track, body, assumed, shot.fps) for track in shot.tracks]
+    guesses = [lift.seen(track, assumed, shot.fps) for track in shot.tracks]
     with patch.object(alone, "_EXPLAINED_M", np.inf):
         fits, view = people.fit_people(shot.tracks, body, assumed, shot.fps, guesses=guesses,
                                        on_lens=(lambda *answer: told.append(answer)) if ask else None)  # fmt: skip

@@ -24,14 +24,14 @@ from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.fit import alone, people
 from skel_blender.engine.people.tracks import Track
 from skel_blender.engine.regress import load_lift
-from skel_blender.engine.regress.guess import Guess
+from skel_blender.engine.regress.guess import Guesser
 from skel_blender.engine.regress.lift import Lift
 
 _FACTORS = (0.5, 0.7, 1.0, 1.4, 2.0, 4.0)
 _TIMED = 6000  # frames
 
 
-def row(cases: list[Scene], body: BodyModel, guesses: list[Guess] | None, factor: float) -> list[float]:
+def row(cases: list[Scene], body: BodyModel, guesses: list[Guesser] | None, factor: float) -> list[float]:
     """MPJPE mm, PA-MPJPE mm, acceleration error mm/f2, angle error deg, steps, milliseconds of CPU a frame; means over the scenes."""
     figures = []
     for number, case in enumerate(cases):
@@ -71,7 +71,7 @@ def main(argv: list[str]) -> int:
     clips = [clip for path in files for clip in read_clips(path, "val")]
     chosen = np.linspace(0, len(clips) - 1, given.clips).astype(int)
     cases = [scene(to_body(clips[k].part(0, given.longest), body), body, np.random.default_rng([0, k])) for k in chosen]
-    guesses = [lift(case.track, body, case.K, case.fps) for case in cases]
+    guesses = [lift.seen(case.track, case.K, case.fps) for case in cases]
     lines = [
         f"{len(cases)} motions of the validation split, {sum(len(case.limbs) for case in cases)} frames. From a track to its guess: "
         f"{speed(cases[0], body, lift):.0f} frames per second of one CPU core.",

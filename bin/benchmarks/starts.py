@@ -75,7 +75,7 @@ def answers(track: Track, body: BodyModel, K: np.ndarray, fps: float, lift: Lift
 
 def fitted(track: Track, body: BodyModel, K: np.ndarray, fps: float, guess: Guess | None) -> Found | None:
     """The pipeline's fit from a guess, or from the stance."""
-    fits, view = people.fit_people([track], body, K, fps, guesses=None if guess is None else [guess])
+    fits, view = people.fit_people([track], body, K, fps, guesses=None if guess is None else [lambda _: guess])
     if fits[0] is None:
         return None
     return Found(fits[0].state[:, 3:], fits[0].betas, fits[0].state[:, :3], view.R.cpu().numpy(), view.t.cpu().numpy())

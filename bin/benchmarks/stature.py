@@ -55,8 +55,7 @@ def as_adult(case: Scene, body: BodyModel) -> Scene:
 
 def fitted(case: Scene, body: BodyModel, lift: Lift, said: float | None) -> tuple[float, np.ndarray]:
     """The fit's stature, and its landmarks (T,33,3) m in camera axes, told that stature or none."""
-    guess = lift(case.track, body, case.K, case.fps)
-    fits, view = fit_people([case.track], body, case.K, case.fps, guesses=[guess], statures=(said,))
+    fits, view = fit_people([case.track], body, case.K, case.fps, guesses=[lift.seen(case.track, case.K, case.fps)], statures=(said,))
     fit, R, t = fits[0], view.R.numpy(), view.t.numpy()
     markers = posed(fit.body, fit.state[:, 3:], fit.betas, fit.state[:, :3])[0]
     return tall(fit.body, fit.betas), markers @ R.T + t

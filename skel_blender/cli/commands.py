@@ -23,9 +23,9 @@ from .outputs import TAKE, Work, checked, kept, no_neighbours, put, workplace
 def _reconstruct(given: argparse.Namespace, status: Status) -> int:
     def request(take: Path) -> Request:
         return Request(
-            inputs=tuple(given.inputs), out=str(take), frames=given.frames or "", people=given.people, body=_path_or_name(given.body),
-            device=given.device, fov=given.fov, focal_length=given.focal_length, fps=given.fps, camera=given.camera, seed=given.seed,
-            model=str(environment.landmark_model(environment.default_root())), regressor=given.regressor, hsmr=given.hsmr,
+            inputs=tuple(given.inputs), out=str(take), frames=given.frames or "", people=given.people, body=given.body,
+            device=given.device, fov=given.fov, focal_length=given.focal_length, fps=given.fps, camera=given.camera, cuts=given.cuts,
+            seed=given.seed, model=str(environment.landmark_model(environment.default_root())), regressor=given.regressor, hsmr=given.hsmr,
             memory=str(environment.default_root() / "footage"), stature=given.stature or "",
         )  # fmt: skip
 
@@ -37,14 +37,10 @@ def _import(given: argparse.Namespace, status: Status) -> int:
         raise SkelError("no_input", f"There is no file {given.model}.", "Check the path.")
 
     def request(take: Path) -> ImportRequest:
-        return ImportRequest(motion=given.inputs[0], out=str(take), model=given.model, people=given.people, body=_path_or_name(given.body),
+        return ImportRequest(motion=given.inputs[0], out=str(take), model=given.model, people=given.people, body=given.body,
                              fps=given.fps, up=given.up, limits=given.limits)  # fmt: skip
 
     return _make(given, status, request)
-
-
-def _path_or_name(body: str) -> str:
-    return os.path.abspath(body) if os.path.exists(body) else body
 
 
 def _make(given: argparse.Namespace, status: Status, request: Callable[[Path], Request | ImportRequest]) -> int:

@@ -10,7 +10,7 @@ import re
 
 from ..export import presets
 from ..messages import SkelError
-from ..requests import count, frame_range, stature_text, statures
+from ..requests import bodies, body_text, count, frame_range, stature_text, statures
 
 SCENES = (".blend", *presets.ENDINGS)
 OPENSIM = (".osim", ".mot", ".trc")
@@ -38,7 +38,8 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
     command.add_argument("inputs", nargs="+", metavar="INPUT", help="a video, an image, several images or a folder of frames")
     command.add_argument("--frames", type=_frames, metavar="A:B", help="frames A to B-1, counted from 0")
     command.add_argument("--people", type=count, default=0, metavar="N", help="the N people seen most (default: all)")
-    command.add_argument("--body", default="", metavar="NAME", help="male, female or a SKEL model file")
+    command.add_argument("--body", type=_bodies, default="", metavar="NAME[,NAME...]",
+                         help="male (default), female or a SKEL model file: everybody's, or Person 1's, Person 2's, ...")  # fmt: skip
     command.add_argument("--device", default="", choices=("auto", "cpu", "cuda"), help="where to compute")
     lens = command.add_mutually_exclusive_group()
     lens.add_argument("--fov", type=_angle, metavar="DEGREES", help="the camera's horizontal field of view")
@@ -49,6 +50,8 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
                          help="how tall everybody is in metres, or Person 1, Person 2, ...; nothing between commas: not known")  # fmt: skip
     command.add_argument("--camera", default="", choices=("auto", "still"),
                          help="read from the background how the camera turns, zooms and goes (default), or take it for still")  # fmt: skip
+    command.add_argument("--cuts", default="", choices=("auto", "off"),
+                         help="find where the footage is cut (default), or take it for one shot")  # fmt: skip
     command.add_argument("--regressor", default="", choices=("lift", "hsmr", "stance"),
                          help="what first poses come from: the lifting network (default), HSMR, or the relaxed stance")  # fmt: skip
     command.add_argument("--hsmr", default="", metavar="FILE", help="your HSMR checkpoint, for --regressor hsmr with a SKEL file as body")
@@ -61,7 +64,8 @@ def _import(commands: argparse._SubParsersAction) -> None:
                                   description="Make a scene from a motion file: AMASS, SMPL, 4D-Humans, WHAM, GVHMR or TRAM.")  # fmt: skip
     command.add_argument("inputs", nargs=1, metavar="MOTION", help="a .npz, .npy, .pkl or .pt that such a program wrote")
     command.add_argument("--model", default="", metavar="SMPL_FILE", help="your SMPL, SMPL-H or SMPL-X model file, or a folder of such")
-    command.add_argument("--body", default="", metavar="NAME", help="male, female or a SKEL model file (default: by the motion's gender)")
+    command.add_argument("--body", type=_body, default="", metavar="NAME",
+                         help="male, female or a SKEL model file (default: by the motion's gender)")  # fmt: skip
     command.add_argument("--people", type=count, default=0, metavar="N", help="the N people seen longest (default: all)")
     command.add_argument("--fps", type=_rate, metavar="RATE", help="frames a second, where the file does not say or is wrong")
     command.add_argument("--up", default="", choices=("y", "z", "-y"), help="the axis of the file that points up, if not its layout's")
@@ -109,6 +113,14 @@ def _numbers(text: str) -> str:
 
 def _statures(text: str) -> str:
     return stature_text(statures(text))
+
+
+def _bodies(text: str) -> str:
+    return body_text(map(_body, bodies(text)))
+
+
+def _body(text: str) -> str:
+    return os.path.abspath(text) if os.path.isfile(text) else text
 
 
 def _seed(text: str) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..messages import Done, Event, Failed, SkelError, write
-from ..requests import count, frame_range, statures
+from ..requests import bodies, count, frame_range, statures
 from ..status import Status
 
 PACKED_MODEL = Path(__file__).parent / "data" / "pose_landmarker_heavy.task"  # the extension's zip brings it
@@ -40,13 +40,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--model", default=str(PACKED_MODEL), help="MediaPipe's pose_landmarker_heavy.task")
     command.add_argument("--frames", type=frame_range, default=(None, None), metavar="A:B")
     command.add_argument("--people", type=count, default=None, metavar="N")
-    command.add_argument("--body", default="male")
+    command.add_argument("--body", type=bodies, default=("male",), metavar="NAME[,NAME...]", help="everybody's body, or each person's")
     command.add_argument("--device", default="auto")
     command.add_argument("--fov", type=float, default=None, metavar="DEGREES")
     command.add_argument("--focal-length", type=float, default=None, metavar="PX")
     command.add_argument("--fps", type=float, default=None, metavar="RATE", help="frames a second when it was filmed")
     command.add_argument("--stature", type=heights, default=(), metavar="M[,M...]", help="everybody's height, or each person's")
     command.add_argument("--camera", default="auto", help="auto reads from the background how it moves, still takes it for still")
+    command.add_argument("--cuts", default="auto", choices=("auto", "off"), help="auto finds cuts, off takes the footage for one shot")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--regressor", default="lift", help="what the fit starts from: lift, hsmr or stance")
     command.add_argument("--hsmr", default="", metavar="FILE", help="HSMR's checkpoint")
@@ -92,7 +93,7 @@ def _reconstruct(given: argparse.Namespace, emit: Callable[[Event], None]) -> No
 
     options = Options(
         inputs=tuple(given.inputs), model=given.model, frames=given.frames, people=given.people, body=given.body,
-        device=given.device, fov=given.fov, focal_length=given.focal_length, camera=given.camera, seed=given.seed,
+        device=given.device, fov=given.fov, focal_length=given.focal_length, camera=given.camera, cuts=given.cuts, seed=given.seed,
         regressor=given.regressor, hsmr=given.hsmr, memory=given.memory, stature=given.stature, fps=given.fps,
     )  # fmt: skip
     reconstruct_to_file(options, given.out, emit)

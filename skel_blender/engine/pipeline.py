@@ -26,12 +26,13 @@ from .footage.video import Source, open_source
 from .people.track import find_people
 from .people.tracks import Track
 from .regress.correction import corrected
-from .regress.guess import Guess, Regressor
+from .regress.guess import Guesser, Regressor
 from .shots import Backgrounds, Fitted, Shot, cut_at, later, shots, side_by_side
 
 REGRESSORS = ("lift", "hsmr", "stance")
 CAMERAS = ("auto", "still")  # "auto" looks at the background for turns and zooms
 _STAYS_M = 0.01  # what a camera goes that does not leave its place
+_BODY = "male"  # of who is not said to have another
 _FIT_STEP_S = 5e-4  # first guess of a fit's time per step and frame; the measured rate takes over
 
 
@@ -43,7 +44,7 @@ class Options:
     model: str
     frames: tuple[int | None, int | None] = (None, None)  # first, end; end is not included
     people: int | None = None
-    body: str = "male"
+    body: tuple[str, ...] = (_BODY,)  # one is everybody's; several are Person 1's, Person 2's, and so on, where they are not empty
     device: str = "auto"
     fov: float | None = None  # degrees across the width
     focal_length: float | None = None  # px
@@ -52,6 +53,7 @@ class Options:
     regressor: str = "lift"  # of REGRESSORS: what the fit starts from; "stance" is the relaxed one
     hsmr: str = ""  # HSMR's checkpoint
     camera: str = "auto"  # of CAMERAS
+    cuts: str = "auto"  # or "off": the footage is one shot
     memory: str = ""  # folder in which what was seen of footage is kept, so that a run that was stopped goes on
     stature: tuple[float | None, ...] = ()  # m: one is everybody's; several are Person 1's, Person 2's, and so on
 
@@ -79,10 +81,11 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     device = choose_device(options.device)
     if options.camera not in CAMERAS:
         raise SkelError("usage", f"There is no camera '{options.camera}'.", f"Choose one of {', '.join(CAMERAS)}.")
-    body = load_body(options.body).to(device)
-    regressor = _regressor(options, body, device, emit)
+    usual, bodies = _bodies(options, device)
+    regressor = _regressor(options, (usual, *bodies), device, emit)
     first, end = options.frames
     source = open_source([Path(path) for path in options.inputs], (first, None if end is None else end - 1), emit, options.fps)
+    source.may_be_cut = options.cuts != "off"
     clock = _Clock(emit)
 
     def on_frame(done: int, total: int) -> None:
@@ -94,34 +97,44 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     if not tracks:
         raise SkelError("no_person", f"Nobody was found in {source.path.name}.",
                         "Use footage in which a person is seen whole and from near enough to tell the limbs apart.")  # fmt: skip
-    _check_statures(options.stature, len(tracks))
+    _check_count("heights", options.stature, len(tracks))
+    _check_count("bodies", options.body, len(tracks))
     tracks = [replace(track, landmarks_3d=corrected(track.landmarks_3d)) for track in tracks]
     K, lens_known = _lens(source, options, emit)
     if source.cuts:
         emit(cut_at(source.cuts))
     found = [_filmed(shot, backgrounds, lens_known, _about(shot, source, emit)) for shot in shots(source, tracks, K) if shot.tracks]
     lenses = [shot.lenses(track) for shot in found for track in shot.tracks]
-    guesses = regressor and regressor(source, tracks, body, lenses, lambda done, total: clock.tell("poses", done, total))
+    guesses = regressor and regressor(source, tracks, lenses, lambda done, total: clock.tell("poses", done, total))
     fitted: list[Fitted] = []
     for shot in found:
         begin = sum(len(part.fits) for part in fitted)
         own = guesses and guesses[begin : begin + len(shot.tracks)]
-        heights = later(options.stature, sum(len(part.found) for part in fitted))
-        fitted.append(_fitted(shot, own, heights, body, source, lens_known, _steps(clock, begin, len(tracks)), _about(shot, source, emit)))
+        said = {"statures": options.stature, "bodies": bodies}
+        said = {name: later(each, sum(len(part.found) for part in fitted)) for name, each in said.items()}
+        fitted.append(_fitted(shot, own, said, usual, source, lens_known, _steps(clock, begin, len(tracks)), _about(shot, source, emit)))
     return _take(source, options, fitted, emit)
 
 
-def _fitted(shot: Shot, guesses: list[Guess] | None, statures: tuple[float | None, ...], body: BodyModel, source: Source, lens_known: bool,
+def _fitted(shot: Shot, guesses: list[Guesser] | None, said: dict[str, tuple], body: BodyModel, source: Source, lens_known: bool,
             on_step: Callable[[int], None], tell: Callable[[Log], None]) -> Fitted:  # fmt: skip
     """The shot with its fits, and what is told of them."""
-    fits, view = fit_people(shot.tracks, body, shot.K, float(source.fps), on_step, guesses=guesses, motion=shot.motion, statures=statures,
+    fits, view = fit_people(shot.tracks, body, shot.K, float(source.fps), on_step, guesses=guesses, motion=shot.motion, **said,
                             on_lens=None if lens_known else _on_lens(shot, source, tell))  # fmt: skip
     if shot.motion is not None and shot.motion.places is not None:
         tell(_way(view))
     return Fitted(shot, fits, view)
 
 
-def _regressor(options: Options, body: BodyModel, device: torch.device, emit: Callable[[Event], None]) -> Regressor | None:
+def _bodies(options: Options, device: torch.device) -> tuple[BodyModel, tuple[BodyModel, ...]]:
+    """The body of who is not said to have another, and those that are said. Raises SkelError if one can't be had."""
+    said = [name for name in options.body if name]
+    usual = said[0] if said and options.regressor == "hsmr" else _BODY  # HSMR tells no open body's poses
+    loaded = {name: load_body(name).to(device) for name in dict.fromkeys([usual, *said])}
+    return loaded[usual], tuple(loaded[name or usual] for name in options.body)
+
+
+def _regressor(options: Options, bodies: tuple[BodyModel, ...], device: torch.device, emit: Callable[[Event], None]) -> Regressor | None:
     """What tells first poses; None for the relaxed stance. Raises SkelError for a choice that cannot be followed."""
     if options.regressor == "stance":
         return None
@@ -135,15 +148,16 @@ def _regressor(options: Options, body: BodyModel, device: torch.device, emit: Ca
         raise SkelError("usage", "HSMR's checkpoint is not named.", "Name the file with --hsmr, or choose another regressor.")
     from .regress.hsmr import HsmrRegressor, check_body
 
-    check_body(body)
+    for body in bodies:
+        check_body(body)
     return HsmrRegressor(options.hsmr, device, emit)
 
 
-def _check_statures(given: tuple[float | None, ...], people: int) -> None:
+def _check_count(what: str, said: tuple, people: int) -> None:
     """Raises SkelError if there are more of them than people."""
-    count = max((k + 1 for k, metres in enumerate(given) if metres), default=0)
+    count = max((k + 1 for k, one in enumerate(said) if one), default=0)
     if count > people:
-        raise SkelError("usage", f"{count} heights are given, for {people} {'person' if people == 1 else 'people'}.",
+        raise SkelError("usage", f"{count} {what} are given, for {people} {'person' if people == 1 else 'people'}.",
                         "Give one for everybody, or one for each person in the order of their numbers.")  # fmt: skip
 
 

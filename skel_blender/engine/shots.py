@@ -81,9 +81,9 @@ def shots(source: Source, tracks: list[Track], K: np.ndarray) -> list[Shot]:
     return [Shot(part, [track for track in tracks if part[0] <= track.frames[0] <= part[-1]], K) for part in stretches]
 
 
-def later(statures: tuple[float | None, ...], people: int) -> tuple[float | None, ...]:
-    """Those of the shots that come after the first `people`; one alone is everybody's."""
-    return statures if len(statures) == 1 else (*statures[people:], None)
+def later(said: tuple, people: int) -> tuple:
+    """What is said of the people of the shots that come after the first `people`; one alone is everybody's."""
+    return said if len(said) == 1 else (*said[people:], None)
 
 
 def side_by_side(fitted: list[Fitted], frames: np.ndarray) -> Camera:
@@ -99,4 +99,4 @@ def cut_at(cuts: list[int]) -> Log:
     """What the user is told of cuts."""
     at, more = ", ".join(map(str, cuts[:_NAMED])), f" and {len(cuts) - _NAMED} more" if len(cuts) > _NAMED else ""
     text = f"The footage is cut; other shots begin with frame{'s' * (len(cuts) > 1)} {at}{more}."
-    return Log("info", f"{text} Each has people, a camera and a floor of its own.")
+    return Log("info", f"{text} Each has people, a camera and a floor of its own; --cuts=off (in Blender: Options) takes all for one shot.")

@@ -24,7 +24,8 @@ ID, _BODY, _BETAS, _JOINTS, _FRAMES, _GROUND, _HORIZONTAL = (
 )
 
 PERSON = "skel_person"  # the person's name in the Take
-STATURE, SAID = "skel_stature", "skel_said"  # m from sole to crown of the skin at rest; what an animator says that it is, 0: not known
+STATURE = "skel_stature"  # m from sole to crown of the skin at rest
+SAID = {"stature": "skel_said", "body": "skel_said_body"}  # what an animator says that it is, 0: not known; and which body fits
 TABLE, LIMITS, BODY_LIMITS = "skel_limit_table", "skel_limits", "skel_body_limits"
 TURNED = "skel_limits_turned"  # names of the DoFs whose limits the table has the wrong way round
 KIND, OWNER, CONTACTS, FIRST = "skel_kind", "skel_of", "skel_contacts", "skel_first"  # of actions
@@ -65,9 +66,20 @@ def rigs(scene: bpy.types.Scene) -> list[bpy.types.Object]:
     return [thing for thing in scene.objects if is_rig(thing)]
 
 
-def said(armature: bpy.types.Object) -> float | None:
-    """How tall an animator says that the person is, m, 0: that he does not know; None if he has said nothing."""
-    return armature.get(SAID)
+def said(armature: bpy.types.Object, what: str) -> float | str | None:
+    """What an animator says of the person: his 'stature', m, 0: that he does not know; his 'body', such as 'female'; None: nothing."""
+    return armature.get(SAID[what])
+
+
+def is_said(armature: bpy.types.Object) -> bool:
+    """Whether an animator says anything of the person."""
+    return any(key in armature for key in SAID.values())
+
+
+def open_body(armature: bpy.types.Object) -> str:
+    """'male' or 'female' of a rig that has the open body, nothing of another."""
+    kind, _, sex = armature.get(_BODY, "").partition(" ")
+    return sex if kind == "open" else ""
 
 
 def start_of(collection: bpy.types.Collection) -> int:

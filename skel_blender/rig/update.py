@@ -67,7 +67,8 @@ def _update(context: bpy.types.Context, rig: bpy.types.Object, person: Person, c
         rig.animation_data.action.use_fake_user = True
     if not _same_body(kept, rig, person):
         _reshape(context, rig, person, collection, horizontal)
-    rig.pop(record.SAID, None)
+    for key in record.SAID.values():
+        rig.pop(key, None)
     presence.keep(rig, clock.of_rig(rig).shown(person.frames))
     assemble.key_raw(rig, person, horizontal)
     ik.release(rig)

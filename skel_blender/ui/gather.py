@@ -8,6 +8,7 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -20,7 +21,7 @@ from ..sequence import IMAGE_ENDINGS
 from ..take import Take
 
 ADDON = __package__.rpartition(".")[0]
-_KEPT = ("people", "body", "fov", "focal_length", "fps", "camera", "seed", "regressor", "hsmr")
+_KEPT = ("people", "fov", "focal_length", "fps", "camera", "cuts", "seed", "regressor", "hsmr")
 """What a Take's settings call as a request does."""
 
 
@@ -79,6 +80,7 @@ def request(scene: bpy.types.Scene) -> Request:
         device=chosen.device if chosen else "",
         fps=settings.fps or _images_rate(scene, footage),
         camera=settings.camera,
+        cuts=settings.cuts,
         regressor=settings.regressor,
         hsmr=_chosen_file(settings.hsmr, "HSMR checkpoint") if settings.regressor == "hsmr" else "",
         memory=str(user_folder("footage")),
@@ -87,11 +89,25 @@ def request(scene: bpy.types.Scene) -> Request:
     )
 
 
-def again(take: Take, statures: list[float | None]) -> Request:
-    """The request that made a Take once more, of people who are so tall, m. Raises SkelError if it can't be made."""
+def asked_of_each(take: Take, what: str, unknown: Any) -> list:
+    """The 'stature' or 'body' of each of a Take's people, as it was asked for when the Take was made."""
+    asked = json.loads(take.settings).get(what) or []
+    asked = [asked] if isinstance(asked, str) else asked  # an older Take's body is everybody's
+    count = len(take.people)
+    return (asked * count if len(asked) == 1 else asked + [unknown] * count)[:count]
+
+
+def model_file(scene: bpy.types.Scene, take: Take, number: int) -> str:
+    """The SKEL file of one of a Take's people: the one that it was made with, if that is still there, else the one that is chosen."""
+    asked = asked_of_each(take, "body", "")[number]
+    return asked if Path(asked).is_file() else bpy.path.abspath(scene.skel.body_file)
+
+
+def again(take: Take, statures: list[float | None], bodies: list[str]) -> Request:
+    """The request that made a Take once more, of people who are so tall, m, with these bodies. Raises SkelError if it can't be made."""
     asked, chosen = json.loads(take.settings), preferences()
     if not asked.get("inputs"):
-        raise SkelError("no_clip", "This take was not made from footage.", "Heights are for people who are reconstructed.")
+        raise SkelError("no_clip", "This take was not made from footage.", "Heights and bodies are for people who are reconstructed.")
     footage = [file_path(path) for path in asked["inputs"]]
     first, end = asked["frames"]
     return Request(
@@ -101,6 +117,7 @@ def again(take: Take, statures: list[float | None]) -> Request:
         device=chosen.device if chosen else "",
         memory=str(user_folder("footage")),
         stature=requests.stature_text(statures),
+        body=requests.body_text(bodies),
         **{name: asked[name] for name in _KEPT if asked.get(name) is not None},
     )
 

@@ -82,6 +82,7 @@ class SKEL_PT_options(Sidebar, bpy.types.Panel):
         if settings.regressor == "hsmr":
             column.prop(settings, "hsmr")
         column.prop(settings, "camera")
+        column.prop(settings, "cuts")
         column.prop(settings, "fps")
         column.prop(settings, "again")
         build = column.column(heading="Rigs")

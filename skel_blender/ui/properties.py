@@ -30,6 +30,10 @@ CAMERAS = (
     ("auto", "Automatic", "Where the camera turns or zooms, that is read from the background and taken out of the motion"),
     ("still", "Still", "The camera stands still, whatever the background does"),
 )
+CUTS = (
+    ("auto", "Automatic", "Where the picture becomes another one, a shot begins, with people, a camera and a floor of its own"),
+    ("off", "Off", "The footage is one shot, whatever its pictures do"),
+)
 AGAIN = (
     ("VERSION", "Add Version", "Build new ones; those from before are switched off, with a box in People to switch them on again"),
     ("UPDATE", "Update Rigs", "Give them the new shape and, as an action of its own, the new motion; their actions stay in the file"),
@@ -46,7 +50,9 @@ class SKEL_PG_settings(bpy.types.PropertyGroup):
     people: IntProperty(
         name="Number", description="How many people to reconstruct, the most prominent ones", min=1, soft_max=8, default=1
     )
-    body: EnumProperty(name="Body", description="Which body to fit to the people", items=BODIES)
+    body: EnumProperty(
+        name="Body", description="Which body to fit to the people. Each person's own is in People, once they are found", items=BODIES
+    )
     body_file: StringProperty(name="SKEL File", description="skel_male.pkl or skel_female.pkl", subtype="FILE_PATH")
     stature: FloatProperty(
         name="Height", description="How tall the people are; 0: not known. Each person's own is in People, once they are found",
@@ -67,6 +73,7 @@ class SKEL_PG_settings(bpy.types.PropertyGroup):
         min=0.0, soft_max=240.0, precision=2, default=0.0,
     )  # fmt: skip
     camera: EnumProperty(name="Camera", description="Whether the camera may have turned and zoomed", items=CAMERAS)
+    cuts: EnumProperty(name="Cuts", description="Whether the footage may have several shots", items=CUTS)
     again: EnumProperty(name="If Built Before", description="What becomes of rigs from the same footage", items=AGAIN)
     correct: BoolProperty(
         name="Pose Correctives",

@@ -41,10 +41,11 @@ class SKEL_PT_people(Sidebar, bpy.types.Panel):
                 name.operator("skel.select_person", text=rig.name, icon=icon, depress=rig == active).name = rig.name
                 if record.STATURE in rig:
                     side = row.row(align=True)
-                    side.ui_units_x = 3.5
+                    if record.open_body(rig):
+                        side.prop(rig.skel, "body", text="")
                     side.prop(rig.skel, "stature", text="")
-            if any(record.said(rig) is not None for rig in shown):
-                column.operator("skel.use_statures", icon="FILE_REFRESH").name = home.name
+            if any(record.is_said(rig) for rig in shown):
+                column.operator("skel.reconstruct_again", icon="FILE_REFRESH").name = home.name
         if active is None:
             return
         lost = record.missing(active)
@@ -53,9 +54,12 @@ class SKEL_PT_people(Sidebar, bpy.types.Panel):
         self.layout.operator("skel.over_footage", icon="VIEW_CAMERA")
         self.layout.prop(active.skel, "skin", slider=True)
         self.layout.prop(active.skel, "hide_absent")
-        row = self.layout.row()
-        row.enabled = timing.home_of(active) is not None
+        row, home = self.layout.row(), timing.home_of(active)
+        row.enabled = home is not None
         row.prop(active.skel, "start", text="Starts at Frame")
+        elsewhere = timing.footage_elsewhere(home) if home else None
+        if elsewhere is not None:
+            self.layout.operator("skel.follow_footage", text=f"Footage Is at {elsewhere}: Follow", icon="ERROR")
         column = self.layout.column(align=True)
         column.operator("skel.place", icon="CON_CAMERASOLVER")
         column.operator("skel.remove_person", icon="TRASH")

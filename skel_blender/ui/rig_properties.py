@@ -14,6 +14,7 @@ from ..anatomy import DOFS, LIMIT_TABLES, LIMITS_ANATOMICAL
 from ..rig import layout, limbs, limits, presence, record
 from ..rig.editing import motion, timing
 from . import gather
+from .properties import BODIES
 
 TABLES = (
     ("body", "Body's Own", "The limits that came with the reconstruction"),
@@ -23,6 +24,7 @@ TABLES = (
     ("custom", "Custom", "Ranges of your own"),
 )
 _TABLE_NAMES = [row[0] for row in TABLES]
+_OPEN = [row[0] for row in BODIES[:2]]
 ACTIVE = "ACTIVE"
 LIMBS = (
     (ACTIVE, "Of the Active Bone", "Show the limb that the active bone belongs to"),
@@ -115,12 +117,25 @@ def _set_skin(self, value: float) -> None:
 
 def _get_stature(self) -> float:
     rig = self.id_data
-    said = record.said(rig)
+    said = record.said(rig, "stature")
     return (rig.get(record.STATURE, 0.0) if said is None else said) / gather.metres(bpy.context.scene)
 
 
 def _set_stature(self, value: float) -> None:
-    self.id_data[record.SAID] = value * gather.metres(bpy.context.scene)
+    self.id_data[record.SAID["stature"]] = value * gather.metres(bpy.context.scene)
+
+
+def _get_body(self) -> int:
+    rig = self.id_data
+    return _OPEN.index(record.said(rig, "body") or record.open_body(rig) or _OPEN[0])
+
+
+def _set_body(self, value: int) -> None:
+    rig, name = self.id_data, _OPEN[value]
+    if name == record.open_body(rig):
+        rig.pop(record.SAID["body"], None)
+    else:
+        rig[record.SAID["body"]] = name
 
 
 def _set_start(self, value: int) -> None:
@@ -147,6 +162,10 @@ class SKEL_PG_rig(bpy.types.PropertyGroup):
     stature: FloatProperty(
         name="Height", description="How tall the person is, from sole to crown. Say it if you know it, and reconstruct; 0: not known",
         subtype="DISTANCE", min=0.0, soft_max=2.5, precision=3, options=set(), get=_get_stature, set=_set_stature,
+    )  # fmt: skip
+    body: EnumProperty(
+        name="Body", description="The body that is fitted to the person. Choose the other one if that fits better, and reconstruct",
+        items=BODIES[:2], options=set(), get=_get_body, set=_set_body,
     )  # fmt: skip
     start: IntProperty(
         name="Start", description="Scene frame of the footage's first frame. All people of the take, all versions of their motion, camera "

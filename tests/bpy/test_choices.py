@@ -33,6 +33,14 @@ def test_a_camera_may_be_told_to_stand_still(settings):
     assert "--camera=still" in gather.request(bpy.context.scene).arguments()
 
 
+def test_footage_may_be_told_to_be_one_shot(settings):
+    from skel_blender.ui import gather
+
+    assert "--cuts=auto" in gather.request(bpy.context.scene).arguments()
+    settings.cuts = "off"
+    assert "--cuts=off" in gather.request(bpy.context.scene).arguments()
+
+
 def test_hsmr_needs_its_files(settings, tmp_path):
     from skel_blender.ui import gather
 

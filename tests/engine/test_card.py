@@ -89,10 +89,10 @@ REAL = pytest.param(contextlib.nullcontext, marks=pytest.mark.skipif(not torch.c
 def test_a_fit_on_the_card_is_the_fit(body, track, a_card):
     """From the network's guess, on the floor: every term of the solver, whose steps are taken by cyclic reduction."""
     guess = load_lift()(track, body, K, 30.0)
-    here = fit_people([track], body, K, 30.0, stages=SHORT, guesses=[guess])[0][0]
+    here = fit_people([track], body, K, 30.0, stages=SHORT, guesses=[lambda _: guess])[0][0]
     with a_card():
         lifted = load_lift(device="cuda")(track, body.to("cuda"), K, 30.0)
-        there = fit_people([track], body.to("cuda"), K, 30.0, stages=SHORT, guesses=[guess])[0][0]
+        there = fit_people([track], body.to("cuda"), K, 30.0, stages=SHORT, guesses=[lambda _: guess])[0][0]
     assert here is not None and here.contacts.any()
     assert np.abs(lifted.poses - guess.poses).max() < 1e-3
     assert np.abs(there.state - here.state).max() < 1e-6 and np.array_equal(there.contacts, here.contacts)

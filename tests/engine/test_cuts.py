@@ -10,6 +10,8 @@ torch = pytest.importorskip("torch")
 cv2 = pytest.importorskip("cv2")
 av = pytest.importorskip("av")
 
+from skel_blender.engine import pipeline  # noqa: E402
+from skel_blender.engine.__main__ import main  # noqa: E402
 from skel_blender.engine.camera import CameraMotion, intrinsics  # noqa: E402
 from skel_blender.engine.fit.observations import View  # noqa: E402
 from skel_blender.engine.footage.cuts import told  # noqa: E402
@@ -90,6 +92,14 @@ def test_footage_tells_its_cuts_by_the_numbers_of_its_frames(tmp_path):
         source = open_source([path], asked)
         assert len(list(source)) == source.count and source.cuts == cuts
         assert len(list(source)) == source.count and source.cuts == cuts, "as often as it is read"
+
+
+@pytest.mark.parametrize(("asked", "cuts"), [("auto", [20]), ("off", [])])
+def test_footage_may_be_said_to_be_one_shot(tmp_path, monkeypatch, asked, cuts):
+    path, seen = written(tmp_path / "clip.mp4", shot(1, 20) + shot(2, 20)), []
+    monkeypatch.setattr(pipeline, "find_people", lambda source, *_: seen.append(([number for number, _ in source], source.cuts)) or [])
+    assert main(["reconstruct", str(path), "--out", str(tmp_path / "t.npz"), "--regressor=stance", f"--cuts={asked}"]) == 1
+    assert seen == [(list(range(40)), cuts)]
 
 
 def test_nobody_is_the_same_after_a_cut():

@@ -166,7 +166,7 @@ def test_every_patch_shows_the_right_person_and_frame(checkpoint, body):
     reading = Reading(8)
     run._batches = Batches(reading, 16)
     K = np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]])
-    guesses = run(Clip(), _tracks(), body, _lenses(K), lambda done, total: told.append((done, total)))
+    guesses = [tell(body) for tell in run(Clip(), _tracks(), _lenses(K), lambda done, total: told.append((done, total)))]
     assert reading.sizes == [8, 8, 8, 2]  # both people's frames in the same batches
     assert [log.level for log in logs] == ["info"] and "8 people" in logs[0].text
     assert told[-1] == (20, 20) and told == sorted(told)
@@ -179,13 +179,13 @@ def test_every_patch_shows_the_right_person_and_frame(checkpoint, body):
 
 def test_the_open_body_is_refused(checkpoint):
     with pytest.raises(SkelError) as caught:
-        HsmrRegressor(checkpoint)(Clip(), _tracks(), load_body("male"), _lenses(np.eye(3)), lambda done, total: None)
+        HsmrRegressor(checkpoint)(Clip(), _tracks(), _lenses(np.eye(3)), lambda done, total: None)[0](load_body("male"))
     assert caught.value.code == "needs_skel"
 
 
 def test_a_clip_runs_with_the_network(checkpoint, body):
     K = np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]])
-    guesses = HsmrRegressor(checkpoint)(Clip(), _tracks(), body, _lenses(K), lambda done, total: None)
+    guesses = [tell(body) for tell in HsmrRegressor(checkpoint)(Clip(), _tracks(), _lenses(K), lambda done, total: None)]
     assert [len(guess.poses) for guess in guesses] == [20, 12]
     assert all(np.isfinite(part).all() for guess in guesses for part in (guess.poses, guess.betas, guess.trans))
 

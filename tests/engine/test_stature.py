@@ -135,18 +135,21 @@ def test_one_stature_is_everybodys_and_several_are_of_those_who_count():
     assert in_order((), [True, True]) == [None, None]
 
 
-def test_who_is_left_out_passes_his_stature_on(monkeypatch):
+def test_who_is_left_out_passes_on_what_was_said_of_him(monkeypatch):
     """Person 2 of the result is the third track, as no body explains the second; only he is fitted again."""
     asked = []
 
-    def fit_one(k, metres):
-        asked.append((k, metres))
-        return k, metres
+    def fit_one(*said):
+        asked.append(said)
+        return said
 
-    monkeypatch.setattr(alone, "_explains", lambda k, metres: k != 1)
-    found, believed = everybody(fit_one, 3, (1.9, 1.6))
-    assert believed == [True, False, True] and asked == [(0, 1.9), (1, 1.6), (2, None), (2, 1.6)]
-    assert found == [(0, 1.9), (1, 1.6), (2, 1.6)]
+    monkeypatch.setattr(alone, "_explains", lambda k, metres, body: k != 1)
+    found, believed = everybody(fit_one, 3, (1.9, 1.6), ("female",))
+    assert believed == [True, False, True]
+    assert asked == [(0, 1.9, "female"), (1, 1.6, "female"), (2, None, "female"), (2, 1.6, "female")]
+    assert found == [asked[0], asked[1], asked[3]]
+    asked.clear()
+    assert everybody(fit_one, 3, (), ("female", "male"))[0][2] == asked[3] == (2, None, "male")
 
 
 def test_the_floor_is_under_those_whose_size_is_known():

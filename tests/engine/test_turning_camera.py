@@ -35,7 +35,7 @@ def _fit(squat, motion, start):
     guesses = None
     if start == "lift":
         K = np.tile(squat.K, (FRAMES, 1, 1)) if motion is None else motion.lenses(squat.track.frames)
-        guesses = LiftRegressor(load_lift())(_Footage, [squat.track], squat.body, [K], None)
+        guesses = LiftRegressor(load_lift())(_Footage, [squat.track], [K], None)
     fits, view = fit_people([squat.track], squat.body, squat.K, FPS, guesses=guesses, motion=motion)
     state, one = torch.as_tensor(fits[0].state), torch.zeros(FRAMES, dtype=torch.long)
     posed = pose_chain(squat.body.shape(torch.as_tensor(fits[0].betas)[None]), one, state[:, 3:], state[:, :3])

@@ -45,6 +45,17 @@ def test_heights_reach_the_engine(place, monkeypatch):
 
 
 @POSIX
+def test_bodies_reach_the_engine_and_files_by_their_whole_paths(place, monkeypatch):
+    asked, command = [], cli.commands.engine_command
+    monkeypatch.setattr(cli.commands, "engine_command", lambda python, request: asked.append(request) or command(python, request))
+    monkeypatch.chdir(place)
+    (place / "skel_male.pkl").touch()
+    for given in ([], ["--body", "female"], ["--body", "skel_male.pkl,,female"]):
+        assert reconstruct(place, "shot.npz", "--overwrite", *given) == 0
+    assert [request.body for request in asked] == ["", "female", f"{place / 'skel_male.pkl'},,female"]
+
+
+@POSIX
 @pytest.mark.parametrize("ending", [".blend", ".fbx", ".glb", ".BLEND"])
 def test_a_scene_is_built_from_the_take(place, ending):
     assert reconstruct(place, f"shot{ending}") == 0

@@ -23,11 +23,12 @@ def test_what_was_not_chosen_is_left_to_the_engine(tmp_path, monkeypatch):
 def test_all_that_was_chosen_is_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     full = requests.Request(
-        ("a", "b"), "t", "3:9", 2, "open_male", "cpu", 50.0, 900.0, 29.97, "still", 0, "m.task", "hsmr", "h.ckpt", "memory", "1.8,,1.6"
-    )
+        ("a", "b"), "t", "3:9", 2, "male,female", "cpu", 50.0, 900.0, 29.97, "still", "off", 0, "m.task", "hsmr",
+        "h.ckpt", "memory", "1.8,,1.6",
+    )  # fmt: skip
     assert full.arguments()[3:] == [
-        "--out=t", "--frames=3:9", "--people=2", "--body=open_male", "--device=cpu", "--fov=50.0", "--focal-length=900.0",
-        "--fps=29.97", "--stature=1.8,,1.6", "--camera=still", "--seed=0", "--model=m.task", "--regressor=hsmr",
+        "--out=t", "--frames=3:9", "--people=2", "--body=male,female", "--device=cpu", "--fov=50.0", "--focal-length=900.0",
+        "--fps=29.97", "--stature=1.8,,1.6", "--camera=still", "--cuts=off", "--seed=0", "--model=m.task", "--regressor=hsmr",
         f"--hsmr={tmp_path / 'h.ckpt'}", "--memory=memory", "--events",
     ]  # fmt: skip
     motion = requests.ImportRequest("m.npz", "t", "SMPL.pkl", 1, "female", 59.94, "-y", True)
@@ -52,6 +53,27 @@ def test_what_is_no_height_is_refused(text):
 
 def test_nothing_is_said_of_heights_that_are_not_known():
     assert requests.stature_text([None, 0.0]) == requests.stature_text([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("", ("",)), ("female", ("female",)), ("female,, male", ("female", "", "male")), ("/a/skel.pkl,", ("/a/skel.pkl", ""))],
+)
+def test_bodies_are_everybodys_or_one_after_the_other(text, names):
+    assert requests.bodies(text) == names
+    assert requests.bodies(requests.body_text(names)) == names
+
+
+def test_one_body_of_all_is_everybodys():
+    assert requests.body_text(["female"] * 3) == "female" and requests.body_text(["", ""]) == requests.body_text([]) == ""
+
+
+def test_a_path_with_a_comma_is_everybodys_body_alone(tmp_path):
+    path = tmp_path / "one, two.pkl"
+    path.touch()
+    assert requests.bodies(requests.body_text([str(path)] * 2)) == (str(path),)
+    with pytest.raises(SkelError, match="one, two.pkl has a comma"):
+        requests.body_text([str(path), "female"])
 
 
 @pytest.mark.parametrize(

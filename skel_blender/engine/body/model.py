@@ -36,7 +36,7 @@ class BodyOutput:
     skel_verts: torch.Tensor | None  # (...,Vk,3) m
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BodyModel:
     """A body; see the module's text. Tensors are in the precision and on the device that it was loaded in or moved to."""
 

@@ -14,7 +14,7 @@ from ...kinematics import pelvis_angles
 from ..body import BodyModel
 from ..body.anthropometry import of_stature, sized, stature
 from ..camera import R_CAM_LEVEL
-from ..regress.guess import Guess
+from ..regress.guess import Guess, Guesser
 from .confidence import reprojection_error
 from .config import Config
 from .evidence import LIMB_LANDMARKS, as_tall
@@ -25,43 +25,42 @@ from .skelify import PRIOR_TERMS, SIGHT_TERMS, skelify
 from .start import first_state
 
 # What a regressor's sigma is taken for: it saw the same landmarks that the fit sees, so its word counts less than it is sure of.
-GUESS_SPREAD = 1.4
+GUESS_SPREAD = 1.0
 _EXPLAINED_M = 0.036  # a fit that misses its median limb by more than this, at the person's depth, is none
 # Somebody in a level camera: the body, the evidence, state (T,49) and betas (1,10).
 Alone = tuple[BodyModel, Observations, torch.Tensor, torch.Tensor]
 
 
-def everybody(fit_one: Callable[[int, float | None], Alone], count: int,
-              statures: tuple[float | None, ...]) -> tuple[list[Alone], list[bool]]:  # fmt: skip
-    """Everybody alone, and whom a body explains. Who is not explained is not counted, so those after him may turn out to be of another
-    stature than thought, and are fitted again."""
+def everybody(fit_one: Callable[..., Alone], count: int, *told: tuple) -> tuple[list[Alone], list[bool]]:
+    """Everybody alone, by fit_one(number, what was said of him), and whom a body explains. Each of `told` says something of people
+    (`in_order`). Who is not explained is not counted, so of those after him other things may turn out to be said: they are fitted again."""
     alone: dict[int, Alone] = {}
-    given: dict[int, float | None] = {}
+    given: dict[int, tuple] = {}
     believed = [True] * count
     while True:
-        said = in_order(statures, believed)
+        said = list(zip(*(in_order(each, believed) for each in told)))
         new = [k for k in range(count) if believed[k] and (k not in alone or given[k] != said[k])]
         if not new:
             return [alone[k] for k in range(count)], believed
         for k in new:
-            alone[k], given[k] = fit_one(k, said[k]), said[k]
+            alone[k], given[k] = fit_one(k, *said[k]), said[k]
             believed[k] = _explains(*alone[k])
 
 
-def in_order(statures: tuple[float | None, ...], counted: list[bool]) -> list[float | None]:
-    """Everybody's stature, m: one alone is everybody's, several are those of the people who are counted, one after the other."""
-    left = iter(statures * len(counted) if len(statures) == 1 else statures)
+def in_order(said: tuple, counted: list[bool]) -> list:
+    """What is said of everybody: one alone is everybody's, several are those of the people who are counted, one after the other."""
+    left = iter(said * len(counted) if len(said) == 1 else said)
     return [next(left, None) if counts else None for counts in counted]
 
 
-def fit_alone(body: BodyModel, seen: Observations, guess: Guess | None, metres: float | None, stages: tuple[Config, ...],
+def fit_alone(body: BodyModel, seen: Observations, guess: Guesser | None, metres: float | None, stages: tuple[Config, ...],
               on_step: Callable[[], None]) -> Alone:  # fmt: skip
     """The first stages, of one person in a level camera, who may be known to be so tall (m). What a guess says is kept in the
     evidence that is returned; these stages do not hear it."""
     if guess is None:
         told, state, betas = seen, first_state(body, seen), body.J_template.new_zeros(1, body.J_shapedirs.shape[-1])
     else:
-        told, state, betas = told_by(body, seen, guess)
+        told, state, betas = told_by(body, seen, guess(body))
     if metres:
         usual, body = body, sized(body, metres)
         state, betas = _resized(usual, body, state, betas, metres)

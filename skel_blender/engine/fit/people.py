@@ -17,7 +17,7 @@ from ...take import CONTACT_NAMES
 from ..body import BodyModel
 from ..camera import R_CAM_LEVEL, CameraMotion, find_floor, level_world
 from ..people.tracks import Track
-from ..regress.guess import Guess
+from ..regress.guess import Guesser
 from .alone import Alone, everybody, fit_alone, missed, moved
 from .config import Config, Weights
 from .contacts import HANDS, airborne, contacts, unseen
@@ -54,29 +54,30 @@ class Fit:
 
 
 def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, on_step: Callable[[int], None] = lambda done: None,
-               stages: tuple[Config, ...] | None = None, guesses: list[Guess] | None = None,
-               motion: CameraMotion | None = None, statures: tuple[float | None, ...] = (),
+               stages: tuple[Config, ...] | None = None, guesses: list[Guesser] | None = None,
+               motion: CameraMotion | None = None, statures: tuple[float | None, ...] = (), bodies: tuple[BodyModel | None, ...] = (),
                on_lens: Callable[[float, float], None] | None = None) -> tuple[list[Fit | None], View]:  # fmt: skip
     """Fit every track by four stages (STAGES). Returns the fits and the camera in the world (model axes, floor at y = 0); where that moves
     (`motion`), in each of the motion's frames.
 
     A fit starts from the track's guess, if there are `guesses`; it then needs no loose fit to find the basin. Alone it is drawn to the
     relaxed stance all the same, as a camera's tilt is read from bodies that stand straight; on the floor it is drawn to the guess, as far
-    as the regressor is sure. How tall people are may be known (`statures`, see `in_order`); distances and the floor follow. How far a
-    camera went that leaves its place is told by the feet of those who were fitted as if it had not, but for its turns. A track that no body
-    explains (a reflection, a statue, a tangle of two people) gets None. `on_step(done)` hears of every step, of STEPS * len(tracks) at
-    most. With `on_lens` the lens is a guess: where people before a camera that stands still tell another, that is taken, and `on_lens`
-    hears the logarithm of its focal length over the guess, and what that may be off.
+    as the regressor is sure. How tall people are may be known (`statures`, see `in_order`); distances and the floor follow. Who has one of
+    `bodies` (likewise) is fitted with that instead of `body`. How far a camera went that leaves its place is told by the feet of those who
+    were fitted as if it had not, but for its turns. A track that no body explains (a reflection, a statue, a tangle of two people) gets
+    None. `on_step(done)` hears of every step, of STEPS * len(tracks) at most. With `on_lens` the lens is a guess: where people before a
+    camera that stands still tell another, that is taken, and `on_lens` hears the logarithm of its focal length over the guess, and what
+    that may be off.
     """
     like, stages = body.J_template, stages or STAGES
     view = View(torch.as_tensor(K).to(like), torch.as_tensor(R_CAM_LEVEL).to(like), like.new_zeros(3))
 
-    def fit_one(k: int, metres: float | None) -> Alone:
-        own = view if motion is None else _following(view, motion, tracks[k].frames)
-        seen, count = gather(tracks[k], body, own, fps), _counter(on_step, k * _ALONE)
-        return fit_alone(body, seen, None if guesses is None else guesses[k], metres, stages[:2] if guesses is None else stages[1:2], count)
+    def fit_one(k: int, metres: float | None, own: BodyModel | None) -> Alone:
+        own, there = own or body, view if motion is None else _following(view, motion, tracks[k].frames)
+        seen, count = gather(tracks[k], own, there, fps), _counter(on_step, k * _ALONE)
+        return fit_alone(own, seen, None if guesses is None else guesses[k], metres, stages[:2] if guesses is None else stages[1:2], count)
 
-    alone, believed = everybody(fit_one, len(tracks), statures)
+    alone, believed = everybody(fit_one, len(tracks), statures, bodies)
     if not any(believed):
         return [None] * len(tracks), view
     path = up = None

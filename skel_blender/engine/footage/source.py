@@ -22,12 +22,14 @@ class Source:
     `fps` Fraction, at which it was filmed; `size` (w, h) px as shown, turned upright and with square pixels; `first`, `last`
     frame numbers asked for, both included; `count` frames, an estimate from the header until an iteration has ended;
     `frame_numbers` and `timestamps` (seconds) of the latest iteration's frames; `cuts` the numbers of those with which another
-    shot begins, each there before the frame is; `focal_hint_px` from an image's EXIF, else None; `path` of the file or the first image.
+    shot begins, each there before the frame is, none unless it `may_be_cut`; `focal_hint_px` from an image's EXIF, else None;
+    `path` of the file or the first image.
     """
 
     fps: Fraction
     size: tuple[int, int]
     focal_hint_px: float | None = None
+    may_be_cut = True
 
     def __init__(self, path: Path, count: int, frames: Range, on_log: Callable[[Log], None]) -> None:
         self.path, self._log = path, on_log
@@ -49,7 +51,8 @@ class Source:
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         numbers: list[int] = []
         self.frame_numbers, self.cuts = numbers, []
-        for number, picture in told(self._asked_for(), self.cuts):
+        pictures = self._asked_for()
+        for number, picture in told(pictures, self.cuts) if self.may_be_cut else pictures:
             numbers.append(number)
             yield number, picture
         if not numbers:

@@ -22,7 +22,7 @@ class Guess:
     """A first pose of T frames of one person: numpy float64, in model axes (x left, y up, z forward) as the level camera of
     `fit.people` sees them: a point X is at R_CAM_LEVEL X in camera axes, in those of each frame where the camera turns."""
 
-    poses: np.ndarray  # (T,46) rad, of the body that the regressor was given
+    poses: np.ndarray  # (T,46) rad, of the body that the guess is for
     betas: np.ndarray  # (10,)
     trans: np.ndarray  # (T,3) m
     sigma: np.ndarray  # (T,46) rad, expected deviation of poses; inf knows nothing
@@ -35,13 +35,17 @@ class Guess:
                 raise ValueError(f"{name} must be {shape}, not {getattr(self, name).shape}")
 
 
+Guesser = Callable[[BodyModel], Guess]
+"""What a regressor saw of a track, as poses and betas of the body that is asked for."""
+
+
 class Regressor(Protocol):
     """First poses of everybody in a clip.
 
     `tracks` are people of `source`, their metric landmarks corrected (correction.py); `lenses` the camera's K (T,3,3) px in each frame of
-    each track. `on_frame(done, total)` hears of the frames that were read, if the footage is read again. One Guess for each track.
+    each track. `on_frame(done, total)` hears of the frames that were read, if the footage is read again. One Guesser for each track.
     """
 
     def __call__(
-        self, source: Source, tracks: list[Track], body: BodyModel, lenses: list[np.ndarray], on_frame: Callable[[int, int], None]
-    ) -> list[Guess]: ...
+        self, source: Source, tracks: list[Track], lenses: list[np.ndarray], on_frame: Callable[[int, int], None]
+    ) -> list[Guesser]: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from ...camera import R_CAM_LEVEL
 from ...footage.source import Source
 from ...people.tracks import Track
 from ...threads import ahead
-from ..guess import Guess
+from ..guess import Guess, Guesser
 from . import cameras
 from .batches import Batches
 from .network import Prediction, load_hsmr
@@ -44,13 +45,11 @@ class HsmrRegressor:
         self._batches, self._log = Batches(load_hsmr(path, device)), on_log
 
     def __call__(
-        self, source: Source, tracks: list[Track], body: BodyModel, lenses: list[np.ndarray], on_frame: Callable[[int, int], None]
-    ) -> list[Guess]:
-        """One Guess for each track, whose frames in which the person was not seen get poses in between, of infinite sigma.
-
-        Raises SkelError for a body that is not SKEL's and for footage that can no longer be read.
+        self, source: Source, tracks: list[Track], lenses: list[np.ndarray], on_frame: Callable[[int, int], None]
+    ) -> list[Guesser]:
+        """One Guesser for each track, whose frames in which the person was not seen get poses in between, of infinite sigma; it raises
+        SkelError for a body that is not SKEL's. Raises SkelError for footage that can no longer be read.
         """
-        check_body(body)
         cuts = [squares(person_boxes(track.keypoints_2d, source.size)) for track in tracks]
         done: list[tuple[int, int]] = []
         size = self._batches.size
@@ -65,7 +64,7 @@ class HsmrRegressor:
             if not len(own):
                 raise SkelError("no_frames", f"{source.path.name} can't be read a second time.", "Copy the file and try again.")
             prediction = Prediction(*(part[torch.from_numpy(own)].double() for part in found))
-            guesses.append(_guess(prediction, rows[own], cuts[k][rows[own]], len(track.frames), body, lenses[k][rows[own]]))
+            guesses.append(partial(_guess, prediction, rows[own], cuts[k][rows[own]], len(track.frames), lenses[k][rows[own]]))
         return guesses
 
 
@@ -96,8 +95,9 @@ def _told(patches: Iterator[tuple[int, int, int, np.ndarray]], done: list[tuple[
         yield patch
 
 
-def _guess(seen: Prediction, rows: np.ndarray, cuts: np.ndarray, count: int, body: BodyModel, K: np.ndarray) -> Guess:
+def _guess(seen: Prediction, rows: np.ndarray, cuts: np.ndarray, count: int, K: np.ndarray, body: BodyModel) -> Guess:
     """The guess of a track of `count` frames, of what was predicted in its frames `rows` (F,) from squares (F,3) by lenses K (F,3,3)."""
+    check_body(body)
     betas = seen.betas.median(0).values
     poses, trans = in_camera(seen, cuts, betas, body, K)
     poses[:, 3:] = continuous(poses, body.limits.cpu().numpy())[:, 3:]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from ...body.chain import pose_chain, pose_points
 from ...camera import R_CAM_LEVEL
 from ...footage.source import Source
 from ...people.tracks import Track
-from ..guess import N_BETAS, Guess
+from ..guess import N_BETAS, Guess, Guesser
 from .arms import arm_angles
 from .features import Features, features
 from .network import ANGLES, LENGTHS, ROTATED, SHOULDERS, Answer, LiftNetwork
@@ -35,12 +36,16 @@ class Lift:
     def __call__(self, track: Track, body: BodyModel, K: np.ndarray, fps: float) -> Guess:
         """A first pose of every frame. K is (3,3) px or (T,3,3). Values that are not finite count as unseen; where nothing was seen within
         the network's reach, sigma is infinite."""
+        return self.seen(track, K, fps)(body)
+
+    def seen(self, track: Track, K: np.ndarray, fps: float) -> Guesser:
+        """The same, of any body."""
         keypoints, landmarks, observed = whole(track)
         like = next(self.network.parameters())
         with torch.inference_mode():  # not the body's part: what bodies keep must serve those who differentiate too
             given = features(*(torch.as_tensor(part).to(like) for part in (keypoints, landmarks, observed, K)), like.new_tensor(fps))
             answer = self._answers(given.values)
-        return _guess(answer, given, observed, body, self.network.size.reach)
+        return partial(_guess, answer, given, observed, self.network.size.reach)
 
     def _answers(self, values: torch.Tensor) -> Answer:
         """(T,...) of features (T,COUNT). Long tracks go in parts that overlap by the reach, which changes nothing."""
@@ -59,10 +64,10 @@ class LiftRegressor:
         self.lift = lift
 
     def __call__(
-        self, source: Source, tracks: list[Track], body: BodyModel, lenses: list[np.ndarray], on_frame: Callable[[int, int], None]
-    ) -> list[Guess]:
-        """One Guess for each track; `source` tells the frame rate."""
-        return [self.lift(track, body, K, float(source.fps)) for track, K in zip(tracks, lenses)]
+        self, source: Source, tracks: list[Track], lenses: list[np.ndarray], on_frame: Callable[[int, int], None]
+    ) -> list[Guesser]:
+        """One Guesser for each track; `source` tells the frame rate."""
+        return [self.lift.seen(track, K, float(source.fps)) for track, K in zip(tracks, lenses)]
 
 
 def whole(track: Track) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -80,7 +85,7 @@ def whole(track: Track) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return *filled, observed.astype(float)
 
 
-def _guess(answer: Answer, given: Features, observed: np.ndarray, body: BodyModel, reach: int) -> Guess:
+def _guess(answer: Answer, given: Features, observed: np.ndarray, reach: int, body: BodyModel) -> Guess:
     local, flip = given.local, R_CAM_LEVEL
     rotations, facing, turns = (part.double().cpu().numpy() for part in (answer.rotations, local.facing, local.turns))
     limits, frames = body.limits.cpu().numpy(), body.rest_frames.cpu().numpy()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How tall people are: shown in the People list, said there, and asked of the engine with what the Take was made with."""
+"""How tall people are and which bodies they have: shown in the People list, said there, and asked of the engine with what the Take was
+made with."""
 
 from __future__ import annotations
 
@@ -22,18 +23,20 @@ PANEL = "SKEL_PT_people"
 @pytest.fixture
 def shot(enabled, take, tmp_path, monkeypatch):
     """A Take of two people made from a clip, built; its rigs, and what the engine is asked for."""
-    from skel_blender.ui import stature_operators
+    from skel_blender.ui import again_operators
 
     clip = tmp_path / "clip.mp4"
     clip.touch()
     made_with = {"inputs": [str(clip)], "model": "m.task", "frames": [4, None], "people": None, "body": "female", "device": "cuda",
-                 "fov": 48.0, "focal_length": None, "seed": 3, "regressor": "stance", "hsmr": "", "camera": "still", "memory": "/gone",
-                 "stature": [None, 1.6]}  # fmt: skip
+                 "fov": 48.0, "focal_length": None, "seed": 3, "regressor": "stance", "hsmr": "", "camera": "still", "cuts": "off",
+                 "memory": "/gone", "stature": [None, 1.6]}  # fmt: skip
+    for person in take.people:
+        person.body_name = "open female"
     take = replace(take, settings=json.dumps(made_with))
     home = build_take(bpy.context, take, collection_name="shot")
     asked = []
-    monkeypatch.setattr(stature_operators.engine, "start", asked.append)
-    monkeypatch.setattr(stature_operators.runner, "start", lambda *arguments: None)
+    monkeypatch.setattr(again_operators.engine, "start", asked.append)
+    monkeypatch.setattr(again_operators.runner, "start", lambda *arguments: None)
     return home, sorted(record.rigs(bpy.context.scene), key=lambda rig: rig.name), asked, take
 
 
@@ -43,7 +46,7 @@ def test_everybody_is_shown_as_tall_as_the_skin_is(shot):
     assert [owner.id_data for owner, name in shown.props if name == "stature"] == rigs
     for rig, person in zip(rigs, take.people):
         assert rig.skel.stature == pytest.approx(np.ptp(person.body.skin_verts[:, 1]), abs=1e-5)
-    assert "skel.use_statures" not in shown.operators
+    assert "skel.reconstruct_again" not in shown.operators
     del rigs[0][record.STATURE]  # a rig from before there were heights
     assert [owner.id_data for owner, name in draw(PANEL).props if name == "stature"] == rigs[1:]
 
@@ -52,18 +55,55 @@ def test_a_height_that_is_said_is_asked_with_what_the_take_was_made_with(shot, t
     home, rigs, asked, take = shot
     rigs[0].skel.stature = 1.87
     assert rigs[0].skel.stature == pytest.approx(1.87)
-    assert "skel.use_statures" in draw(PANEL).operators
-    assert bpy.ops.skel.use_statures(name=home.name) == {"FINISHED"}
+    assert "skel.reconstruct_again" in draw(PANEL).operators
+    assert bpy.ops.skel.reconstruct_again(name=home.name) == {"FINISHED"}
     (request,) = asked
     said = set(request.arguments())
-    assert {"--stature=1.87,1.6", "--frames=4:", "--body=female", "--fov=48.0", "--camera=still", "--regressor=stance", "--seed=3"} <= said
+    assert {"--stature=1.87,1.6", "--frames=4:", "--body=female", "--fov=48.0", "--camera=still", "--cuts=off"} <= said
+    assert {"--regressor=stance", "--seed=3"} <= said
     assert request.inputs == (str(Path(tmp_path / "clip.mp4").resolve()),) and request.memory != "/gone"
     assert not any(text.startswith(("--people", "--focal", "--hsmr", "--model")) for text in said)
     rigs[1].skel.stature = 0.0  # not known after all
-    assert bpy.ops.skel.use_statures(name=home.name) == {"FINISHED"}
+    assert bpy.ops.skel.reconstruct_again(name=home.name) == {"FINISHED"}
     assert "--stature=1.87," in asked[-1].arguments()
     update_take(bpy.context, take, home)  # the answer says how tall he is now
-    assert record.said(rigs[0]) is record.said(rigs[1]) is None and "skel.use_statures" not in draw(PANEL).operators
+    assert not record.is_said(rigs[0]) and not record.is_said(rigs[1]) and "skel.reconstruct_again" not in draw(PANEL).operators
+
+
+def test_a_body_that_is_chosen_is_asked_beside_the_others(shot):
+    home, rigs, asked, take = shot
+    assert [owner.id_data for owner, name in draw(PANEL).props if name == "body"] == rigs
+    assert [rig.skel.body for rig in rigs] == ["female", "female"]
+    rigs[0].skel.body = "male"
+    assert [rig.skel.body for rig in rigs] == ["male", "female"] and "skel.reconstruct_again" in draw(PANEL).operators
+    assert bpy.ops.skel.reconstruct_again(name=home.name) == {"FINISHED"}
+    assert {"--body=male,female", "--stature=,1.6"} <= set(asked[0].arguments())
+    take.people[0].body_name = "open male"
+    take.people[0].betas = take.people[0].betas + 1.0
+    update_take(bpy.context, take, home)  # the answer has that body
+    assert not record.is_said(rigs[0]) and [rig.skel.body for rig in rigs] == ["male", "female"]
+    rigs[0].skel.body = "female"
+    rigs[0].skel.body = "male"  # as it is
+    assert not record.is_said(rigs[0]) and "skel.reconstruct_again" not in draw(PANEL).operators
+
+
+def test_who_has_a_body_of_a_file_keeps_it(shot, tmp_path):
+    """His rig offers no other; Re-fit has the file too."""
+    from skel_blender.ui import gather
+
+    home, rigs, asked, take = shot
+    file = tmp_path / "skel_male.pkl"
+    file.touch()
+    take.people[0].body_name = "SKEL male"
+    take = replace(take, settings=json.dumps(json.loads(take.settings) | {"body": [str(file), "male"]}))
+    home = build_take(bpy.context, take, collection_name="again")
+    rigs = sorted((thing for thing in home.objects if record.is_rig(thing)), key=lambda rig: rig.name)
+    assert [owner.id_data for owner, name in draw(PANEL).props if name == "body" and owner.id_data in rigs] == rigs[1:]
+    rigs[1].skel.body = "male"
+    assert bpy.ops.skel.reconstruct_again(name=home.name) == {"FINISHED"}
+    assert f"--body={file},male" in asked[0].arguments()
+    bpy.context.scene.skel.body_file = "/other.pkl"
+    assert [gather.model_file(bpy.context.scene, take, number) for number in (0, 1)] == [str(file), "/other.pkl"]
 
 
 def test_heights_are_metres_whatever_the_scene_is_measured_in(shot, enabled):
@@ -73,7 +113,7 @@ def test_heights_are_metres_whatever_the_scene_is_measured_in(shot, enabled):
     usual = rigs[1].skel.stature
     assert usual == pytest.approx(100 * rigs[1][record.STATURE])
     rigs[0].skel.stature = 175.0
-    assert record.said(rigs[0]) == pytest.approx(1.75)
+    assert record.said(rigs[0], "stature") == pytest.approx(1.75)
     units.system = "NONE"
     assert rigs[0].skel.stature == pytest.approx(1.75)
 
@@ -93,7 +133,7 @@ def test_what_is_no_height_is_said_before_the_engine_starts(shot, enabled, tmp_p
     home, rigs, asked, _ = shot
     rigs[0].skel.stature = metres
     with pytest.raises(RuntimeError, match=said):
-        bpy.ops.skel.use_statures(name=home.name)
+        bpy.ops.skel.reconstruct_again(name=home.name)
     enabled.source, enabled.path, enabled.stature = "FILE", str(tmp_path / "clip.mp4"), metres
     with pytest.raises(RuntimeError, match=said):
         bpy.ops.skel.reconstruct()
@@ -103,4 +143,4 @@ def test_what_is_no_height_is_said_before_the_engine_starts(shot, enabled, tmp_p
 def test_a_take_that_no_footage_made_says_so(context, enabled, take):
     home = build_take(bpy.context, replace(take, settings=json.dumps({"motion": "walk.npz"})))
     with pytest.raises(RuntimeError, match="was not made from footage"):
-        bpy.ops.skel.use_statures(name=home.name)
+        bpy.ops.skel.reconstruct_again(name=home.name)
