@@ -99,8 +99,9 @@ def _env(given: argparse.Namespace, status: Status) -> int:
 def _picture(given: argparse.Namespace, status: Status) -> int:
     python = _python(status, _blender())
     status.show("rendering")
-    paths, frames = (os.path.abspath(path) for path in (given.blend, given.folder)), [f"--frames={given.frames}"] if given.frames else []
-    done = subprocess.run([str(python), "-m", f"{PACKAGE.name}.rig.picture", *paths, *frames], env=child_environment())
+    paths = (os.path.abspath(path) for path in (given.blend, given.folder))
+    options = [f"--{name}={getattr(given, name)}" for name in ("frames", "samples") if getattr(given, name)]
+    done = subprocess.run([str(python), "-m", f"{PACKAGE.name}.rig.picture", *paths, *options], env=child_environment())
     status.clear()
     return 1 if done.returncode else 0
 

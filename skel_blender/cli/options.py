@@ -91,6 +91,7 @@ def _picture(commands: argparse._SubParsersAction) -> None:
     command.add_argument("blend", metavar="SHOT.blend")
     command.add_argument("folder", nargs="?", default=os.path.join("build", "pictures"), help="where to (default: %(default)s)")
     command.add_argument("--frames", type=_numbers, metavar="N,N,...", help="scene frames (default: four over the range)")
+    command.add_argument("--samples", type=_samples, metavar="N", help="of a pixel: more are less noisy (default: 64)")
 
 
 def _add_out(command: argparse.ArgumentParser, endings: tuple[str, ...]) -> None:
@@ -98,6 +99,12 @@ def _add_out(command: argparse.ArgumentParser, endings: tuple[str, ...]) -> None
     command.add_argument("-o", "--out", required=True, help="what to write, by its ending: " + ", ".join(endings))
     command.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
     presets.add_arguments(command)
+
+
+def _samples(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,4}", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of samples")
+    return int(text)
 
 
 def _frames(text: str) -> str:

@@ -152,6 +152,7 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(place, end, monkeypatch):
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--fov", "50", "--focal-length", "900"], "not allowed with"),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--device", "tpu"], "invalid choice"),
     (["picture", "{}/a.blend", "--frames", "first"], "not a list of frames"),
+    (["picture", "{}/a.blend", "--samples", "0"], "not a number of samples"),
     (["dance"], "invalid choice"),
 ])  # fmt: skip
 def test_what_cannot_work_is_said_before_any_work(tmp_path, monkeypatch, capfd, arguments, sentence):
@@ -200,6 +201,15 @@ def test_pictures_are_rendered_and_a_failure_is_one(place):
     assert cli.main(["picture", str(place / "clip.mp4"), str(place / "pictures")]) == 0
     assert sorted(os.listdir(place)) == ["clip.mp4", "pictures"]
     assert cli.main(["picture", str(place / "none.blend"), str(place / "more")]) == 1
+
+
+@POSIX
+def test_options_of_pictures_reach_the_renderer(place, monkeypatch):
+    asked, run = [], cli.commands.subprocess.run
+    monkeypatch.setattr(cli.commands.subprocess, "run", lambda command, **more: asked.append(command) or run(command, **more))
+    for given in ([], ["--frames", "3,5", "--samples", "256"]):
+        assert cli.main(["picture", str(place / "clip.mp4"), str(place / f"pictures{len(given)}"), *given]) == 0
+    assert [[word for word in command if word.startswith("--")] for command in asked] == [[], ["--frames=3,5", "--samples=256"]]
 
 
 def test_a_failed_setup_is_one_sentence(place, monkeypatch, capfd):
