@@ -19,6 +19,8 @@ _LAST = 1_000_000  # frame, about the last that Blender knows
 _LONGEST = 4096, 256  # bytes, of a path and of a name in it
 _LARGEST = 100.0  # m, of a body
 _NUMBER, _INDEX, _FLAG = "f", "iu", "b"  # kinds of an array's elements
+# Of a Take's settings, those that are lists, and of what: they are asked for once more where a Take is made again.
+_LISTS = {"inputs": (str,), "frames": (int, type(None)), "stature": (int, float, type(None)), "body": (str,)}
 
 
 def validate(take: Take) -> None:
@@ -51,8 +53,13 @@ def _are_options(settings: str) -> bool:
         options = json.loads(settings)
     except (ValueError, RecursionError):
         return False
-    inputs = options.get("inputs", []) if isinstance(options, dict) else None
-    return isinstance(inputs, list) and all(isinstance(name, str) for name in inputs)
+    if not isinstance(options, dict):
+        return False
+    given = {name: options[name] for name in _LISTS if options.get(name) is not None}
+    if isinstance(given.get("body"), str):  # of a Take made when there was one for everybody
+        del given["body"]
+    lists = all(isinstance(one, list) and all(isinstance(part, _LISTS[name]) for part in one) for name, one in given.items())
+    return lists and len(given.get("frames", (None, None))) == 2
 
 
 def _text(name: str, text: str) -> None:

@@ -109,7 +109,7 @@ def again(take: Take, statures: list[float | None], bodies: list[str]) -> Reques
     if not asked.get("inputs"):
         raise SkelError("no_clip", "This take was not made from footage.", "Heights and bodies are for people who are reconstructed.")
     footage = [file_path(path) for path in asked["inputs"]]
-    first, end = asked["frames"]
+    first, end = asked.get("frames") or (None, None)
     return Request(
         inputs=tuple(map(str, footage)),
         out=str(new_take_path(footage[0])),
