@@ -19,10 +19,11 @@ import numpy as np
 
 from bin.benchmarks import report
 from bin.benchmarks.mocap import SMALL_SET, BodyMotion, read_clips, to_body
-from bin.benchmarks.multiview import LIMB_HIPS, LIMBS
+from bin.benchmarks.multiview import LIMB_HIPS
 from bin.benchmarks.noise import synthesize
 from bin.benchmarks.posing import posed
 from skel_blender.engine import metrics
+from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.camera import intrinsics
 from skel_blender.engine.fit import Config, alone, people

@@ -17,8 +17,9 @@ import numpy as np
 from bin.benchmarks import report
 from bin.benchmarks.cameras import find_footage
 from bin.benchmarks.multiview import CalibratedCamera, reference, same_person
-from bin.benchmarks.noise import GROUPS, HIPS, Noise, toward
+from bin.benchmarks.noise import GROUPS, Noise, toward
 from skel_blender import environment
+from skel_blender.engine.blazepose import HIPS
 from skel_blender.engine.body.landmarks import MIXTURES
 from skel_blender.engine.footage.video import open_source
 from skel_blender.engine.people.track import find_people

@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from bin.benchmarks import report
-from bin.benchmarks.multiview import LIMB_HIPS, LIMBS, CalibratedCamera, read_qualisys, reference, same_person
+from bin.benchmarks.multiview import LIMB_HIPS, CalibratedCamera, read_qualisys, reference, same_person
 from bin.benchmarks.posing import markers_of
 from skel_blender import environment
 from skel_blender.anatomy import JOINT_INDEX
 from skel_blender.engine import metrics
+from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.fit.keypoint_sets import BLAZEPOSE
 from skel_blender.engine.footage.video import open_source
 from skel_blender.engine.people.track import find_people

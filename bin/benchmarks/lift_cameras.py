@@ -16,10 +16,11 @@ import numpy as np
 from bin.benchmarks import report
 from bin.benchmarks.cameras import Row, compare, find_footage
 from bin.benchmarks.lift import iterations
-from bin.benchmarks.multiview import LIMBS, reference, same_person
+from bin.benchmarks.multiview import reference, same_person
 from bin.benchmarks.posing import posed
 from bin.benchmarks.starts import METHODS, answers, ways
 from skel_blender import environment
+from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.body import load_body
 from skel_blender.engine.camera import intrinsics
 from skel_blender.engine.fit.keypoint_sets import BLAZEPOSE

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from skel_blender.engine.blazepose import HIPS, LIMBS
 from skel_blender.engine.people.tracks import Track
 
 _FIRST_PX, _OUTLIER_PX = 120.0, 30.0  # Geman-McClure scale of a view's residual at first and at last, at 1080 px across
@@ -18,8 +19,7 @@ _SURE = 0.3  # least confidence with which a view takes part
 _STEPS = 15
 _SAMPLES = 12  # frames that are looked at to find out which tracks are the same person
 _QUALISYS_SUBPIXELS = 64.0
-LIMBS = (*range(11, 17), *range(23, 29))  # BlazePose's shoulders, elbows, wrists, hips, knees, ankles
-LIMB_HIPS = (LIMBS.index(23), LIMBS.index(24))
+LIMB_HIPS = tuple(map(LIMBS.index, HIPS))
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 
 from skel_blender.engine import camera
+from skel_blender.engine.blazepose import HIPS
 from skel_blender.engine.fit.keypoint_sets import BLAZEPOSE
 
 GROUPS = {
     "face": tuple(range(11)), "shoulders": (11, 12), "elbows": (13, 14), "wrists": (15, 16), "hands": tuple(range(17, 23)),
     "hips": (23, 24), "knees": (25, 26), "ankles": (27, 28), "feet": (29, 30, 31, 32),
 }  # fmt: skip
-HIPS = (23, 24)
 
 
 @dataclass(frozen=True)

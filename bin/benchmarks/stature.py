@@ -17,9 +17,10 @@ import torch
 from bin.benchmarks import report
 from bin.benchmarks.ablation import Scene, scenes
 from bin.benchmarks.mocap import SMALL_SET
-from bin.benchmarks.multiview import LIMB_HIPS, LIMBS
+from bin.benchmarks.multiview import LIMB_HIPS
 from bin.benchmarks.posing import posed
 from skel_blender.engine import metrics
+from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.body.anthropometry import stature
 from skel_blender.engine.fit.people import fit_people

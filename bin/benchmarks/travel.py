@@ -22,12 +22,12 @@ from bin.benchmarks import report
 from bin.benchmarks.ablation import SIZE
 from bin.benchmarks.drawn import drawn
 from bin.benchmarks.mocap import SMALL_SET, BodyMotion, read_clips, to_body
-from bin.benchmarks.multiview import LIMBS
 from bin.benchmarks.noise import synthesize
 from bin.benchmarks.posing import posed
 from skel_blender import environment
 from skel_blender.engine import metrics
 from skel_blender.engine.background.motion import about_middle
+from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.camera import CameraMotion, intrinsics
 from skel_blender.engine.fit import people

@@ -13,13 +13,13 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX
+from skel_blender.engine.blazepose import HIPS, SHOULDERS
 from skel_blender.engine.body import BodyModel
 from skel_blender.engine.body.stance import relaxed_pose
 from skel_blender.engine.fit.start import pelvis_rotation
 from skel_blender.engine.regress.lift.arms import arm_angles
 from skel_blender.kinematics import pelvis_angles
 
-_HIPS, _SHOULDERS = [23, 24], [11, 12]
 _LEGS, _ARMS = {"l": (23, 25, 27), "r": (24, 26, 28)}, {"l": (11, 13, 15), "r": (12, 14, 16)}
 _FEET = {"l": (29, 31), "r": (30, 32)}
 _STRAIGHT = 0.15  # sine of the bend under which the middle landmark does not tell to which side a limb bends
@@ -91,7 +91,7 @@ def _ankle(landmarks: np.ndarray, rest: np.ndarray, side: str, hinge: np.ndarray
 
 def _chest(landmarks: np.ndarray) -> np.ndarray:
     """(T,3,3) rotation of the chest from the T pose."""
-    shoulders, hips = landmarks[:, _SHOULDERS], landmarks[:, _HIPS]
+    shoulders, hips = landmarks[:, SHOULDERS], landmarks[:, HIPS]
     left = _unit(shoulders[:, 0] - shoulders[:, 1])
     up = shoulders.mean(1) - hips.mean(1)
     up = _unit(up - (up * left).sum(1, keepdims=True) * left)

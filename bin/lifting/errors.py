@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import torch
 
-from bin.benchmarks.noise import HIPS, OCCLUDED, Mishaps, Noise, by_landmark
+from bin.benchmarks.noise import OCCLUDED, Mishaps, Noise, by_landmark
+from skel_blender.engine.blazepose import HIPS, PARTNERS
 from skel_blender.engine.camera import toward
-from skel_blender.engine.regress.lift.features import PARTNERS
 
 _TOGETHER = ((tuple(range(11)), 0.7), ((15, 17, 19, 21), 0.8), ((16, 18, 20, 22), 0.8), ((27, 29, 31), 0.7), ((28, 30, 32), 0.7))
 _LEGS = tuple(range(25, 33))

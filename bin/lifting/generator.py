@@ -14,11 +14,12 @@ from bin.lifting.errors import Known, landmarked
 from bin.lifting.motions import Motions, mirror
 from bin.lifting.pictures import SEXES, Pictures
 from skel_blender.anatomy import JOINT_INDEX, LIMITS_ANATOMICAL, PARENTS, Q
+from skel_blender.engine.blazepose import PARTNERS
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.body.articulate import articulate
 from skel_blender.engine.body.skeleton import Skeleton
 from skel_blender.engine.camera import toward
-from skel_blender.engine.regress.lift.features import PARTNERS, features
+from skel_blender.engine.regress.lift.features import features
 from skel_blender.engine.regress.lift.network import LENGTHS
 
 _SHAPES = 0.8  # standard deviation of the betas

@@ -17,13 +17,13 @@ import torch
 from bin.benchmarks import ablation
 from bin.benchmarks.ablation import Scene, scene
 from bin.benchmarks.mocap import SMALL_SET, read_clips, to_body
-from bin.benchmarks.multiview import LIMBS
 from bin.benchmarks.noise import Mishaps, synthesize
 from bin.benchmarks.posing import posed
 from bin.lifting.losses import arm_rotations
 from bin.lifting.motions import mirror
 from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX
 from skel_blender.engine import metrics
+from skel_blender.engine.blazepose import LIMBS, PARTNERS
 from skel_blender.engine.body import articulate, load_body
 from skel_blender.engine.camera import R_CAM_LEVEL
 from skel_blender.engine.fit.evidence import gather
@@ -33,7 +33,7 @@ from skel_blender.engine.people.tracks import Track
 from skel_blender.engine.regress import load_lift
 from skel_blender.engine.regress.lift import WEIGHTS
 from skel_blender.engine.regress.lift import lift as lifting
-from skel_blender.engine.regress.lift.features import PARTNERS, features
+from skel_blender.engine.regress.lift.features import features
 from skel_blender.engine.regress.lift.weights import read, write
 from skel_blender.messages import SkelError
 

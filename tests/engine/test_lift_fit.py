@@ -10,10 +10,10 @@ import pytest
 
 from bin.benchmarks.ablation import scene
 from bin.benchmarks.mocap import SMALL_SET, read_clips, to_body
-from bin.benchmarks.multiview import LIMBS
 from bin.benchmarks.posing import posed
 from bin.benchmarks.starts import ways
 from skel_blender.engine import metrics
+from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.fit.people import fit_people
 from skel_blender.engine.pipeline import Options, reconstruct
 from skel_blender.engine.regress import load_lift

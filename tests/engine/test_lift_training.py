@@ -22,9 +22,10 @@ from bin.lifting.labels import level
 from bin.lifting.losses import arm_rotations, losses, total
 from bin.lifting.motions import mirror
 from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX, LIMITS_ANATOMICAL
+from skel_blender.engine.blazepose import PARTNERS
 from skel_blender.engine.body import load_body
 from skel_blender.engine.regress import load_lift
-from skel_blender.engine.regress.lift.features import PARTNERS, features, mirror_table
+from skel_blender.engine.regress.lift.features import features, mirror_table
 from skel_blender.engine.regress.lift.network import ANGLES, SHOULDERS, Answer, LiftNetwork, Size
 from skel_blender.kinematics import forward
 

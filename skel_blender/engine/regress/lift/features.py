@@ -13,15 +13,12 @@ from typing import NamedTuple
 
 import torch
 
+from ...blazepose import HIPS, LANDMARKS, PARTNERS, SHOULDERS
 from ...camera import R_CAM_LEVEL, toward
 
-LANDMARKS = 33
-_HIPS, _SHOULDERS = [23, 24], [11, 12]
 _NEAREST, _FARTHEST = 0.3, 60.0  # m
 _WIDEST = 3.0  # m, tangent: what a guess beyond the image may be at most
 _USUAL_FPS = 30.0
-# BlazePose's landmarks of the mirrored person.
-PARTNERS = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 22, 21, 24, 23, 26, 25, 28, 27, 30, 29, 32, 31)
 COUNT = LANDMARKS * (3 + 3 + 2 + 1) + 9 + 4
 
 
@@ -46,7 +43,7 @@ def features(keypoints: torch.Tensor, landmarks: torch.Tensor, observed: torch.T
     flip = torch.as_tensor(R_CAM_LEVEL).to(landmarks)
     focal = torch.stack([K[..., 0, 0], K[..., 1, 1]], -1)
     rays = torch.cat([(keypoints[..., :2] - K[..., None, :2, 2]) / focal[..., None, :], torch.ones_like(keypoints[..., :1])], -1)
-    aimed = toward(rays[..., _HIPS, :].mean(-2))
+    aimed = toward(rays[..., HIPS, :].mean(-2))
     turned = rays @ aimed
     seen = (turned[..., :2] / turned[..., 2:].clamp(min=0.1)).clamp(-_WIDEST, _WIDEST)
     confidence = keypoints[..., 2].clamp(0, 1) * observed[..., None]
@@ -83,7 +80,7 @@ def _depth(seen: torch.Tensor, landmarks: torch.Tensor, confidence: torch.Tensor
 
 
 def _facing(landmarks: torch.Tensor) -> torch.Tensor:
-    hips, shoulders = landmarks[..., _HIPS, :], landmarks[..., _SHOULDERS, :]
+    hips, shoulders = landmarks[..., HIPS, :], landmarks[..., SHOULDERS, :]
     up = torch.nn.functional.normalize(shoulders.mean(-2) - hips.mean(-2), dim=-1)
     left = (hips[..., 0, :] - hips[..., 1, :]) + 0.5 * (shoulders[..., 0, :] - shoulders[..., 1, :])
     left = torch.nn.functional.normalize(left - (left * up).sum(-1, keepdim=True) * up, dim=-1)

@@ -11,6 +11,7 @@ import torch
 
 from ....anatomy import JOINT_INDEX, Q
 from ....kinematics import pelvis_angles
+from ...blazepose import HIPS
 from ...body import BodyModel, load_body
 from ...body.chain import pose_chain, pose_points
 from ...camera import R_CAM_LEVEL
@@ -21,7 +22,6 @@ from .arms import arm_angles
 from .features import Features, features
 from .network import ANGLES, LENGTHS, ROTATED, SHOULDERS, Answer, LiftNetwork
 
-_HIPS = [23, 24]
 _LENGTH_SPREAD = 0.03  # of the logarithm of a length: how well the network tells them, against betas of unit spread
 _STEPS = 5
 _PART = 4096  # frames that pass through the network at a time
@@ -144,4 +144,4 @@ def _hips(body: BodyModel, poses: np.ndarray, betas: np.ndarray) -> np.ndarray:
     shape = body.shape(torch.as_tensor(betas).to(like)[None])
     owner = torch.zeros(len(poses), dtype=torch.long, device=like.device)
     posed = pose_chain(shape, owner, torch.as_tensor(poses).to(like), like.new_zeros(len(poses), 3))
-    return pose_points(shape, owner, posed, body.markers.select(_HIPS))[0].mean(1).double().cpu().numpy()
+    return pose_points(shape, owner, posed, body.markers.select(HIPS))[0].mean(1).double().cpu().numpy()
