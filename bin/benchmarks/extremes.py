@@ -16,14 +16,14 @@ import cv2
 import numpy as np
 
 from bin.benchmarks import report
-from bin.benchmarks.multiview import LIMBS
 from bin.benchmarks.posing import posed
 from bin.benchmarks.postures import POSTURES, pose_of
-from bin.benchmarks.renders import SIDE, picture, window
+from bin.benchmarks.renders import SIDE, look, picture
 from bin.benchmarks.starts import METHODS, Found, answers, turned_by
 from skel_blender import environment
 from skel_blender.anatomy import JOINT_NAMES, PARENTS
 from skel_blender.engine import metrics
+from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.camera import intrinsics
 from skel_blender.engine.footage.video import open_source
@@ -95,8 +95,7 @@ def rendered(body: BodyModel, lift: Lift, out: Path, seed: int) -> list[str]:
 
 def _still(landmarker: Landmarker, image: np.ndarray, pixels: np.ndarray) -> Track:
     """A picture as a short clip in which nobody moves."""
-    pose = landmarker.landmarks(image, window(pixels))
-    pose = landmarker.landmarks(image, pose.next_roi)
+    pose = look(landmarker, image, pixels)
     landmarks = corrected(np.asarray(pose.landmarks_3d, float)[None])
     return Track(np.arange(_STILL), np.tile(np.asarray(pose.keypoints_2d, float), (_STILL, 1, 1)), np.tile(landmarks, (_STILL, 1, 1)),
                  np.ones(_STILL, bool))  # fmt: skip

@@ -4,6 +4,7 @@
 The landmark network looks at pictures of the open body (`renders`: both sexes, many shapes, poses of MOCAP_DIR's train split, seen from
 all around), whose landmarks are known. A linear map of a frame's 33 metric landmarks to what they lack is solved by ridge regression, and
 scored on a fifth of the pictures, of other poses, that took no part. No real footage takes part either, so real cameras can judge it.
+Each picture counts as its mirror image, too, so left and right are treated alike.
 The file holds `weights` (100,99) float32: landmarks += [landmarks (99), 1] @ weights, metres, relative to mid-hip, in the axes of a camera
 that points at the person and is rolled so that his trunk is upright in the image (`upright`), as the network's own window is.
 """
@@ -16,17 +17,16 @@ import numpy as np
 
 from bin.benchmarks import report
 from bin.benchmarks.mocap import read_clips, to_body
-from bin.benchmarks.multiview import LIMB_HIPS, LIMBS
-from bin.benchmarks.noise import HIPS, toward
-from bin.benchmarks.renders import picture
+from bin.benchmarks.multiview import LIMB_HIPS
+from bin.benchmarks.noise import toward
+from bin.benchmarks.renders import look, picture
 from skel_blender import environment
 from skel_blender.engine import metrics
+from skel_blender.engine.blazepose import HIPS, LIMBS, PARTNERS
 from skel_blender.engine.body import load_body
-from skel_blender.engine.people.crops import between
 from skel_blender.engine.people.landmarker import Landmarker
 from skel_blender.engine.regress.correction import upright
 
-_REACH = 1.25  # of the window around the hips, as the detector's
 _RIDGE = 3.0
 _HELD_OUT = 5  # every fifth clip is for scoring
 _STRETCH, _EVERY = 180, 3  # frames of a clip that are taken, and which of them
@@ -46,15 +46,6 @@ def poses_of(mocap: Path, rng: np.random.Generator) -> tuple[np.ndarray, np.ndar
     return np.concatenate(poses), np.concatenate(whose)
 
 
-def look(landmarker: Landmarker, image: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """(33,3) the metric landmarks of the person whose landmarks are at pixels (33,2), relative to mid-hip."""
-    hips, shoulders = pixels[list(HIPS)].mean(0), pixels[[11, 12]].mean(0)
-    upward = (shoulders - hips) / np.linalg.norm(shoulders - hips)
-    window = between(hips, hips + upward * np.linalg.norm(pixels - hips, axis=1).max(), _REACH)
-    found = landmarker.landmarks(image, landmarker.landmarks(image, window).next_roi).landmarks_3d.astype(float)
-    return found - found[list(HIPS)].mean(0)
-
-
 def truth_of(points: np.ndarray) -> np.ndarray:
     """(N,33,3) camera points relative to mid-hip, in the axes of a camera that points at them."""
     hips = points[:, HIPS].mean(1)
@@ -63,6 +54,7 @@ def truth_of(points: np.ndarray) -> np.ndarray:
 
 def solve(landmarks: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """(100,99) of landmarks and truth (N,33,3)."""
+    landmarks, truth = (np.concatenate([points, points[:, PARTNERS] * [-1.0, 1.0, 1.0]]) for points in (landmarks, truth))
     roll = upright(landmarks)
     landmarks, truth = (points @ np.swapaxes(roll, 1, 2) for points in (landmarks, truth))
     known = _with_one(landmarks)
@@ -95,7 +87,8 @@ def main(argv: list[str]) -> int:
     seen, points, chosen = [], [], rng.integers(len(poses), size=arguments.count)
     for number in chosen:
         drawn = picture(bodies[rng.integers(2)], poses[number], rng)
-        seen.append(look(landmarker, drawn.image, drawn.pixels))
+        found = look(landmarker, drawn.image, drawn.pixels).landmarks_3d.astype(float)
+        seen.append(found - found[list(HIPS)].mean(0))
         points.append(drawn.points)
     seen, truth = np.array(seen), truth_of(np.array(points))
     held_out = clips[chosen] % _HELD_OUT == 0

@@ -57,8 +57,8 @@ class Counting:
     def upright(self, image: np.ndarray) -> list[Roi]:
         return self._ask("upright", image)
 
-    def landmarks(self, image: np.ndarray, roi: Roi) -> Pose:
-        return self._ask("landmarks", image, roi)
+    def landmarks(self, image: np.ndarray, roi: Roi, mirrored: bool = False) -> Pose:
+        return self._ask("landmarks", image, roi, mirrored)
 
     def _ask(self, kind: str, *question: object):
         start = time.perf_counter()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,6 +14,9 @@ from bin.openbody.render import layer
 from skel_blender.anatomy import JOINT_INDEX, JOINT_NAMES
 from skel_blender.engine.body import BodyModel
 from skel_blender.engine.people.crops import Roi, between
+from skel_blender.engine.people.landmarker import Networks, Pose
+from skel_blender.engine.people.mirror import averaged
+from skel_blender.engine.people.poses import scale
 from skel_blender.kinematics import axis_rotation
 
 SIDE = 480  # px
@@ -64,6 +67,14 @@ def window(pixels: np.ndarray) -> Roi:
     middle, reach = 0.5 * (pixels.min(0) + pixels.max(0)), 0.62 * np.ptp(pixels, axis=0).max()
     upward = pixels[[11, 12]].mean(0) - pixels[[23, 24]].mean(0)
     return between(middle, middle + upward / max(np.linalg.norm(upward), 1.0) * reach, 1.25)
+
+
+def look(networks: Networks, image: np.ndarray, pixels: np.ndarray) -> Pose:
+    """What a track would have of the person in an image whose landmarks are at pixels (33,2)."""
+    pose = networks.landmarks(image, networks.landmarks(image, window(pixels)).next_roi)
+    mirrored = networks.landmarks(image, pose.next_roi, True)
+    [keypoints], [landmarks] = averaged(pose.keypoints_2d[None], pose.landmarks_3d[None], [mirrored], scale(pose)[0])
+    return replace(pose, keypoints_2d=keypoints, landmarks_3d=landmarks)
 
 
 def _pixels(points: np.ndarray, focal: float, side: int) -> np.ndarray:

@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bin.benchmarks.noise import HIPS, toward
-from bin.benchmarks.renders import picture, window
+from bin.benchmarks.noise import toward
+from bin.benchmarks.renders import look, picture
 from bin.lifting.cameras import cameras
 from bin.lifting.motions import Motions
 from skel_blender import environment
+from skel_blender.engine.blazepose import HIPS
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.people.landmarker import Landmarker
 from skel_blender.engine.regress.correction import corrected
@@ -109,8 +110,7 @@ def _seen(image: np.ndarray, pixels: np.ndarray, points: np.ndarray, focal: floa
         edge = normal @ pixels[list(HIPS)].mean(0) + rng.uniform(-0.2, 1) * _CUT_M * focal / hips[2]
         rows, columns = np.mgrid[: len(image), : len(image)]
         image[normal[0] * columns + normal[1] * rows > edge] = 0
-    pose = _landmarker().landmarks(image, window(pixels))
-    pose = _landmarker().landmarks(image, pose.next_roi)
+    pose = look(_landmarker(), image, pixels)
     if pose.score < _LEAST_SCORE or not np.isfinite(pose.keypoints_2d).all():
         return None
     inside = pose.keypoints_2d[:, :2] @ normal < edge

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from skel_blender.engine.blazepose import PARTNERS
 from skel_blender.engine.body import load_body
 from skel_blender.engine.fit.keypoint_sets import keypoint_points
 from skel_blender.engine.regress.correction import corrected, upright
@@ -20,6 +21,14 @@ def _landmarks() -> np.ndarray:
 def test_a_rolled_person_is_corrected_alike():
     landmarks, roll = _landmarks(), axis_rotation(np.array([0.0, 0.0, 1.0]), np.array(0.7))
     assert np.allclose(corrected(landmarks @ roll.T), corrected(landmarks) @ roll.T, atol=1e-9)
+
+
+def test_the_mirrored_person_is_corrected_alike():
+    def mirrored(landmarks):
+        return landmarks[:, PARTNERS] * [-1.0, 1.0, 1.0]
+
+    landmarks = _landmarks()
+    assert np.allclose(corrected(mirrored(landmarks)), mirrored(corrected(landmarks)), atol=1e-5)
 
 
 def test_result_is_about_the_hips_and_moves_landmarks_by_centimetres():

@@ -25,23 +25,21 @@ from skel_blender.engine.regress.lift.features import features, mirror_table
 @pytest.fixture(scope="module")
 def looked_at(motions, cache):
     """Two pictures, and of each its focal length, px, and what BlazePose said."""
-    said = []
-    plain = drawing._seen
+    said, looked = [], []
+    plain, plain_look = drawing._seen, drawing.look
 
     def noted(image, pixels, points, focal, rng):
         told = plain(image, pixels, points, focal, rng)
         if told is not None:
-            said.append((focal, eyes.last))
+            said.append((focal, looked[-1]))
         return told
 
-    class Eyes:
-        def landmarks(self, image, window):
-            self.last = landmarker.landmarks(image, window)
-            return self.last
+    def look(*asked):
+        looked.append(plain_look(*asked))
+        return looked[-1]
 
-    eyes, landmarker = Eyes(), drawing._landmarker()
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("_PART", 2), ("_CUT", 0.0), ("_LEAST_SCORE", 0.0), ("_seen", noted), ("_landmarker", lambda: eyes)):
+        for name, value in (("_PART", 2), ("_CUT", 0.0), ("_LEAST_SCORE", 0.0), ("_seen", noted), ("look", look)):
             patch.setattr(drawing, name, value)
         return pictures(motions, cache, 2, 8, 0), said
 

@@ -35,9 +35,9 @@ class Networks:
         self.asked += 1
         return [Roi(np.array([k, 7.0]), float(image[0, 0, 0]) + k, 0.0) for k in range(3)]
 
-    def landmarks(self, image, roi):
+    def landmarks(self, image, roi, mirrored=False):
         self.asked += 1
-        points = np.random.default_rng(int(roi.size)).normal(size=(2, 33, 3)).astype(np.float32)
+        points = np.random.default_rng([int(roi.size), mirrored]).normal(size=(2, 33, 3)).astype(np.float32)
         return Pose(points[0], points[1], 0.1 + roi.angle, Roi(roi.center / 3, roi.size * 1.1, roi.angle / 7))
 
 
@@ -48,7 +48,7 @@ def _roi(size: float) -> Roi:
 def _ask(networks, sizes) -> list:
     answers = []
     for size in sizes:
-        pose = networks.landmarks(_IMAGE, _roi(size))
+        pose = networks.landmarks(_IMAGE, _roi(size), mirrored=bool(size % 2))
         found = networks.detect(_IMAGE, _roi(size), 0.5)
         windows = [(_numbers(window), score) for window, score in found]
         answers.append([*pose.keypoints_2d.flat, *pose.landmarks_3d.flat, pose.score, *_numbers(pose.next_roi), *windows])
@@ -106,6 +106,7 @@ def test_another_image_is_another_question(tmp_path):
         first.landmarks(_IMAGE, _roi(100))
     with Remembering(Networks(), tmp_path / "a.sqlite") as second:
         second.landmarks(_IMAGE[::-1], _roi(100))
+        second.landmarks(_IMAGE, _roi(100), mirrored=True)
         assert second.recalled == 0
 
 

@@ -19,12 +19,12 @@ from typing import Protocol
 import numpy as np
 
 from ...messages import SkelError
+from ..blazepose import LANDMARKS, PARTNERS
 from ..threads import cores
 from .crops import Roi, between
 from .pedestrians import Pedestrians
 from .tflite import without_output
 
-LANDMARKS = 33
 _DETECTOR_SIDE, _LANDMARK_SIDE = 224, 256
 _REACH = 1.25  # MediaPipe's margin around the circle that holds the whole person
 _SEGMENTATION = 2  # output of the landmark network that nobody reads, a tenth of its work
@@ -54,7 +54,7 @@ class Networks(Protocol):
 
     def upright(self, image: np.ndarray) -> list[Roi]: ...
 
-    def landmarks(self, image: np.ndarray, roi: Roi) -> Pose: ...
+    def landmarks(self, image: np.ndarray, roi: Roi, mirrored: bool = False) -> Pose: ...
 
 
 class Landmarker:
@@ -90,16 +90,24 @@ class Landmarker:
         """Windows of an RGB image (H,W,3) in which somebody may stand or walk, the likeliest first."""
         return self._pedestrians.windows(image)
 
-    def landmarks(self, image: np.ndarray, roi: Roi) -> Pose:
-        """The pose of the person in a window of an RGB image (H,W,3), whatever the score."""
-        flat, flag, heat, world = self._landmarks(roi.cut(image, _LANDMARK_SIDE).astype(np.float32) / 255)
-        raw = flat.reshape(39, 5)
-        points = _refine(raw[:, :2] / _LANDMARK_SIDE, heat[0])
+    def landmarks(self, image: np.ndarray, roi: Roi, mirrored: bool = False) -> Pose:
+        """The pose of the person in a window of an RGB image (H,W,3), whatever the score.
+
+        mirrored: the network sees the window in a mirror, which is taken out of what it says. It errs otherwise there: its left and right
+        are not alike. Such a question never is urgent.
+        """
+        cut = roi.cut(image, _LANDMARK_SIDE).astype(np.float32) / 255
+        flat, flag, heat, world = self._landmarks(np.ascontiguousarray(cut[:, ::-1]) if mirrored else cut, urgent=not mirrored)
+        raw, metric = flat.reshape(39, 5), world.reshape(39, 3).copy()
+        points = _refine(raw[:, :2] / _LANDMARK_SIDE, heat[0]).astype(float)
+        if mirrored:
+            points[:, 0], metric[:, 0] = 1 - points[:, 0], -metric[:, 0]
+        names = list(PARTNERS) if mirrored else range(LANDMARKS)
         confidence = 1 / (1 + np.exp(-raw[:LANDMARKS, 3:])).prod(1)
-        on_image = roi.to_image(points.astype(float))
+        on_image = roi.to_image(points)
         return Pose(
-            keypoints_2d=np.column_stack([on_image[:LANDMARKS], confidence]).astype(np.float32),
-            landmarks_3d=roi.to_camera(world.reshape(39, 3)[:LANDMARKS]).astype(np.float32),
+            keypoints_2d=np.column_stack([on_image[:LANDMARKS], confidence])[names].astype(np.float32),
+            landmarks_3d=roi.to_camera(metric[names]).astype(np.float32),
             score=float(flag.ravel()[0]),
             next_roi=between(on_image[33], on_image[34], _REACH),
         )
@@ -118,10 +126,10 @@ class _Network:
         self._first = _interpreter(content, min(_MOST_THREADS, cores()))
         self._idle = [self._first]
 
-    def __call__(self, image: np.ndarray) -> list[np.ndarray]:
+    def __call__(self, image: np.ndarray, urgent: bool = True) -> list[np.ndarray]:
         with self._room:
             try:
-                run = self._idle.pop()
+                run = self._idle.pop(-1 if urgent else 0)
             except IndexError:
                 run = _interpreter(self._content, 1)
             try:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -32,6 +33,7 @@ class Person:
     last: int = -1  # the latest frame in which he was seen
     credit: float = 0.0  # thorough looks that are left; earned by being seen well, so that a blurred figure far off costs little
     worn: dict[int, np.ndarray] = field(default_factory=dict)  # clothes (6,3) by frame number
+    mirrored: dict[int, Future[Pose]] = field(default_factory=dict)  # what is said of the first reading in a mirror, by frame number
     checks: dict[int, bool] = field(default_factory=dict)  # outcomes of `check` by frame number
     changes: dict[int, float] = field(default_factory=dict)  # mean change of his first window since then, grey levels, at each check
     _window: Roi | None = None
@@ -106,4 +108,4 @@ class Person:
         return part
 
     def _by_frame(self) -> tuple[dict, ...]:
-        return self.readings, self.worn, self.checks, self.changes
+        return self.readings, self.worn, self.mirrored, self.checks, self.changes

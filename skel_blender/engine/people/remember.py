@@ -20,8 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..blazepose import LANDMARKS
 from .crops import Roi
-from .landmarker import LANDMARKS, Networks, Pose
+from .landmarker import Networks, Pose
 
 FOLDER_BYTES = 500e6  # of all footage together; the least recently used is forgotten first
 _FORMAT = 3  # goes up with whatever changes the questions' answers
@@ -110,12 +111,12 @@ class Remembering:
             return windows
         return [_roi(answer[at:]) for at in range(0, len(answer), _ROI.size)]
 
-    def landmarks(self, image: np.ndarray, roi: Roi) -> Pose:
+    def landmarks(self, image: np.ndarray, roi: Roi, mirrored: bool = False) -> Pose:
         """As the networks'."""
-        asked = _digest(b"landmarks", image, roi)
+        asked = _digest(b"mirrored" if mirrored else b"landmarks", image, roi)
         answer = self._known(asked)
         if answer is None:
-            pose = self._networks.landmarks(image, roi)
+            pose = self._networks.landmarks(image, roi, mirrored)
             arrays = np.stack([pose.keypoints_2d, pose.landmarks_3d]).astype("<f4")
             self._keep(asked, _packed(pose.next_roi) + struct.pack("<d", pose.score) + arrays.tobytes())
             return pose

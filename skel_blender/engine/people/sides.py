@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..blazepose import LANDMARKS, PARTNERS
 from .landmarker import Pose
 from .poses import LIMBS, quality, scale
 
-_FACE = [(1, 4), (2, 5), (3, 6), (7, 8), (9, 10)]
-_FOREARMS = [(13, 14), (15, 16), (17, 18), (19, 20), (21, 22)]
-_LOWER_LEGS = [(25, 26), (27, 28), (29, 30), (31, 32)]
-_SWAPS = [(), [*_FACE, (11, 12), *_FOREARMS, (23, 24), *_LOWER_LEGS], _FOREARMS, _LOWER_LEGS]
+_SWAPS = (range(0), range(LANDMARKS), range(13, 23), range(25, 33))
 _SWAP_COST = np.array([0.0, 0.1, 0.2, 0.2])
 _STEP_M = 0.1  # mean change of the limb joints that costs as much as half a unit of quality
 _FAR_M = 0.5  # change from which more is no worse
@@ -24,11 +22,7 @@ _FAR_M = 0.5  # change from which more is no worse
 
 def swap_orders() -> np.ndarray:
     """(4,33): landmark orders as read, with all sides swapped, with forearms and hands swapped, with lower legs and feet swapped."""
-    orders = np.tile(np.arange(33), (len(_SWAPS), 1))
-    for order, pairs in zip(orders, _SWAPS, strict=True):
-        for left, right in pairs:
-            order[[left, right]] = order[[right, left]]
-    return orders
+    return np.array([[PARTNERS[k] if k in swapped else k for k in range(LANDMARKS)] for swapped in _SWAPS])
 
 
 def steadiest(frames: np.ndarray, readings: list[list[Pose]]) -> tuple[np.ndarray, np.ndarray]:

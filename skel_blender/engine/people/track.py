@@ -16,6 +16,7 @@ from ..threads import Behind, Each, ahead, cores, pool
 from .clothes import clothes, unlike
 from .detect import SURE, Expected, PeopleFinder
 from .landmarker import Landmarker, Pose
+from .mirror import Mirror
 from .person import Person
 from .poses import quality, same_body, scale, similarity
 from .remember import Remembering, memory_of
@@ -35,10 +36,11 @@ _LEVELS, _QUICK_LEVELS = 3, 2
 
 
 class Tracker:
-    """Follows everybody through frames given in order, from the number `first` on; looks for each in the manner of `each`."""
+    """Follows everybody through frames given in order, from the number `first` on; looks for each in the manner of `each`, and at what is
+    seen of him in a mirror, if there is one."""
 
-    def __init__(self, finder: PeopleFinder, fps: float, first: int = 0, each: Each = map) -> None:
-        self._finder, self._each = finder, each
+    def __init__(self, finder: PeopleFinder, fps: float, first: int = 0, each: Each = map, mirror: Mirror | None = None) -> None:
+        self._finder, self._each, self._mirror = finder, each, mirror
         self._fps, self._first = fps, first
         self._buffer: deque[tuple[int, np.ndarray]] = deque()
         self.people: list[Person] = []
@@ -91,9 +93,14 @@ class Tracker:
             if free:
                 taken.append(free[0].keypoints_2d)
                 seen = clothes(image, free[0].keypoints_2d)
-                person.see(number, free, seen)
+                self._take(person, number, image, free, seen)
                 if quality(free[0]) > SURE:
                     person.wear(seen)
+
+    def _take(self, person: Person, number: int, image: np.ndarray, readings: list[Pose], seen: np.ndarray) -> None:
+        person.see(number, readings, seen)
+        if self._mirror is not None:
+            person.mirrored[number] = self._mirror.look(image, readings[0])
 
     def _is_of_another(self, pose: Pose, person: Person, active: list[Person], image: np.ndarray) -> bool:
         """Whether a pose wears what somebody else near it is known to wear, rather than what the person does."""
@@ -125,7 +132,7 @@ class Tracker:
             if person is None:
                 person = Person(worn[index], credit=0.2 * self._fps)
                 self.people.append(person)
-            person.see(number, [pose], worn[index])
+            self._take(person, number, image, [pose], worn[index])
             self._backward(person, number)
 
     def _distance(self, person: Person, pose: Pose, number: int) -> float:
@@ -151,7 +158,7 @@ class Tracker:
             if met:
                 self._join(person, met[0], earlier, number)
                 return
-            person.see(earlier, readings, clothes(image, readings[0].keypoints_2d))
+            self._take(person, earlier, image, readings, clothes(image, readings[0].keypoints_2d))
 
     def _join(self, person: Person, other: Person, meeting: int, number: int) -> None:
         """Make `person` the continuation of `other` from the frame where they meet, unless he has a past or `other` did well without."""
@@ -181,9 +188,10 @@ def find_people(
         if memory is not None:
             known = memory_of(memory, source.files, (source.first, source.last), model_path)
             networks = stack.enter_context(Remembering(networks, known))
-        # a pool for those who wait for others, one for these, and one for what is not urgent
+        # a pool for those who wait for others, one for these, and two for what is not urgent
         people, windows, early = (stack.enter_context(pool(cores())).map for _ in range(3))
-        tracker = Tracker(PeopleFinder(networks, windows, early), float(source.fps), source.first, people)
+        mirror = Mirror(networks, stack.enter_context(pool(_in_mirror(cores()))).submit, _frames_ahead(source.size))
+        tracker = Tracker(PeopleFinder(networks, windows, early), float(source.fps), source.first, people, mirror)
         watching = watch and stack.enter_context(Behind(watch, _BEHIND))
         frames = stack.enter_context(closing(ahead(_announced(source, tracker), _frames_ahead(source.size))))
         tracks, begin = [], source.first
@@ -198,13 +206,18 @@ def find_people(
             if watching is not None:
                 watching(number, image, [person.pose(number).keypoints_2d for person in tracker.people if number in person.readings])
             on_progress(done + 1, source.count)
-    return tracks + shot(source.frame_numbers[-1])
+        return tracks + shot(source.frame_numbers[-1])
 
 
 def _announced(source: Source, tracker: Tracker) -> Iterator[tuple[int, np.ndarray]]:
     for number, image in source:
         tracker.prepare(number, image)
         yield number, image
+
+
+def _in_mirror(cores: int) -> int:
+    """Threads that look at mirrored people: enough to keep up, and few enough to leave the landmark network to those who wait for it."""
+    return max(1, min(cores // 2, 4))
 
 
 def _frames_ahead(size: tuple[int, int]) -> int:

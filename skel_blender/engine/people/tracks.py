@@ -9,6 +9,7 @@ import numpy as np
 
 from .identities import identified
 from .landmarker import Pose
+from .mirror import averaged
 from .person import Person
 from .poses import LIMBS, extent, scale
 from .sides import steadiest
@@ -38,9 +39,9 @@ class Track:
 def finished(people: list[Person], fps: float, first: int, last: int, size: tuple[int, int]) -> list[Track]:
     """Tracks of the people worth keeping in a clip of frames `first` to `last` and of `size` px, the most prominent first."""
     shortest = min(max(SHORTEST_S * fps, SHORTEST_FRAMES), last - first + 1)
-    real = [p.readings for p in identified(people, fps) if len(p.readings) >= shortest and p.is_real()]
-    kept = [readings for readings in real if not _apparition(readings, fps, first, last)]
-    tracks = [cut_to_image(_filled(readings, fps), size) for readings in kept]
+    real = [p for p in identified(people, fps) if len(p.readings) >= shortest and p.is_real()]
+    kept = [p for p in real if not _apparition(p.readings, fps, first, last)]
+    tracks = [cut_to_image(_filled(p, fps), size) for p in kept]
     return sorted((track for track in tracks if len(track.frames)), key=lambda track: -prominence(track))
 
 
@@ -70,10 +71,13 @@ def prominence(track: Track) -> float:
     return float(sum(extent(k) * k[LIMBS, 2].mean() for k in track.keypoints_2d[track.observed]))
 
 
-def _filled(readings: dict[int, list[Pose]], fps: float) -> Track:
+def _filled(person: Person, fps: float) -> Track:
+    readings = person.readings
     seen = np.array(sorted(readings))
     keypoints, landmarks = steadiest(seen, [readings[n] for n in seen])
     px_per_m = float(np.median([scale(readings[n][0])[0] for n in seen]))
+    mirrored = [person.mirrored[n].result() if n in person.mirrored else None for n in seen]
+    keypoints, landmarks = averaged(keypoints, landmarks, mirrored, px_per_m)
     steady = _steady(seen, keypoints, landmarks, px_per_m, fps)
     seen, keypoints, landmarks = seen[steady], keypoints[steady], landmarks[steady]
     frames = np.arange(seen[0], seen[-1] + 1)

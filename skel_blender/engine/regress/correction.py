@@ -12,7 +12,7 @@ from importlib import resources
 
 import numpy as np
 
-_HIPS, _SHOULDERS = (23, 24), (11, 12)
+from ..blazepose import HIPS, SHOULDERS
 
 
 @cache
@@ -25,17 +25,17 @@ def _weights() -> np.ndarray:
 
 def corrected(landmarks: np.ndarray) -> np.ndarray:
     """Landmarks (T,33,3) m in the axes of a camera that points at the person, relative to mid-hip: what they should have been."""
-    centred = landmarks - landmarks[:, _HIPS].mean(1, keepdims=True)
+    centred = landmarks - landmarks[:, HIPS].mean(1, keepdims=True)
     roll = upright(centred)
     rolled = centred @ np.swapaxes(roll, 1, 2)
     known = np.concatenate([rolled.reshape(len(rolled), -1), np.ones((len(rolled), 1))], 1)
     result = (rolled + (known @ _weights()).reshape(rolled.shape)) @ roll
-    return result - result[:, _HIPS].mean(1, keepdims=True)
+    return result - result[:, HIPS].mean(1, keepdims=True)
 
 
 def upright(landmarks: np.ndarray) -> np.ndarray:
     """(T,3,3) rolls about the view axis that turn the trunk of landmarks (T,33,3) straight up in the image."""
-    trunk = (landmarks[:, _SHOULDERS].mean(1) - landmarks[:, _HIPS].mean(1))[:, :2]
+    trunk = (landmarks[:, SHOULDERS].mean(1) - landmarks[:, HIPS].mean(1))[:, :2]
     c, s = (-trunk[:, 1], trunk[:, 0]) / np.linalg.norm(trunk, axis=1).clip(1e-6)
     none, one = np.zeros_like(c), np.ones_like(c)
     return np.stack([c, s, none, -s, c, none, none, none, one], -1).reshape(-1, 3, 3)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A second opinion of every pose: the landmark network is shown the person in a mirror, too, and what it says both times is averaged.
+
+It errs otherwise there, so the mean is nearer to the truth and steadier. Nothing that follows people waits for it, and who is where is
+settled without it: it is asked while the clip is read on, and heard at the end.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+
+import numpy as np
+
+from .landmarker import Networks, Pose
+from .poses import LIMBS
+from .sides import swap_orders
+
+_ALIKE_M = 0.3  # mean difference of the limb joints, in the image plus in the body, up to which both times the same was seen
+
+
+class Mirror:
+    """Asks networks about people in a mirror by `submit`, in the manner of a pool's, and waits where more than `most` answers are due."""
+
+    def __init__(self, networks: Networks, submit: Callable[..., Future[Pose]], most: int) -> None:
+        self._networks, self._submit, self._most = networks, submit, most
+        self._due: deque[Future[Pose]] = deque()
+
+    def look(self, image: np.ndarray, pose: Pose) -> Future[Pose]:
+        """What will be said of a pose in an RGB image (H,W,3). Raises what an earlier question has raised."""
+        self._due.append(self._submit(self._networks.landmarks, image, pose.next_roi, True))
+        while len(self._due) > self._most:
+            self._due.popleft().result()
+        return self._due[-1]
+
+
+def averaged(keypoints: np.ndarray, landmarks: np.ndarray, mirrored: list[Pose | None], px_per_m: float) -> tuple[np.ndarray, np.ndarray]:
+    """keypoints_2d (S,33,3) and landmarks_3d (S,33,3) of a person's frames, each averaged with what was seen of him in the mirror.
+
+    There left may be taken for right; the order that is nearer counts. A frame in which both times something else was seen stays.
+    """
+    both = np.concatenate([keypoints, landmarks], -1)
+    orders = swap_orders()
+    for seen, other in zip(both, mirrored, strict=True):
+        if other is None:
+            continue
+        again = np.concatenate([other.keypoints_2d, other.landmarks_3d], 1)[orders]
+        off = again[:, LIMBS] - seen[LIMBS]
+        far = (np.linalg.norm(off[..., :2], axis=-1) / max(px_per_m, 1e-3) + np.linalg.norm(off[..., 3:], axis=-1)).mean(1)
+        if far.min() < _ALIKE_M:
+            seen += 0.5 * (again[far.argmin()] - seen)
+    return both[..., :3], both[..., 3:]
