@@ -24,7 +24,8 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Noise:
-    """Standard deviations per axis, for each of GROUPS. Printed by `./bin/benchmark blazepose_noise` on Pose2Sim's Demo_SinglePerson.
+    """Standard deviations per axis, for each of GROUPS. Printed by `./bin/benchmark blazepose_noise` on Pose2Sim's Demo_SinglePerson
+    before people were looked at in a mirror too; since then it prints metric ones that are smaller by a tenth on average.
 
     image_*: metres at the person's depth; across_*, depth_*: metric landmarks relative to the middle of the hips, across the
     view and along it, in the axes of a camera that points at the person.
