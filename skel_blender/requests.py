@@ -9,12 +9,15 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from .job import PACKAGE
 from .messages import SkelError
 
 STATURES = 0.5, 2.5  # m, the least and the most that somebody may be said to be tall
+RATES = 0.1, 10000.0  # frames a second, the least and the most that may be said
+_MEANT = 0.005  # what rates with two digits are off by
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,18 @@ def count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of people")
     return int(text)
+
+
+def rate(fps: float) -> Fraction:
+    """Frames a second as they are meant: 23.976, 29.97 and their like are 1000/1001 of a whole number. Raises SkelError for what is not
+    within RATES."""
+    if not RATES[0] <= fps <= RATES[1]:
+        raise SkelError("usage", f"{fps:g} is not a number of frames a second between {RATES[0]:g} and {RATES[1]:g}.",
+                        "Give one such as 25 or 29.97.")  # fmt: skip
+    whole = round(1.001 * fps)
+    if fps != round(fps) and abs(whole / 1.001 - fps) < _MEANT:
+        return Fraction(1000 * whole, 1001)
+    return Fraction(fps).limit_denominator(1001)
 
 
 def statures(text: str) -> tuple[float | None, ...]:

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from bin.evaluation.metrics import similarity
 from skel_blender.engine.camera import CameraMotion, intrinsics
-from skel_blender.engine.metrics import similarity
 
 SIZE = (640, 360)
 

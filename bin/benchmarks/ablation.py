@@ -22,11 +22,12 @@ from bin.benchmarks.mocap import SMALL_SET, BodyMotion, read_clips, to_body
 from bin.benchmarks.multiview import LIMB_HIPS
 from bin.benchmarks.noise import synthesize
 from bin.benchmarks.posing import posed
-from skel_blender.engine import metrics
+from bin.evaluation import metrics
 from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.camera import intrinsics
 from skel_blender.engine.fit import Config, alone, people
+from skel_blender.engine.imports.fit_motion import foot_slide
 from skel_blender.engine.people.tracks import Track
 from skel_blender.kinematics import axis_rotation
 
@@ -147,7 +148,7 @@ def score(case: Scene, body: BodyModel, stages: tuple[Config, ...] | None = None
     centred, true = metrics.centred(limbs, LIMB_HIPS), metrics.centred(case.limbs, LIMB_HIPS)
     return Figures(
         metrics.mpjpe(limbs, case.limbs, LIMB_HIPS), metrics.pa_mpjpe(limbs, case.limbs), metrics.acceleration_error(centred, true),
-        metrics.peak_kept(centred, true, 1), metrics.peak_kept(centred, true, 2), metrics.foot_slide(soles, case.resting),
+        metrics.peak_kept(centred, true, 1), metrics.peak_kept(centred, true, 2), foot_slide(soles, case.resting),
         metrics.floor_penetration(soles), metrics.limit_violations(fit.state[:, 3:], body.limits.cpu().numpy())[0],
         metrics.drift(found[:, [23, 24]].mean(1), case.pelvis), metrics.angle_between(R[:, 1], case.up),
     )  # fmt: skip

@@ -20,11 +20,11 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from bin.benchmarks.report import head, parser, row
+from bin.evaluation.metrics import similarity
 from skel_blender import environment
 from skel_blender.engine.background import Background
 from skel_blender.engine.camera import intrinsics
 from skel_blender.engine.footage.video import open_source
-from skel_blender.engine.metrics import similarity
 from skel_blender.engine.pipeline import Options, reconstruct
 from skel_blender.take import Person, Take
 from tests.virtual_camera import Shot, compare, panorama, path_off, seen_through, shake, shot, views

@@ -18,9 +18,9 @@ import numpy as np
 from bin.benchmarks import report
 from bin.benchmarks.multiview import LIMB_HIPS, CalibratedCamera, read_qualisys, reference, same_person
 from bin.benchmarks.posing import markers_of
+from bin.evaluation import metrics
 from skel_blender import environment
 from skel_blender.anatomy import JOINT_INDEX
-from skel_blender.engine import metrics
 from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.fit.keypoint_sets import BLAZEPOSE
 from skel_blender.engine.footage.video import open_source

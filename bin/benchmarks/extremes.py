@@ -20,9 +20,9 @@ from bin.benchmarks.posing import posed
 from bin.benchmarks.postures import POSTURES, pose_of
 from bin.benchmarks.renders import SIDE, look, picture
 from bin.benchmarks.starts import METHODS, Found, answers, turned_by
+from bin.evaluation import metrics
 from skel_blender import environment
 from skel_blender.anatomy import JOINT_NAMES, PARENTS
-from skel_blender.engine import metrics
 from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.camera import intrinsics

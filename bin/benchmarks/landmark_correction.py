@@ -20,8 +20,8 @@ from bin.benchmarks.mocap import read_clips, to_body
 from bin.benchmarks.multiview import LIMB_HIPS
 from bin.benchmarks.noise import toward
 from bin.benchmarks.renders import look, picture
+from bin.evaluation import metrics
 from skel_blender import environment
-from skel_blender.engine import metrics
 from skel_blender.engine.blazepose import HIPS, LIMBS, PARTNERS
 from skel_blender.engine.body import load_body
 from skel_blender.engine.people.landmarker import Landmarker

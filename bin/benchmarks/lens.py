@@ -21,8 +21,8 @@ from bin.benchmarks.mocap import SMALL_SET, BodyMotion, read_clips, to_body
 from bin.benchmarks.multiview import LIMB_HIPS
 from bin.benchmarks.noise import synthesize
 from bin.benchmarks.posing import posed
+from bin.evaluation import metrics
 from skel_blender import environment
-from skel_blender.engine import metrics
 from skel_blender.engine.__main__ import frame_range
 from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.body import BodyModel, load_body

@@ -17,9 +17,9 @@ from bin.benchmarks.ablation import Scene, scenes
 from bin.benchmarks.mocap import SMALL_SET
 from bin.benchmarks.posing import posed
 from bin.benchmarks.starts import HIPS, METHODS, STARTS, Found, Way, answers, turned_by, ways
+from bin.evaluation import metrics
 from bin.evaluation.scores import REGIONS
 from skel_blender.anatomy import DOF_INDEX
-from skel_blender.engine import metrics
 from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.regress import load_lift

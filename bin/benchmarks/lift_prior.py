@@ -19,7 +19,7 @@ from bin.benchmarks.ablation import Scene, scene
 from bin.benchmarks.mocap import read_clips, to_body
 from bin.benchmarks.multiview import LIMB_HIPS
 from bin.benchmarks.posing import posed
-from skel_blender.engine import metrics
+from bin.evaluation import metrics
 from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.fit import alone, people

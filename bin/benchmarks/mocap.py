@@ -18,8 +18,8 @@ from scipy.spatial.transform import Rotation
 
 from bin.benchmarks import report
 from bin.benchmarks.posing import posed
+from bin.evaluation import metrics
 from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX
-from skel_blender.engine import metrics
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.body.points import joints_as_points
 from skel_blender.engine.body.stance import prior_spread, relaxed_pose

@@ -24,13 +24,14 @@ from bin.benchmarks.drawn import drawn
 from bin.benchmarks.mocap import SMALL_SET, BodyMotion, read_clips, to_body
 from bin.benchmarks.noise import synthesize
 from bin.benchmarks.posing import posed
+from bin.evaluation import metrics
 from skel_blender import environment
-from skel_blender.engine import metrics
 from skel_blender.engine.background.motion import about_middle
 from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.camera import CameraMotion, intrinsics
 from skel_blender.engine.fit import people
+from skel_blender.engine.imports.fit_motion import foot_slide
 from skel_blender.engine.people.tracks import Track
 from skel_blender.engine.pipeline import Options, reconstruct
 from skel_blender.kinematics import y_up
@@ -130,7 +131,7 @@ def _figures(case: Filmed, body: BodyModel, state: np.ndarray, betas: np.ndarray
     markers, soles = posed(body, state[:, 3:], betas, state[:, :3])
     true = case.limbs.reshape(1, -1, 3)
     found = metrics.similarity(markers[:, list(LIMBS)].reshape(1, -1, 3), true, scale=False)
-    return _length(eye) / _length(case.eye), metrics.mpjpe(found, true, roots=None), metrics.foot_slide(soles, case.resting)
+    return _length(eye) / _length(case.eye), metrics.mpjpe(found, true, roots=None), foot_slide(soles, case.resting)
 
 
 def _length(path: np.ndarray) -> float:

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bin.evaluation import violations
+from bin.evaluation import metrics, violations
 from bin.evaluation.samples import H36M_14, ROOTS, Samples
 from skel_blender.anatomy import DOFS, JOINT_NAMES
-from skel_blender.engine import metrics
 from skel_blender.messages import SkelError
 
 _CHUNK = 256  # rows whose skin is in memory at once

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 import re
 
 from ..export import presets
 from ..messages import SkelError
-from ..requests import bodies, body_text, count, frame_range, stature_text, statures
+from ..requests import bodies, body_text, count, frame_range, rate, stature_text, statures
 
 SCENES = (".blend", *presets.ENDINGS)
 OPENSIM = (".osim", ".mot", ".trc")
@@ -148,7 +149,9 @@ def _angle(text: str) -> float:
 
 
 def _rate(text: str) -> float:
-    return _number(text, 0.0, 10000.0, "a number of frames a second")
+    fps = _number(text, -math.inf, math.inf, "a number of frames a second")
+    rate(fps)
+    return fps
 
 
 def _mass(text: str) -> float:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import wave
 from pathlib import Path
 
@@ -75,7 +76,9 @@ def test_footage_without_sound_leaves_the_sequencer_alone(context, take):
 
 
 @heard
-def test_a_sound_goes_into_a_channel_of_its_own(context, tone):
-    compat.strips(context.scene, create=True).new_sound("music", str(tone), 3, 5)
+def test_a_sound_goes_into_a_channel_of_its_own(context, tone, tmp_path):
+    music = shutil.copy(tone, tmp_path / "music.wav")
+    compat.strips(context.scene, create=True).new_sound("music", str(music), 3, 1)
     made = sound.lay(context.scene, tone, 1)
     assert made.channel == 4 and sound.lay(context.scene, tone, 1) == made
+    assert sound.lay(context.scene, tmp_path / "gone.mp4", 1) is None

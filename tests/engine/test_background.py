@@ -13,9 +13,10 @@ pytest.importorskip("scipy")
 
 from scipy.spatial.transform import Rotation
 
-from skel_blender.engine.background import Background
+from skel_blender.engine.background import Background, logs
 from skel_blender.engine.background.bundle import Cameras, bundle
-from skel_blender.engine.background.links import KEPT, Links
+from skel_blender.engine.background.links import KEPT, Link, Links
+from skel_blender.engine.background.motion import Findings, moves
 from skel_blender.engine.camera import CameraMotion, intrinsics
 from tests.virtual_camera import Shot, compare, distorted, panorama, shake, shot, views
 
@@ -144,6 +145,43 @@ def test_after_a_cut_the_camera_goes_on_as_it_stood():
     heading = np.degrees(np.arctan2(motion.turns[:, 0, 2], motion.turns[:, 2, 2]))
     assert heading[19] - heading[0] == pytest.approx(-10, abs=0.1) and heading[39] - heading[20] == pytest.approx(10, abs=0.1)
     assert heading[20] == pytest.approx(heading[19], abs=0.1)
+
+
+MOVED = {"shift": 2.0, "share": 0.8, "spread": 0.3, "still": 0.1}
+
+
+def linked(frames: int, **of_links: float) -> list[Link]:
+    none = np.zeros((0, 2))
+    return [Link(0, frame, none, none, none[:, 0] > 0, **{**MOVED, **of_links}) for frame in range(1, frames + 1)]
+
+
+def test_a_camera_moves_where_enough_frames_show_it():
+    assert moves(linked(3), 100) and not moves(linked(2), 100) and not moves(linked(3) + linked(3), 200)
+
+
+@pytest.mark.parametrize("why", [{"shift": 0.9}, {"share": 0.4}, {"spread": 0.1}, {"still": 0.3}], ids=str)
+def test_what_shows_no_motion(why):
+    assert not moves(linked(50, **why), 100)
+
+
+@pytest.mark.parametrize(
+    ("given", "findings", "said"),
+    [
+        ({}, {}, ["turns by up to 30 degrees; that"]),
+        ({"zoom": np.array([1.0, 1.5])}, {}, ["turns by up to 30 degrees and zooms by 50%; that"]),
+        ({"places": np.eye(2, 3)}, {"unexplained": 0.5}, ["turns by up to 30 degrees and leaves its place; that"]),
+        ({}, {"lens_told": True}, ["turns by", "Its turns tell the lens: a focal length of 450 px."]),
+        ({"places": np.eye(2, 3)}, {"lens_told": True}, ["turns by", "Its path tells the lens: a focal length of 450 px."]),
+        ({}, {"unexplained": 0.5}, ["turns by", "also seems to leave its place"]),
+        ({}, {"unexplained": 0.2, "cuts": (20, 30)}, ["turns by", "In frame 27 the picture changes at once"]),
+    ],
+)
+def test_what_the_user_is_told_of_a_camera(given, findings, said):
+    turns = Rotation.from_rotvec([[0, 0, 0], [0, np.radians(30), 0]]).as_matrix()
+    motion = CameraMotion(7, intrinsics(SIZE, None, FOCAL), turns, given.get("zoom", np.ones(2)), given.get("places"))
+    told = logs(motion, Findings(**findings))
+    assert len(told) == len(said) and all(text in log.text for text, log in zip(said, told))
+    assert [log.level for log in told] == ["warning" if "seems" in text or "In frame" in text else "info" for text in said]
 
 
 def test_the_bundle_finds_turns_and_lens_among_corners_of_which_a_third_moves():

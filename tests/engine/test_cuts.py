@@ -14,12 +14,12 @@ from skel_blender.engine import pipeline  # noqa: E402
 from skel_blender.engine.__main__ import main  # noqa: E402
 from skel_blender.engine.camera import CameraMotion, intrinsics  # noqa: E402
 from skel_blender.engine.fit.observations import View  # noqa: E402
-from skel_blender.engine.footage.cuts import told  # noqa: E402
+from skel_blender.engine.footage.cuts import alike, small, told  # noqa: E402
 from skel_blender.engine.footage.video import open_source  # noqa: E402
 from skel_blender.engine.people.track import Tracker  # noqa: E402
 from skel_blender.engine.people.tracks import Track, finished  # noqa: E402
 from skel_blender.engine.pipeline import Options, reconstruct  # noqa: E402
-from skel_blender.engine.shots import Fitted, Shot, later, shots, side_by_side  # noqa: E402
+from skel_blender.engine.shots import Backgrounds, Fitted, Shot, cut_at, later, shots, side_by_side  # noqa: E402
 from tests import clips, footage  # noqa: E402
 from tests.engine.stage import FPS, IMAGE, Stage, pose_at  # noqa: E402
 
@@ -35,7 +35,15 @@ def place(seed: int) -> np.ndarray:
 
 def shot(seed: int, count: int, step: float = 2.0, first: float = 0.0) -> list[np.ndarray]:
     """Frames of a camera that pans by `step` px a frame over a place."""
-    return [place(seed)[:, int(first + step * k) : int(first + step * k) + SIZE[0]].copy() for k in range(count)]
+    return panned(place(seed), count, step, first)
+
+
+def panned(scene: np.ndarray, count: int, step: float, first: float = 0.0) -> list[np.ndarray]:
+    return [scene[:, int(first + step * k) : int(first + step * k) + SIZE[0]].copy() for k in range(count)]
+
+
+def grey(frames: list[np.ndarray]) -> list[np.ndarray]:
+    return [np.repeat(image.mean(axis=-1, keepdims=True), 3, axis=-1).astype(np.uint8) for image in frames]
 
 
 def cuts_of(frames: list[np.ndarray]) -> list[int]:
@@ -53,6 +61,11 @@ def test_cuts_are_found_also_behind_black_frames(between):
     assert cuts_of(frames) == [12 + between, 21 + 2 * between]
 
 
+def test_black_and_white_is_not_taken_for_blank():
+    dark = [image // 3 for image in shot(1, 12)]
+    assert cuts_of(grey(dark + shot(2, 9))) == [12]
+
+
 def test_a_cut_is_known_before_its_frame_is_given_out():
     cuts: list[int] = []
     assert [number for number, _ in told(enumerate(shot(1, 12) + shot(2, 12)), cuts) if number in cuts] == [12]
@@ -63,6 +76,8 @@ def test_a_cut_is_known_before_its_frame_is_given_out():
     [
         pytest.param(shot(1, 20, 16.0), id="a pan by a twentieth of the width a frame"),
         pytest.param(shot(1, 8, 0.0) + shot(1, 5, 150.0) + shot(1, 8, 0.0, 750.0), id="a pan by half of the width a frame"),
+        pytest.param(panned(np.hstack([place(1)[:, :600], place(2)[:, :680]]), 6, 180.0), id="a pan from one place to another"),
+        pytest.param(shot(1, 10) + [image[::-1, ::-1] for image in shot(1, 10)], id="the same colours, as of a jump within one view"),
         pytest.param(shot(1, 8) + [np.zeros((180, 320, 3), np.uint8)] * 3 + shot(1, 8, first=16), id="black frames"),
         pytest.param(shot(1, 8) + shot(2, 2) + shot(1, 8, first=20), id="two strange frames"),
         pytest.param([np.minimum(image * (3.0 if 8 <= k < 11 else 1.0) + (60 if 8 <= k < 11 else 0), 255).astype(np.uint8)
@@ -74,6 +89,33 @@ def test_a_cut_is_known_before_its_frame_is_given_out():
 )  # fmt: skip
 def test_nothing_else_is_a_cut(frames):
     assert cuts_of(frames) == []
+
+
+@pytest.mark.parametrize(("size", "reduced"), [((1280, 720), (36, 64)), ((720, 1280), (64, 36)), ((7680, 4320), (36, 64)),
+                                              ((10000, 100), (16, 64)), ((40, 30), (48, 64)), ((1, 1), (64, 64))])  # fmt: skip
+def test_pictures_are_compared_small(size, reduced):
+    assert small(np.zeros((*size[::-1], 3), np.uint8)).shape == (*reduced, 3)
+
+
+@pytest.mark.parametrize(("right", "down"), [(0, 0), (30, 0), (-30, 0), (0, 14), (0, -14)])
+def test_what_is_shifted_is_alike_and_another_place_is_not(right, down):
+    def window(seed: int, x: int, y: int) -> np.ndarray:
+        return small(place(seed)[20 + y : 160 + y, 100 + x : 400 + x])
+
+    assert alike(window(1, 0, 0), window(1, right, down)) > 0.95 > 0.6 > alike(window(1, 0, 0), window(2, right, down))
+
+
+@pytest.mark.parametrize(("side", "ahead"), [(100, 5), (8000, 2)])
+def test_few_large_pictures_wait(side, ahead):
+    made = []
+
+    def frames():
+        for number in range(10):
+            made.append(number)
+            yield number, np.broadcast_to(np.uint8(0), (side, side, 3))
+
+    next(told(frames(), []))
+    assert len(made) == ahead
 
 
 def written(path, frames: list[np.ndarray], rate: int = 25):
@@ -124,21 +166,55 @@ class Footage:
 
 
 def test_each_shot_has_its_own_people_and_camera():
-    K, there = intrinsics(SIZE), [track(10, 19), track(12, 17), track(25, 39)]
+    K, there = intrinsics(SIZE), [track(10, 19), track(19, 19), track(25, 39)]
     first, empty, last = shots(Footage, there, K)
     assert [len(one.tracks) for one in (first, empty, last)] == [2, 0, 1]
+    assert np.array_equal(first.lenses(track(12, 17)), [K] * 6)
     assert [(one.frames[0], one.frames[-1]) for one in (first, empty, last)] == [(10, 19), (20, 24), (25, 39)]
     motion = CameraMotion(25, 2 * np.diag([1, 1, 0.5]) @ K, np.tile(np.eye(3), (15, 1, 1)), np.linspace(1, 2, 15))
     last = Shot(last.frames, last.tracks, motion.K, motion)
-    views = [View(*map(torch.as_tensor, (K, np.eye(3), np.array([0.0, 0, metres])))) for metres in (1.0, 2.0)]
-    camera = side_by_side([Fitted(first, [None, None], views[0]), Fitted(last, [None], views[1])], np.array(Footage.frame_numbers))
+    assert np.array_equal(last.lenses(track(26, 27)), motion.lenses(np.array([26, 27])))
+    R = np.diag([1.0, -1, -1])  # of a level camera, which looks along y where z is up
+    views = [View(*map(torch.as_tensor, (K, R, np.array([0.0, 0, metres])))) for metres in (1.0, 2.0)]
+    parts = [Fitted(first, ["his fit", None], views[0]), Fitted(last, [None], views[1])]
+    assert parts[0].found == [(there[0], "his fit")] and parts[1].found == []
+    camera = side_by_side(parts, np.array(Footage.frame_numbers))
+    assert np.array_equal(camera.world_to_cam[:, :3, :3], [[[1, 0, 0], [0, 0, -1], [0, 1, 0]]] * 30)
     assert np.array_equal(camera.world_to_cam[:, 2, 3], [1.0] * 15 + [2.0] * 15), "who is alone in a shot stays"
     lenses = camera.lenses()[:, 0, 0]
     assert np.allclose(lenses[:15], K[0, 0]) and np.allclose(lenses[15:], 2 * K[0, 0] * motion.zoom)
     late = side_by_side([Fitted(last, [None], views[1])], np.array(Footage.frame_numbers))
     assert np.array_equal(late.world_to_cam[:, 2, 3], [2.0] * 30), "before the first people as with them"
+    assert np.array_equal(late.zoom[:16], [1.0] * 16) and np.array_equal(late.zoom[15:], motion.zoom)
     alone = side_by_side([Fitted(first, [None, None], views[0])], np.arange(10, 20))
     assert alone.zoom is None and np.array_equal(alone.K, K)
+
+
+def test_each_shot_has_its_own_background(monkeypatch):
+    class Watched(list):
+        def __init__(self, size):
+            assert size == SIZE
+
+        def see(self, *seen):
+            self.append(seen)
+
+    source = Footage()
+    source.size, source.cuts = SIZE, []
+    monkeypatch.setattr("skel_blender.engine.shots.Background", Watched)
+    backgrounds = Backgrounds(source)
+    for number in source.frame_numbers:
+        source.cuts = [cut for cut in Footage.cuts if cut <= number]
+        backgrounds.see(number, "image", ["people"])
+    assert backgrounds.by_first.keys() == {10, 20, 25}
+    assert [len(part) for part in backgrounds.by_first.values()] == [10, 5, 15]
+    assert backgrounds.by_first[20][-1] == (24, "image", ["people"])
+
+
+def test_the_user_is_told_where_it_is_cut():
+    assert "begin with frame 7. Each" in cut_at([7]).text
+    assert "begin with frames 7, 9. Each" in cut_at([7, 9]).text
+    assert "begin with frames 0, 1, 2, 3, 4, 5, 6, 7. Each" in cut_at(list(range(8))).text
+    assert "begin with frames 0, 1, 2, 3, 4, 5, 6, 7 and 2 more. Each" in cut_at(list(range(10))).text
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,9 @@ import scipy.linalg
 import torch
 from scipy.spatial.transform import Rotation
 
-from bin.evaluation import violations
+from bin.evaluation import metrics, violations
 from bin.evaluation.samples import H36M_14, running
 from bin.evaluation.smpl import read_smpl
-from skel_blender.engine import metrics
 from skel_blender.engine.body import load_body
 from skel_blender.engine.imports.source_body import chain, load_model, posed_skin
 from tests.engine.evaluated_files import evaluate, hmr2_labels, moyo_labels, skel_with_regressors, smpl_folder

@@ -10,14 +10,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from skel_blender.engine.body import load_body  # noqa: E402
-from skel_blender.engine.branches import TRIPLES, continuous  # noqa: E402
 from skel_blender.engine.camera import R_CAM_LEVEL  # noqa: E402
 from skel_blender.engine.people.tracks import Track  # noqa: E402
 from skel_blender.engine.regress import load_hsmr  # noqa: E402
 from skel_blender.engine.regress.hsmr import HsmrRegressor, Prediction, cameras, regressor  # noqa: E402
 from skel_blender.engine.regress.hsmr.batches import Batches  # noqa: E402
 from skel_blender.engine.regress.hsmr.patches import person_boxes, squares  # noqa: E402
-from skel_blender.engine.regress.hsmr.rotations import ball_rotations  # noqa: E402
 from skel_blender.kinematics import axis_rotation, joint_rotations  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 from tests import skel_file  # noqa: E402
@@ -30,32 +28,6 @@ SIZE = (640, 480)
 @pytest.fixture(scope="module")
 def body(tmp_path_factory):
     return load_body(skel_file.write(tmp_path_factory.mktemp("skel") / "skel_male.pkl", "male"))
-
-def test_angles_go_on_through_both_branches_and_full_turns():
-    """A smooth motion, cut to the ranges that the representation gives back."""
-    t = np.linspace(0, 1, 60)[:, None]
-    random = np.random.default_rng(0)
-    smooth = random.normal(0, 0.4, (1, 46)) + random.normal(0, 0.6, (1, 46)) * np.sin(3 * t + random.normal(0, 1, (1, 46)))
-    smooth[:, 41] += 4.5 * t[:, 0]  # an arm that turns on
-    smooth[:, 30] = 2.4 * np.sin(4 * t[:, 0])  # and one that passes a right angle in its middle angle
-    broken = smooth.copy()
-    beyond = np.abs(broken[:, TRIPLES[:, 1]]) > np.pi / 2
-    for joint, triple in enumerate(TRIPLES):
-        rows = beyond[:, joint]
-        broken[np.ix_(rows, triple)] = np.array([np.pi, np.pi, np.pi]) + np.array([1, -1, 1]) * broken[np.ix_(rows, triple)]
-    broken = (broken + np.pi) % (2 * np.pi) - np.pi
-    assert np.abs(np.diff(broken, axis=0)).max() > 2
-    found = continuous(broken, np.tile([-np.inf, np.inf], (46, 1)))
-    assert np.abs(np.diff(found, axis=0)).max() < 0.3
-    same = ball_rotations(torch.from_numpy(found)) - ball_rotations(torch.from_numpy(smooth))
-    assert float(same.abs().max()) < 1e-12
-
-
-def test_of_two_branches_the_one_within_the_limits_is_taken():
-    limits = np.tile([-2.0, 2.0], (46, 1))
-    poses = np.zeros((5, 46))
-    poses[:, TRIPLES[8]] = [np.pi - 0.2, np.pi - 0.3, np.pi - 0.1]
-    assert continuous(poses, limits)[:, TRIPLES[8]] == pytest.approx(np.tile([-0.2, 0.3, -0.1], (5, 1)))
 
 
 def _in_front(body, K, away):

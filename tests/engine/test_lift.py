@@ -19,10 +19,10 @@ from bin.benchmarks.ablation import Scene, scene
 from bin.benchmarks.mocap import SMALL_SET, read_clips, to_body
 from bin.benchmarks.noise import Mishaps, synthesize
 from bin.benchmarks.posing import posed
+from bin.evaluation import metrics
 from bin.lifting.losses import arm_rotations
 from bin.lifting.motions import mirror
 from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX
-from skel_blender.engine import metrics
 from skel_blender.engine.blazepose import LIMBS, PARTNERS
 from skel_blender.engine.body import articulate, load_body
 from skel_blender.engine.camera import R_CAM_LEVEL

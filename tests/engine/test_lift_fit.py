@@ -12,7 +12,7 @@ from bin.benchmarks.ablation import scene
 from bin.benchmarks.mocap import SMALL_SET, read_clips, to_body
 from bin.benchmarks.posing import posed
 from bin.benchmarks.starts import ways
-from skel_blender.engine import metrics
+from bin.evaluation import metrics
 from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.fit.people import fit_people
 from skel_blender.engine.pipeline import Options, reconstruct

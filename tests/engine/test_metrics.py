@@ -4,7 +4,8 @@
 import numpy as np
 import pytest
 
-from skel_blender.engine import metrics
+from bin.evaluation import metrics
+from skel_blender.engine.imports.fit_motion import foot_slide
 from skel_blender.kinematics import axis_rotation
 
 
@@ -77,12 +78,12 @@ def test_feet_slide_only_while_they_rest():
     soles[:, 0, 1] = 0.5 * np.arange(10)  # height is not sliding
     soles[:, 1, 0] = np.arange(10)
     resting = np.zeros((10, 6), dtype=bool)
-    assert np.isnan(metrics.foot_slide(soles, resting))
+    assert np.isnan(foot_slide(soles, resting))
     resting[:, 0] = True
-    assert metrics.foot_slide(soles, resting) == pytest.approx(2)
+    assert foot_slide(soles, resting) == pytest.approx(2)
     resting[4:, 1] = True
     resting[5, 1] = False
-    assert metrics.foot_slide(soles, resting) == pytest.approx((9 * 2 + 3 * 1000) / 12)
+    assert foot_slide(soles, resting) == pytest.approx((9 * 2 + 3 * 1000) / 12)
 
 
 def test_floor_penetration_is_the_lowest_points():

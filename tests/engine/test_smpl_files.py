@@ -121,7 +121,9 @@ def test_a_file_with_another_up_axis_is_noticed(tmp_path, walk):
     assert read_motions(tmp_path / "y.npz")[0].up == "y"
     assert read_motions(tmp_path / "y.npz", fps=25, up="z")[0].up == "z"
     assert read_motions(tmp_path / "y.npz", fps=23.976)[0].fps == Fraction(24000, 1001)
-    assert read_motions(tmp_path / "y.npz", fps=1e-5)[0].fps == Fraction(1, 1000)
+    for fps in (1e-5, np.nan):
+        with pytest.raises(SkelError, match="is not a number of frames a second"):
+            read_motions(tmp_path / "y.npz", fps=fps)
 
 
 def test_who_lies_for_most_of_the_time_does_not_turn_the_world(tmp_path):
@@ -132,7 +134,6 @@ def test_who_lies_for_most_of_the_time_does_not_turn_the_world(tmp_path):
     assert read_motions(tmp_path / "m.npz")[0].up == "z"
     np.savez(tmp_path / "m.npz", poses=poses[10:], trans=np.zeros((30, 3)))
     assert read_motions(tmp_path / "m.npz")[0].up == "y"  # who never stands by the layout's
-
 
 
 class Hostile:

@@ -22,6 +22,7 @@ def test_items_come_in_order_and_only_so_many_ahead():
 
     def items():
         for number in range(20):
+            time.sleep(0.001)  # in which a second thread would ask for the next one
             made.append((number, threading.get_ident()))
             yield number
 
@@ -67,6 +68,7 @@ def test_calls_are_made_in_order_by_one_thread_and_all_of_them():
         open_gate.wait()
         calls.append((number, threading.get_ident()))
 
+    before = threading.active_count()
     with Behind(call, 3) as behind:
         for number in range(3):
             behind(number)
@@ -76,6 +78,7 @@ def test_calls_are_made_in_order_by_one_thread_and_all_of_them():
             behind(number)
             assert len(calls) >= number - 2
     assert [number for number, _ in calls] == list(range(30)) and len({thread for _, thread in calls}) == 1
+    assert threading.active_count() == before
 
 
 def test_what_a_call_raises_reaches_the_caller_at_last():

@@ -2,6 +2,8 @@
 """requests.py: command lines hold what was asked, and no more."""
 
 import argparse
+import math
+from fractions import Fraction
 
 import pytest
 
@@ -35,6 +37,21 @@ def test_all_that_was_chosen_is_said(tmp_path, monkeypatch):
     assert motion.arguments()[2:] == [
         "--out=t", f"--model={tmp_path / 'SMPL.pkl'}", "--people=1", "--body=female", "--fps=59.94", "--up=-y", "--limits", "--events",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [(25.0, 25), (23.976, Fraction(24000, 1001)), (23.98, Fraction(24000, 1001)), (29.97, Fraction(30000, 1001)), (12.5, Fraction(25, 2)),
+     (30 / 1.001, Fraction(30000, 1001)), (119.88, Fraction(120000, 1001)), (0.1, Fraction(1, 10)), (240.0, 240), (10000.0, 10000)],
+)  # fmt: skip
+def test_rates_are_those_that_are_meant(said, meant):
+    assert requests.rate(said) == meant
+
+
+@pytest.mark.parametrize("said", [0.0, 0.0004, -25.0, 10001.0, math.inf, math.nan])
+def test_what_is_no_rate_is_refused(said):
+    with pytest.raises(SkelError, match="is not a number of frames a second between 0.1 and 10000"):
+        requests.rate(said)
 
 
 @pytest.mark.parametrize(

@@ -67,9 +67,7 @@ def small(image: np.ndarray) -> np.ndarray:
 
 
 def alike(a: np.ndarray, b: np.ndarray) -> float:
-    """Correlation of two small pictures, shifted as fits best; of unlike sizes none."""
-    if a.shape != b.shape:
-        return 0.0
+    """Correlation of two small pictures of one size, shifted as fits best."""
     y, x = (side // _SHIFT for side in a.shape[:2])
     return float(cv2.matchTemplate(b, a[y : a.shape[0] - y, x : a.shape[1] - x], cv2.TM_CCOEFF_NORMED).max())
 

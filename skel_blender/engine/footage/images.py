@@ -12,7 +12,8 @@ from PIL import Image, ImageOps
 
 from ... import sequence
 from ...messages import Log, SkelError
-from .source import Range, Source, exact
+from ...requests import rate
+from .source import Range, Source
 
 IMAGE_FPS = Fraction(24)
 _EXIF_IFD, _FOCAL_35MM = 0x8769, 0xA405
@@ -23,9 +24,9 @@ class ImageSource(Source):
     """Images of one size, in the order given."""
 
     def __init__(self, paths: list[Path], frames: Range, on_log: Callable[[Log], None], fps: float | None = None) -> None:
-        self._paths, self.fps = paths, IMAGE_FPS if fps is None else exact(fps)
+        self._paths, self.fps = paths, IMAGE_FPS if fps is None else rate(fps)
         super().__init__(paths[0], len(paths), frames, on_log)
-        alike = len(sequence.numbers(paths[: self.last + 1]))
+        alike = len(sequence.numbers(paths))
         if alike <= self.last:
             text = f"{paths[alike].name} differs from {paths[0].name} in more than the number in its name, by which Blender shows images"
             on_log(Log("warning", f"{text}: behind the rig they stand still from there on. Name them alike."))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,6 @@ from ...messages import Log, SkelError
 from .cuts import told
 
 Range = tuple[int | None, int | None]
-_MEANT = 0.005  # what rates with two digits are off by
 
 
 class Source:
@@ -51,7 +51,7 @@ class Source:
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         numbers: list[int] = []
         self.frame_numbers, self.cuts = numbers, []
-        pictures = self._asked_for()
+        pictures = itertools.takewhile(lambda numbered: numbered[0] <= self.last, self._pictures())
         for number, picture in told(pictures, self.cuts) if self.may_be_cut else pictures:
             numbers.append(number)
             yield number, picture
@@ -62,28 +62,14 @@ class Source:
             self._log(Log("warning", text))
         self.count = len(numbers)
 
-    def _asked_for(self) -> Iterator[tuple[int, np.ndarray]]:
-        for number, picture in self._pictures():
-            if number > self.last:
-                break
-            if number >= self.first:
-                yield number, picture
-
     def _pictures(self) -> Iterator[tuple[int, np.ndarray]]:
+        """The frames from `first` on; those beyond `last` are not asked for."""
         raise NotImplementedError
-
-
-def exact(fps: float) -> Fraction:
-    """A rate as it was meant: 23.976, 29.97 and their like are 1000/1001 of a whole one."""
-    whole = round(1.001 * fps)
-    if fps != round(fps) and abs(whole / 1.001 - fps) < _MEANT:
-        return Fraction(1000 * whole, 1001)
-    return Fraction(fps).limit_denominator(1001)
 
 
 def _checked_range(path: Path, frames: Range, count: int) -> tuple[int, int]:
     first, last = frames[0] or 0, count - 1 if frames[1] is None else frames[1]
-    if not 0 <= first <= last < max(count, 1):
+    if not 0 <= first <= last < count:
         raise SkelError("frame_range", f"Frames {first} to {last} are not all in {path.name}, which has frames 0 to {count - 1}.",
                         "Give a range inside the clip.")
     return first, last

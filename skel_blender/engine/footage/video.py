@@ -21,12 +21,14 @@ import av
 import numpy as np
 
 from ...messages import Log, SkelError
+from ...requests import rate
 from ...sequence import IMAGE_ENDINGS, images_of
 from .images import IMAGE_FPS, ImageSource
-from .source import Range, Source, exact
+from .source import Range, Source
 
 _WANTED = "Give a video file, images or a folder of images."
 _SQUARE = 0.01  # pixels that are by less than this wider or higher are square: what an encoder made of odd sizes
+_FAST = 120  # frames a second that are doubted
 _LONGEST_S = 60  # that a picture stays; a longer time between two is a clock that jumped, as where broadcasts were joined
 
 
@@ -34,13 +36,16 @@ class VideoSource(Source):
     """A video file, decoded by FFmpeg through PyAV."""
 
     def __init__(self, path: Path, frames: Range, on_log: Callable[[Log], None], fps: float | None = None) -> None:
+        times = _times(path)
         with _opened(path) as container:
             stream = container.streams.video[0]
-            self._rate = _rate(stream)
-            self.fps = self._rate if fps is None else exact(fps)
+            self._rate = _rate(stream, times)
+            self.fps = self._rate if fps is None else rate(fps)
             self.size = _first_size(container, path)
-            length = max(stream.duration or 0, _scanned_length(path))  # where pictures change places and the rate varies, headers are short
-            count = max(round(length * stream.time_base * self._rate), 1)
+            tick = stream.time_base * self._rate
+            # where pictures change places and the rate varies, headers are short
+            length = max(stream.duration or 0, _length(times, 1 / tick, _LONGEST_S / stream.time_base))
+            count = max(round(length * tick), 1)
         super().__init__(path, count, frames, on_log)
 
     def _pictures(self) -> Iterator[tuple[int, np.ndarray]]:
@@ -56,8 +61,8 @@ class VideoSource(Source):
                 if number > self.last:
                     return
         if held is not None:
-            for last in range(number, max(number + 1, round(end))):
-                yield last, self._upright(held)
+            for later in range(max(number, self.first), max(number + 1, round(end))):
+                yield later, self._upright(held)
 
     def _timed(self, container) -> Iterator[tuple[Fraction, Fraction, av.VideoFrame]]:
         """Pictures in order, with the time at which each begins, from the first one's on, and how long it stays, both in frames."""
@@ -141,14 +146,22 @@ def _packets(container, stream) -> Iterator[av.Packet | None]:
     yield None
 
 
-def _scanned_length(path: Path) -> int:
-    """Time in ticks from the first picture's start to the last one's end, by all packets of a file up to where its clock jumps."""
+def _times(path: Path) -> list[tuple[int | None, int]]:
+    """When each picture begins and how long it stays, in ticks, by all packets of a file; None and 0 where it does not say."""
     with _opened(path) as container:
-        stream = container.streams.video[0]
-        shown = (p for p in _packets(container, stream) if p and not p.is_discard)  # what was trimmed off is still in the file
-        spans = sorted((p.pts, p.pts + (p.duration or 0)) for p in shown if p.pts is not None)
-        longest = _LONGEST_S / stream.time_base
-    begin, end = spans[0] if spans else (0, 0)
+        shown = (p for p in _packets(container, container.streams.video[0]) if p and not p.is_discard)  # what was trimmed is still there
+        return [(p.pts, p.duration or 0) for p in shown]
+
+
+def _length(times: list[tuple[int | None, int]], one: Fraction, longest: Fraction) -> Fraction:
+    """From the first picture's start to the last one's end, or to where the clock jumps by more than `longest`, in ticks.
+
+    A picture of which nothing is said stays for `one`: so do all of a bare stream, which knows no times.
+    """
+    spans = sorted((start, start + (stays or one)) for start, stays in times if start is not None)
+    if not spans:
+        return len(times) * one
+    begin, end = spans[0]
     for start, stop in spans:
         if start - end > longest:
             break
@@ -179,9 +192,12 @@ def _mirrored(frame: av.VideoFrame) -> bool:
     return a * d - b * c < 0
 
 
-def _rate(stream) -> Fraction:
-    """The rate at which Blender counts the clip; the mean rate where a variable rate makes FFmpeg guess an absurd one."""
-    guess, mean = stream.guessed_rate, stream.average_rate
-    if guess and mean and guess > 2 * mean and guess > 120:
-        return Fraction(mean)
-    return Fraction(guess or mean or IMAGE_FPS)
+def _rate(stream, times: list[tuple[int | None, int]]) -> Fraction:
+    """The rate at which Blender counts the clip; the pictures' own where irregular times make FFmpeg guess an absurd one, as browsers'."""
+    guess = Fraction(stream.guessed_rate or stream.average_rate or IMAGE_FPS)
+    steps = np.diff(sorted(start for start, _ in times if start is not None))
+    if guess <= _FAST or not steps.any():
+        return guess
+    usual = steps[steps <= 2 * np.median(steps)].mean()  # of pauses and jumps of the clock nothing
+    own = Fraction(1 / (usual * float(stream.time_base))).limit_denominator(1001)
+    return own if guess > 2 * own else guess

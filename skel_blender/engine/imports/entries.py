@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from ...messages import SkelError
-from .motion import BODY, frame_rate, nearest_rotations, rotation_matrices
+from ...requests import rate
+from .motion import BODY, nearest_rotations, rotation_matrices
 
 _WIDTHS = {72: "smpl", 66: "smplh", 69: "smpl", 156: "smplh", 165: "smplx"}  # numbers a frame, as axis times angle
-_RATES = (1.0, 10000.0)  # frames a second; a file that says less or more does not know
+_LIKELY = (1.0, 10000.0)  # frames a second; a file that says less or more does not know
 
 Tree = dict[Any, Any]
 
@@ -58,6 +59,6 @@ def first_of(tree: Tree, *names: str) -> Any:
 
 def rate_of(tree: Tree, *names: str) -> Fraction | None:
     """Frames a second, under one of the names; None if the file does not know."""
-    rate = first_of(tree, *names)
-    rate = None if rate is None else float(np.ravel(rate)[0])
-    return frame_rate(rate) if rate is not None and _RATES[0] <= rate <= _RATES[1] else None
+    stated = first_of(tree, *names)
+    fps = None if stated is None else float(np.ravel(stated)[0])
+    return rate(fps) if fps is not None and _LIKELY[0] <= fps <= _LIKELY[1] else None

@@ -98,6 +98,14 @@ def contacts(soles: np.ndarray, fps: float) -> np.ndarray:
     return without_moments(resting, round(_BRIEF_S * fps))
 
 
+def foot_slide(soles: np.ndarray, contacts: np.ndarray) -> float:
+    """Mean way, mm per frame, that sole points (T,M,3) m, y up, move along the floor while they rest, contacts (T,M) bool, in this frame
+    and the next. NaN where nothing rests."""
+    moved = np.diff(soles, axis=0)[..., [0, 2]]
+    rests = contacts[1:] & contacts[:-1]
+    return float(np.linalg.norm(moved, axis=-1)[rests].mean() * 1000) if rests.any() else float("nan")
+
+
 def _held(soles: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
     """Where the source's sole points (T,6,3) m shall go, and how much each counts (T,6) among its foot's three.
 

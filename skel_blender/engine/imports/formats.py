@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 
 from ...messages import SkelError
+from ...requests import rate
 from .containers import read_tree
 from .entries import Tree, first_of, numbers_of, rate_of, rotations_of, rotations_of_parts
-from .motion import UP_AXES, Lens, SmplMotion, bridged, frame_rate, nearest_rotations
+from .motion import UP_AXES, Lens, SmplMotion, bridged, nearest_rotations
 
 _UPRIGHT = 0.9  # cosine; a trunk that points along another axis than the layout's up in most frames tells the axis
 _PHALP_FOCAL = 5000 / 256  # PHALP's focal length in units of the image's longer side
@@ -51,7 +52,7 @@ def read_motions(path: Path | str, fps: float | None = None, up: str | None = No
         raise SkelError("bad_motion", f"{path.name} is in none of the layouts AMASS, SMPL, 4D-Humans, WHAM, GVHMR and TRAM{keys}.",
                         "Give a file with poses and trans, or one that such a program wrote.")  # fmt: skip
     if fps is not None:
-        found = [replace(motion, fps=frame_rate(fps), knows_rate=True) for motion in found]
+        found = [replace(motion, fps=rate(fps), knows_rate=True) for motion in found]
     found = [replace(motion, up=up) if up is not None else _checked_up(motion) for motion in found]
     return sorted(found, key=lambda motion: -len(motion.frames))
 

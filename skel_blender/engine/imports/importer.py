@@ -16,9 +16,8 @@ from ...anatomy import DOFS
 from ...messages import Event, Log, Progress
 from ...take import Person, Take
 from ..body import BODY_NAMES, BodyModel, load_body
-from ..metrics import foot_slide
 from .calibrate import Calibration, as_it_is, calibrate
-from .fit_motion import STEPS, Fitted, contacts, fit_motion, floor_height
+from .fit_motion import STEPS, Fitted, contacts, fit_motion, floor_height, foot_slide
 from .formats import read_motions
 from .levelling import CAMERA, levelled
 from .motion import SmplMotion

@@ -103,11 +103,3 @@ def bridged(frames: np.ndarray, rotations: np.ndarray, trans: np.ndarray) -> tup
     turned = rotations[before] @ rotation_matrices(turn * part[:, None, None])
     moved = trans[before] + (trans[after] - trans[before]) * part[:, None]
     return every, turned, moved, np.isin(every, frames)
-
-
-def frame_rate(value: float) -> Fraction:
-    """The fraction that a rate in a file means: 29.97 is 30000/1001."""
-    for rate in (24, 30, 48, 60, 120):
-        if abs(value - rate * 1000 / 1001) < 5e-4 * rate and abs(value - rate) > 5e-4 * rate:
-            return Fraction(rate * 1000, 1001)
-    return max(Fraction(value).limit_denominator(1000), Fraction(1, 1000))

@@ -87,14 +87,6 @@ def _highest_around(values: np.ndarray) -> np.ndarray:
     return np.maximum(np.maximum(around[:-2], around[1:-1]), around[2:])
 
 
-def foot_slide(soles: np.ndarray, contacts: np.ndarray) -> float:
-    """Mean way, mm per frame, that sole points (T,M,3) m, y up, move along the floor while they rest, contacts (T,M) bool, in this frame
-    and the next. NaN where nothing rests."""
-    moved = np.diff(soles, axis=0)[..., [0, 2]]
-    rests = contacts[1:] & contacts[:-1]
-    return float(np.linalg.norm(moved, axis=-1)[rests].mean() * MM) if rests.any() else float("nan")
-
-
 def floor_penetration(soles: np.ndarray) -> float:
     """Mean over the frames of how deep, mm, the lowest of the points (T,M,3) m lies under the floor y = 0; 0 for a frame above it."""
     return float(np.maximum(0.0, -soles[..., 1].min(axis=1)).mean() * MM)

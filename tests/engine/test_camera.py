@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lenses, how a moving camera is asked about frames, and who is taken to stand on the floor."""
+
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from skel_blender.engine.camera import CameraMotion, Floor, intrinsics, level_world, toward  # noqa: E402
+from skel_blender.kinematics import axis_rotation  # noqa: E402
+
+TAN_30 = math.tan(math.radians(30))
+
+
+@pytest.mark.parametrize(
+    ("size", "said", "focal"),
+    [((1280, 720), {}, 640 / TAN_30), ((720, 1280), {}, 640 / TAN_30), ((1280, 720), {"fov_degrees": 90.0}, 640),
+     ((720, 1280), {"fov_degrees": 90.0}, 360), ((720, 1280), {"focal_length": 900.0}, 900)],
+)  # fmt: skip
+def test_an_angle_that_is_said_is_across_the_width_and_the_usual_one_across_the_longer_side(size, said, focal):
+    assert intrinsics(size, **said) == pytest.approx(np.array([[focal, 0, size[0] / 2], [0, focal, size[1] / 2], [0, 0, 1]]))
+
+
+def test_the_axis_is_turned_to_a_ray_and_not_about_it():
+    rays = torch.tensor([[0.0, 0, 2], [1, 0, 1], [-0.3, 0.5, 1]], dtype=torch.float64)
+    turns = toward(rays)
+    assert torch.allclose(turns @ turns.mT, torch.eye(3, dtype=torch.float64).expand(3, 3, 3))
+    assert torch.allclose(turns[..., 2], torch.nn.functional.normalize(rays, dim=-1))
+    assert torch.allclose(turns[..., 0, 1], turns[..., 1, 0]), "about an axis that is level in the image"
+
+
+def test_a_motion_is_asked_by_the_numbers_of_frames():
+    places = np.arange(15.0).reshape(5, 3)
+    turns = axis_rotation(np.array([0.0, 1, 0]), 0.1 * np.arange(5))
+    motion = CameraMotion(10, intrinsics((640, 480), focal_length=500.0), turns, np.linspace(1, 2, 5), places)
+    frames = np.array([11, 14])
+    assert np.allclose(motion.lenses(frames)[:, [0, 1], [0, 1]], [[625, 625], [1000, 1000]])
+    assert np.allclose(motion.lenses(frames)[:, :2, 2], [320, 240])
+    assert np.array_equal(motion.turned(frames), turns[[1, 4]])
+    assert np.array_equal(motion.placed(frames), places[[1, 4]] - places[2])
+    still = CameraMotion(10, motion.K, turns, np.ones(5))
+    assert np.array_equal(still.placed(frames), np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("level", "nearer"), [(-1.5, 1.0), (-1.4, 1.5 / 1.4), (-1.6, 1.5 / 1.6), (-1.2, 1.14), (-1.8, 0.88), (-1.0, 1.0),
+                          (-2.1, 1.0), (0.1, 1.0)]
+)  # fmt: skip
+def test_who_nearly_stands_on_the_floor_is_put_on_it_and_who_stands_elsewhere_is_not(level, nearer):
+    up = np.array([0.0, 1, 0])
+    assert Floor(up, -1.5, (-1.5, level)).nearer(1) == pytest.approx(nearer)
+    assert Floor(up, -1.5, (-1.5, level), (False, True)).nearer(1) == 1.0, "his size is known"
+
+
+def test_the_world_is_level_over_the_floor_and_the_camera_looks_along_it():
+    up = axis_rotation(np.array([1.0, 0, 0]), np.array(0.3)) @ axis_rotation(np.array([0.0, 0, 1]), np.array(0.2)) @ [0, 1, 0]
+    R, t = level_world(Floor(up, -1.5, (-1.5,)), np.array([0.4, 0.2, -3.0]))
+    assert np.allclose(R @ R.T, np.eye(3)) and np.linalg.det(R) == pytest.approx(1) and np.allclose(R @ up, [0, 1, 0])
+    assert (R @ (-1.5 * up) + t)[1] == pytest.approx(0)
+    assert (R @ [0.4, 0.2, -3.0] + t)[[0, 2]] == pytest.approx(0)
+    ahead = R @ [0, 0, -1]
+    assert ahead[0] == pytest.approx(0) and ahead[2] < 0
