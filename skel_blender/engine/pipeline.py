@@ -253,6 +253,7 @@ def _person(name: str, track: Track, fit: Fit) -> Person:
         trans=fit.state[:, :3], confidence=np.minimum(seen, fit.confidence * track.observed),
         keypoints_2d=track.keypoints_2d, landmarks_3d=track.landmarks_3d,
         reprojection_error=fit.reprojection_error, contacts=fit.contacts, body=fit.body.rest_body(fit.betas),
+        expected_error=fit.expected_error if np.isfinite(fit.expected_error).all() else None,
     )  # fmt: skip
 
 

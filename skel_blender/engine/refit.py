@@ -22,7 +22,7 @@ from ..messages import Event, Log, Progress, SkelError
 from ..take import CONTACT_NAMES, Corrections, Person, Take
 from .body import BodyModel, load_body
 from .fit import Config, Observations, View, Weights, skelify
-from .fit.alone import missed
+from .fit.alone import doubted, missed
 from .fit.contacts import unseen
 from .fit.evidence import LIMB_LANDMARKS, as_tall, gather
 from .people.tracks import Track
@@ -68,16 +68,21 @@ def refit(take: Take, number: int, set_by_hand: Corrections, frames: tuple[int, 
         emit(Progress("fit", done, _STEPS, -1.0))
 
     state = torch.as_tensor(start)
-    found = skelify(body, _part(seen, wide), (state[wide, 3:], torch.as_tensor(person.betas)[None], state[wide, :3]),
-                    Config(Weights(), _STEPS, fit_shape=False), count)  # fmt: skip
+    part, config, betas = _part(seen, wide), Config(Weights(), _STEPS, fit_shape=False), torch.as_tensor(person.betas)[None]
+    found = skelify(body, part, (state[wide, 3:], betas, state[wide, :3]), config, count)
     emit(Progress("fit", _STEPS, _STEPS, 0.0))
     if not bool(found.converged.all()):
         emit(Log("info", f"The fit was still improving by {float(found.gain[0]):.1%} a step when it ended."))
     state[wide] = found.state
-    error = missed(body, seen, state, torch.as_tensor(person.betas)[None]).numpy()
+    error = missed(body, seen, state, betas).numpy()
     confidence = person.confidence.copy()
     confidence[kept] = 1.0
-    again = replace(person, poses=state[:, 3:].numpy(), trans=state[:, :3].numpy(), reprojection_error=error, confidence=confidence)
+    doubts = person.expected_error
+    if doubts is not None:  # what was set by hand makes its neighbours surer, never less sure
+        doubts, inside = doubts.copy(), slice(rows.start - wide.start, rows.stop - wide.start)
+        doubts[rows] = np.minimum(doubts[rows], doubted(body, part, config, state[wide], betas).numpy()[inside])
+    again = replace(person, poses=state[:, 3:].numpy(), trans=state[:, :3].numpy(), reprojection_error=error, confidence=confidence,
+                    expected_error=doubts)  # fmt: skip
     people = [again if k == number else other for k, other in enumerate(take.people)]
     return replace(take, people=people)
 

@@ -9,7 +9,24 @@ from pathlib import Path
 import bpy
 
 from ..take import Person, Take
-from . import armature, bones, camera, clock, correctives, coupling, embedded, ik, keyframes, limits, presence, record, shapes, skin, sound
+from . import (
+    armature,
+    bones,
+    camera,
+    clock,
+    correctives,
+    coupling,
+    doubt,
+    embedded,
+    ik,
+    keyframes,
+    limits,
+    presence,
+    record,
+    shapes,
+    skin,
+    sound,
+)
 
 _IVORY = (0.80, 0.74, 0.60)
 _SOLID = 0.5  # of the skin in the viewport: bones and footage are seen through it
@@ -50,7 +67,7 @@ def build_take(
 
     Other contents of the scene stay as they are; only its frame range, picture size and active camera become the Take's,
     of the first Take its rate as well, and the footage's sound comes onto its timeline.
-    All hangs on an empty, so that the whole take can be moved.
+    All hangs on an empty, so that the whole take can be moved; in a scene whose unit is no metre it is scaled, for people in their size.
     Building again makes a second version, named apart by Blender's suffix. `clip_path` is the footage (None: the Take's source, if
     it still lies there); `start` is the scene frame for the footage's first; the rest are `Options`, and whether the .blend file shall
     hold the Take itself. Raises SkelError if the footage can't be shown, before anything is built.
@@ -66,8 +83,9 @@ def build_take(
     context.scene.collection.children.link(collection)
     place = bpy.data.objects.new(f"{name}_place", None)
     place.empty_display_type, place.empty_display_size, place[record.PLACE] = "PLAIN_AXES", 0.5, True
+    place.scale = (1.0 / metres(context.scene),) * 3
     collection.objects.link(place)
-    eye = camera.build(f"{name}_camera", take, collection, time)
+    eye = camera.build(f"{name}_camera", take, collection, time, metres(context.scene))
     eye.parent = place
     camera.set_scene(context.scene, take, eye, time)
     if footage is not None:
@@ -130,7 +148,13 @@ def key_raw(rig: bpy.types.Object, person: Person, horizontal: bool) -> bpy.type
     record.mark(action, rig, record.RAW)
     played = clock.of_rig(rig).play(person)
     record.keep_contacts(action, int(played.frames[0]), played.contacts)
+    doubt.keep(rig, person)
     return action
+
+
+def metres(scene: bpy.types.Scene) -> float:
+    """How many there are to one of the scene's units of length."""
+    return 1.0 if scene.unit_settings.system == "NONE" else scene.unit_settings.scale_length
 
 
 def keep_span(collection: bpy.types.Collection, take: Take) -> None:

@@ -20,13 +20,15 @@ from . import compat, keyframes, record
 from .clock import Clock
 
 _SENSOR = 36.0  # mm, width
+_LEAP, _FARTHER = 0.1, 5.0  # from one frame to the next, in m, rad or lenses, and than in the frames around: another shot's camera
 _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # Blender's cameras have y up and look along -z
 _PICTURE = "skel_picture"  # custom property of a take's camera: the footage's size in pixels, and a pixel's height over its width
 
 
-def build(name: str, take: Take, collection: bpy.types.Collection, clock: Clock = Clock()) -> bpy.types.Object:
-    """A new camera object: still where the Take's is, keyed on every frame where it moves or zooms."""
+def build(name: str, take: Take, collection: bpy.types.Collection, clock: Clock = Clock(), metres: float = 1.0) -> bpy.types.Object:
+    """A new camera object: still where the Take's is, keyed on every frame where it moves or zooms. `metres` are in a unit of the scene."""
     camera = bpy.data.objects.new(name, bpy.data.cameras.new(name))
+    camera.data.clip_start, camera.data.clip_end = 0.05 / metres, 1000.0 / metres
     collection.objects.link(camera)
     aim(camera, take, clock)
     return camera
@@ -43,13 +45,10 @@ def aim(camera: bpy.types.Object, take: Take, clock: Clock = Clock()) -> None:
     data.lens = lens
     data.shift_x = (width / 2 - float(K[0, 2])) / width
     data.shift_y = (float(K[1, 2]) - height / 2) / width * float(K[0, 0] / K[1, 1])
-    data.clip_start, data.clip_end = 0.05, 1000.0
     camera.animation_data_clear()
     camera[record.FOLLOWS] = False
-    frames = clock.places(take.frames)
-    key_path(camera, frames, camera_to_world(take.camera))
-    if take.camera.zoom is not None:
-        keyframes.write(compat.new_action(data, camera.name), keyframes.Curve("lens", 0, "Lens", frames, lens * take.camera.zoom))
+    lenses = None if take.camera.zoom is None else lens * take.camera.zoom
+    key_path(camera, clock.places(take.frames), camera_to_world(take.camera), lenses)
 
 
 def camera_to_world(camera: Camera) -> np.ndarray:
@@ -57,10 +56,15 @@ def camera_to_world(camera: Camera) -> np.ndarray:
     return np.linalg.inv(camera.world_to_cam) @ _FLIP
 
 
-def key_path(camera: bpy.types.Object, frames: np.ndarray, matrices: np.ndarray) -> None:
-    """Put a camera object where rigid matrices (T,4,4) say, keyed on the scene frames (T,) if they are not all the same."""
+def key_path(camera: bpy.types.Object, frames: np.ndarray, matrices: np.ndarray, lenses: np.ndarray | None = None) -> None:
+    """Put a camera object where rigid matrices (T,4,4) say, keyed on the scene frames (T,) if they are not all the same; with `lenses`
+    (T,) mm it zooms."""
     camera.rotation_mode = "QUATERNION"
     camera.matrix_basis = Matrix(matrices[0])
+    zoom = np.ones(len(frames)) if lenses is None else lenses / lenses[0]
+    frames, rows, lasts = _shots(np.asarray(frames, dtype=float), np.c_[matrices[:, :3].reshape(-1, 12), zoom])
+    if lenses is not None:
+        _key(compat.new_action(camera.data, camera.name), keyframes.Curve("lens", 0, "Lens", frames, lenses[rows]), lasts)
     if np.allclose(matrices, matrices[0], rtol=0.0, atol=1e-6):
         return
     turns = np.array([Matrix(matrix).to_quaternion() for matrix in matrices])
@@ -68,8 +72,26 @@ def key_path(camera: bpy.types.Object, frames: np.ndarray, matrices: np.ndarray)
     turns[1:] *= np.cumprod(flips)[:, None]
     holder = compat.new_action(camera, camera.name)
     for path, values in (("location", matrices[:, :3, 3]), ("rotation_quaternion", turns)):
-        for index, column in enumerate(values.T):
-            keyframes.write(holder, keyframes.Curve(path, index, "Object Transforms", frames, column))
+        for index, column in enumerate(values[rows].T):
+            _key(holder, keyframes.Curve(path, index, "Object Transforms", frames, column), lasts)
+
+
+def _shots(frames: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The scene frames (K,) to be keyed, the rows (K,) of `values` (T,N) for them, and which of them are the last of a shot: after those
+    the camera leaps, and must not glide. Between frames of the footage it shows a shot from when the footage does."""
+    steps = np.linalg.norm(np.diff(values, axis=0), axis=1)
+    around = np.maximum(np.append(0.0, steps[:-1]), np.append(steps[1:], 0.0))[: len(steps)]
+    leaps = np.flatnonzero(steps > np.maximum(_LEAP, _FARTHER * around))
+    begins = np.ceil((frames[leaps] + frames[leaps + 1]) / 2.0)
+    early = begins < frames[leaps + 1]  # not where the footage has the scene's rate
+    rows = np.insert(np.arange(len(frames)), leaps[early] + 1, leaps[early] + 1)
+    return np.insert(frames, leaps[early] + 1, begins[early]), rows, np.searchsorted(rows, leaps)
+
+
+def _key(holder: bpy.types.Action | bpy.types.ActionChannelbag, curve: keyframes.Curve, lasts: np.ndarray) -> None:
+    points = keyframes.write(holder, curve).keyframe_points
+    for last in lasts:
+        points[int(last)].interpolation = "CONSTANT"
 
 
 def set_scene(scene: bpy.types.Scene, take: Take, camera: bpy.types.Object, clock: Clock) -> None:
@@ -80,7 +102,6 @@ def set_scene(scene: bpy.types.Scene, take: Take, camera: bpy.types.Object, cloc
     scene.render.resolution_percentage = 100
     camera[_PICTURE] = [*map(float, take.image_size), float(take.camera.K[0, 0] / take.camera.K[1, 1])]
     look_through(scene, camera)
-    scene.unit_settings.system, scene.unit_settings.length_unit = "METRIC", "METERS"
 
 
 def look_through(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:

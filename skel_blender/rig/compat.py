@@ -102,6 +102,14 @@ def _begins(strip: bpy.types.Strip) -> str:
     return "content_start" if hasattr(strip, "content_start") else "frame_start"  # before 5.2
 
 
+def select_bones(armature: bpy.types.Object, names: Sequence[str]) -> None:
+    """Select the bones of these names and no others; the first one is active."""
+    for bone in armature.pose.bones:
+        owner = bone if hasattr(bone, "select") else bone.bone  # before 5.0
+        owner.select = bone.name in names
+    armature.data.bones.active = armature.data.bones[names[0]]
+
+
 def use_nodes(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree:
     """Switch nodes on, which 5.0 does by itself, and return the node tree."""
     if bpy.app.version < (5, 0, 0):

@@ -12,6 +12,7 @@ import numpy as np
 from .. import kinematics
 
 TRIANGLE = -1  # fourth index of a face that has three corners
+DOUBTED = ("trunk", "arm_r", "arm_l", "leg_r", "leg_l")  # what `Person.expected_error` is told of
 CONTACT_NAMES = ("heel_r", "ball_r", "toe_r", "heel_l", "ball_l", "toe_l")
 
 
@@ -53,6 +54,7 @@ class Person:
     reprojection_error: np.ndarray  # (T,) px, median over the seen limb joints; NaN where the person was not seen
     contacts: np.ndarray  # (T,6) bool, points of CONTACT_NAMES that rest on the floor
     body: RestBody
+    expected_error: np.ndarray | None = None  # (T,5) m by which the joints of DOUBTED may be off; None: nobody knows
 
     def joints(self) -> np.ndarray:
         """(T,24,3) joint centres in the Take's world, metres, z up."""

@@ -10,6 +10,7 @@ from . import (
     file_operators,
     key_operators,
     limit_operators,
+    look_operators,
     motion_operators,
     operators,
     panel,
@@ -25,9 +26,9 @@ from . import (
 )
 from .runner import runner
 
-_MODULES = (properties, rig_properties, preferences, operators, person_operators, limit_operators, key_operators, motion_operators,
-            refit_operators, again_operators, file_operators, panel, rig_panel, export_operators, retarget_properties, retarget_operators,
-            retarget_panel)  # fmt: skip
+_MODULES = (properties, rig_properties, preferences, operators, person_operators, limit_operators, look_operators, key_operators,
+            motion_operators, refit_operators, again_operators, file_operators, panel, rig_panel, export_operators, retarget_properties,
+            retarget_operators, retarget_panel)  # fmt: skip
 _CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
 
 

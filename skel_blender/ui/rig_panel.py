@@ -4,8 +4,10 @@
 import bpy
 
 from ..anatomy import DOFS, JOINT_NAMES
-from ..rig import assemble, controls, ik, limbs, record
+from ..export import sample
+from ..rig import assemble, controls, doubt, ik, limbs, record
 from ..rig.editing import motion, timing
+from . import look_operators
 from .gather import active_rig
 from .limit_operators import range_text
 from .panel import Sidebar
@@ -33,12 +35,12 @@ class SKEL_PT_people(Sidebar, bpy.types.Panel):
             if len(homes) > 1:  # several takes
                 _draw_home(column.row(align=True), context, home)
             shown = [rig for rig in rigs if rig.users_collection[0] == home and rig.name in context.view_layer.objects]
-            for rig in shown:
+            for rig, called in zip(shown, sample.called(shown)):  # without Blender's numbers, which no room is left for
                 icon = "OUTLINER_OB_ARMATURE" if rig == active else "ARMATURE_DATA"
                 row = column.row(align=True)
                 name = row.row(align=True)
                 name.active = not rig.hide_viewport
-                name.operator("skel.select_person", text=rig.name, icon=icon, depress=rig == active).name = rig.name
+                name.operator("skel.select_person", text=called, icon=icon, depress=rig == active).name = rig.name
                 if record.STATURE in rig:
                     side = row.row(align=True)
                     if record.open_body(rig):
@@ -159,6 +161,33 @@ class SKEL_PT_limits(_RigPanel, bpy.types.Panel):
             jump.where, jump.dof = "WORST", violation.dof
 
 
+class SKEL_PT_look(_RigPanel, bpy.types.Panel):
+    """Where the reconstruction is probably worst."""
+
+    bl_label = "Where to Look"
+    bl_options = set()  # open: nobody looks for what he does not know of
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return super().poll(context) and doubt.of(active_rig(context)) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, rig, now = self.layout, active_rig(context), context.scene.frame_current
+        row = layout.row(align=True)
+        row.label(text="Probably worst first")
+        for where, icon in (("PREVIOUS", "PREV_KEYFRAME"), ("NEXT", "NEXT_KEYFRAME")):
+            row.operator("skel.look_on", text="", icon=icon).where = where
+        column = layout.column(align=True)
+        for number, stretch in enumerate(doubt.of(rig)):
+            first, last, _ = look_operators.frames(rig, stretch)
+            row, looked = column.row(align=True), bool(stretch.looked)
+            row.operator("skel.looked", text="", icon="CHECKBOX_HLT" if looked else "CHECKBOX_DEHLT", emboss=False).number = number
+            row.active = not looked
+            when = f"{first}" if first == last else f"{first}\N{HORIZONTAL ELLIPSIS}{last}"
+            text = f"{limbs.TITLES[look_operators.limb(stretch)]}  {when}"
+            row.operator("skel.look", text=text, depress=first <= now <= last).number = number
+
+
 class SKEL_PT_ik(_RigPanel, bpy.types.Panel):
     """Who leads a limb: its angles or its control."""
 
@@ -217,4 +246,4 @@ class SKEL_PT_keys(_RigPanel, bpy.types.Panel):
         layout.operator("skel.add_poses", icon="ASSET_MANAGER")
 
 
-CLASSES = (SKEL_PT_people, SKEL_PT_angles, SKEL_PT_limits, SKEL_PT_ik, SKEL_PT_keys)
+CLASSES = (SKEL_PT_people, SKEL_PT_look, SKEL_PT_angles, SKEL_PT_limits, SKEL_PT_ik, SKEL_PT_keys)

@@ -68,6 +68,15 @@ def test_frames_set_by_hand_stay_and_their_neighbours_follow(case):
     takes.validate(replace(take, people=[again]))
 
 
+def test_what_was_set_by_hand_is_right_and_nothing_is_doubted_more_than_before(case):
+    take, poses, trans = case
+    rows, before = np.array([15, 20, 24]), np.full((FRAMES, 5), 0.08)
+    doubtful = replace(take, people=[replace(take.people[0], expected_error=before)])
+    after = refit(doubtful, 0, Corrections(rows + 10, poses[rows], trans[rows]), (20, 40)).people[0].expected_error
+    assert (after[rows] == 0).all() and (after <= before).all() and (after[rows + 1] < 0.08).any()
+    assert np.array_equal(after[np.r_[0:10, 30:FRAMES]], before[np.r_[0:10, 30:FRAMES]]) and (before == 0.08).all()
+
+
 def test_the_command_writes_a_new_take(case, tmp_path, capsys):
     take, poses, trans = case
     takes.save(take, tmp_path / "take.npz")

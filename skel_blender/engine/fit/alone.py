@@ -15,13 +15,13 @@ from ..body import BodyModel
 from ..body.anthropometry import of_stature, sized, stature
 from ..camera import R_CAM_LEVEL
 from ..regress.guess import Guess, Guesser
-from .confidence import reprojection_error
+from .confidence import expected_error, reprojection_error
 from .config import Config
 from .evidence import LIMB_LANDMARKS, as_tall
 from .observations import Observations
 from .problem import depth_of, make_problem
 from .scene.sightings import posed
-from .skelify import PRIOR_TERMS, SIGHT_TERMS, skelify
+from .skelify import PRIOR_TERMS, SIGHT_TERMS, bounds, skelify
 from .start import first_state
 
 # What a regressor's sigma is taken for: it saw the same landmarks that the fit sees, so its word counts less than it is sure of.
@@ -109,6 +109,12 @@ def missed(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torc
     """(T,) px by which the median limb of one person is missed; NaN where none was seen."""
     problem = make_problem(body, seen, Config(), state, SIGHT_TERMS, PRIOR_TERMS)
     return reprojection_error(problem, state, betas, LIMB_LANDMARKS)
+
+
+def doubted(body: BodyModel, seen: Observations, config: Config, state: torch.Tensor, betas: torch.Tensor) -> torch.Tensor:
+    """(T,5) m, the `expected_error` of one person where a fit ended."""
+    problem = make_problem(body, seen.checked(), config, state, SIGHT_TERMS, PRIOR_TERMS)
+    return expected_error(problem, bounds(problem, state, betas), state, betas)
 
 
 def moved(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, R: torch.Tensor, t: torch.Tensor, nearer: float | torch.Tensor = 1.0,

@@ -18,7 +18,7 @@ from ..body import BodyModel
 from ..camera import R_CAM_LEVEL, CameraMotion, find_floor, level_world
 from ..people.tracks import Track
 from ..regress.guess import Guesser
-from .alone import Alone, everybody, fit_alone, missed, moved
+from .alone import Alone, doubted, everybody, fit_alone, missed, moved
 from .config import Config, Weights
 from .contacts import HANDS, airborne, contacts, unseen
 from .evidence import gather
@@ -43,13 +43,14 @@ STEPS = sum(stage.iterations for stage in STAGES)  # progress: steps per person 
 @dataclass
 class Fit:
     """One fitted person: state (T,49) = (trans, poses) in the world, betas (10,), contacts (T,6), reprojection error (T,) px,
-    confidence (T,) 0..1; the body that was fitted."""
+    confidence (T,) 0..1, expected error (T,5) m; the body that was fitted."""
 
     state: np.ndarray
     betas: np.ndarray
     contacts: np.ndarray
     reprojection_error: np.ndarray
     confidence: np.ndarray
+    expected_error: np.ndarray
     body: BodyModel
 
 
@@ -168,8 +169,8 @@ def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
     heights, touching = places(body, state, betas, body.soles)[..., 1], touching[:, :_SOLES]
     sunk = np.repeat(heights.reshape(-1, 2, 3).min(axis=2) < -_ON_FLOOR_M, 3, axis=1)
     touching &= (np.abs(heights) < _ON_FLOOR_M) & ~sunk
-    error = missed(body, seen, state, betas)
-    return Fit(*(part.cpu().numpy() for part in (state, betas[0])), touching, error.cpu().numpy(), found.confidence.cpu().numpy(), body)
+    told = missed(body, seen, state, betas), found.confidence, doubted(body, resting, stages[-1], state, betas)
+    return Fit(*(part.cpu().numpy() for part in (state, betas[0])), touching, *(part.cpu().numpy() for part in told), body)
 
 
 def _counter(on_step: Callable[[int], None], start: int) -> Callable[[], None]:

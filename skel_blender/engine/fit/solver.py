@@ -82,8 +82,7 @@ def solve(assemble: Callable[[torch.Tensor, torch.Tensor], NormalEquations], bou
     tries, tried, gain = torch.zeros_like(count), torch.zeros_like(count), torch.ones_like(damping)
     converged, done = count > iterations, count >= iterations
     while not done.all():
-        pushes_out = ((state <= bounds.low) & (system.gradient > 0)) | ((state >= bounds.up) & (system.gradient < 0))
-        frozen = pushes_out | bounds.frozen | done[owner, None]
+        frozen = pushed_out(bounds, state, system) | bounds.frozen | done[owner, None]
         step, shared_step = gauss_newton_step(system, damp.of(system, damping), frozen, bounds.shared_frozen | done[:, None], common)
         usable = _by_person(torch.isfinite(step).all(-1), owner, people) & torch.isfinite(shared_step).all(-1)
         move = (usable & ~done)[:, None]
@@ -104,6 +103,11 @@ def solve(assemble: Callable[[torch.Tensor, torch.Tensor], NormalEquations], bou
         if (better | stuck).any():
             on_step()
     return Solution(state, shared, system.cost, count, converged, gain)
+
+
+def pushed_out(bounds: Bounds, state: torch.Tensor, system: NormalEquations) -> torch.Tensor:
+    """(F,S) bool: what lies at a limit and wants beyond."""
+    return ((state <= bounds.low) & (system.gradient > 0)) | ((state >= bounds.up) & (system.gradient < 0))
 
 
 def _tied(cost: torch.Tensor, common: int) -> torch.Tensor:

@@ -7,6 +7,7 @@ reduction (every second block at once, as often as the track can be halved), so 
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from scipy.linalg import lapack
 
@@ -24,8 +25,7 @@ def gauss_newton_step(system: NormalEquations, damping: tuple[torch.Tensor, torc
     person whose system can't be factored gets NaN.
     """
     free = (~frozen).to(system.gradient)
-    diagonal = system.diagonal + damping[0] + _TINY
-    diagonal = torch.where(frozen, _FROZEN * (diagonal + 1.0), diagonal)
+    diagonal = held(system.diagonal + damping[0], frozen)
     cross = system.cross * free[..., None]
     sides = torch.cat([(system.gradient * free)[..., None], cross], dim=-1)
     solved = _solve(system, diagonal, sides) * free[..., None]
@@ -38,6 +38,19 @@ def gauss_newton_step(system: NormalEquations, damping: tuple[torch.Tensor, torc
     pull = (system.shared_gradient - reduced[..., 0]) * shared_free
     shared = -_solve_shared(schur + torch.diag_embed(extra), pull, common) * shared_free
     return -(solved[..., 0] + (solved[..., 1:] @ shared[system.owner][..., None])[..., 0]), shared
+
+
+def held(diagonal: torch.Tensor, frozen: torch.Tensor) -> torch.Tensor:
+    """(F,S) the diagonal with which what is frozen does not move."""
+    diagonal = diagonal + _TINY
+    return torch.where(frozen, _FROZEN * (diagonal + 1.0), diagonal)
+
+
+def lapack_band(system: NormalEquations, diagonal: torch.Tensor) -> np.ndarray:
+    """(W S,F S) the lower band with that diagonal (F,S), in Fortran's order; a copy."""
+    band = system.band.clone()
+    band[..., 0] = diagonal
+    return band.reshape(-1, band.shape[-1]).cpu().double().numpy().T
 
 
 def _solve_shared(matrix: torch.Tensor, right: torch.Tensor, common: int) -> torch.Tensor:
@@ -75,10 +88,7 @@ def _solve_blocks(blocks: torch.Tensor, sides: torch.Tensor) -> torch.Tensor:
 
 
 def _banded(system: NormalEquations, diagonal: torch.Tensor, sides: torch.Tensor) -> torch.Tensor:
-    band = system.band.clone()
-    band[..., 0] = diagonal
-    flat = band.reshape(-1, band.shape[-1]).numpy().T  # (W S, F S), in Fortran's order
-    factor, bad = lapack.dpbtrf(flat, lower=1, overwrite_ab=1)
+    factor, bad = lapack.dpbtrf(lapack_band(system, diagonal), lower=1, overwrite_ab=1)
     if bad:
         return torch.full_like(sides, torch.nan)
     solved, _ = lapack.dpbtrs(factor, sides.reshape(-1, sides.shape[-1]).numpy(), lower=1)

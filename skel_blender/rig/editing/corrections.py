@@ -9,7 +9,7 @@ import numpy as np
 from ... import kinematics
 from ...messages import SkelError
 from ...take import Corrections, Person
-from .. import clock, ik, keyframes, record, tracks
+from .. import clock, doubt, ik, keyframes, record, tracks
 from . import layers, motion
 
 _TURNED, _MOVED_M = 2e-3, 1e-3  # a joint's rotation matrix and the place of who was set by hand differ by more than rounding does
@@ -43,4 +43,5 @@ def bring(rig: bpy.types.Object, person: Person) -> bpy.types.Action:
     else:
         action = motion.derive(rig, KIND, curves)
     record.keep_contacts(action, int(played.frames[0]), played.contacts)
+    doubt.keep(rig, person, again=True)
     return action

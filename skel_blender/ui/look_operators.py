@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where to look: go to what is probably wrong, with its limb selected, and tick it off."""
+
+import bpy
+import numpy as np
+from bpy.props import EnumProperty, IntProperty
+
+from ..messages import SkelError
+from ..rig import armature, clock, compat, doubt, limbs
+from ..take import DOUBTED
+from .gather import active_rig
+from .operators import RigOperator
+
+
+def frames(rig: bpy.types.Object, stretch: doubt.Stretch) -> list[int]:
+    """The scene frames nearest to a stretch's first, last and worst one."""
+    places = clock.of_rig(rig).places(np.array([stretch.first, stretch.last, stretch.worst]))
+    return [round(float(place)) for place in places]
+
+
+def limb(stretch: doubt.Stretch) -> str:
+    """Its name in `limbs`."""
+    return DOUBTED[stretch.limb].upper()
+
+
+class _Look(RigOperator):
+    """Base of what needs a rig that knows where to look."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not super().poll(context):
+            return False
+        cls.poll_message_set("The Take of this person does not tell where it may be wrong")
+        return bool(doubt.of(active_rig(context)))
+
+
+class _OfOne(_Look):
+    """Base of what is done with one stretch."""
+
+    number: IntProperty(min=0, options={"HIDDEN"}, description="Which stretch, the worst is 0")
+
+    def stretch(self, context: bpy.types.Context) -> doubt.Stretch:
+        """The chosen one. Raises SkelError if there are not so many."""
+        found = doubt.of(active_rig(context))
+        if self.number >= len(found):
+            raise SkelError("no_stretch", f"There are {len(found)} stretches to look at.", "Choose one of the list.")
+        return found[self.number]
+
+
+class SKEL_OT_look(_OfOne, bpy.types.Operator):
+    """Go to the frame of this stretch that is probably worst, and select the bones of the limb"""
+
+    bl_idname, bl_label = "skel.look", "Look There"
+
+    def run(self, context: bpy.types.Context) -> None:
+        go(context, active_rig(context), self.stretch(context))
+
+
+class SKEL_OT_look_on(_Look, bpy.types.Operator):
+    """Go on in time to the next stretch that is not ticked off"""
+
+    bl_idname, bl_label = "skel.look_on", "Next Place to Look At"
+    where: EnumProperty(name="Where", description="Later or earlier than the current frame",
+                        items=(("NEXT", "Next", ""), ("PREVIOUS", "Previous", "")))  # fmt: skip
+
+    def run(self, context: bpy.types.Context) -> None:
+        rig, now, sign = active_rig(context), context.scene.frame_current, 1 if self.where == "NEXT" else -1
+        ahead = [(sign * (frames(rig, one)[2] - now), one) for one in doubt.of(rig) if not one.looked]
+        ahead = [pair for pair in ahead if pair[0] > 0]
+        if not ahead:
+            raise SkelError("no_stretch", "There is no other place to look at there.", "Look the other way, or take a tick back.")
+        go(context, rig, min(ahead, key=lambda pair: pair[0])[1])
+
+
+class SKEL_OT_looked(_OfOne, bpy.types.Operator):
+    """Tick this stretch off, or take the tick back"""
+
+    bl_idname, bl_label = "skel.looked", "Looked At"
+
+    def run(self, context: bpy.types.Context) -> None:
+        self.stretch(context)
+        doubt.tick(active_rig(context), self.number)
+
+
+def go(context: bpy.types.Context, rig: bpy.types.Object, stretch: doubt.Stretch) -> None:
+    """The frame, the limb's bones, and Pose Mode where the rig can be seen."""
+    context.scene.frame_set(frames(rig, stretch)[2])
+    if context.view_layer.objects.active != rig:
+        armature.select(context, rig)
+    if rig.mode == "OBJECT" and rig.visible_get(view_layer=context.view_layer):
+        armature.set_mode(context, "POSE")
+    compat.select_bones(rig, limbs.PARTS[limb(stretch)])
+
+
+CLASSES = (SKEL_OT_look, SKEL_OT_look_on, SKEL_OT_looked)
