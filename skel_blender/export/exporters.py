@@ -76,11 +76,11 @@ def _usd(context: bpy.types.Context, path: Path, preset: Preset, several: bool) 
     )  # fmt: skip
 
 
-def alembic(context: bpy.types.Context, path: Path, first: int, last: int) -> None:
+def alembic(context: bpy.types.Context, path: Path, first: int, last: int, metres: float) -> None:
     """Every point of the meshes of the context's scene on its frames from `first` to `last`, as Blender shows them with all modifiers;
-    metres, y up, the scene's own times."""
+    metres, of which there are so many in a unit of the meshes, y up, the scene's own times."""
     bpy.ops.wm.alembic_export(
-        filepath=str(path), start=first, end=last, selected=False, flatten=True, uvs=True, packuv=True, normals=True,
+        filepath=str(path), start=first, end=last, global_scale=metres, selected=False, flatten=True, uvs=True, packuv=True, normals=True,
         export_hair=False, export_particles=False, export_custom_properties=False, as_background_job=False, evaluation_mode="RENDER",
     )  # fmt: skip
 

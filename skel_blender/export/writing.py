@@ -13,6 +13,7 @@ import bpy
 from .. import files
 from ..messages import SkelError
 from ..rig import record
+from ..rig.assemble import metres
 from ..rig.editing import evaluation
 from . import bvh, sample, skeleton, stage
 from .exporters import EXPORTERS, Exporter, alembic
@@ -152,5 +153,5 @@ def _cache(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path,
     with whole_file(path) as part, evaluation.empty_scene(scene, "skel cache") as place, stage.in_scene(place) as context:
         for thing in things:
             place.collection.objects.link(thing)
-        alembic(context, part, int(frames[0]), int(frames[-1]))
+        alembic(context, part, int(frames[0]), int(frames[-1]), metres(scene))
     return [path]

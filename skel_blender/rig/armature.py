@@ -11,7 +11,7 @@ from mathutils import Vector
 
 from ..anatomy import DOFS_OF_JOINT, Dof
 from ..take import RestBody
-from . import colours, controls, layout, limbs
+from . import colours, compat, controls, layout, limbs
 
 COLLECTIONS = {
     "Root": (layout.ROOT,),
@@ -124,5 +124,22 @@ def select(context: bpy.types.Context, rig: bpy.types.Object) -> None:
 def set_mode(context: bpy.types.Context, mode: str) -> None:
     """Change the mode of the view layer's active object. Said explicitly, since a timer or another scene has no active object."""
     active = context.view_layer.objects.active
-    with context.temp_override(active_object=active, object=active):
+    with _in_sight(active), context.temp_override(active_object=active, object=active):
         bpy.ops.object.mode_set(mode=mode)
+
+
+@contextmanager
+def _in_sight(thing: bpy.types.Object) -> Iterator[None]:
+    """Show an object that is hidden, as a rig in Pose Mode is once its person has left the footage: Blender changes no mode of those."""
+    hidden, data, holder = thing.hide_viewport, thing.animation_data, compat.holder(thing)
+    curves = [*(data.drivers if data else ()), *(holder.fcurves if holder else ())]
+    muting = [curve for curve in curves if curve.data_path == "hide_viewport" and not curve.mute]
+    for curve in muting:
+        curve.mute = True
+    thing.hide_viewport = False
+    try:
+        yield
+    finally:
+        for curve in muting:
+            curve.mute = False
+        thing.hide_viewport = hidden

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What bones look like: rings around the body's parts, boxes for hands and feet, a square on the floor for the root.
 
-The shapes are meshes of a metre, shared by all rigs of a file and in no scene; each bone says how large it wears its shape.
+The shapes are meshes of a metre, shared by the rigs of a take and out of sight in its collection: what lies in none Blender would put into
+the scene where a take is appended. Each bone says how large it wears its shape.
 A ring lies just outside of the skin, so that it is seen and can be clicked on a solid body, and no two lie in one place.
 """
 
@@ -16,7 +17,7 @@ from mathutils import Matrix, Vector
 
 from ..anatomy import JOINT_NAMES, PARENTS
 from ..take import RestBody
-from . import controls, drivers, layout
+from . import controls, drivers, layout, record
 
 RING, BOX, SQUARE = "skel_ring", "skel_box", "skel_square"
 _AWAY, _LEAST = 0.008, 0.035  # m, from a ring to the skin inside of it, and its least radius
@@ -62,7 +63,7 @@ def build(armature: bpy.types.Object, body: RestBody) -> None:
 
 
 def _wear(bone: bpy.types.PoseBone, shape: str, scale: tuple, place: tuple = (0.0, 0.0, 0.0), turn: tuple = (0.0, 0.0, 0.0)) -> None:
-    bone.custom_shape = _shape(shape)
+    bone.custom_shape = _shape(shape, bone.id_data)
     bone.use_custom_shape_bone_size = False
     bone.custom_shape_scale_xyz, bone.custom_shape_translation, bone.custom_shape_rotation_euler = Vector(scale), Vector(place), turn
     bone.bone.show_wire = True
@@ -98,15 +99,20 @@ def _near(joint: int, body: RestBody) -> np.ndarray:
     return np.isin(body.owners(), [joint, PARENTS[joint], *(child for child, parent in enumerate(PARENTS) if parent == joint)])
 
 
-def _shape(name: str) -> bpy.types.Object:
-    """The shape of that name, made on its first use."""
-    found = bpy.data.objects.get(name)
-    if found is not None and found.library is None and found.type == "MESH":
+def _shape(name: str, armature: bpy.types.Object) -> bpy.types.Object:
+    """The shape of that name in the collection of a rig's take, made on its first use."""
+    home = armature.users_collection[0]
+    found = next((thing for thing in home.objects if thing.get(record.PART) == name), None)
+    if found is not None:
         return found
     points, edges = {RING: _ring, BOX: _box, SQUARE: _square}[name]()
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata(points, edges, [])
-    return bpy.data.objects.new(name, mesh)
+    made = bpy.data.objects.new(name, mesh)
+    made.parent, made[record.PART] = armature.parent, name
+    made.hide_viewport = made.hide_render = made.hide_select = True
+    home.objects.link(made)
+    return made
 
 
 def _ring(count: int = 32) -> tuple[list, list]:

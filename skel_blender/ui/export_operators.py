@@ -37,13 +37,18 @@ class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
     filename_ext: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
     filter_glob: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
     preset: EnumProperty(items=tuple((name, preset.title, "") for name, preset in presets.PRESETS.items()), options={"HIDDEN", "SKIP_SAVE"})
-    people: EnumProperty(name="People", items=(("ALL", "Everybody", "All people who are switched on in the view layer"),
-                                               ("ACTIVE", "Active Person", "The person whose rig is active")))  # fmt: skip
-    names: EnumProperty(name="Bone Names", items=_items(names.TITLES), options={"SKIP_SAVE"})
-    rest: EnumProperty(name="Rest Pose", items=_items(presets.RESTS), options={"SKIP_SAVE"})
-    travel: EnumProperty(name="Way Carried By", items=_items(presets.TRAVELS), options={"SKIP_SAVE"})
-    range: EnumProperty(name="Frames", items=_items(presets.RANGES), options={"SKIP_SAVE"})
-    clips: EnumProperty(name="Clips", items=_items(presets.CLIPS), options={"SKIP_SAVE"})
+    people: EnumProperty(name="People", description="Who is written", items=(
+        ("ALL", "Everybody", "All people who are switched on in the view layer"),
+        ("ACTIVE", "Active Person", "The person whose rig is active")))  # fmt: skip
+    names: EnumProperty(name="Bone Names", description="What the skeleton's bones are called", items=_items(names.TITLES),
+                        options={"SKIP_SAVE"})  # fmt: skip
+    rest: EnumProperty(name="Rest Pose", description="The pose in which the skin is bound to the bones", items=_items(presets.RESTS),
+                       options={"SKIP_SAVE"})  # fmt: skip
+    travel: EnumProperty(name="Way Carried By", description="Which bone goes over the floor", items=_items(presets.TRAVELS),
+                         options={"SKIP_SAVE"})  # fmt: skip
+    range: EnumProperty(name="Frames", description="Which frames are written", items=_items(presets.RANGES), options={"SKIP_SAVE"})
+    clips: EnumProperty(name="Clips", description="Which versions of the motion are written", items=_items(presets.CLIPS),
+                        options={"SKIP_SAVE"})  # fmt: skip
     influences: EnumProperty(
         name="Influences",
         description="The most bones that move a vertex of the skin",

@@ -17,6 +17,7 @@ from ..job import PACKAGE
 from ..messages import SkelError
 from ..requests import Request
 from ..rig import record
+from ..rig.assemble import metres
 from ..sequence import IMAGE_ENDINGS
 from ..take import Take
 
@@ -126,11 +127,6 @@ def _images_rate(scene: bpy.types.Scene, footage: Path) -> float | None:
     """Frames a second of images, which Blender shows at the scene's rate; None of a video, which has its own."""
     images = footage.is_dir() or footage.suffix.lower() in IMAGE_ENDINGS
     return scene.render.fps / scene.render.fps_base if images else None
-
-
-def metres(scene: bpy.types.Scene) -> float:
-    """How many there are to one of Blender's units, in a field that shows lengths."""
-    return 1.0 if scene.unit_settings.system == "NONE" else scene.unit_settings.scale_length
 
 
 def _chosen_file(text: str, what: str) -> str:

@@ -60,7 +60,7 @@ class SKEL_OT_smooth(RigOperator, bpy.types.Operator):
                            description="Shakes shorter than this go away, whatever the frame rate")  # fmt: skip
     most: FloatProperty(name="At Most", subtype="DISTANCE", default=0.03, min=0.001, soft_max=0.2, precision=3,
                         description="How far a joint may move: kicks and throws are smoothed less")  # fmt: skip
-    limbs: EnumProperty(name="Limbs", items=_LIMBS, options={"ENUM_FLAG"}, default=set(limbs.TITLES))
+    limbs: EnumProperty(name="Limbs", description="What is smoothed", items=_LIMBS, options={"ENUM_FLAG"}, default=set(limbs.TITLES))
 
     def run(self, context: bpy.types.Context) -> None:
         if not self.limbs:
@@ -113,9 +113,10 @@ class SKEL_OT_match(RigOperator, bpy.types.Operator):
     """Hand limbs over between their own angles and their IK controls, without a jump"""
 
     bl_idname, bl_label = "skel.match", "Match"
-    to: EnumProperty(items=_WAYS)
-    limbs: EnumProperty(name="Limbs", items=_CONTROLS, options={"ENUM_FLAG"}, default={row[0] for row in _CONTROLS})
-    range: EnumProperty(name="Frames", items=RANGES, default="ACTION")
+    to: EnumProperty(name="Way", description="Who leads the limbs from now on", items=_WAYS)
+    limbs: EnumProperty(name="Limbs", description="What is handed over", items=_CONTROLS, options={"ENUM_FLAG"},
+                        default={row[0] for row in _CONTROLS})  # fmt: skip
+    range: EnumProperty(name="Frames", description="On which frames limbs are handed over", items=RANGES, default="ACTION")
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:

@@ -80,7 +80,7 @@ class SKEL_OT_jump_limit(RigOperator, bpy.types.Operator):
     """Go to a frame on which an angle is beyond its limit"""
 
     bl_idname, bl_label, bl_options = "skel.jump_limit", "Go to Violation", {"REGISTER"}
-    where: EnumProperty(items=(("WORST", "Worst", ""), ("NEXT", "Next", ""), ("PREVIOUS", "Previous", "")))
+    where: EnumProperty(description="Which of them", items=(("WORST", "Worst", ""), ("NEXT", "Next", ""), ("PREVIOUS", "Previous", "")))
     dof: IntProperty(default=-1, description="Which angle, -1 for any")
 
     def run(self, context: bpy.types.Context) -> None:
@@ -101,8 +101,8 @@ class SKEL_OT_limit_dof(RigOperator, bpy.types.Operator):
 
     bl_idname, bl_label = "skel.limit_dof", "Set Range"
     dof: EnumProperty(name="Angle", items=[(dof.name, dof.name, "") for dof in DOFS], options={"HIDDEN"})
-    low: FloatProperty(name="From", subtype="ANGLE", min=-_HALF_TURN, max=_HALF_TURN)
-    up: FloatProperty(name="To", subtype="ANGLE", min=-_HALF_TURN, max=_HALF_TURN)
+    low: FloatProperty(name="From", description="The least that the angle may be", subtype="ANGLE", min=-_HALF_TURN, max=_HALF_TURN)
+    up: FloatProperty(name="To", description="The most that the angle may be", subtype="ANGLE", min=-_HALF_TURN, max=_HALF_TURN)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         low, up = record.limits(active_rig(context))[DOF_INDEX[self.dof]]

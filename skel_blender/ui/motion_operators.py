@@ -43,7 +43,7 @@ class SKEL_OT_pin(RigOperator, bpy.types.Operator):
     """Hold this hand or foot where it is now over a range of frames, by its control; head and chest keep their direction"""
 
     bl_idname, bl_label = "skel.pin", "Pin"
-    limb: EnumProperty(name="Limb", items=_PINNED)
+    limb: EnumProperty(name="Limb", description="What is held", items=_PINNED)
     first: IntProperty(name="From", description="First frame on which it stays where it is on the current one")
     last: IntProperty(name="To", description="Last frame on which it stays")
     ease: FloatProperty(name="Ease", subtype="TIME_ABSOLUTE", unit="TIME_ABSOLUTE", default=0.2, min=0.0, soft_max=2.0,

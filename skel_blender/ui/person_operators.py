@@ -78,8 +78,9 @@ class SKEL_OT_place(RigOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         if not super().poll(context):
             return False
-        cls.poll_message_set("Choose the solved movie clip under Reconstruct")
-        return context.scene.skel.clip is not None
+        cls.poll_message_set("Choose a movie clip under Reconstruct whose camera is solved")
+        clip = context.scene.skel.clip
+        return clip is not None and clip.tracking.reconstruction.is_valid
 
     def run(self, context: bpy.types.Context) -> None:
         found = placement.place(context.scene, home_of(active_rig(context)), context.scene.skel.clip)

@@ -43,7 +43,7 @@ AGAIN = (
 class SKEL_PG_settings(bpy.types.PropertyGroup):
     """Choices for one reconstruction."""
 
-    source: EnumProperty(name="Footage", items=SOURCES, default="CLIP")
+    source: EnumProperty(name="Footage", description="Where the footage is chosen", items=SOURCES, default="CLIP")
     clip: PointerProperty(name="Clip", description="The footage to reconstruct", type=bpy.types.MovieClip)
     path: StringProperty(name="Path", description="A video, an image or a folder of frames", subtype="FILE_PATH")
     everyone: BoolProperty(name="Everyone", description="Reconstruct all the people in the footage", default=True)

@@ -71,7 +71,7 @@ class SKEL_OT_load_bone_map(_RetargetOperator, bpy.types.Operator):
     """Use a bone map that was saved"""
 
     bl_idname, bl_label = "skel.load_bone_map", "Load Bone Map"
-    name: StringProperty()
+    name: StringProperty(options={"HIDDEN"})
 
     def run(self, context: bpy.types.Context) -> None:
         settings = context.scene.skel_retarget
@@ -86,7 +86,7 @@ class SKEL_OT_delete_bone_map(SkelOperator, bpy.types.Operator):
     """Remove a saved bone map from the disk"""
 
     bl_idname, bl_label = "skel.delete_bone_map", "Delete Bone Map"
-    name: StringProperty()
+    name: StringProperty(options={"HIDDEN"})
 
     def run(self, context: bpy.types.Context) -> None:
         presets.delete(user_folder(FOLDER), self.name)

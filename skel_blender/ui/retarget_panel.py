@@ -11,15 +11,20 @@ from .retarget_operators import FOLDER
 
 
 class SKEL_UL_slots(bpy.types.UIList):
-    """A row per part of the body, with a search for the target's bone."""
+    """A row per part of the body, with the target's bone. In a sidebar of the usual width a field would show no more than "mixamorig:"."""
 
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0) -> None:
-        slot, target = BY_NAME[item.name], data.target
-        split = layout.split(factor=0.36)
+        slot = BY_NAME[item.name]
+        split = layout.split(factor=0.45)
         split.label(text=slot.title, icon="ERROR" if slot.needed and not item.bone else "NONE")
-        field = split.row(align=True)
-        field.alert = bool(item.bone) and item.bone not in target.data.bones
-        field.prop_search(item, "bone", target.data, "bones", text="")
+        bone = split.row(align=True)
+        bone.alert = _is_unknown(data.target, item)
+        bone.label(text=item.bone.rpartition(":")[2])
+
+
+def _is_unknown(target: bpy.types.Object, row: bpy.types.PropertyGroup) -> bool:
+    """Whether the target has no bone of the name in a row of the map."""
+    return bool(row.bone) and row.bone not in target.data.bones
 
 
 class SKEL_MT_bone_maps(bpy.types.Menu):
@@ -62,6 +67,10 @@ class SKEL_PT_retarget(Sidebar, bpy.types.Panel):
         row.operator("skel.clear_bones", text="", icon="X")
         if len(settings.rows):
             layout.template_list("SKEL_UL_slots", "", settings, "rows", settings, "active", rows=8)
+            chosen = settings.rows[min(settings.active, len(settings.rows) - 1)]
+            field = layout.row(align=True)
+            field.alert = _is_unknown(settings.target, chosen)
+            field.prop_search(chosen, "bone", settings.target.data, "bones", text="")
         layout.prop(settings, "hold_feet")
         layout.prop(settings, "root_travels")
         if settings.root_travels:

@@ -11,9 +11,8 @@ import numpy as np
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from ..anatomy import DOFS, LIMIT_TABLES, LIMITS_ANATOMICAL
-from ..rig import layout, limbs, limits, presence, record
+from ..rig import assemble, layout, limbs, limits, presence, record
 from ..rig.editing import motion, timing
-from . import gather
 from .properties import BODIES
 
 TABLES = (
@@ -118,11 +117,11 @@ def _set_skin(self, value: float) -> None:
 def _get_stature(self) -> float:
     rig = self.id_data
     said = record.said(rig, "stature")
-    return (rig.get(record.STATURE, 0.0) if said is None else said) / gather.metres(bpy.context.scene)
+    return (rig.get(record.STATURE, 0.0) if said is None else said) / assemble.metres(bpy.context.scene)
 
 
 def _set_stature(self, value: float) -> None:
-    self.id_data[record.SAID["stature"]] = value * gather.metres(bpy.context.scene)
+    self.id_data[record.SAID["stature"]] = value * assemble.metres(bpy.context.scene)
 
 
 def _get_body(self) -> int:
@@ -180,7 +179,7 @@ class SKEL_PG_rig(bpy.types.PropertyGroup):
 class SKEL_PG_violation(bpy.types.PropertyGroup):
     """A DoF that the last check found beyond a limit."""
 
-    dof: IntProperty()
+    dof: IntProperty(description="Its number")
     text: StringProperty(description="What it is and its range")
     worst: FloatProperty(subtype="ANGLE", description="Farthest beyond the limit")
     frame: IntProperty(description="Where it is worst")
@@ -191,7 +190,7 @@ class SKEL_PG_violation(bpy.types.PropertyGroup):
 class SKEL_PG_view(bpy.types.PropertyGroup):
     """What the panels show; not part of any file."""
 
-    limb: EnumProperty(name="Limb", items=LIMBS, options=set())
+    limb: EnumProperty(name="Limb", description="Whose angles are shown", items=LIMBS, options=set())
     range: EnumProperty(name="Frames", description="On which frames limbs are handed over", items=RANGES, options=set())
     violations: CollectionProperty(type=SKEL_PG_violation)
     checked: StringProperty(description="The rig that was checked last")

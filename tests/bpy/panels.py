@@ -10,7 +10,7 @@ class Spy:
     """Takes a layout's place and keeps what is drawn: labels, and (owner, property)."""
 
     def __init__(self) -> None:
-        self.labels, self.props, self.operators = [], [], []
+        self.labels, self.props, self.operators, self.buttons = [], [], [], []  # buttons: what is written on the operators'
 
     def __getattr__(self, name):
         if name == "label":
@@ -25,9 +25,10 @@ class Spy:
         assert name.startswith("[") or name in owner.bl_rna.properties, name
         self.props.append((owner, name))
 
-    def _operator(self, name, **_):
+    def _operator(self, name, text="", **_):
         assert getattr(bpy.ops.skel, name.partition(".")[2]).idname(), name
         self.operators.append(name)
+        self.buttons.append(text)
         return Spy()
 
 

@@ -40,6 +40,22 @@ def test_register_and_unregister_leave_nothing_behind_twice():
         assert not hasattr(bpy.types.Scene, "skel")
 
 
+def test_whatever_can_be_pressed_or_set_has_a_tooltip(enabled):
+    from skel_blender import ui
+
+    for kind in ui._CLASSES:
+        if issubclass(kind, bpy.types.Operator):
+            rna = getattr(bpy.ops.skel, kind.bl_idname.removeprefix("skel.")).get_rna_type()
+            assert rna.description, kind
+        elif issubclass(kind, bpy.types.PropertyGroup):
+            rna = kind.bl_rna
+        else:
+            continue
+        own = [rna.properties[name] for name in kind.__annotations__]
+        shown = [prop for prop in own if not prop.is_hidden and prop.type not in ("POINTER", "COLLECTION")]
+        assert all(prop.description for prop in shown), (kind, [prop.identifier for prop in shown])
+
+
 def test_the_engine_is_looked_for_although_a_file_is_opened_first(context, tmp_path):
     """As by a double click on a .blend: Blender starts, registers, and opens the file before any timer runs."""
     from skel_blender.ui import engine

@@ -24,7 +24,9 @@ def kinds(collection):
 def test_take_is_one_collection_of_named_parts(context, take):
     collection = build_take(context, take, collection_name="shot")
     assert collection.name == "shot" and collection.name in context.scene.collection.children
-    assert kinds(collection) == ["ARMATURE"] * 2 + ["CAMERA", "EMPTY"] + ["MESH"] * 2 * 25
+    shapes = [thing for thing in collection.objects if thing.hide_viewport and thing.hide_render and thing.hide_select]
+    assert {thing.name for thing in shapes} == {"skel_ring", "skel_box", "skel_square"}
+    assert kinds(collection) == ["ARMATURE"] * 2 + ["CAMERA", "EMPTY"] + ["MESH"] * (2 * 25 + len(shapes))
     for person in ("person_1", "person_2"):
         rig = collection.objects[person]
         assert collection.objects[f"{person}_skin"].parent == rig
@@ -113,11 +115,11 @@ def test_moving_the_empty_moves_people_and_camera(context, take):
     assert np.abs(np.array(eye.matrix_world) - seen)[:3, 3] == pytest.approx([1.0, 2.0, 0.5], abs=1e-5)
 
 
-def test_bones_wear_shapes_that_no_scene_shows(context, take):
+def test_bones_wear_shapes_that_are_not_seen_themselves(context, take):
     rig = rig_of(build_take(context, take))
     for bone in rig.pose.bones:
         assert (bone.custom_shape is not None) == (bone.name in JOINT_NAMES or "_ik" in bone.name or bone.name == "root")
-    assert not [thing for thing in context.scene.objects if thing.name.startswith("skel_")]
+    assert not [thing for thing in context.scene.objects if thing.name.startswith("skel_") and thing.visible_get()]
 
 
 def test_rings_lie_apart_and_around_the_skin(context):

@@ -71,6 +71,30 @@ def test_its_footage_is_in_step_and_moves_along(context, second):
     assert assemble.camera_of(other).data.background_images[0].clip != clip
 
 
+@pytest.mark.parametrize("what", ["place", "lens"])
+def test_at_a_cut_the_camera_steps_when_the_footage_does(context, later, what):
+    """Between frames of the footage it glides, but not from one shot to the next."""
+    assemble.build_take(context, synthetic.random_take(people=1, fps=Fraction(30)))
+    later.camera.world_to_cam[:] = later.camera.world_to_cam[0]
+    slow = 0.02 * np.arange(9.0)
+    if what == "place":
+        later.camera.world_to_cam[:, 0, 3] += slow + 3.0 * (slow > 0.07)  # another shot from the fifth frame on
+    else:
+        later.camera.zoom = 1.0 + slow + (slow > 0.07)
+    eye = assemble.camera_of(assemble.build_take(context, later, CLIP))
+    clip, wide, seen = eye.data.background_images[0].clip, 36.0 * later.camera.K[0, 0] / later.image_size[0], []
+    for frame in range(6, 27):
+        context.scene.frame_set(frame)
+        now = np.array(eye.matrix_world.inverted().translation)[0] - later.camera.world_to_cam[0, 0, 3]
+        seen.append((frame - clip.frame_start >= 6, now if what == "place" else eye.data.lens / wide - 1.0))
+    footage, camera_at = np.array(seen).T
+    straight = 0.02 * np.arange(21) / PACE
+    step = np.where(footage, 3.0 if what == "place" else 1.0, 0.0)
+    assert np.flatnonzero(np.diff(footage)).tolist() == [8]
+    straight[[8, 9]] = 0.06, 0.08  # held before the cut and after it
+    assert np.abs(camera_at - step - straight).max() < 1e-4
+
+
 def test_a_correction_belongs_to_the_nearest_frame_of_the_footage(second, later):
     rig, person = rig_of(second), later.people[0]
     with pytest.raises(SkelError, match="No frame differs"):
@@ -112,3 +136,27 @@ def test_looking_through_a_takes_camera_brings_its_picture_size(context):
     assert context.scene.render.resolution_x == 1280
     camera.look_through(context.scene, assemble.camera_of(home))
     assert (context.scene.render.resolution_x, context.scene.render.resolution_y) == (640, 480)
+
+
+@pytest.mark.parametrize(
+    ("pace", "frames", "shown"),
+    [(1.0, range(3, 6), [4, 5, 6]), (2.5, range(1, 4), [4, 5, 6, 7, 8]), (1.1, [10, 20], list(range(12, 24))), (0.1, [11, 12], [3])],
+)
+def test_whole_frames_are_shown_between_the_first_and_the_last_and_at_least_one(pace, frames, shown):
+    """Also where a place that is whole is off by the last digit, as 1.1 times 10 is."""
+    assert clock.Clock(1, pace).shown(np.array(frames)).tolist() == shown
+
+
+def test_between_frames_an_angle_does_not_go_back_by_a_full_turn(later):
+    person = later.people[0]
+    turning = np.linspace(3.0, 3.4, 9)
+    person.poses[:, 2] = (turning + np.pi) % (2 * np.pi) - np.pi
+    played = clock.Clock(1, PACE).play(person)
+    assert np.abs(np.diff(played.poses[:, 2])).max() < 0.1 and played.rows[[0, -1]].tolist() == [0, 8]
+
+
+def test_a_long_take_of_nearly_the_same_rate_is_put_into_the_scenes(context):
+    assemble.build_take(context, synthetic.random_take(people=1, fps=Fraction(30)))
+    long = synthetic.random_take(frames=3, people=1, fps=Fraction(30000, 1001))
+    long = replace(long, frames=np.arange(1000))
+    assert clock.for_take(context.scene, long, 1).pace == pytest.approx(1.001, abs=1e-7)

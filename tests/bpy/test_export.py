@@ -8,6 +8,7 @@ import pytest
 
 from skel_blender.export import presets, writing
 from skel_blender.messages import SkelError
+from skel_blender.rig import assemble
 from skel_blender.rig.assemble import build_take
 from skel_blender.rig.editing import motion
 from tests import synthetic
@@ -90,6 +91,14 @@ def test_a_scaled_bone_is_refused(context, tmp_path):
     with pytest.raises(SkelError, match="The bone tibia_l of person_1 is scaled"):
         writing.write(context.scene, [rig_of(collection)], tmp_path / "shot.fbx", presets.choose("generic"))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_mirrored_take_is_refused(context, tmp_path):
+    """A skeleton has no mirrored bones: the file would hold another motion."""
+    collection = build_take(context, synthetic.random_take(frames=3, people=1))
+    assemble.place_of(collection).scale.x = -1.0
+    with pytest.raises(SkelError, match="of person_1 is scaled along one axis or mirrored. .* take's empty"):
+        writing.write(context.scene, [rig_of(collection)], tmp_path / "shot.fbx", presets.choose("generic"))
 
 
 def test_the_range_is_the_keys_or_the_scenes(context, tmp_path):

@@ -164,3 +164,8 @@ def test_people_follow_too_where_the_takes_camera_turned_in_place(context, monke
         context.scene.frame_set(frame)
         assert np.abs(joint_positions(rig) - joints[frame - 1]).max() < 1e-3
         assert np.abs(np.array(evaluated(eye).matrix_world) - solved[frame]).max() < 1e-4
+
+
+def test_the_button_waits_for_a_clip_that_is_solved(rig, context):
+    context.scene.skel.clip = bpy.data.movieclips.load(str(clips.WALKER))
+    assert not bpy.ops.skel.place.poll()

@@ -76,6 +76,25 @@ def test_choosing_somebody_out_of_sight_goes_to_where_he_is(rig, context):
     assert context.scene.frame_current == last + 9
 
 
+@pytest.mark.parametrize("part", ["rig", "skin"])
+def test_who_is_out_of_sight_in_another_mode_is_in_nobodys_way(context, enabled, shot, part):
+    """Blender changes no mode of what is hidden: a rig in Pose Mode or a skin in Weight Paint whose person has left the footage."""
+    collection = build_take(context, shot, hide=True)
+    first, second = rig_of(collection, 0), rig_of(collection, 1)
+    active, mode = (second, "POSE") if part == "rig" else (record.parts(second, "skin")[0], "WEIGHT_PAINT")
+    context.scene.frame_set(15)
+    context.view_layer.objects.active = active
+    bpy.ops.object.mode_set(mode=mode)
+    context.scene.frame_set(30)
+    assert active.hide_viewport and active.mode == mode
+    build_take(context, synthetic.random_take(frames=3, people=1))
+    assert context.view_layer.objects.active == active and active.mode == mode
+    context.scene.frame_set(30)
+    bpy.ops.skel.select_person(name=first.name)
+    assert context.view_layer.objects.active == first and active.mode == "OBJECT" and first.mode == ("POSE" if part == "rig" else "OBJECT")
+    assert seen(context.scene, second) == [11, 15, 20]
+
+
 def test_meshes_share_one_action_and_one_that_the_user_animates_keeps_his(context, shot):
     rig = rig_of(build_take(context, shot, hide=True), 1)
     meshes = [*record.parts(rig, "skin"), *record.parts(rig, "bone")]

@@ -85,15 +85,15 @@ def test_the_take_travels_with_the_file(context, take, tmp_path):
     bpy.data.collections.remove(home)
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "empty.blend"))
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "empty.blend"))
-    assert "shot.npz" not in bpy.data.meshes
-    for link in (False, True):
+    assert "shot.npz" not in bpy.data.palettes
+    for button in (bpy.ops.wm.append, bpy.ops.wm.link):
         bpy.ops.wm.read_factory_settings(use_empty=True)
-        with bpy.data.libraries.load(str(path), link=link) as (source, target):
-            target.collections = ["shot"]
-        bpy.context.scene.collection.children.link(target.collections[0])
-        rig = next(thing for thing in target.collections[0].objects if record.is_rig(thing))
-        home, found = refit_operators.data_of(rig)
-        assert found == data and home == target.collections[0]
+        button(filepath=f"{path}/Collection/shot", directory=f"{path}/Collection/", filename="shot", instance_collections=False)
+        (home,) = bpy.data.collections
+        rig = next(thing for thing in home.objects if record.is_rig(thing))
+        there, found = refit_operators.data_of(rig)
+        assert found == data and home == there
+        assert set(bpy.context.scene.objects) == set(home.objects)  # nothing else comes along
 
 
 def test_refit_needs_no_file_but_the_blend(context, take, tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from ...rig.editing.steps import Steps
 from .. import rotations, stage
 from . import feet
 from .align import Rest
+from .skeleton import in_metres
 
 _TIPS = ("hand_r", "hand_l", "toes_r", "toes_l")
 
@@ -55,12 +56,13 @@ def sample(scene: bpy.types.Scene, rig: bpy.types.Object) -> Steps[tuple[Motion,
 
 def _rest(rig: bpy.types.Object) -> tuple[Rest, np.ndarray]:
     """The T pose in the world, and each joint's bone axes there (24,3,3)."""
-    world = np.array(rig.matrix_world)
+    world = in_metres(rig.matrix_world)
     turned = rotations.orthonormal(world[:3, :3])
     bones = [rig.data.bones[name] for name in JOINT_NAMES]
     bases = turned @ rotations.orthonormal(np.array([bone.matrix_local for bone in bones])[:, :3, :3])
     heads = np.array([bone.head_local for bone in bones]) @ world[:3, :3].T + world[:3, 3]
-    along = {name: bases[JOINT_INDEX[name], :, 1] * rig.data.bones[name].length for name in _TIPS}
+    size = np.linalg.norm(world[:3, 0])
+    along = {name: size * bases[JOINT_INDEX[name], :, 1] * rig.data.bones[name].length for name in _TIPS}
     return Rest(dict(zip(JOINT_NAMES, heads)), along, turned, world[:3, 3].copy()), bases
 
 

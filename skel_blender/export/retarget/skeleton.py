@@ -8,8 +8,10 @@ from functools import cached_property
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 
 from ...messages import SkelError
+from ...rig.assemble import metres
 from .. import rotations
 
 _SKEW = 1e-3
@@ -91,7 +93,7 @@ def read(target: bpy.types.Object) -> Skeleton:
     """The skeleton of an armature object. Raises SkelError if it has no bones or if its scale is negative or differs along its axes."""
     bones = list(target.data.bones)  # Blender lists parents first
     index = {bone.name: number for number, bone in enumerate(bones)}
-    matrix = np.array(target.matrix_world)
+    matrix = in_metres(target.matrix_world)
     _check_scale(target, matrix[:3, :3])
     if not bones:
         raise SkelError("no_bones", f"{target.name} has no bones.", "Choose another armature.")
@@ -105,6 +107,13 @@ def read(target: bpy.types.Object) -> Skeleton:
         np.array([bone.use_inherit_rotation for bone in bones]), located, matrix, 0.0,
     )  # fmt: skip
     return replace(skeleton, floor=_floor(target, skeleton))
+
+
+def in_metres(matrix: Matrix) -> np.ndarray:
+    """(4,4) an object's world matrix, to metres from the scene's units."""
+    result = np.array(matrix)
+    result[:3] *= metres(bpy.context.scene)
+    return result
 
 
 def _check_scale(target: bpy.types.Object, matrix: np.ndarray) -> None:
@@ -122,7 +131,7 @@ def _floor(target: bpy.types.Object, skeleton: Skeleton) -> float:
     if lowest:
         return min(lowest)
     ends = np.concatenate([skeleton.heads, skeleton.tails])[:, 2]
-    origin, bottom, height = float(target.matrix_world.translation.z), float(ends.min()), float(np.ptp(ends))
+    origin, bottom, height = float(skeleton.object_matrix[2, 3]), float(ends.min()), float(np.ptp(ends))
     return origin if -0.02 * height < bottom - origin < 0.1 * height else bottom
 
 
@@ -135,5 +144,5 @@ def _is_skin(thing: bpy.types.Object, target: bpy.types.Object) -> bool:
 def _lowest(thing: bpy.types.Object) -> float:
     points = np.empty(len(thing.data.vertices) * 3, dtype=np.float32)
     thing.data.vertices.foreach_get("co", points)
-    matrix = np.array(thing.matrix_world)
+    matrix = in_metres(thing.matrix_world)
     return float((points.reshape(-1, 3) @ matrix[2, :3]).min() + matrix[2, 3])

@@ -95,17 +95,26 @@ def place(scene: bpy.types.Scene, collection: bpy.types.Collection, clip: bpy.ty
         raise SkelError("no_take", f"{collection.name} is no take with a camera.", "Choose another rig.")
     if clock.of(collection).pace != 1.0:
         raise SkelError("other_rate", f"{collection.name} has another rate than the scene.", "Place it in a scene of its own.")
-    ours, theirs = _matrices(scene, eye), solved_matrices(scene, clip)
+    ours, theirs, unit = _matrices(scene, eye), solved_matrices(scene, clip), 1.0 / assemble.metres(scene)
+    theirs = {frame: _scaled(matrix, 1.0 / unit) for frame, matrix in theirs.items()}
     empty.rotation_mode = "XYZ"
     fitted, solved = (np.array(list(matrices.values())) for matrices in (ours, theirs))
     carried = following.keeps_place(fitted) and not following.keeps_place(solved)
     turned = following.is_still(fitted) and not following.is_still(solved)
     if carried or turned or eye.get(record.FOLLOWS):
-        empty.rotation_euler, empty.scale, empty.location = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)
+        empty.rotation_euler, empty.scale, empty.location = (0.0, 0.0, 0.0), (unit,) * 3, (0.0, 0.0, 0.0)
         return _follow([thing for thing in collection.objects if record.is_rig(thing)], eye, ours, theirs)
     result = place_by(ours, theirs)
-    empty.rotation_euler, empty.scale, empty.location = (0.0, 0.0, result.turn), (1.0, 1.0, 1.0), (*result.shift, 0.0)
+    empty.rotation_euler, empty.scale = (0.0, 0.0, result.turn), (unit,) * 3
+    empty.location = (unit * result.shift[0], unit * result.shift[1], 0.0)
     return result
+
+
+def _scaled(matrix: np.ndarray, size: float) -> np.ndarray:
+    """A (4,4) matrix whose place is `size` times as far from the origin."""
+    grown = np.ones((4, 4))
+    grown[:3, 3] = size
+    return grown * matrix
 
 
 def _matrices(scene: bpy.types.Scene, eye: bpy.types.Object) -> dict[int, np.ndarray]:
@@ -126,9 +135,7 @@ def _follow(
         raise SkelError("no_frames", "The solved camera and the take have no frame in common.", "Solve the frames of the take.")
     walkers = [_walker(rig) for rig in rigs]
     size = following.world_size(walkers, ours, theirs)
-    grown = np.ones((4, 4))
-    grown[:3, 3] = size
-    theirs = {frame: grown * matrix for frame, matrix in theirs.items()}
+    theirs = {frame: _scaled(matrix, size) for frame, matrix in theirs.items()}
     frames, slides = np.array(sorted(ours)), []
     before, after = (following.at_frames(matrices, frames) for matrices in (ours, theirs))
     there = np.allclose(before, after, rtol=0.0, atol=_SAME)  # already
