@@ -124,7 +124,7 @@ def scene(motion: BodyMotion, body: BodyModel, rng: np.random.Generator) -> Scen
     keypoints, landmarks, observed = synthesize(seen, K, rng, motion.clip.fps)
     keypoints[~((keypoints[..., :2] >= 0) & (keypoints[..., :2] < SIZE)).all(-1), 2] = 0
     speed = np.linalg.norm(np.gradient(soles, axis=0), axis=-1) * motion.clip.fps
-    return Scene(motion, K, motion.clip.fps, Track(np.arange(len(seen)), keypoints, landmarks, observed), seen[:, list(LIMBS)],
+    return Scene(motion, K, motion.clip.fps, Track(np.arange(len(seen)), keypoints, landmarks, observed), seen[:, LIMBS],
                  seen[:, [23, 24]].mean(1), R[:, 1], (soles[..., 1] < _RESTS_M) & (speed < _RESTS_M_S))  # fmt: skip
 
 
@@ -144,7 +144,7 @@ def score(case: Scene, body: BodyModel, stages: tuple[Config, ...] | None = None
     fit, R, t = fits[0], view.R.cpu().numpy(), view.t.cpu().numpy()
     markers, soles = posed(body, fit.state[:, 3:], fit.betas, fit.state[:, :3])
     found = markers @ R.T + t
-    limbs = found[:, list(LIMBS)]
+    limbs = found[:, LIMBS]
     centred, true = metrics.centred(limbs, LIMB_HIPS), metrics.centred(case.limbs, LIMB_HIPS)
     return Figures(
         metrics.mpjpe(limbs, case.limbs, LIMB_HIPS), metrics.pa_mpjpe(limbs, case.limbs), metrics.acceleration_error(centred, true),
@@ -156,7 +156,7 @@ def score(case: Scene, body: BodyModel, stages: tuple[Config, ...] | None = None
 
 def raw(case: Scene) -> list[float]:
     """What the metric landmarks alone would score, for the columns that they have."""
-    limbs = case.track.landmarks_3d[:, list(LIMBS)]
+    limbs = case.track.landmarks_3d[:, LIMBS]
     true = metrics.centred(case.limbs, LIMB_HIPS)
     return [metrics.mpjpe(limbs, true, LIMB_HIPS), metrics.pa_mpjpe(limbs, true), metrics.acceleration_error(limbs, true),
             metrics.peak_kept(limbs, true, 1), metrics.peak_kept(limbs, true, 2)]  # fmt: skip

@@ -116,8 +116,8 @@ def score(take: Take, person: Person, camera: CalibratedCamera, frames: np.ndarr
 
     up = metrics.angle_between(world_to_cam[0, :3, 2], camera.R[:, 2])
     markers, reference = seen(z_up(markers_of(person))), points @ camera.R.T + camera.t
-    limbs = (BLAZEPOSE @ markers)[:, list(LIMBS)]
-    fitted = replace(compare(limbs, reference[:, list(LIMBS)], up), **angles_off(markers, reference))
+    limbs = (BLAZEPOSE @ markers)[:, LIMBS]
+    fitted = replace(compare(limbs, reference[:, LIMBS], up), **angles_off(markers, reference))
     if joints is None:
         return fitted, None
     own = [JOINT_INDEX[f"{body}_{side}"] for body in _BODIES for side in "lr"]
@@ -127,7 +127,7 @@ def score(take: Take, person: Person, camera: CalibratedCamera, frames: np.ndarr
 def score_landmarks(landmarks: np.ndarray, track: Track, camera: CalibratedCamera, frames: np.ndarray, points: np.ndarray) -> Row:
     """Metric landmarks (T,33,3) of a track's frames, as they are, against points (T,33,3) of the world."""
     own, reference = landmarks[frames - track.frames[0]].astype(float), points @ camera.R.T + camera.t
-    return replace(compare(own[:, list(LIMBS)], reference[:, list(LIMBS)]), **angles_off(own, reference))
+    return replace(compare(own[:, LIMBS], reference[:, LIMBS]), **angles_off(own, reference))
 
 
 def read_truth(path: Path) -> np.ndarray:
@@ -163,7 +163,7 @@ def main(argv: list[str]) -> int:
         tracks = same_person(found, cameras)
         found = [[one for one in people if one is not track] for people, track in zip(found, tracks)]
     frames, points, residual = reference(tracks, cameras)
-    off = ", ".join(f"{value:.1f}" for value in np.nanmedian(residual[:, :, list(LIMBS)], axis=(1, 2)))
+    off = ", ".join(f"{value:.1f}" for value in np.nanmedian(residual[:, :, LIMBS], axis=(1, 2)))
     print(f"Reference: {len(frames)} frames; the views disagree with it by {off} px (median).\n")
     for title, change in (("The landmarker's metric 3D", lambda landmarks: landmarks), ("The same, corrected", corrected)):
         rows = {camera.name: score_landmarks(change(track.landmarks_3d), track, camera, frames, points)

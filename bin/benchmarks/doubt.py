@@ -64,7 +64,7 @@ def fitted(track: Track, truth: np.ndarray, body: BodyModel, K: np.ndarray, fps:
     off = np.linalg.norm(metrics.centred(found, HIPS) - metrics.centred(truth, HIPS), axis=-1)
     error = np.stack([off[:, list(LANDMARKS_OF[limb])].mean(axis=1) for limb in DOUBTED], 1)
     known = np.isfinite(error).all(axis=1)
-    seen = track.keypoints_2d[:, list(LIMBS), 2].mean(axis=1) * track.observed
+    seen = track.keypoints_2d[:, LIMBS, 2].mean(axis=1) * track.observed
     confidence = np.minimum(seen, fit.confidence * track.observed)  # as a Take has it
     return Clip(metrics.MM * error[known], metrics.MM * fit.expected_error[known], confidence[known])
 
@@ -73,7 +73,7 @@ def made_up(mocap: Path, body: BodyModel, lift: Lift, seed: int, longest: int) -
     """The scenes of motion capture."""
     for case in scenes(mocap, body, seed, longest):
         truth = np.full((len(case.limbs), 33, 3), np.nan)
-        truth[:, list(LIMBS)] = case.limbs
+        truth[:, LIMBS] = case.limbs
         yield fitted(case.track, truth, body, case.K, case.fps, lift)
 
 

@@ -37,7 +37,6 @@ from skel_blender.engine.regress.lift import Lift
 _TURN_DEGREES, _PA_MM = 45.0, 100.0
 _VIEWS = (20.0, 110.0, 200.0, 290.0)  # degrees about the vertical
 _STILL, _FPS = 9, 30.0  # frames that a picture lasts
-_LIMBS = list(LIMBS)
 _ROW_PX = 300
 
 
@@ -73,7 +72,7 @@ def rendered(body: BodyModel, lift: Lift, out: Path, seed: int) -> list[str]:
             drawn = picture(body, pose_of(name), np.random.default_rng([seed, number, view]), np.radians(degrees))
             track = _still(landmarker, drawn.image, drawn.pixels)
             truth = Found(pose_of(name)[None], drawn.betas, np.zeros((1, 3)), drawn.R, drawn.t)
-            raw.append(metrics.pa_mpjpe(track.landmarks_3d[:1, _LIMBS].astype(float), drawn.points[None, _LIMBS]))
+            raw.append(metrics.pa_mpjpe(track.landmarks_3d[:1, LIMBS].astype(float), drawn.points[None, LIMBS]))
             found = answers(track, body, intrinsics((SIDE, SIDE), focal_length=drawn.focal), _FPS, lift)
             for method, one in found.items():
                 told[method].append((180.0, 999.0) if one is None else _off(one, truth, body))
@@ -133,9 +132,9 @@ def filmed(footage: Path, body: BodyModel, lift: Lift, out: Path) -> list[str]:
 
 def _missed(found: Found, track: Track, body: BodyModel, K: np.ndarray) -> float:
     """By what part of the person's extent the median limb landmark is missed in the image."""
-    points = posed(body, found.poses, found.betas, found.trans)[0][:, _LIMBS] @ found.R.T + found.t
+    points = posed(body, found.poses, found.betas, found.trans)[0][:, LIMBS] @ found.R.T + found.t
     pixels = points @ K.T
-    seen = track.keypoints_2d[:, _LIMBS]
+    seen = track.keypoints_2d[:, LIMBS]
     size = np.ptp(seen[..., :2], axis=1).max(-1)
     off = np.linalg.norm(pixels[..., :2] / pixels[..., 2:] - seen[..., :2], axis=-1) / size[:, None]
     return float(np.median(off[(seen[..., 2] > 0.5) & track.observed[:, None]]))
@@ -148,7 +147,7 @@ def _strip(path: Path, images: dict[int, np.ndarray], track: Track, found: dict[
         row = number - int(track.frames[0])
         if not 0 <= row < len(track.frames):
             continue
-        limbs = track.keypoints_2d[row, _LIMBS, :2]
+        limbs = track.keypoints_2d[row, LIMBS, :2]
         middle, reach = 0.5 * (limbs.min(0) + limbs.max(0)), 0.75 * np.ptp(limbs, axis=0).max()
         size = _ROW_PX / (2 * reach)
         shift = np.column_stack([size * np.eye(2), size * (reach - middle)])

@@ -88,14 +88,13 @@ def main(argv: list[str]) -> int:
     for number in chosen:
         drawn = picture(bodies[rng.integers(2)], poses[number], rng)
         found = look(landmarker, drawn.image, drawn.pixels).landmarks_3d.astype(float)
-        seen.append(found - found[list(HIPS)].mean(0))
+        seen.append(found - found[HIPS].mean(0))
         points.append(drawn.points)
     seen, truth = np.array(seen), truth_of(np.array(points))
     held_out = clips[chosen] % _HELD_OUT == 0
     tried = solve(seen[~held_out], truth[~held_out])
-    limbs = list(LIMBS)
     for name, found in (("as they are", seen[held_out]), ("corrected", corrected(seen[held_out], tried))):
-        pair = found[:, limbs], truth[held_out][:, limbs]
+        pair = found[:, LIMBS], truth[held_out][:, LIMBS]
         print(f"{len(found)} pictures held out, landmarks {name}: MPJPE {metrics.mpjpe(*pair, LIMB_HIPS):.1f} mm, "
               f"PA-MPJPE {metrics.pa_mpjpe(*pair):.1f} mm")  # fmt: skip
     if arguments.out:

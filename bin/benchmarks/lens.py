@@ -88,7 +88,7 @@ def film(motions: list[BodyMotion], body: BodyModel, count: int, rng: np.random.
         keypoints, landmarks, observed = synthesize(seen, K, rng, motion.clip.fps)
         track = cut_to_image(Track(np.arange(len(seen)), keypoints, corrected(landmarks), observed), SIZE)
         if len(track.frames) >= _SHORTEST:
-            shown.append((track, seen[track.frames][:, list(LIMBS)]))
+            shown.append((track, seen[track.frames][:, LIMBS]))
     return Shot([track for track, _ in shown], [limbs for _, limbs in shown], K, motions[0].clip.fps)
 
 
@@ -101,7 +101,7 @@ def score(shot: Shot, body: BodyModel, ask: bool) -> Told:
                                        on_lens=(lambda *answer: told.append(answer)) if ask else None)  # fmt: skip
     ways, errors = [], []
     for fit, true in zip(fits, shot.limbs):
-        found = posed(body, fit.state[:, 3:], fit.betas, fit.state[:, :3])[0][:, list(LIMBS)] @ view.R.numpy().T + view.t.numpy()
+        found = posed(body, fit.state[:, 3:], fit.betas, fit.state[:, :3])[0][:, LIMBS] @ view.R.numpy().T + view.t.numpy()
         roots, true_roots = (limbs[:, list(LIMB_HIPS)].mean(1) for limbs in (found, true))
         turned = metrics.similarity(roots[None], true_roots[None], scale=False)[0]
         ways.append(np.linalg.norm(turned - true_roots, axis=1).mean() / np.linalg.norm(true_roots - true_roots.mean(0), axis=1).mean())

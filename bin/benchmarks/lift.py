@@ -37,7 +37,7 @@ _TOLD_DOFS = [dof for name in _TOLD for dof in REGIONS[name]]
 def truth_of(case: Scene, body: BodyModel) -> Found:
     """A scene's motion with the camera that saw it, which is read off the limbs."""
     motion = case.motion
-    limbs = posed(body, motion.poses, motion.betas, motion.trans)[0][:, list(LIMBS)].reshape(-1, 3)
+    limbs = posed(body, motion.poses, motion.betas, motion.trans)[0][:, LIMBS].reshape(-1, 3)
     seen = case.limbs.reshape(-1, 3)
     u, _, vt = np.linalg.svd((seen - seen.mean(0)).T @ (limbs - limbs.mean(0)))
     R = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt

@@ -70,11 +70,11 @@ def main(argv: list[str]) -> int:
     for track, camera, size in zip(tracks, cameras, sizes):
         track = replace(track, landmarks_3d=corrected(track.landmarks_3d))
         K, own = intrinsics(size, focal_length=float(camera.K[0, 0])), frames - track.frames[0]
-        truth = points[:, list(LIMBS)] @ camera.R.T + camera.t
+        truth = points[:, LIMBS] @ camera.R.T + camera.t
         for name, found in answers(track, body, K, fps, lift).items():
             if found is None:
                 raise SystemExit(f"{camera.name}: '{name}' gave up.")
-            limbs = (BLAZEPOSE @ posed(body, found.poses, found.betas, found.trans)[0])[:, list(LIMBS)] @ found.R.T + found.t
+            limbs = (BLAZEPOSE @ posed(body, found.poses, found.betas, found.trans)[0])[:, LIMBS] @ found.R.T + found.t
             rows[name].append(compare(limbs[own], truth))
         guess = lift(track, body, K, fps)
         for drawn in went:

@@ -42,7 +42,7 @@ def row(cases: list[Scene], body: BodyModel, guesses: list[Guesser] | None, fact
             fits, view = people.fit_people([case.track], body, case.K, case.fps, steps.append, guesses=guesses and [guesses[number]])
         spent, fit = time.process_time() - start, fits[0]
         points = posed(body, fit.state[:, 3:], fit.betas, fit.state[:, :3])[0] @ view.R.numpy().T + view.t.numpy()
-        limbs = points[:, list(LIMBS)]
+        limbs = points[:, LIMBS]
         off = metrics.angle_errors(fit.state[:, 6:], case.motion.poses[:, 3:])
         figures.append([metrics.mpjpe(limbs, case.limbs, LIMB_HIPS), metrics.pa_mpjpe(limbs, case.limbs),
                         metrics.acceleration_error(metrics.centred(limbs, LIMB_HIPS), metrics.centred(case.limbs, LIMB_HIPS)), off.mean(),

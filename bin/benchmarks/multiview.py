@@ -118,7 +118,7 @@ def same_person(tracks: list[list[Track]], cameras: list[CalibratedCamera]) -> l
         chosen = [frame for frame in frames if all(track.frames[0] <= frame <= track.frames[-1] for track in combination)]
         if not chosen:
             return np.inf
-        seen = np.stack([track.keypoints_2d[np.array(chosen) - track.frames[0]][:, list(LIMBS)] for track in combination])
+        seen = np.stack([track.keypoints_2d[np.array(chosen) - track.frames[0]][:, LIMBS] for track in combination])
         return float(np.median(triangulate(seen[..., :2], seen[..., 2], cameras)[1], axis=(1, 2)).mean())  # no view may be left out
 
     return list(min(itertools.product(*candidates), key=misfit))

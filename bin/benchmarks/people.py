@@ -19,12 +19,12 @@ import numpy as np
 
 from bin.benchmarks import report
 from skel_blender import environment
+from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.footage.source import Range
 from skel_blender.engine.footage.video import open_source
 from skel_blender.engine.people.crops import Roi
 from skel_blender.engine.people.detect import PeopleFinder
 from skel_blender.engine.people.landmarker import Landmarker, Networks, Pose
-from skel_blender.engine.people.poses import LIMBS
 from skel_blender.engine.people.track import Tracker
 from skel_blender.engine.people.tracks import Track, finished
 

@@ -65,7 +65,7 @@ def fitted(case: Scene, body: BodyModel, lift: Lift, said: float | None) -> tupl
 def score(case: Scene, size: float, found: tuple[float, np.ndarray]) -> Figures:
     """A fit against the actor made larger by `size`."""
     metres, points = found
-    limbs, root, truth = points[:, list(LIMBS)], points[:, [23, 24]].mean(1), size * case.pelvis
+    limbs, root, truth = points[:, LIMBS], points[:, [23, 24]].mean(1), size * case.pelvis
     first, last = np.unravel_index(np.argmax(np.linalg.norm(truth[:, None] - truth, axis=-1)), (len(truth), len(truth)))
     went, goes = (float(np.linalg.norm(path[last] - path[first])) for path in (root, truth))
     distance = np.linalg.norm(root, axis=1).mean() / np.linalg.norm(truth, axis=1).mean()

@@ -105,7 +105,7 @@ def film(motion: BodyMotion, body: BodyModel, kind: str, rng: np.random.Generato
     told = CameraMotion(0, K, turns, np.ones(len(R)), (eye - eye.mean(0)) @ axes.T / _UNIT_M)
     speed = np.linalg.norm(np.gradient(soles, axis=0), axis=-1) * fps
     resting = (soles[..., 1] < 0.03) & (speed < 0.25)
-    return Filmed(markers[:, list(LIMBS)], resting, R, eye, Track(np.arange(len(R)), keypoints, landmarks, observed), told, fps)
+    return Filmed(markers[:, LIMBS], resting, R, eye, Track(np.arange(len(R)), keypoints, landmarks, observed), told, fps)
 
 
 def score(case: Filmed, body: BodyModel, size: float | None) -> tuple[float, float, float] | None:
@@ -130,7 +130,7 @@ def _figures(case: Filmed, body: BodyModel, state: np.ndarray, betas: np.ndarray
     """The path's length over the true one, joints off after one turn and shift over all frames, mm, and foot slide, mm a frame."""
     markers, soles = posed(body, state[:, 3:], betas, state[:, :3])
     true = case.limbs.reshape(1, -1, 3)
-    found = metrics.similarity(markers[:, list(LIMBS)].reshape(1, -1, 3), true, scale=False)
+    found = metrics.similarity(markers[:, LIMBS].reshape(1, -1, 3), true, scale=False)
     return _length(eye) / _length(case.eye), metrics.mpjpe(found, true, roots=None), foot_slide(soles, case.resting)
 
 

@@ -56,14 +56,14 @@ class Known:
 
     def share(self, markers: torch.Tensor) -> torch.Tensor:
         """(B,T) 1 where a frame's markers (B,T,33,3) m about mid-hip are the middle frame's, less the farther they are from there."""
-        placed = markers - markers[..., list(HIPS), :].mean(-2, keepdim=True)
+        placed = markers - markers[..., HIPS, :].mean(-2, keepdim=True)
         off = (placed - placed[:, placed.shape[1] // 2, None]).square().sum(-1).mean(-1)
         return self.counts[:, None] * torch.exp(-off / _ALIKE_M**2)
 
 
 def landmarked(markers: torch.Tensor, border: torch.Tensor, fps: torch.Tensor, random: torch.Generator, known: Known | None = None) -> Seen:
     """Of markers (B,T,33,3) m in camera axes, an image that ends at +-border (B,2) and rates (B,)."""
-    noise, hips = Noise(), markers[..., list(HIPS), :].mean(-2)
+    noise, hips = Noise(), markers[..., HIPS, :].mean(-2)
     count, frames = markers.shape[:2]
     known = known or Known.nothing(count)
     share, quiet = known.share(markers)[..., None, None], known.noise[:, None, None, None]
@@ -97,7 +97,7 @@ def landmarked(markers: torch.Tensor, border: torch.Tensor, fps: torch.Tensor, r
     confidence = torch.where(still, confidence, mishaps[2])
     cut = (share[..., 0] > 0.5) & (known.confidence[:, None] == 0)
     confidence = torch.where(outside | cut, 0.0, confidence)
-    landmarks = landmarks - landmarks[..., list(HIPS), :].mean(-2, keepdim=True)
+    landmarks = landmarks - landmarks[..., HIPS, :].mean(-2, keepdim=True)
     return _dropped(keypoints, landmarks, confidence, fps, random)
 
 
@@ -116,8 +116,8 @@ def _mishaps(keypoints: torch.Tensor, landmarks: torch.Tensor, confidence: torch
     legs[list(_LEGS)] = True
     for rate, length, which in ((rates.swaps, rates.swap_s, legs), (_TURNED, _TURNED_S, torch.ones(33, dtype=torch.bool))):
         swapped = (_spell(count, frames, fps, rate, length, random)[..., None] & which)[..., None]
-        keypoints = torch.where(swapped, keypoints[:, :, list(PARTNERS)], keypoints)
-        landmarks = torch.where(swapped, landmarks[:, :, list(PARTNERS)], landmarks)
+        keypoints = torch.where(swapped, keypoints[:, :, PARTNERS], keypoints)
+        landmarks = torch.where(swapped, landmarks[:, :, PARTNERS], landmarks)
     return keypoints, landmarks, confidence
 
 

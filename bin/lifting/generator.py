@@ -127,7 +127,7 @@ def _pictured(told: Pictures, random: torch.Generator) -> Scenes:
 
     mirrored = torch.rand(count, generator=random) < 0.5
     flip = torch.diag(torch.tensor([-1.0, 1.0, 1.0]))
-    side, other = mirrored[:, None, None], list(PARTNERS)
+    side, other = mirrored[:, None, None], PARTNERS
     poses = torch.where(side, mirror(told.poses), told.poses)
     view = torch.where(side, flip @ told.view @ flip, told.view)
     image = torch.where(side, told.image[:, other] @ flip[:2, :2], told.image)

@@ -88,8 +88,8 @@ def _made(one: tuple[int, Path], motions: Motions, frames: int, seed: int) -> No
         drawn = picture(_body(SEXES[female]), poses[frames // 2].double().numpy(), rng, R=view.double().numpy(), side=_SIDE)
         seen = _seen(drawn.image.copy(), drawn.pixels, drawn.points, drawn.focal, rng)
         if seen is not None:
-            aimed = toward(drawn.points[list(HIPS)].mean(0)[None])[0]
-            distance = np.linalg.norm(drawn.points[list(HIPS)].mean(0))
+            aimed = toward(drawn.points[HIPS].mean(0)[None])[0]
+            distance = np.linalg.norm(drawn.points[HIPS].mean(0))
             rows.append((poses.numpy(), fps.numpy(), drawn.betas, female, aimed.T @ drawn.R, distance, *seen))
     columns = {field.name: np.array(column) for field, column in zip(fields(Pictures), zip(*rows))}
     columns = {name: column if column.dtype == bool else column.astype(np.float32) for name, column in columns.items()}
@@ -102,12 +102,12 @@ def _seen(image: np.ndarray, pixels: np.ndarray, points: np.ndarray, focal: floa
           ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:  # fmt: skip
     """Pictures' image, metric and confidence of a person whose landmarks are at pixels (33,2), points (33,3) m in camera axes; None if
     nobody is seen."""
-    hips = points[list(HIPS)].mean(0)
+    hips = points[HIPS].mean(0)
     normal, edge = np.zeros(2), 1.0
     if rng.random() < _CUT:
         away = rng.uniform(0, 2 * np.pi)
         normal = np.array([np.cos(away), np.sin(away)])
-        edge = normal @ pixels[list(HIPS)].mean(0) + rng.uniform(-0.2, 1) * _CUT_M * focal / hips[2]
+        edge = normal @ pixels[HIPS].mean(0) + rng.uniform(-0.2, 1) * _CUT_M * focal / hips[2]
         rows, columns = np.mgrid[: len(image), : len(image)]
         image[normal[0] * columns + normal[1] * rows > edge] = 0
     pose = look(_landmarker(), image, pixels)
@@ -118,7 +118,7 @@ def _seen(image: np.ndarray, pixels: np.ndarray, points: np.ndarray, focal: floa
     rays = np.column_stack([(pose.keypoints_2d[:, :2] - _SIDE / 2) / focal, np.ones(33)]) @ aimed
     truth = points @ aimed
     off = rays[:, :2] / rays[:, 2:].clip(0.1) - truth[:, :2] / truth[:, 2:]
-    metric = corrected(np.asarray(pose.landmarks_3d, float)[None])[0] - (truth - truth[list(HIPS)].mean(0))
+    metric = corrected(np.asarray(pose.landmarks_3d, float)[None])[0] - (truth - truth[HIPS].mean(0))
     return off * np.linalg.norm(hips), metric, pose.keypoints_2d[:, 2] * inside
 
 

@@ -17,9 +17,9 @@ from .. import take as takes
 from ..messages import Event, Log, Progress, SkelError
 from ..take import Person, Take
 from .background import logs
+from .blazepose import LIMBS
 from .body import BodyModel, load_body
 from .camera import DEFAULT_FOV_DEGREES, intrinsics
-from .fit.evidence import LIMB_LANDMARKS
 from .fit.observations import View
 from .fit.people import STEPS, Fit, fit_people
 from .footage.video import Source, open_source
@@ -247,7 +247,7 @@ def _take(source: Source, options: Options, fitted: list[Fitted], emit: Callable
 
 
 def _person(name: str, track: Track, fit: Fit) -> Person:
-    seen = track.keypoints_2d[:, list(LIMB_LANDMARKS), 2].mean(axis=1) * track.observed
+    seen = track.keypoints_2d[:, LIMBS, 2].mean(axis=1) * track.observed
     return Person(
         name=name, body_name=fit.body.name, frames=np.asarray(track.frames), poses=fit.state[:, 3:], betas=fit.betas,
         trans=fit.state[:, :3], confidence=np.minimum(seen, fit.confidence * track.observed),

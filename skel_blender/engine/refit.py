@@ -20,11 +20,12 @@ from ..anatomy import Q
 from ..kinematics import R_ZUP_YUP
 from ..messages import Event, Log, Progress, SkelError
 from ..take import CONTACT_NAMES, Corrections, Person, Take
+from .blazepose import LIMBS
 from .body import BodyModel, load_body
 from .fit import Config, Observations, View, Weights, skelify
 from .fit.alone import doubted, missed
 from .fit.contacts import unseen
-from .fit.evidence import LIMB_LANDMARKS, as_tall, gather
+from .fit.evidence import as_tall, gather
 from .people.tracks import Track
 from .unpickle import need, read_arrays
 
@@ -157,7 +158,7 @@ def _observations(take: Take, person: Person, usual: BodyModel, body: BodyModel)
     camera = take.camera.world_to_cam[rows]
     parts = take.camera.lenses()[rows], camera[:, :3, :3] @ R_ZUP_YUP, camera[:, :3, 3]
     view = View(*(torch.as_tensor(part).to(like) for part in parts))
-    track = Track(person.frames, person.keypoints_2d, person.landmarks_3d, person.keypoints_2d[:, list(LIMB_LANDMARKS), 2].max(1) > 0)
+    track = Track(person.frames, person.keypoints_2d, person.landmarks_3d, person.keypoints_2d[:, LIMBS, 2].max(1) > 0)
     seen = as_tall(gather(track, usual, view, float(take.fps)), usual, body, float(np.ptp(person.body.skin_verts[:, 1])))
     free = torch.as_tensor(unseen(seen, len(CONTACT_NAMES)))
     return replace(seen, contacts=torch.as_tensor(person.contacts).to(like), free_of_floor=free)

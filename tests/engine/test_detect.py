@@ -12,10 +12,11 @@ import pytest
 cv2 = pytest.importorskip("cv2")
 pytest.importorskip("ai_edge_litert")
 
+from skel_blender.engine.blazepose import LIMBS  # noqa: E402
 from skel_blender.engine.people.crops import Roi, between, tiles  # noqa: E402
 from skel_blender.engine.people.detect import Expected, PeopleFinder  # noqa: E402
 from skel_blender.engine.people.landmarker import Landmarker, Pose  # noqa: E402
-from skel_blender.engine.people.poses import LIMBS, same_body, scale, similarity  # noqa: E402
+from skel_blender.engine.people.poses import same_body, scale, similarity  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 from tests import clips  # noqa: E402
 

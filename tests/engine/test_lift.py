@@ -69,7 +69,7 @@ def wrapped(angles: np.ndarray) -> np.ndarray:
 
 def error(case: Scene, body, poses: np.ndarray, betas: np.ndarray, trans: np.ndarray) -> float:
     """MPJPE of the limbs, mm."""
-    limbs = posed(body, poses, betas, trans)[0][:, list(LIMBS)] @ R_CAM_LEVEL.T
+    limbs = posed(body, poses, betas, trans)[0][:, LIMBS] @ R_CAM_LEVEL.T
     return metrics.mpjpe(limbs, case.limbs, HIPS)
 
 

@@ -34,7 +34,7 @@ def fitted(case, body, guesses):
     steps: list[int] = []
     fits, view = fit_people([case.track], body, case.K, case.fps, steps.append, guesses=guesses)
     points = posed(body, fits[0].state[:, 3:], fits[0].betas, fits[0].state[:, :3])[0] @ view.R.numpy().T + view.t.numpy()
-    return metrics.mpjpe(points[:, list(LIMBS)], case.limbs, HIPS), len(steps)
+    return metrics.mpjpe(points[:, LIMBS], case.limbs, HIPS), len(steps)
 
 
 def test_from_the_network_a_fit_ends_nearer_to_the_truth_in_fewer_steps(case, body):

@@ -33,11 +33,11 @@ def test_a_mirrored_window_is_what_the_network_says_of_the_mirrored_image(landma
     networks = Landmarker(landmark_model)
     seen = networks.landmarks(image, window, mirrored=True)
     other = networks.landmarks(np.ascontiguousarray(image[:, ::-1]), Roi(np.array([width - 272.0, 211.0]), 120.0, -0.2))
-    wanted = other.keypoints_2d[list(PARTNERS)] * [-1, 1, 1] + [width, 0, 0]
+    wanted = other.keypoints_2d[PARTNERS] * [-1, 1, 1] + [width, 0, 0]
     off = np.abs(seen.keypoints_2d - wanted)
     # a heat map that is barely sure may be so once only
     assert np.quantile(off[:, :2], 0.9) < 0.05 and off[:, :2].max() < 2.0 and off[:, 2].max() < 0.02
-    assert np.abs(seen.landmarks_3d - other.landmarks_3d[list(PARTNERS)] * [-1, 1, 1]).max() < 0.01
+    assert np.abs(seen.landmarks_3d - other.landmarks_3d[PARTNERS] * [-1, 1, 1]).max() < 0.01
     np.testing.assert_allclose(seen.next_roi.center, [width, 0] + other.next_roi.center * [-1, 1], atol=0.5)
     assert seen.next_roi.angle == pytest.approx(-other.next_roi.angle, abs=0.01)
     plain = networks.landmarks(image, window)

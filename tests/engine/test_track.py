@@ -13,8 +13,8 @@ pytest.importorskip("cv2")
 pytest.importorskip("ai_edge_litert")
 pytest.importorskip("av")
 
+from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.footage.video import open_source
-from skel_blender.engine.people.poses import LIMBS
 from skel_blender.engine.people.track import Tracker, find_people
 from skel_blender.engine.people.tracks import finished
 from tests import clips

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 
 from ...kinematics import pelvis_angles
+from ..blazepose import LIMBS
 from ..body import BodyModel
 from ..body.anthropometry import of_stature, sized, stature
 from ..camera import R_CAM_LEVEL
 from ..regress.guess import Guess, Guesser
 from .confidence import expected_error, reprojection_error
 from .config import Config
-from .evidence import LIMB_LANDMARKS, as_tall
+from .evidence import as_tall
 from .observations import Observations
 from .problem import depth_of, make_problem
 from .scene.sightings import posed
@@ -108,7 +109,7 @@ def _explains(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
 def missed(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> torch.Tensor:
     """(T,) px by which the median limb of one person is missed; NaN where none was seen."""
     problem = make_problem(body, seen, Config(), state, SIGHT_TERMS, PRIOR_TERMS)
-    return reprojection_error(problem, state, betas, LIMB_LANDMARKS)
+    return reprojection_error(problem, state, betas, LIMBS)
 
 
 def doubted(body: BodyModel, seen: Observations, config: Config, state: torch.Tensor, betas: torch.Tensor) -> torch.Tensor:

@@ -60,16 +60,15 @@ def _agreements(problem: Problem, state: torch.Tensor, shared: torch.Tensor) -> 
     return parts
 
 
-def reprojection_error(problem: Problem, state: torch.Tensor, shared: torch.Tensor, keypoints: tuple[int, ...]) -> torch.Tensor:
+def reprojection_error(problem: Problem, state: torch.Tensor, shared: torch.Tensor, keypoints: list[int]) -> torch.Tensor:
     """(F,) px, the median over the chosen keypoints that were seen; NaN where none was."""
     seen, body, view = problem.observations, problem.body, problem.view(shared)
     shape = body.shape(shared[:, : body.J_shapedirs.shape[-1]])
-    chosen = list(keypoints)
-    points = seen.keypoint_points.select(chosen)
+    points = seen.keypoint_points.select(keypoints)
     where, _ = pose_points(shape, problem.owner, pose_chain(shape, problem.owner, state[:, 3:], state[:, :3]), points)
     pixels, _ = project(view.K, view.see(where))
-    error = (pixels - seen.keypoints_2d[:, chosen, :2]).norm(dim=-1)
-    return torch.nanmedian(torch.where(seen.keypoints_2d[:, chosen, 2] > 0, error, torch.nan), dim=1).values
+    error = (pixels - seen.keypoints_2d[:, keypoints, :2]).norm(dim=-1)
+    return torch.nanmedian(torch.where(seen.keypoints_2d[:, keypoints, 2] > 0, error, torch.nan), dim=1).values
 
 
 def expected_error(problem: Problem, limits: Bounds, state: torch.Tensor, shared: torch.Tensor) -> torch.Tensor:

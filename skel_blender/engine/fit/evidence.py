@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from ..blazepose import HIPS
 from ..body import BodyModel
 from ..body.anthropometry import stature
 from ..camera import toward
@@ -15,8 +16,6 @@ from ..people.tracks import Track
 from .keypoint_sets import keypoint_points
 from .observations import Observations, View
 
-LIMB_LANDMARKS = tuple(range(11, 17)) + tuple(range(23, 29))  # shoulders, elbows, wrists, hips, knees, ankles
-HIPS = (23, 24)
 # What a person's size is read from: upper arms, forearms, thighs, shanks and both sides of the trunk.
 _SIZE_BONES = ((11, 13), (12, 14), (13, 15), (14, 16), (23, 25), (24, 26), (25, 27), (26, 28), (11, 23), (12, 24))
 # Trust in a BlazePose landmark, as a factor on its weight: limbs fully; hands and the inner face are noisy or redundant.
@@ -42,7 +41,7 @@ def gather(track: Track, body: BodyModel, view: View, fps: float) -> Observation
     landmarks, trust = torch.as_tensor(track.landmarks_3d, **like), torch.as_tensor(_TRUST, **like)
     shown = trust * _shown(landmarks)
     landmarks = _resized(landmarks, body)
-    turn = toward(_rays(view.K, keypoints[:, list(HIPS), :2].mean(1)))
+    turn = toward(_rays(view.K, keypoints[:, HIPS, :2].mean(1)))
     return Observations(
         fps=fps, lengths=(len(keypoints),), view=view, keypoint_points=keypoint_points(body, "blazepose33"),
         keypoints_2d=torch.cat([keypoints[..., :2], (confidence * shown)[..., None]], -1),

@@ -14,12 +14,12 @@ import torch
 
 from ...anatomy import Q
 from ...kinematics import axis_rotation, pelvis_angles
+from ..blazepose import HIPS, SHOULDERS
 from ..body import BodyModel
 from ..body.chain import pose_chain, pose_points
 from ..body.stance import relaxed_pose
 from .observations import Observations, View
 
-_SHOULDERS, _HIPS = (11, 12), (23, 24)
 _YAWS = (0.0, 0.5 * np.pi, np.pi, 1.5 * np.pi)
 _NEAREST = 0.3  # m, a person's least distance
 
@@ -33,7 +33,7 @@ def first_state(body: BodyModel, seen: Observations) -> torch.Tensor:
     frame = body.rest_frames[0]
     poses[:, :3] = torch.as_tensor(pelvis_angles((frame.T @ turned @ frame).cpu().numpy())).to(poses)
     rest = body.markers.at_rest(torch.zeros_like(body.J_shapedirs[:1, 0]))[0]
-    hips = rest[list(_HIPS)].mean(0) - body.J_template[0]
+    hips = rest[HIPS].mean(0) - body.J_template[0]
     pelvis = _in_world(seen.view, place(seen)) - turned @ hips
     return torch.cat([pelvis - body.J_template[0], poses.reshape(-1, Q)], dim=1)
 
@@ -68,7 +68,7 @@ def _guess(body: BodyModel, seen: Observations, poses: torch.Tensor, turned: tor
 
 def pelvis_rotation(landmarks: torch.Tensor) -> torch.Tensor:
     """(T,3,3) rotation of the pelvis from the T pose, of landmarks (T,33,3) in model axes."""
-    hips, shoulders = (landmarks[:, list(pair)] for pair in (_HIPS, _SHOULDERS))
+    hips, shoulders = (landmarks[:, pair] for pair in (HIPS, SHOULDERS))
     up = torch.nn.functional.normalize(shoulders.mean(1) - hips.mean(1), dim=-1)
     left = (hips[:, 0] - hips[:, 1]) + 0.5 * (shoulders[:, 0] - shoulders[:, 1])
     left = torch.nn.functional.normalize(left - (left * up).sum(-1, keepdim=True) * up, dim=-1)

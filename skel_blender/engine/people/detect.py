@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..blazepose import LIMBS
 from ..threads import Each
 from .crops import Roi, tiles
 from .landmarker import Networks, Pose
-from .poses import LIMBS, extent, lies_on, quality, same_body, scale, similarity
+from .poses import extent, lies_on, quality, same_body, scale, similarity
 
 TRUNK = [11, 12, 23, 24]
 DETECTED = 0.5  # the detector's and the landmark network's own thresholds in MediaPipe

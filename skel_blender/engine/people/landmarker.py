@@ -102,7 +102,7 @@ class Landmarker:
         points = _refine(raw[:, :2] / _LANDMARK_SIDE, heat[0]).astype(float)
         if mirrored:
             points[:, 0], metric[:, 0] = 1 - points[:, 0], -metric[:, 0]
-        names = list(PARTNERS) if mirrored else range(LANDMARKS)
+        names = PARTNERS if mirrored else range(LANDMARKS)
         confidence = 1 / (1 + np.exp(-raw[:LANDMARKS, 3:])).prod(1)
         on_image = roi.to_image(points)
         return Pose(

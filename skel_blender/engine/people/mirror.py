@@ -13,8 +13,8 @@ from concurrent.futures import Future
 
 import numpy as np
 
+from ..blazepose import LIMBS
 from .landmarker import Networks, Pose
-from .poses import LIMBS
 from .sides import swap_orders
 
 _ALIKE_M = 0.3  # mean difference of the limb joints, in the image plus in the body, up to which both times the same was seen

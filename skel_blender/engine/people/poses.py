@@ -7,9 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..blazepose import LIMBS
 from .landmarker import Pose
 
-LIMBS = [11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28]
 SAME_PERSON = 0.5  # similarity from which two poses of one image are one person
 _REMEMBERED = 4096  # poses whose measures are asked for again and again while a person is followed
 _ODD = 0.12  # mismatch of 2D and 3D from which a pose is none; people in any posture stay under 0.07

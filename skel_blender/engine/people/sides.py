@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..blazepose import LANDMARKS, PARTNERS
+from ..blazepose import LANDMARKS, LIMBS, PARTNERS
 from .landmarker import Pose
-from .poses import LIMBS, quality, scale
+from .poses import quality, scale
 
 _SWAPS = (range(0), range(LANDMARKS), range(13, 23), range(25, 33))
 _SWAP_COST = np.array([0.0, 0.1, 0.2, 0.2])

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..blazepose import LIMBS
 from .identities import identified
 from .landmarker import Pose
 from .mirror import averaged
 from .person import Person
-from .poses import LIMBS, extent, scale
+from .poses import extent, scale
 from .sides import steadiest
 
 SHORTEST_S, SHORTEST_FRAMES = 0.4, 6

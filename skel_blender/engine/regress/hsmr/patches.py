@@ -11,13 +11,14 @@ import cv2
 import numpy as np
 import torch
 
+from ...blazepose import SHOULDERS
 from ...kept import kept
 
 SIDE = 256  # px of a patch
 SEEN = slice(32, 224)  # the columns of it that the backbone sees
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _TALL = 256 / 192  # least height of a box by its width
-_EARS, _SHOULDERS = [7, 8], [11, 12]
+_EARS = [7, 8]
 # Fitted to the open body in a few hundred random poses: the crown is this far beyond the ears, by the distance from the shoulders to
 # them, and the skin this far around the landmarks, by the longer side.
 _CROWN, _MARGIN = 0.6, 0.015
@@ -29,7 +30,7 @@ def person_boxes(keypoints_2d: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     detector would draw them, where landmarks end at ears, fingers and toes."""
     points = np.asarray(keypoints_2d[..., :2], float)
     ears = points[:, _EARS].mean(1)
-    crown = ears + _CROWN * (ears - points[:, _SHOULDERS].mean(1))
+    crown = ears + _CROWN * (ears - points[:, SHOULDERS].mean(1))
     points = np.concatenate([points, crown[:, None]], 1)
     low, high = points.min(1), points.max(1)
     margin = np.maximum(_MARGIN * (high - low).max(1, keepdims=True), _LEAST / 2)
