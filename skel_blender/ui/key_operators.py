@@ -38,9 +38,9 @@ class SKEL_OT_thin_keys(SteppedOperator, RigOperator, bpy.types.Operator):
     """Make an action with few Bezier keys of the same motion; the present action stays as it is"""
 
     bl_idname, bl_label, bl_options = "skel.thin_keys", "Thin Keys", {"REGISTER", "UNDO", "BLOCKING"}
-    joint: FloatProperty(name="Joints", subtype="DISTANCE", default=0.005, min=0.0005, soft_max=0.05, precision=4,
+    joint: FloatProperty(name="Joints (m)", default=0.005, min=0.0005, soft_max=0.05, precision=4,
                          description="How far a joint may move")  # fmt: skip
-    contact: FloatProperty(name="Planted Feet", subtype="DISTANCE", default=0.001, min=0.0002, soft_max=0.05, precision=4,
+    contact: FloatProperty(name="Planted Feet (m)", default=0.001, min=0.0002, soft_max=0.05, precision=4,
                            description="How far a foot may move while it rests on the floor")  # fmt: skip
 
     def steps(self, context: bpy.types.Context) -> Steps[thinning.Thinned]:
@@ -58,7 +58,7 @@ class SKEL_OT_smooth(RigOperator, bpy.types.Operator):
     bl_idname, bl_label = "skel.smooth", "Smooth"
     seconds: FloatProperty(name="Seconds", default=0.08, min=0.01, soft_max=0.5, max=5.0,
                            description="Shakes shorter than this go away, whatever the frame rate")  # fmt: skip
-    most: FloatProperty(name="At Most", subtype="DISTANCE", default=0.03, min=0.001, soft_max=0.2, precision=3,
+    most: FloatProperty(name="At Most (m)", default=0.03, min=0.001, soft_max=0.2, precision=3,
                         description="How far a joint may move: kicks and throws are smoothed less")  # fmt: skip
     limbs: EnumProperty(name="Limbs", description="What is smoothed", items=_LIMBS, options={"ENUM_FLAG"}, default=set(limbs.TITLES))
 

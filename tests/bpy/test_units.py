@@ -96,3 +96,9 @@ def test_a_solved_camera_is_met(scene, monkeypatch):
     assert found.shift == pytest.approx((2.0, -1.0), abs=1e-4) and found.off < 1e-4 and found.height == pytest.approx(1.0, abs=1e-4)
     assert np.abs(np.array(evaluated(camera_of(home)).matrix_world.translation) - eye[:3, 3]).max() < 1e-2
     assert tuple(place_of(home).scale) == pytest.approx((100.0, 100.0, 100.0))
+
+
+@pytest.mark.parametrize("button, fields", [("smooth", ["most"]), ("thin_keys", ["joint", "contact"])])
+def test_distances_that_are_metres_are_not_shown_in_the_scenes_unit(enabled, button, fields):
+    properties = getattr(bpy.ops.skel, button).get_rna_type().properties
+    assert all(properties[field].unit == "NONE" and properties[field].name.endswith("(m)") for field in fields)
