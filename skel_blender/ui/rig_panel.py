@@ -173,12 +173,13 @@ class SKEL_PT_look(_RigPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, rig, now = self.layout, active_rig(context), context.scene.frame_current
+        found = doubt.of(rig)
         row = layout.row(align=True)
-        row.label(text="Probably worst first")
-        for where, icon in (("PREVIOUS", "PREV_KEYFRAME"), ("NEXT", "NEXT_KEYFRAME")):
+        row.label(text="Probably worst first" if found else "Nothing stands out")
+        for where, icon in (("PREVIOUS", "PREV_KEYFRAME"), ("NEXT", "NEXT_KEYFRAME")) if found else ():
             row.operator("skel.look_on", text="", icon=icon).where = where
         column = layout.column(align=True)
-        for number, stretch in enumerate(doubt.of(rig)):
+        for number, stretch in enumerate(found):
             first, last, _ = look_operators.frames(rig, stretch)
             row, looked = column.row(align=True), bool(stretch.looked)
             row.operator("skel.looked", text="", icon="CHECKBOX_HLT" if looked else "CHECKBOX_DEHLT", emboss=False).number = number

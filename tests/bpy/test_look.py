@@ -52,6 +52,14 @@ def test_a_button_leads_to_the_worst_frame_and_the_limb(rig):
         bpy.ops.skel.look(number=2)
 
 
+def test_where_nothing_stands_out_the_panel_says_so(enabled, take):
+    take.people[0].expected_error = np.full((len(take.frames), 5), 0.02)
+    armature.select(bpy.context, rigs.build(take, collection_name="shot")[0].armature)
+    drawn = draw("SKEL_PT_look")
+    assert drawn.labels == ["Nothing stands out"] and not drawn.operators
+    assert not bpy.ops.skel.look.poll()
+
+
 def test_next_and_previous_pass_what_is_ticked_off(rig):
     scene = bpy.context.scene
     scene.frame_set(1)
