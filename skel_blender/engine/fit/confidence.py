@@ -20,6 +20,7 @@ from .step import held, lapack_band
 from .terms.sight import project, robust
 
 LANDMARKS_OF = {"trunk": (11, 12), "arm_r": (14, 16), "arm_l": (13, 15), "leg_r": (26, 28), "leg_l": (25, 27)}  # BlazePose's of DOUBTED
+_JOINTS = [number for limb in DOUBTED for number in LANDMARKS_OF[limb]]
 _DRAWS, _AT_ONCE = 64, 8  # all at once would take half as much memory again as the fit of a long track
 # Factors on deviations that `bin/benchmark doubt` likes: errors of neighbouring landmarks and frames are alike, not independent, so
 # the posterior is wider than Laplace says; a regressor's angles err against each other.
@@ -76,7 +77,7 @@ def expected_error(problem: Problem, limits: Bounds, state: torch.Tensor, shared
     much the posterior leaves open, and by how much the regressor did. Frames that are fixed are right. NaN: the posterior has no width."""
     shape = problem.body.shape(shared[:, : problem.body.J_shapedirs.shape[-1]])
     posed = pose_chain(shape, problem.owner, state[:, 3:], state[:, :3])
-    points = problem.body.markers.select([*HIPS, *(number for limb in DOUBTED for number in LANDMARKS_OF[limb])])
+    points = problem.body.markers.select([*HIPS, *_JOINTS])
     by_state = point_jacobians(posed, points, pose_points(shape, problem.owner, posed, points)[1], list(range(S)))
     by_state = (by_state[:, 2:] - by_state[:, :2].mean(1, keepdim=True)).unflatten(1, (len(DOUBTED), 2))  # (F,5,2,3,S)
     drawn = (torch.einsum("flpis,fsn->flpin", by_state, steps) for steps in _draws(problem, limits, state, shared))
@@ -105,8 +106,8 @@ def _draws(problem: Problem, limits: Bounds, state: torch.Tensor, shared: torch.
 
 def _missed(problem: Problem, shape: Shape, posed: Posed, shared: torch.Tensor) -> torch.Tensor:
     """(F,5,2) m2 at the person's depth by which the landmarks of DOUBTED are missed in the image, 0 where they were not seen."""
-    numbers, seen, view = [number for limb in DOUBTED for number in LANDMARKS_OF[limb]], problem.observations, problem.view(shared)
-    where, _ = pose_points(shape, problem.owner, posed, seen.keypoint_points.select(numbers))
-    own = seen.keypoints_2d[:, numbers]
+    seen, view = problem.observations, problem.view(shared)
+    where, _ = pose_points(shape, problem.owner, posed, seen.keypoint_points.select(_JOINTS))
+    own = seen.keypoints_2d[:, _JOINTS]
     off = (project(view.K, view.see(where))[0] - own[..., :2]) * (problem.depth / view.focal)[:, None, None]
     return torch.where(own[..., 2] > 0, off.square().sum(-1), 0.0).unflatten(1, (len(DOUBTED), 2))
