@@ -41,13 +41,14 @@ class Request:
     hsmr: str = ""  # path of HSMR's checkpoint
     memory: str = ""  # folder that remembers what was seen of footage, so that a run that was stopped goes on
     stature: str = ""  # m, as `statures` reads it
+    who: str = ""  # who is who where that was mistaken, as who.py reads it
 
     def arguments(self) -> list[str]:
         """The engine's command line after `-m skel_blender.engine`."""
         options = _options(
             out=self.out, frames=self.frames, people=self.people or None, body=self.body, device=self.device, fov=self.fov,
-            focal_length=self.focal_length, fps=self.fps, stature=self.stature, camera=self.camera, cuts=self.cuts, seed=self.seed,
-            model=self.model, regressor=self.regressor, hsmr=self.hsmr and os.path.abspath(self.hsmr), memory=self.memory,
+            focal_length=self.focal_length, fps=self.fps, stature=self.stature, who=self.who, camera=self.camera, cuts=self.cuts,
+            seed=self.seed, model=self.model, regressor=self.regressor, hsmr=self.hsmr and os.path.abspath(self.hsmr), memory=self.memory,
         )  # fmt: skip
         return ["reconstruct", *(os.path.abspath(path) for path in self.inputs), *options, "--events"]
 

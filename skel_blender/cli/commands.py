@@ -26,7 +26,7 @@ def _reconstruct(given: argparse.Namespace, status: Status) -> int:
             inputs=tuple(given.inputs), out=str(take), frames=given.frames or "", people=given.people, body=given.body,
             device=given.device, fov=given.fov, focal_length=given.focal_length, fps=given.fps, camera=given.camera, cuts=given.cuts,
             seed=given.seed, model=str(environment.landmark_model(environment.default_root())), regressor=given.regressor, hsmr=given.hsmr,
-            memory=str(environment.default_root() / "footage"), stature=given.stature or "",
+            memory=str(environment.default_root() / "footage"), stature=given.stature or "", who=given.who,
         )  # fmt: skip
 
     return _make(given, status, request)

@@ -9,6 +9,7 @@ import math
 import os
 import re
 
+from .. import who
 from ..export import presets
 from ..messages import SkelError
 from ..requests import bodies, body_text, count, frame_range, rate, stature_text, statures
@@ -49,6 +50,9 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
                          help="frames a second when it was filmed: of images (else 24), or of slow motion")  # fmt: skip
     command.add_argument("--stature", type=_statures, metavar="M[,M...]",
                          help="how tall everybody is in metres, or Person 1, Person 2, ...; nothing between commas: not known")  # fmt: skip
+    command.add_argument("--who", type=_who, default="", metavar="WHO[,WHO...]",
+                         help="who is who where that was mistaken: 1+4 are the same, 2x3@120 change places at frame 120, 3@120 is "
+                              "somebody else from frame 120 on, 5- is left out")  # fmt: skip
     command.add_argument("--camera", default="", choices=("auto", "still"),
                          help="read from the background how the camera turns, zooms and goes (default), or take it for still")  # fmt: skip
     command.add_argument("--cuts", default="", choices=("auto", "off"),
@@ -121,6 +125,10 @@ def _numbers(text: str) -> str:
 
 def _statures(text: str) -> str:
     return stature_text(statures(text))
+
+
+def _who(text: str) -> str:
+    return who.write(who.read(text))
 
 
 def _bodies(text: str) -> str:

@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--focal-length", type=float, default=None, metavar="PX")
     command.add_argument("--fps", type=float, default=None, metavar="RATE", help="frames a second when it was filmed")
     command.add_argument("--stature", type=heights, default=(), metavar="M[,M...]", help="everybody's height, or each person's")
+    command.add_argument("--who", default="", metavar="WHO", help="who is who where that was mistaken, see who.py")
     command.add_argument("--camera", default="auto", help="auto reads from the background how it moves, still takes it for still")
     command.add_argument("--cuts", default="auto", choices=("auto", "off"), help="auto finds cuts, off takes the footage for one shot")
     command.add_argument("--seed", type=int, default=0)
@@ -94,7 +95,7 @@ def _reconstruct(given: argparse.Namespace, emit: Callable[[Event], None]) -> No
     options = Options(
         inputs=tuple(given.inputs), model=given.model, frames=given.frames, people=given.people, body=given.body,
         device=given.device, fov=given.fov, focal_length=given.focal_length, camera=given.camera, cuts=given.cuts, seed=given.seed,
-        regressor=given.regressor, hsmr=given.hsmr, memory=given.memory, stature=given.stature, fps=given.fps,
+        regressor=given.regressor, hsmr=given.hsmr, memory=given.memory, stature=given.stature, fps=given.fps, who=given.who,
     )  # fmt: skip
     reconstruct_to_file(options, given.out, emit)
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from .. import take as takes
+from .. import who
 from ..messages import Event, Log, Progress, SkelError
 from ..take import Person, Take
 from .background import logs
@@ -25,12 +26,14 @@ from .fit.people import STEPS, Fit, fit_people
 from .footage.video import Source, open_source
 from .people.track import find_people
 from .people.tracks import Track
+from .people.who import sorted_out
 from .regress.correction import corrected
 from .regress.guess import Guesser, Regressor
-from .shots import Backgrounds, Fitted, Shot, cut_at, later, shots, side_by_side
+from .shots import Backgrounds, Fitted, Shot, cut_at, shots, side_by_side
 
 REGRESSORS = ("lift", "hsmr", "stance")
 CAMERAS = ("auto", "still")  # "auto" looks at the background for turns and zooms
+_NAMED = 8  # people who are named when they are left out
 _STAYS_M = 0.01  # what a camera goes that does not leave its place
 _BODY = "male"  # of who is not said to have another
 _FIT_STEP_S = 5e-4  # first guess of a fit's time per step and frame; the measured rate takes over
@@ -56,6 +59,7 @@ class Options:
     cuts: str = "auto"  # or "off": the footage is one shot
     memory: str = ""  # folder in which what was seen of footage is kept, so that a run that was stopped goes on
     stature: tuple[float | None, ...] = ()  # m: one is everybody's; several are Person 1's, Person 2's, and so on
+    who: str = ""  # what is corrected about who is who, see who.py
 
 
 class _Clock:
@@ -81,6 +85,7 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     device = choose_device(options.device)
     if options.camera not in CAMERAS:
         raise SkelError("usage", f"There is no camera '{options.camera}'.", f"Choose one of {', '.join(CAMERAS)}.")
+    said = who.read(options.who)
     usual, bodies = _bodies(options, device)
     regressor = _regressor(options, (usual, *bodies), device, emit)
     first, end = options.frames
@@ -97,8 +102,9 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     if not tracks:
         raise SkelError("no_person", f"Nobody was found in {source.path.name}.",
                         "Use footage in which a person is seen whole and from near enough to tell the limbs apart.")  # fmt: skip
-    _check_count("heights", options.stature, len(tracks))
-    _check_count("bodies", options.body, len(tracks))
+    tracks = sorted_out(tracks, said, source.cuts)
+    _check_count("heights", options.stature, tracks)
+    _check_count("bodies", options.body, tracks)
     tracks = [replace(track, landmarks_3d=corrected(track.landmarks_3d)) for track in tracks]
     K, lens_known = _lens(source, options, emit)
     if source.cuts:
@@ -110,16 +116,15 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     for shot in found:
         begin = sum(len(part.fits) for part in fitted)
         own = guesses and guesses[begin : begin + len(shot.tracks)]
-        said = {"statures": options.stature, "bodies": bodies}
-        said = {name: later(each, sum(len(part.found) for part in fitted)) for name, each in said.items()}
-        fitted.append(_fitted(shot, own, said, usual, source, lens_known, _steps(clock, begin, len(tracks)), _about(shot, source, emit)))
+        known = {"statures": _of_each(options.stature, shot.tracks), "bodies": _of_each(bodies, shot.tracks)}
+        fitted.append(_fitted(shot, own, known, usual, source, lens_known, _steps(clock, begin, len(tracks)), _about(shot, source, emit)))
     return _take(source, options, fitted, emit)
 
 
-def _fitted(shot: Shot, guesses: list[Guesser] | None, said: dict[str, tuple], body: BodyModel, source: Source, lens_known: bool,
+def _fitted(shot: Shot, guesses: list[Guesser] | None, known: dict[str, tuple], body: BodyModel, source: Source, lens_known: bool,
             on_step: Callable[[int], None], tell: Callable[[Log], None]) -> Fitted:  # fmt: skip
     """The shot with its fits, and what is told of them."""
-    fits, view = fit_people(shot.tracks, body, shot.K, float(source.fps), on_step, guesses=guesses, motion=shot.motion, **said,
+    fits, view = fit_people(shot.tracks, body, shot.K, float(source.fps), on_step, guesses=guesses, motion=shot.motion, **known,
                             on_lens=None if lens_known else _on_lens(shot, source, tell))  # fmt: skip
     if shot.motion is not None and shot.motion.places is not None:
         tell(_way(view))
@@ -153,9 +158,16 @@ def _regressor(options: Options, bodies: tuple[BodyModel, ...], device: torch.de
     return HsmrRegressor(options.hsmr, device, emit)
 
 
-def _check_count(what: str, said: tuple, people: int) -> None:
+def _of_each(said: tuple, tracks: list[Track]) -> tuple:
+    """What is said of the people of the tracks: one alone is everybody's, several are Person 1's, Person 2's, and so on."""
+    if len(said) == 1:
+        return said * len(tracks)
+    return tuple(said[track.number - 1] if track.number <= len(said) else None for track in tracks)
+
+
+def _check_count(what: str, said: tuple, tracks: list[Track]) -> None:
     """Raises SkelError if there are more of them than people."""
-    count = max((k + 1 for k, one in enumerate(said) if one), default=0)
+    count, people = max((k + 1 for k, one in enumerate(said) if one), default=0), max(track.number for track in tracks)
     if count > people:
         raise SkelError("usage", f"{count} {what} are given, for {people} {'person' if people == 1 else 'people'}.",
                         "Give one for everybody, or one for each person in the order of their numbers.")  # fmt: skip
@@ -231,14 +243,16 @@ def _way(view: View) -> Log:
 
 
 def _take(source: Source, options: Options, fitted: list[Fitted], emit: Callable[[Event], None]) -> Take:
-    tracks, found = sum(len(part.fits) for part in fitted), [pair for part in fitted for pair in part.found]
-    if len(found) < tracks:
-        emit(Log("warning", f"{tracks - len(found)} of {tracks} tracks were left out, as no body explains them."))
+    found = [pair for part in fitted for pair in part.found]
+    lost = [track.number for part in fitted for track, fit in zip(part.shot.tracks, part.fits) if fit is None]
+    if lost:
+        named = ", ".join(map(who.name, lost[:_NAMED])) + f" and {len(lost) - _NAMED} more" * (len(lost) > _NAMED)
+        emit(Log("warning", f"Left out, as no body explains what was seen: {named}."))
     if not found:
         raise SkelError("no_person", f"People were found in {source.path.name}, but no body explains them.",
                         "Check the lens that was given, or use footage in which the limbs can be told apart.")  # fmt: skip
     frames = np.array(source.frame_numbers)
-    people = [_person(f"Person {k + 1}", track, fit) for k, (track, fit) in enumerate(found)]
+    people = [_person(who.name(track.number), track, fit) for track, fit in found]
     return Take(
         source=str(source.path.resolve()), fps=source.fps, frames=frames, image_size=source.size,
         camera=side_by_side([part for part in fitted if part.found], frames), people=people,

@@ -81,11 +81,6 @@ def shots(source: Source, tracks: list[Track], K: np.ndarray) -> list[Shot]:
     return [Shot(part, [track for track in tracks if part[0] <= track.frames[0] <= part[-1]], K) for part in stretches]
 
 
-def later(said: tuple, people: int) -> tuple:
-    """What is said of the people of the shots that come after the first `people`; one alone is everybody's."""
-    return said if len(said) == 1 else (*said[people:], None)
-
-
 def side_by_side(fitted: list[Fitted], frames: np.ndarray) -> Camera:
     """The camera of a Take of the frames (T,). In a shot without people it stays as it was at the end of the one before."""
     cameras = [part.camera() for part in fitted]

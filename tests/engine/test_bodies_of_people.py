@@ -68,7 +68,7 @@ def test_everybody_is_fitted_with_his_own_body_from_the_guess_of_that_body(squat
         return lambda body: asked.append((number, body)) or lift(body)
 
     guesses = [guess(number) for number in range(3)]
-    fits, _ = people.fit_people([squat.track] * 3, squat.body, squat.K, squatting.FPS, guesses=guesses, bodies=(None, female))
+    fits, _ = people.fit_people([squat.track] * 3, squat.body, squat.K, squatting.FPS, guesses=guesses, bodies=(None, female, None))
     own = [squat.body, female, squat.body]
     assert asked == list(enumerate(own)) and [fit.body for fit in fits] == own
     assert np.allclose(fits[0].betas, fits[2].betas, atol=1e-6) and np.abs(fits[0].betas - fits[1].betas).max() > 0.2

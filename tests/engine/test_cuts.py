@@ -19,7 +19,7 @@ from skel_blender.engine.footage.video import open_source  # noqa: E402
 from skel_blender.engine.people.track import Tracker  # noqa: E402
 from skel_blender.engine.people.tracks import Track, finished  # noqa: E402
 from skel_blender.engine.pipeline import Options, reconstruct  # noqa: E402
-from skel_blender.engine.shots import Backgrounds, Fitted, Shot, cut_at, later, shots, side_by_side  # noqa: E402
+from skel_blender.engine.shots import Backgrounds, Fitted, Shot, cut_at, shots, side_by_side  # noqa: E402
 from tests import clips, footage  # noqa: E402
 from tests.engine.stage import FPS, IMAGE, Stage, pose_at  # noqa: E402
 
@@ -215,15 +215,6 @@ def test_the_user_is_told_where_it_is_cut():
     assert "begin with frames 7, 9. Each" in cut_at([7, 9]).text
     assert "begin with frames 0, 1, 2, 3, 4, 5, 6, 7. Each" in cut_at(list(range(8))).text
     assert "begin with frames 0, 1, 2, 3, 4, 5, 6, 7 and 2 more. Each" in cut_at(list(range(10))).text
-
-
-@pytest.mark.parametrize(
-    ("given", "people", "left"), [((), 2, ()), ((1.8,), 2, (1.8,)), ((1.8, None, 1.6), 2, (1.6,)), ((1.8, 1.7), 2, ())]
-)
-def test_heights_go_on_with_the_people_of_the_next_shot(given, people, left):
-    heights = later(given, people)
-    assert tuple(height for height in heights if height) == left
-    assert len(given) == 1 or len(heights) > 1 or not any(heights), "one alone would be everybody's"
 
 
 def test_two_shots_are_two_people_over_two_floors(landmark_model, tmp_path):

@@ -16,8 +16,7 @@ from skel_blender.engine import pipeline  # noqa: E402
 from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.body.anthropometry import REACH, measure, of_stature, sized, stature  # noqa: E402
 from skel_blender.engine.camera import Sightings, find_floor  # noqa: E402
-from skel_blender.engine.fit import Config, Observations, Weights, alone  # noqa: E402
-from skel_blender.engine.fit.alone import everybody, in_order  # noqa: E402
+from skel_blender.engine.fit import Config, Observations, Weights  # noqa: E402
 from skel_blender.engine.fit.normal import NormalEquations  # noqa: E402
 from skel_blender.engine.fit.people import fit_people  # noqa: E402
 from skel_blender.engine.fit.problem import make_problem  # noqa: E402
@@ -129,27 +128,13 @@ def test_who_is_said_to_be_small_or_tall_is_as_much_nearer_or_farther(squat, met
     assert abs(float(view.eye[1]) - 1.7 * size) < abs(float(view.eye[1]) - 1.7)  # m over the floor
 
 
-def test_one_stature_is_everybodys_and_several_are_of_those_who_count():
-    assert in_order((1.8,), [True, False, True]) == [1.8, None, 1.8]
-    assert in_order((1.8, None, 1.6), [True, False, True, True, True]) == [1.8, None, None, 1.6, None]
-    assert in_order((), [True, True]) == [None, None]
-
-
-def test_who_is_left_out_passes_on_what_was_said_of_him(monkeypatch):
-    """Person 2 of the result is the third track, as no body explains the second; only he is fitted again."""
-    asked = []
-
-    def fit_one(*said):
-        asked.append(said)
-        return said
-
-    monkeypatch.setattr(alone, "_explains", lambda k, metres, body: k != 1)
-    found, believed = everybody(fit_one, 3, (1.9, 1.6), ("female",))
-    assert believed == [True, False, True]
-    assert asked == [(0, 1.9, "female"), (1, 1.6, "female"), (2, None, "female"), (2, 1.6, "female")]
-    assert found == [asked[0], asked[1], asked[3]]
-    asked.clear()
-    assert everybody(fit_one, 3, (), ("female", "male"))[0][2] == asked[3] == (2, None, "male")
+def test_one_stature_is_everybodys_and_several_are_by_peoples_numbers(squat):
+    """Whoever is not there, as he was left out or is somebody else, passes nothing on."""
+    tracks = [replace(squat.track, number=number) for number in (1, 3, 5)]
+    assert pipeline._of_each((1.8,), tracks) == (1.8, 1.8, 1.8)
+    assert pipeline._of_each((1.8, 1.7, None, 1.6), tracks) == (1.8, None, None)
+    assert pipeline._of_each((None, None, 1.6), tracks) == (None, 1.6, None)
+    assert pipeline._of_each((), tracks) == (None, None, None)
 
 
 def test_the_floor_is_under_those_whose_size_is_known():

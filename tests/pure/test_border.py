@@ -16,7 +16,9 @@ MODULES = {path.relative_to(PACKAGE.parent).with_suffix("").as_posix().replace("
 BLENDER = {"bpy", "bpy_extras", "bmesh", "mathutils", "gpu", "blf", "aud", "addon_utils"}
 ENGINE = {"torch", "cv2", "mediapipe", "ai_edge_litert", "scipy", "smplx", "av", "PIL", "safetensors", "pycolmap"}
 BLENDER_SIDE = ("rig", "ui", "export")
-STANDARD_ONLY = ("messages", "files", "job", "requests", "environment", "packages", "install", "cli", "status", "sequence", "limit_sources")
+STANDARD_ONLY = (
+    "messages", "files", "job", "requests", "who", "environment", "packages", "install", "cli", "status", "sequence", "limit_sources",
+)  # fmt: skip
 ENGINE_LAYERS = ("footage", "people", "body", "background", "regress", "fit", "imports")  # each imports from those before it at most
 NUMPY_AT_MOST = ("anatomy", "kinematics", "take", "opensim")
 

@@ -26,12 +26,12 @@ def test_all_that_was_chosen_is_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     full = requests.Request(
         ("a", "b"), "t", "3:9", 2, "male,female", "cpu", 50.0, 900.0, 29.97, "still", "off", 0, "m.task", "hsmr",
-        "h.ckpt", "memory", "1.8,,1.6",
+        "h.ckpt", "memory", "1.8,,1.6", "1+2,3-",
     )  # fmt: skip
     assert full.arguments()[3:] == [
         "--out=t", "--frames=3:9", "--people=2", "--body=male,female", "--device=cpu", "--fov=50.0", "--focal-length=900.0",
-        "--fps=29.97", "--stature=1.8,,1.6", "--camera=still", "--cuts=off", "--seed=0", "--model=m.task", "--regressor=hsmr",
-        f"--hsmr={tmp_path / 'h.ckpt'}", "--memory=memory", "--events",
+        "--fps=29.97", "--stature=1.8,,1.6", "--who=1+2,3-", "--camera=still", "--cuts=off", "--seed=0", "--model=m.task",
+        "--regressor=hsmr", f"--hsmr={tmp_path / 'h.ckpt'}", "--memory=memory", "--events",
     ]  # fmt: skip
     motion = requests.ImportRequest("m.npz", "t", "SMPL.pkl", 1, "female", 59.94, "-y", True)
     assert motion.arguments()[2:] == [

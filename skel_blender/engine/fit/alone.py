@@ -32,28 +32,6 @@ _EXPLAINED_M = 0.036  # a fit that misses its median limb by more than this, at 
 Alone = tuple[BodyModel, Observations, torch.Tensor, torch.Tensor]
 
 
-def everybody(fit_one: Callable[..., Alone], count: int, *told: tuple) -> tuple[list[Alone], list[bool]]:
-    """Everybody alone, by fit_one(number, what was said of him), and whom a body explains. Each of `told` says something of people
-    (`in_order`). Who is not explained is not counted, so of those after him other things may turn out to be said: they are fitted again."""
-    alone: dict[int, Alone] = {}
-    given: dict[int, tuple] = {}
-    believed = [True] * count
-    while True:
-        said = list(zip(*(in_order(each, believed) for each in told)))
-        new = [k for k in range(count) if believed[k] and (k not in alone or given[k] != said[k])]
-        if not new:
-            return [alone[k] for k in range(count)], believed
-        for k in new:
-            alone[k], given[k] = fit_one(k, *said[k]), said[k]
-            believed[k] = _explains(*alone[k])
-
-
-def in_order(said: tuple, counted: list[bool]) -> list:
-    """What is said of everybody: one alone is everybody's, several are those of the people who are counted, one after the other."""
-    left = iter(said * len(counted) if len(said) == 1 else said)
-    return [next(left, None) if counts else None for counts in counted]
-
-
 def fit_alone(body: BodyModel, seen: Observations, guess: Guesser | None, metres: float | None, stages: tuple[Config, ...],
               on_step: Callable[[], None]) -> Alone:  # fmt: skip
     """The first stages, of one person in a level camera, who may be known to be so tall (m). What a guess says is kept in the
@@ -100,7 +78,7 @@ def told_by(body: BodyModel, seen: Observations, guess: Guess) -> tuple[Observat
     return replace(seen, prior_poses=poses, prior_sigma=sigma, prior_turns=turns, prior_turns_sigma=of_pelvis), state, betas[None]
 
 
-def _explains(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> bool:
+def explains(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> bool:
     """Is the median limb where it was seen, to within a few centimetres?"""
     metres = depth_of(seen.view, state) / seen.view.focal
     return bool(np.nanmedian((missed(body, seen, state, betas) * metres).cpu().numpy()) < _EXPLAINED_M)

@@ -18,7 +18,7 @@ from ..body import BodyModel
 from ..camera import R_CAM_LEVEL, CameraMotion, find_floor, level_world
 from ..people.tracks import Track
 from ..regress.guess import Guesser
-from .alone import Alone, doubted, everybody, fit_alone, missed, moved
+from .alone import Alone, doubted, explains, fit_alone, missed, moved
 from .config import Config, Weights
 from .contacts import HANDS, airborne, contacts, unseen
 from .evidence import gather
@@ -63,8 +63,8 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
 
     A fit starts from the track's guess, if there are `guesses`; it then needs no loose fit to find the basin. Alone it is drawn to the
     relaxed stance all the same, as a camera's tilt is read from bodies that stand straight; on the floor it is drawn to the guess, as far
-    as the regressor is sure. How tall people are may be known (`statures`, see `in_order`); distances and the floor follow. Who has one of
-    `bodies` (likewise) is fitted with that instead of `body`. How far a camera went that leaves its place is told by the feet of those who
+    as the regressor is sure. How tall each is may be known (`statures`, m); distances and the floor follow. Who has one of `bodies` is
+    fitted with that instead of `body`. How far a camera went that leaves its place is told by the feet of those who
     were fitted as if it had not, but for its turns. A track that no body explains (a reflection, a statue, a tangle of two people) gets
     None. `on_step(done)` hears of every step, of STEPS * len(tracks) at most. With `on_lens` the lens is a guess: where people before a
     camera that stands still tell another, that is taken, and `on_lens` hears the logarithm of its focal length over the guess, and what
@@ -73,12 +73,14 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
     like, stages = body.J_template, stages or STAGES
     view = View(torch.as_tensor(K).to(like), torch.as_tensor(R_CAM_LEVEL).to(like), like.new_zeros(3))
 
-    def fit_one(k: int, metres: float | None, own: BodyModel | None) -> Alone:
-        own, there = own or body, view if motion is None else _following(view, motion, tracks[k].frames)
+    def fit_one(k: int) -> Alone:
+        own, metres = (bodies[k] if bodies else None) or body, statures[k] if statures else None
+        there = view if motion is None else _following(view, motion, tracks[k].frames)
         seen, count = gather(tracks[k], own, there, fps), _counter(on_step, k * _ALONE)
         return fit_alone(own, seen, None if guesses is None else guesses[k], metres, stages[:2] if guesses is None else stages[1:2], count)
 
-    alone, believed = everybody(fit_one, len(tracks), statures, bodies)
+    alone = [fit_one(k) for k in range(len(tracks))]
+    believed = [explains(*person) for person in alone]
     if not any(believed):
         return [None] * len(tracks), view
     path = up = None

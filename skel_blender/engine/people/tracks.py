@@ -28,13 +28,14 @@ class Track:
 
     frames (T,) int, consecutive; keypoints_2d (T,33,3): x, y px, confidence 0..1; landmarks_3d (T,33,3): metres, camera
     axes (x right, y down, z away), relative to mid-hip; observed (T,) bool: False where the person was not seen and the
-    values are interpolated (confidence 0).
+    values are interpolated (confidence 0). number is the person's, from 1; 0 where nobody is numbered.
     """
 
     frames: np.ndarray
     keypoints_2d: np.ndarray
     landmarks_3d: np.ndarray
     observed: np.ndarray
+    number: int = 0
 
 
 def finished(people: list[Person], fps: float, first: int, last: int, size: tuple[int, int]) -> list[Track]:
@@ -55,7 +56,7 @@ def cut_to_image(track: Track, size: tuple[int, int]) -> Track:
     usual = np.median(shown[track.observed])
     present = np.flatnonzero(track.observed & (shown > 0) & (shown >= INSIDE * usual))
     kept = slice(present[0], present[-1] + 1) if len(present) else slice(0)
-    return Track(track.frames[kept], keypoints[kept], track.landmarks_3d[kept], track.observed[kept])
+    return Track(track.frames[kept], keypoints[kept], track.landmarks_3d[kept], track.observed[kept], track.number)
 
 
 def _apparition(readings: dict[int, list[Pose]], fps: float, first: int, last: int) -> bool:
@@ -80,7 +81,11 @@ def _filled(person: Person, fps: float) -> Track:
     mirrored = [person.mirrored[n].result() if n in person.mirrored else None for n in seen]
     keypoints, landmarks = averaged(keypoints, landmarks, mirrored, px_per_m)
     steady = _steady(seen, keypoints, landmarks, px_per_m, fps)
-    seen, keypoints, landmarks = seen[steady], keypoints[steady], landmarks[steady]
+    return without_holes(seen[steady], keypoints[steady], landmarks[steady])
+
+
+def without_holes(seen: np.ndarray, keypoints: np.ndarray, landmarks: np.ndarray) -> Track:
+    """The track of somebody who was seen at the frames `seen` (S,), in order: keypoints (S,33,3) and landmarks (S,33,3), see Track."""
     frames = np.arange(seen[0], seen[-1] + 1)
     observed = np.isin(frames, seen)
     keypoints = _interpolated(frames, seen, keypoints)

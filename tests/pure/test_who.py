@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""who.py: what is said of who is who, as text and as sentences."""
+
+import pytest
+
+from skel_blender import who
+from skel_blender.messages import SkelError
+from skel_blender.who import Correction
+
+ALL = (Correction("same", (1, 14)), Correction("change", (2, 3), 120), Correction("other", (3,), 0), Correction("without", (5,)))
+
+
+def test_all_that_can_be_said_is_read_as_it_is_written():
+    assert who.write(ALL) == "1+14,2x3@120,3@0,5-"
+    assert who.read("1+14, 2x3@120 ,3@0,5-") == ALL
+    assert who.read("") == who.read(" ") == () and who.write(()) == ""
+
+
+def test_sentences_name_the_frame_that_they_are_given():
+    assert [one.told() for one in ALL] == [
+        "Person 1 and Person 14 are the same", "Person 2 and Person 3 change places at frame 120",
+        "Person 3 is somebody else from frame 0", "Person 5 is left out",
+    ]  # fmt: skip
+    assert ALL[2].told(31) == "Person 3 is somebody else from frame 31"
+
+
+NOTHING = ("1", "1+", "1+1", "0-", "1x2", "1x2@", "x2@3", "1+2+3", "-1", "1@-3", "1.5-", "\N{ARABIC-INDIC DIGIT ONE}-", "1-,")
+
+
+@pytest.mark.parametrize("text", NOTHING)
+def test_what_says_nothing_is_refused_with_what_would(text):
+    with pytest.raises(SkelError, match="does not say who is who.*1[+]4"):
+        who.read(text)
+
+
+def test_people_are_called_by_their_numbers():
+    assert who.number(who.name(12)) == 12
+    assert [who.number(name) for name in ("Person 0", "Person", "Person 1b", "Person \N{ARABIC-INDIC DIGIT ONE}", "walk")] == [None] * 5
