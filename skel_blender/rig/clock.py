@@ -43,6 +43,10 @@ class Clock:
         frames = np.asarray(frames)
         return frames + self.start if self.pace == 1.0 else frames * self.pace + self.start
 
+    def source(self, frame: int) -> int:
+        """The source frame that is nearest to a scene frame."""
+        return max(round((frame - self.start) / self.pace), 0)
+
     def shown(self, frames: np.ndarray) -> np.ndarray:
         """(S,) the scene frames that show the source frames from the first to the last of (T,)."""
         first, last = self.places(np.array([frames[0], frames[-1]]))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from .. import who
 from ..anatomy import JOINT_INDEX, JOINT_NAMES, J, Q
 from ..messages import SkelError
 from ..take import Person
@@ -17,6 +18,7 @@ from . import layout, tracks
 PLACE = "skel_place"  # custom property of the empty that carries a take
 FOLLOWS = "skel_follows"  # custom property of a take's camera that follows a solved one
 START, SPAN = "skel_start", "skel_span"  # of a take's collection: scene frame of the footage's first; first source frame and count
+WHO = "skel_who"  # of a take's collection: what an animator says of who is who, as who.py writes it
 FIRST_FRAME = 1  # START unless the take was moved
 PART = "skel_part"  # custom property of a rig's skin and bone meshes: 'skin' or 'bone'
 ID, _BODY, _BETAS, _JOINTS, _FRAMES, _GROUND, _HORIZONTAL = (
@@ -74,6 +76,19 @@ def said(armature: bpy.types.Object, what: str) -> float | str | None:
 def is_said(armature: bpy.types.Object) -> bool:
     """Whether an animator says anything of the person."""
     return any(key in armature for key in SAID.values())
+
+
+def said_who(collection: bpy.types.Collection) -> tuple[who.Correction, ...]:
+    """What an animator says of who is who in a take, and no reconstruction has heard yet."""
+    return who.read(collection.get(WHO, ""))
+
+
+def say_who(collection: bpy.types.Collection, said: tuple[who.Correction, ...]) -> None:
+    """Keep what `said_who` tells."""
+    if said:
+        collection[WHO] = who.write(said)
+    else:
+        collection.pop(WHO, None)
 
 
 def open_body(armature: bpy.types.Object) -> str:

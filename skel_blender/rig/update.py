@@ -32,6 +32,7 @@ def update_take(
                 _update(context, rigs[person.name], person, collection)
             else:
                 assemble.add_person(context, person, index, collection, options or assemble.Options())
+    record.say_who(collection, ())
     assemble.keep_span(collection, take)
     embedded.embed(collection, take)
     context.view_layer.update()

@@ -23,12 +23,13 @@ from . import (
     retarget_properties,
     rig_panel,
     rig_properties,
+    who_operators,
 )
 from .runner import runner
 
-_MODULES = (properties, rig_properties, preferences, operators, person_operators, limit_operators, look_operators, key_operators,
-            motion_operators, refit_operators, again_operators, file_operators, panel, rig_panel, export_operators, retarget_properties,
-            retarget_operators, retarget_panel)  # fmt: skip
+_MODULES = (properties, rig_properties, preferences, operators, person_operators, who_operators, limit_operators, look_operators,
+            key_operators, motion_operators, refit_operators, again_operators, file_operators, panel, rig_panel, export_operators,
+            retarget_properties, retarget_operators, retarget_panel)  # fmt: skip
 _CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The people of a take once more, as tall as an animator says and with the bodies that he says."""
+"""The people of a take once more, as tall as an animator says, with the bodies and as who he says."""
 
 import functools
 from typing import Any
@@ -8,6 +8,7 @@ import bpy
 from bpy.props import StringProperty
 
 from .. import take as takes
+from .. import who
 from ..messages import SkelError
 from ..rig import record
 from ..take import Take
@@ -19,7 +20,8 @@ from .runner import runner
 
 
 class SKEL_OT_reconstruct_again(StartsJob, bpy.types.Operator):
-    """Reconstruct this take's footage as it was, of people with these bodies and of these heights; what was seen of it is remembered"""
+    """Reconstruct this take's footage as it was, but with what is said here of bodies, heights and who is who; what was seen of it is
+    remembered"""
 
     bl_idname, bl_label = "skel.reconstruct_again", "Reconstruct with These"
     name: StringProperty(options={"HIDDEN"})
@@ -30,15 +32,20 @@ class SKEL_OT_reconstruct_again(StartsJob, bpy.types.Operator):
         if not rigs:
             raise SkelError("no_rig", f"There is nobody in {self.name} any more.", "Choose another take.")
         take = takes.loads(data_of(rigs[0])[1], f"The Take of {home.name}")
-        job = engine.start(gather.again(take, said(take, rigs, "stature", None), said(take, rigs, "body", "")))
+        each = (said(take, rigs, what, unknown) for what, unknown in (("stature", None), ("body", "")))
+        job = engine.start(gather.again(take, *each, record.said_who(home)))
         runner.start("Starting the engine", job, functools.partial(build_in_scene, scene_uid=context.scene.session_uid))
 
 
 def said(take: Take, rigs: list[bpy.types.Object], what: str, unknown: Any) -> list:
-    """What is known of everybody in a Take: what was said now of his rig, else when the Take was made."""
-    now = {rig[record.PERSON]: record.said(rig, what) for rig in rigs}
-    before = gather.asked_of_each(take, what, unknown)
-    return [one if now.get(person.name) is None else now[person.name] for person, one in zip(take.people, before)]
+    """What is said of a Take's people, one of everybody or several by their numbers: now of the rigs, else when the Take was made."""
+    now = {who.number(rig[record.PERSON]): record.said(rig, what) for rig in rigs if record.said(rig, what) is not None}
+    before = gather.asked(take, what)
+    if not now:
+        return before
+    count = max(len(before), *(who.number(person.name) or 0 for person in take.people))
+    each = before * count if len(before) == 1 else before + [unknown] * (count - len(before))
+    return [now.get(number, one) for number, one in enumerate(each, 1)]
 
 
 CLASSES = (SKEL_OT_reconstruct_again,)

@@ -55,6 +55,8 @@ def build(context: bpy.types.Context, path: str) -> str:
     else:
         earlier.exclude = False
         update_take(context, take, collection, Options(**options))
+        here, there = ({rig[record.PERSON] for rig in collection.objects if record.is_rig(rig)}, {person.name for person in take.people})
+        told = "".join(f" {name} is not in the Take any more: Remove Person takes him out." for name in sorted(here - there))
     clip = settings.clip if settings.source == "CLIP" else None
     pace = clock.of(collection).pace
     if clip is not None and shows(clip, take) and clip.tracking.reconstruction.is_valid and pace == 1.0:

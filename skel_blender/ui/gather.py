@@ -8,18 +8,17 @@ import json
 import math
 import re
 from pathlib import Path
-from typing import Any
 
 import bpy
 
-from .. import requests
+from .. import requests, who
 from ..job import PACKAGE
 from ..messages import SkelError
 from ..requests import Request
 from ..rig import record
 from ..rig.assemble import metres
 from ..sequence import IMAGE_ENDINGS
-from ..take import Take
+from ..take import Person, Take
 
 ADDON = __package__.rpartition(".")[0]
 _KEPT = ("people", "fov", "focal_length", "fps", "camera", "cuts", "seed", "regressor", "hsmr")
@@ -90,25 +89,25 @@ def request(scene: bpy.types.Scene) -> Request:
     )
 
 
-def asked_of_each(take: Take, what: str, unknown: Any) -> list:
-    """The 'stature' or 'body' of each of a Take's people, as it was asked for when the Take was made."""
-    asked = json.loads(take.settings).get(what) or []
-    asked = [asked] if isinstance(asked, str) else asked  # an older Take's body is everybody's
-    count = len(take.people)
-    return (asked * count if len(asked) == 1 else asked + [unknown] * count)[:count]
+def asked(take: Take, what: str) -> list:
+    """The 'stature' or 'body' that was asked for when a Take was made: one of everybody, or several by people's numbers."""
+    values = json.loads(take.settings).get(what) or []
+    return [values] if isinstance(values, str) else values  # an older Take's body
 
 
-def model_file(scene: bpy.types.Scene, take: Take, number: int) -> str:
+def model_file(scene: bpy.types.Scene, take: Take, person: Person) -> str:
     """The SKEL file of one of a Take's people: the one that it was made with, if that is still there, else the one that is chosen."""
-    asked = asked_of_each(take, "body", "")[number]
-    return asked if Path(asked).is_file() else bpy.path.abspath(scene.skel.body_file)
+    bodies, place = asked(take, "body"), (who.number(person.name) or 1) - 1
+    made_with = bodies[0] if len(bodies) == 1 else next(iter(bodies[place:]), "")
+    return made_with if Path(made_with).is_file() else bpy.path.abspath(scene.skel.body_file)
 
 
-def again(take: Take, statures: list[float | None], bodies: list[str]) -> Request:
-    """The request that made a Take once more, of people who are so tall, m, with these bodies. Raises SkelError if it can't be made."""
+def again(take: Take, statures: list[float | None], bodies: list[str], corrected: tuple[who.Correction, ...]) -> Request:
+    """The request that made a Take once more, of people who are so tall, m, with these bodies, and corrected, beyond what it was made with,
+    in who is who. Raises SkelError if it can't be made."""
     asked, chosen = json.loads(take.settings), preferences()
     if not asked.get("inputs"):
-        raise SkelError("no_clip", "This take was not made from footage.", "Heights and bodies are for people who are reconstructed.")
+        raise SkelError("no_clip", "This take was not made from footage.", "What is said of people is for those who are reconstructed.")
     footage = [file_path(path) for path in asked["inputs"]]
     first, end = asked.get("frames") or (None, None)
     return Request(
@@ -119,6 +118,7 @@ def again(take: Take, statures: list[float | None], bodies: list[str]) -> Reques
         memory=str(user_folder("footage")),
         stature=requests.stature_text(statures),
         body=requests.body_text(bodies),
+        who=who.write((*who.read(asked.get("who", "")), *corrected)),
         **{name: asked[name] for name in _KEPT if asked.get(name) is not None},
     )
 

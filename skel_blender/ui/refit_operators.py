@@ -51,7 +51,7 @@ class SKEL_OT_refit(StartsJob, bpy.types.Operator):
             raise SkelError("unwritable", f"{tempfile.gettempdir()} can't be written ({error.strerror}).", "Make room there.") from error
         around = round(self.seconds * float(take.fps))
         frames = f"{max(found.frames[0] - around, person.frames[0])}:{min(found.frames[-1] + around, person.frames[-1]) + 1}"
-        body = "" if person.body_name.startswith("open ") else gather.model_file(context.scene, take, number)
+        body = "" if person.body_name.startswith("open ") else gather.model_file(context.scene, take, person)
         job = engine.start(RefitRequest(str(path), str(given), str(out), number, frames, body))
         finish = functools.partial(bring_back, rig_id=rig[record.ID], uid=rig.session_uid, count=len(found.frames))
         runner.start("Fitting again", job, finish, scratch)

@@ -7,7 +7,7 @@ from ..anatomy import DOFS, JOINT_NAMES
 from ..export import sample
 from ..rig import assemble, controls, doubt, ik, limbs, record
 from ..rig.editing import motion, timing
-from . import look_operators
+from . import look_operators, who_operators
 from .gather import active_rig
 from .limit_operators import range_text
 from .panel import Sidebar
@@ -46,7 +46,12 @@ class SKEL_PT_people(Sidebar, bpy.types.Panel):
                     if record.open_body(rig):
                         side.prop(rig.skel, "body", text="")
                     side.prop(rig.skel, "stature", text="")
-            if any(record.is_said(rig) for rig in shown):
+            corrected = record.said_who(home)
+            for number, one in enumerate(corrected):
+                row = column.row(align=True)
+                row.label(text=who_operators.told(home, one), icon="COMMUNITY")
+                row.operator("skel.who_forget", text="", icon="X").number = number
+            if corrected or any(record.is_said(rig) for rig in shown):
                 column.operator("skel.reconstruct_again", icon="FILE_REFRESH").name = home.name
         if active is None:
             return
@@ -64,6 +69,7 @@ class SKEL_PT_people(Sidebar, bpy.types.Panel):
             self.layout.operator("skel.follow_footage", text=f"Footage Is at {elsewhere}: Follow", icon="ERROR")
         column = self.layout.column(align=True)
         column.operator("skel.place", icon="CON_CAMERASOLVER")
+        column.menu("SKEL_MT_who", icon="COMMUNITY")
         column.operator("skel.remove_person", icon="TRASH")
 
 
@@ -101,7 +107,7 @@ class SKEL_PT_angles(_RigPanel, bpy.types.Panel):
         if limb == ACTIVE:
             limb = _limb_of(rig.data.bones.active)
             column.label(text=limbs.TITLES[limb] if limb else "Select a bone, or choose a limb")
-        if any(ik.is_on(rig, led) for led in _led(rig) if limbs.LIMB_OF_BONE[JOINT_NAMES[led.tip]] == limb):
+        if any(ik.is_on(rig, led) for led in ik.limbs(rig) if limbs.LIMB_OF_BONE[JOINT_NAMES[led.tip]] == limb):
             column.label(text="Led by an IK control now", icon="INFO")
         box, shown = record.limits(rig), limbs.LIMBS.get(limb, ())
         for dof in shown:
@@ -113,11 +119,6 @@ class SKEL_PT_angles(_RigPanel, bpy.types.Panel):
             row.operator("skel.key_angles", text="", icon="KEYFRAME_HLT" if keyed else "KEYFRAME").dofs = DOFS[dof].name
         if shown:
             column.operator("skel.key_angles", text="Key All of Them", icon="KEYINGSET").dofs = " ".join(DOFS[dof].name for dof in shown)
-
-
-def _led(rig: bpy.types.Object) -> list[controls.Limb]:
-    """The limbs that have a control; an older rig's chest has none."""
-    return [limb for limb in controls.LIMBS if limb.switch in rig]
 
 
 def _limb_of(bone: bpy.types.Bone | None) -> str | None:
@@ -200,7 +201,7 @@ class SKEL_PT_ik(_RigPanel, bpy.types.Panel):
         if shown is not None:
             layout.prop(shown, "is_visible", text="Show Controls")
         layout.row(align=True).prop(view, "range", expand=True)
-        led = _led(rig)
+        led = ik.limbs(rig)
         column = layout.column(align=True)
         for limb in led:
             row = column.row(align=True)

@@ -12,6 +12,7 @@ import bpy
 import numpy as np
 import pytest
 
+from skel_blender import who
 from skel_blender.rig import record
 from skel_blender.rig.assemble import build_take
 from skel_blender.rig.update import update_take
@@ -30,8 +31,8 @@ def shot(enabled, take, tmp_path, monkeypatch):
     made_with = {"inputs": [str(clip)], "model": "m.task", "frames": [4, None], "people": None, "body": "female", "device": "cuda",
                  "fov": 48.0, "focal_length": None, "seed": 3, "regressor": "stance", "hsmr": "", "camera": "still", "cuts": "off",
                  "memory": "/gone", "stature": [None, 1.6]}  # fmt: skip
-    for person in take.people:
-        person.body_name = "open female"
+    for number, person in enumerate(take.people, 1):
+        person.name, person.body_name = who.name(number), "open female"
     take = replace(take, settings=json.dumps(made_with))
     home = build_take(bpy.context, take, collection_name="shot")
     asked = []
@@ -103,7 +104,7 @@ def test_who_has_a_body_of_a_file_keeps_it(shot, tmp_path):
     assert bpy.ops.skel.reconstruct_again(name=home.name) == {"FINISHED"}
     assert f"--body={file},male" in asked[0].arguments()
     bpy.context.scene.skel.body_file = "/other.pkl"
-    assert [gather.model_file(bpy.context.scene, take, number) for number in (0, 1)] == [str(file), "/other.pkl"]
+    assert [gather.model_file(bpy.context.scene, take, person) for person in take.people] == [str(file), "/other.pkl"]
 
 
 def test_heights_are_metres_whatever_the_scene_is_measured_in(shot, enabled):

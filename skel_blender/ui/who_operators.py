@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is who: an animator says where one person was taken for another. It is kept with the take until that is reconstructed."""
+
+import bpy
+from bpy.props import EnumProperty, IntProperty
+
+from .. import who
+from ..messages import SkelError
+from ..rig import clock, record
+from .gather import active_rig
+from .operators import RigOperator
+from .person_operators import home_of
+
+_items: list[tuple[str, str, str]] = []  # Blender keeps no reference to what a callback gives it
+
+
+def _others(operator: bpy.types.OperatorProperties, context: bpy.types.Context | None) -> list[tuple[str, str, str]]:
+    """Everybody else of the active person's take, by his number."""
+    rig = active_rig(context) if context is not None else None
+    homes = [home for home in rig.users_collection if record.START in home] if rig is not None else []
+    there = [thing for home in homes for thing in home.objects if record.is_rig(thing) and thing != rig]
+    names = sorted({thing[record.PERSON] for thing in there}, key=lambda name: (who.number(name) or 0, name))
+    _items[:] = [(name, name, "") for name in names if who.number(name)]
+    return _items
+
+
+class _Who(RigOperator):
+    """Base of what says something about the active person, of a `kind` of who.Correction."""
+
+    kind: str
+    now = False  # whether it holds from the current frame on
+
+    def others(self) -> tuple[int, ...]:
+        """Whom it is about as well."""
+        return ()
+
+    def run(self, context: bpy.types.Context) -> None:
+        rig = active_rig(context)
+        home = _own(home_of(rig))
+        frame = clock.of(home).source(context.scene.frame_current) if self.now else None
+        said = who.Correction(self.kind, (_number(rig), *self.others()), frame)
+        record.say_who(home, (*record.said_who(home), said))
+        self.report({"INFO"}, f"{told(home, said)}, once you press Reconstruct with These in People.")
+
+
+class _WithOther(_Who):
+    """Base of what is about somebody else, too."""
+
+    other: EnumProperty(name="Person", description="Who", items=_others)
+
+    def others(self) -> tuple[int, ...]:
+        number = who.number(self.other)
+        if number is None:
+            raise SkelError("no_person", "There is nobody else in this take.", "Choose a take of several people.")
+        return (number,)
+
+
+class SKEL_OT_who_same(_WithOther, bpy.types.Operator):
+    """This person, and whom you choose, are the same: they become one rig. Where both are seen, this one was seen right"""
+
+    bl_idname, bl_label, kind = "skel.who_same", "The Same As", "same"
+
+
+class SKEL_OT_who_change(_WithOther, bpy.types.Operator):
+    """This person, and whom you choose, were taken for one another from the current frame on"""
+
+    bl_idname, bl_label, kind, now = "skel.who_change", "Changes Places Here With", "change", True
+
+
+class SKEL_OT_who_other(_Who, bpy.types.Operator):
+    """From the current frame on this is somebody else: he gets a rig of his own"""
+
+    bl_idname, bl_label, kind, now = "skel.who_other", "Somebody Else From Here", "other", True
+
+
+class SKEL_OT_who_without(_Who, bpy.types.Operator):
+    """Reconstruct without this person, say if he is none; for others the floor and the camera may then be read otherwise"""
+
+    bl_idname, bl_label, kind = "skel.who_without", "Leave Out", "without"
+
+
+class SKEL_OT_who_forget(RigOperator, bpy.types.Operator):
+    """Take back what was said here"""
+
+    bl_idname, bl_label = "skel.who_forget", "Take Back"
+    number: IntProperty(min=0, options={"HIDDEN"}, description="Which of what was said of the take, the first is 0")
+
+    def run(self, context: bpy.types.Context) -> None:
+        home = _own(home_of(active_rig(context)))
+        said = record.said_who(home)
+        record.say_who(home, (*said[: self.number], *said[self.number + 1 :]))
+
+
+class SKEL_MT_who(bpy.types.Menu):
+    """What can be said about the active person."""
+
+    bl_label = "Who Is Who"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        for operator in (SKEL_OT_who_same, SKEL_OT_who_change):
+            self.layout.operator_menu_enum(operator.bl_idname, "other")
+        for operator in (SKEL_OT_who_other, SKEL_OT_who_without):
+            self.layout.operator(operator.bl_idname)
+
+
+def told(home: bpy.types.Collection, said: who.Correction) -> str:
+    """What is said of a take's people, by scene frames."""
+    frame = None if said.frame is None else round(float(clock.of(home).places([said.frame])[0]))
+    return said.told(frame)
+
+
+def _own(home: bpy.types.Collection) -> bpy.types.Collection:
+    """The collection, if it is of this file. Raises SkelError if it is not."""
+    if home.library is not None or home.override_library is not None:
+        raise SkelError("linked", f"{home.name} comes from another file.", "Say it there.")
+    return home
+
+
+def _number(rig: bpy.types.Object) -> int:
+    number = who.number(rig[record.PERSON])
+    if number is None:
+        raise SkelError("no_clip", f"{rig.name} was not made from footage.", "Who is who is for people who are reconstructed.")
+    return number
+
+
+CLASSES = (SKEL_OT_who_same, SKEL_OT_who_change, SKEL_OT_who_other, SKEL_OT_who_without, SKEL_OT_who_forget, SKEL_MT_who)
