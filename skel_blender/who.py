@@ -19,10 +19,10 @@ from .messages import SkelError
 
 # Kind -> how it is read, written and told.
 _FORMS = {
-    "same": (r"(\d+)\+(\d+)()", "{}+{}{}", "Person {} and Person {} are the same"),
-    "change": (r"(\d+)x(\d+)@(\d+)", "{}x{}@{}", "Person {} and Person {} change places at frame {}"),
-    "other": (r"(\d+)()@(\d+)", "{}{}@{}", "Person {}{} is somebody else from frame {}"),
-    "without": (r"(\d+)-()()", "{}-{}{}", "Person {} is left out"),
+    "same": (r"(\d+)\+(\d+)()", "{}+{}{}", "{} and {} are the same"),
+    "change": (r"(\d+)x(\d+)@(\d+)", "{}x{}@{}", "{} and {} swap at frame {}"),
+    "other": (r"(\d+)()@(\d+)", "{}{}@{}", "{}{} is another from frame {}"),
+    "without": (r"(\d+)-()()", "{}-{}{}", "{} is left out"),
 }
 
 
@@ -39,7 +39,7 @@ class Correction:
         return self._put(_FORMS[self.kind][1], self.frame)
 
     def told(self, frame: object = None) -> str:
-        """As a sentence, which calls the source frame `frame`."""
+        """In words, few enough for a panel: people by their numbers, the source frame called `frame`."""
         return self._put(_FORMS[self.kind][2], self.frame if frame is None else frame)
 
     def _put(self, form: str, frame: object) -> str:

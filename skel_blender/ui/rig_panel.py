@@ -49,7 +49,7 @@ class SKEL_PT_people(Sidebar, bpy.types.Panel):
             corrected = record.said_who(home)
             for number, one in enumerate(corrected):
                 row = column.row(align=True)
-                row.label(text=who_operators.told(home, one), icon="COMMUNITY")
+                row.label(text=who_operators.told(home, one))
                 row.operator("skel.who_forget", text="", icon="X").number = number
             if corrected or any(record.is_said(rig) for rig in shown):
                 column.operator("skel.reconstruct_again", icon="FILE_REFRESH").name = home.name

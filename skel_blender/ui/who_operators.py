@@ -40,7 +40,7 @@ class _Who(RigOperator):
         frame = clock.of(home).source(context.scene.frame_current) if self.now else None
         said = who.Correction(self.kind, (_number(rig), *self.others()), frame)
         record.say_who(home, (*record.said_who(home), said))
-        self.report({"INFO"}, f"{told(home, said)}, once you press Reconstruct with These in People.")
+        self.report({"INFO"}, f"Person {told(home, said)}, once you press Reconstruct with These in People.")
 
 
 class _WithOther(_Who):

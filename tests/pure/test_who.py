@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""who.py: what is said of who is who, as text and as sentences."""
+"""who.py: what is said of who is who, as text and in words."""
 
 import pytest
 
@@ -16,12 +16,11 @@ def test_all_that_can_be_said_is_read_as_it_is_written():
     assert who.read("") == who.read(" ") == () and who.write(()) == ""
 
 
-def test_sentences_name_the_frame_that_they_are_given():
+def test_words_name_the_frame_that_they_are_given():
     assert [one.told() for one in ALL] == [
-        "Person 1 and Person 14 are the same", "Person 2 and Person 3 change places at frame 120",
-        "Person 3 is somebody else from frame 0", "Person 5 is left out",
+        "1 and 14 are the same", "2 and 3 swap at frame 120", "3 is another from frame 0", "5 is left out",
     ]  # fmt: skip
-    assert ALL[2].told(31) == "Person 3 is somebody else from frame 31"
+    assert ALL[2].told(31) == "3 is another from frame 31"
 
 
 NOTHING = ("1", "1+", "1+1", "0-", "1x2", "1x2@", "x2@3", "1+2+3", "-1", "1@-3", "1.5-", "\N{ARABIC-INDIC DIGIT ONE}-", "1-,")
