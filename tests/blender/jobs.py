@@ -153,6 +153,26 @@ def test_a_correction_is_fitted_again_and_can_be_undone() -> Steps:
     assert bpy.data.objects[name].animation_data.action.name == raw
 
 
+def test_who_is_somebody_else_from_here_gets_a_rig_of_his_own() -> Steps:
+    if not os.environ["SKEL_BLENDER_ENGINE"]:
+        raise Skip("the engine is not installed")
+    rig = bpy.context.view_layer.objects.active
+    bpy.context.scene.frame_set(21)
+    with override():
+        bpy.ops.skel.who_other("EXEC_DEFAULT", True)
+    yield from shot("10_somebody_else")
+    with override():
+        bpy.ops.skel.reconstruct_again("EXEC_DEFAULT", True, name=rig.users_collection[0].name)
+    yield from wait(lambda: not runner().busy, 300)
+    said = " ".join(text for _, text in runner().lines)
+    assert "2 people in 40 frames;" in said, said
+    shown = {thing["skel_person"]: thing for thing in bpy.context.view_layer.objects if "skel_person" in thing}
+    assert {name: (thing["skel_first_frame"], thing["skel_last_frame"]) for name, thing in shown.items()} == {
+        "Person 1": (1, 20), "Person 2": (21, 40),
+    }  # fmt: skip
+    yield from shot("11_two_people")
+
+
 def test_a_rig_is_exact_in_this_blender() -> Steps:
     for body in ("open_male", "open_female"):
         joints, turns, skin = rig_checks.greatest_errors(body)
