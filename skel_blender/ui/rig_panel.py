@@ -46,11 +46,12 @@ class SKEL_PT_people(Sidebar, bpy.types.Panel):
                     if record.open_body(rig):
                         side.prop(rig.skel, "body", text="")
                     side.prop(rig.skel, "stature", text="")
-            corrected = record.said_who(home)
+            corrected = record.said_who(home) if shown else ()
             for number, one in enumerate(corrected):
                 row = column.row(align=True)
                 row.label(text=who_operators.told(home, one))
-                row.operator("skel.who_forget", text="", icon="X").number = number
+                forget = row.operator("skel.who_forget", text="", icon="X")
+                forget.name, forget.number = home.name, number
             if corrected or any(record.is_said(rig) for rig in shown):
                 column.operator("skel.reconstruct_again", icon="FILE_REFRESH").name = home.name
         if active is None:

@@ -2,13 +2,13 @@
 """Who is who: an animator says where one person was taken for another. It is kept with the take until that is reconstructed."""
 
 import bpy
-from bpy.props import EnumProperty, IntProperty
+from bpy.props import EnumProperty, IntProperty, StringProperty
 
 from .. import who
 from ..messages import SkelError
 from ..rig import clock, record
 from .gather import active_rig
-from .operators import RigOperator
+from .operators import RigOperator, SkelOperator
 from .person_operators import home_of
 
 _items: list[tuple[str, str, str]] = []  # Blender keeps no reference to what a callback gives it
@@ -79,15 +79,18 @@ class SKEL_OT_who_without(_Who, bpy.types.Operator):
     bl_idname, bl_label, kind = "skel.who_without", "Leave Out", "without"
 
 
-class SKEL_OT_who_forget(RigOperator, bpy.types.Operator):
+class SKEL_OT_who_forget(SkelOperator, bpy.types.Operator):
     """Take back what was said here"""
 
-    bl_idname, bl_label = "skel.who_forget", "Take Back"
+    bl_idname, bl_label, bl_options = "skel.who_forget", "Take Back", {"REGISTER", "UNDO"}
+    name: StringProperty(options={"HIDDEN"}, description="The take's collection")
     number: IntProperty(min=0, options={"HIDDEN"}, description="Which of what was said of the take, the first is 0")
 
     def run(self, context: bpy.types.Context) -> None:
-        home = _own(home_of(active_rig(context)))
-        said = record.said_who(home)
+        home = bpy.data.collections.get(self.name)
+        if home is None:
+            raise SkelError("no_take", f"There is no take {self.name} any more.", "Choose another one.")
+        said = record.said_who(_own(home))
         record.say_who(home, (*said[: self.number], *said[self.number + 1 :]))
 
 

@@ -64,11 +64,14 @@ def test_what_is_said_is_shown_by_scene_frames_and_asked_by_those_of_the_footage
 
 
 def test_what_is_taken_back_is_not_asked(shot):
-    home, _, asked, _ = shot
+    """Whichever take's rig is active."""
+    home, _, asked, take = shot
     assert bpy.ops.skel.who_without() == bpy.ops.skel.who_same(other="Person 2") == {"FINISHED"}
-    assert bpy.ops.skel.who_forget(number=0) == {"FINISHED"}
+    other = build_take(bpy.context, take, collection_name="other")
+    bpy.context.view_layer.objects.active = next(thing for thing in other.objects if record.is_rig(thing))
+    assert bpy.ops.skel.who_forget(name=home.name, number=0) == {"FINISHED"}
     assert "--who=1+3,1+2" in _again(home, asked)
-    assert bpy.ops.skel.who_forget(number=0) == {"FINISHED"}
+    assert bpy.ops.skel.who_forget(name=home.name, number=0) == {"FINISHED"}
     assert record.WHO not in home and "skel.reconstruct_again" not in draw(PANEL).operators
 
 
@@ -82,6 +85,13 @@ def test_a_height_that_is_said_leaves_those_of_others_as_they_were(shot):
     update_take(bpy.context, take, home)
     rigs[1].skel.stature = 1.7
     assert "--stature=1.8,1.8,1.8,1.7" in _again(home, asked)
+
+
+def test_a_take_that_is_switched_off_says_nothing(shot):
+    assert bpy.ops.skel.who_without() == {"FINISHED"}
+    bpy.context.view_layer.layer_collection.children["shot"].exclude = True
+    shown = draw(PANEL)
+    assert "skel.who_forget" not in shown.operators and "skel.reconstruct_again" not in shown.operators
 
 
 def test_an_answer_has_heard_what_was_said(shot):
