@@ -135,7 +135,7 @@ def build_person(
     shapes.build(rig, person.body)
     if options.correct:
         correctives.build(surface, rig, person.body)
-    presence.keep(rig, clock.of_rig(rig).shown(person.frames))
+    presence.keep(rig, person, clock.rate(context.scene))
     if options.hide:
         presence.apply(rig, True)
     key_raw(rig, person, options.horizontal)

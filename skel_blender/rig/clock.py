@@ -90,8 +90,13 @@ def for_take(scene: bpy.types.Scene, take: Take, start: int) -> Clock:
     """The clock for a new take, in a scene that has the rate of its first one."""
     if is_empty(scene):
         return Clock(start)
-    pace = scene.render.fps / scene.render.fps_base / float(take.fps)
+    pace = rate(scene) / float(take.fps)
     return Clock(start, 1.0 if abs(pace - 1.0) * len(take.frames) < _OFF else pace)
+
+
+def rate(scene: bpy.types.Scene) -> float:
+    """Frames a second that a scene plays."""
+    return scene.render.fps / scene.render.fps_base
 
 
 def give_rate(scene: bpy.types.Scene, fps: Fraction) -> None:

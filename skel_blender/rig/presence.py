@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Out of sight while a person is not in the footage.
+"""Out of sight while a person is not in the footage: before he comes, after he goes, and while he is away for long.
 
 The armature, whose action is its motion, hides by drivers. Its meshes share one action with two curves: as drivers they would take as
 long on a frame as the armature itself.
@@ -10,29 +10,48 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from . import compat, drivers, keyframes, record
+from ..take import Person
+from . import clock, compat, drivers, keyframes, record
 
 FIRST, LAST = "skel_first_frame", "skel_last_frame"  # custom properties of the armature: scene frames between which the person is there
+GAPS = "skel_gaps"  # but for these: the last scene frame before each long absence, and the first after it
+LONG_S = 3.0  # an absence; who is hidden behind something for less stays in sight
+_MOST_GAPS = 8  # what a driver's expression has room for
 _PATHS = ("hide_viewport", "hide_render")
 _KIND = "presence"  # of the meshes' action
+_LETTERS = "abcdghijklmnopqrst"  # variables of the drivers; e is a number
 
 
-def keep(armature: bpy.types.Object, frames: np.ndarray) -> None:
-    """Say in which scene frames (T,) the person is there."""
-    armature[FIRST], armature[LAST] = int(frames[0]), int(frames[-1])
-    if is_on(armature):
-        apply(armature, True)
+def keep(armature: bpy.types.Object, person: Person, fps: float) -> None:
+    """Say in which frames the person is there, of a scene that plays `fps` frames a second."""
+    time = clock.of_rig(armature)
+    shown, there = time.shown(person.frames), time.places(person.frames[person.confidence > 0])
+    away = np.flatnonzero(np.diff(there) > LONG_S * fps)
+    ends = np.stack([np.floor(there[away]), np.ceil(there[away + 1])], 1).astype(int)
+    _keep(armature, int(shown[0]), int(shown[-1]), ends[:_MOST_GAPS].ravel().tolist())
 
 
 def move(armature: bpy.types.Object, by: int) -> None:
     """Let the person come and go `by` frames later; a rig of before this was kept knows no frames."""
     if FIRST in armature:
-        keep(armature, np.array([armature[FIRST] + by, armature[LAST] + by]))
+        _keep(armature, armature[FIRST] + by, armature[LAST] + by, [end + by for end in armature.get(GAPS, ())])
+
+
+def _keep(armature: bpy.types.Object, first: int, last: int, gaps: list[int]) -> None:
+    armature[FIRST], armature[LAST] = first, last
+    armature.pop(GAPS, None)
+    if gaps:
+        armature[GAPS] = gaps
+    if is_on(armature):
+        apply(armature, True)
 
 
 def nearest(armature: bpy.types.Object, frame: int) -> int:
     """The scene frame nearest to `frame` on which the person is in sight."""
-    return min(max(frame, int(armature[FIRST])), int(armature[LAST])) if is_on(armature) else frame
+    if not is_on(armature):
+        return frame
+    ends = (armature[FIRST], *armature.get(GAPS, ()), armature[LAST])
+    return min((min(max(frame, first), last) for first, last in zip(ends[::2], ends[1::2])), key=lambda shown: abs(shown - frame))
 
 
 def is_on(armature: bpy.types.Object) -> bool:
@@ -44,13 +63,15 @@ def is_on(armature: bpy.types.Object) -> bool:
 def apply(armature: bpy.types.Object, enabled: bool) -> None:
     """Hide the rig and its meshes outside of the person's frames, in the viewport and in renders, or show them on all frames."""
     meshes = [*record.parts(armature, "skin"), *record.parts(armature, "bone")]
-    ends = {"a": drivers.prop(armature, f'["{FIRST}"]'), "b": drivers.prop(armature, f'["{LAST}"]')}
+    gaps = [f'["{GAPS}"][{k}]' for k in range(len(armature.get(GAPS, ())))]
+    ends = {letter: drivers.prop(armature, path) for letter, path in zip(_LETTERS, (f'["{FIRST}"]', f'["{LAST}"]', *gaps))}
+    away = "".join(f" or {last} < frame < {first}" for last, first in zip(_LETTERS[2 : len(ends) : 2], _LETTERS[3 : len(ends) : 2]))
     action = action_of(armature)
     for thing in (armature, *meshes):
         drive = enabled and (thing == armature or compat.action(thing) not in (None, action))  # a mesh that the user has animated
         for path in _PATHS:
             if drive:
-                drivers.add(thing, path, -1, "1 if frame < a or frame > b else 0", **ends)
+                drivers.add(thing, path, -1, f"1 if frame < a or frame > b{away} else 0", **ends)
             else:
                 thing.driver_remove(path)
     plain = [thing for thing in meshes if compat.action(thing) in (None, action)]
@@ -84,7 +105,8 @@ def _key(armature: bpy.types.Object, action: bpy.types.Action | None, meshes: li
     for thing in meshes:
         if compat.action(thing) != action:
             compat.use_action(thing, action)
-    first, last = armature[FIRST], armature[LAST]
-    frames, values = np.array([first - 1, first, last + 1]), np.array([1.0, 0.0, 1.0])
+    turns = np.array([armature[FIRST], *armature.get(GAPS, ()), armature[LAST]])
+    turns[1::2] += 1  # he goes on the frame after the last one
+    frames, values = np.append(turns[0] - 1, turns), np.append(1.0, np.arange(len(turns)) % 2)
     for path in _PATHS:
         keyframes.write(compat.holder(meshes[0]), keyframes.Curve(path, 0, "Visibility", frames, values), "CONSTANT")

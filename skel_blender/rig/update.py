@@ -70,7 +70,7 @@ def _update(context: bpy.types.Context, rig: bpy.types.Object, person: Person, c
         _reshape(context, rig, person, collection, horizontal)
     for key in record.SAID.values():
         rig.pop(key, None)
-    presence.keep(rig, clock.of_rig(rig).shown(person.frames))
+    presence.keep(rig, person, clock.rate(context.scene))
     assemble.key_raw(rig, person, horizontal)
     ik.release(rig)
 

@@ -42,7 +42,7 @@ def build(context: bpy.types.Context, path: str) -> str:
     earlier = assemble.layer_of(context.view_layer, before) if before else None
     collection = before if settings.again == "UPDATE" else None
     options = {"correct": settings.correct, "hide": settings.hide}
-    told, rate = "", _rate(context.scene)
+    told, rate = "", clock.rate(context.scene)
     if collection is None:
         start = record.start_of(before) if before else record.FIRST_FRAME
         collection = build_take(context, take, collection_name=Path(path).stem, start=start, **options)
@@ -67,14 +67,9 @@ def build(context: bpy.types.Context, path: str) -> str:
         told += " This Blender shows the footage lying on its side: convert it once to a file whose frames stand upright."
     if pace != 1.0:
         told += f" The footage has {float(take.fps):.4g} frames a second; it is shown in the scene's {rate:.4g}."
-    elif abs(rate - _rate(context.scene)) > _SAME_RATE:
-        told += f" The scene plays {_rate(context.scene):.4g} frames a second now, not {rate:.4g}."
+    elif abs(rate - clock.rate(context.scene)) > _SAME_RATE:
+        told += f" The scene plays {clock.rate(context.scene):.4g} frames a second now, not {rate:.4g}."
     return summary(take) + told
-
-
-def _rate(scene: bpy.types.Scene) -> float:
-    """Frames a second."""
-    return scene.render.fps / scene.render.fps_base
 
 
 def summary(take: takes.Take) -> str:

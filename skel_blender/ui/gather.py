@@ -15,7 +15,7 @@ from .. import requests, who
 from ..job import PACKAGE
 from ..messages import SkelError
 from ..requests import Request
-from ..rig import record
+from ..rig import clock, record
 from ..rig.assemble import metres
 from ..sequence import IMAGE_ENDINGS
 from ..take import Person, Take
@@ -126,7 +126,7 @@ def again(take: Take, statures: list[float | None], bodies: list[str], corrected
 def _images_rate(scene: bpy.types.Scene, footage: Path) -> float | None:
     """Frames a second of images, which Blender shows at the scene's rate; None of a video, which has its own."""
     images = footage.is_dir() or footage.suffix.lower() in IMAGE_ENDINGS
-    return scene.render.fps / scene.render.fps_base if images else None
+    return clock.rate(scene) if images else None
 
 
 def _chosen_file(text: str, what: str) -> str:

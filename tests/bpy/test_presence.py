@@ -9,6 +9,7 @@ import pytest
 
 from skel_blender.rig import presence, record, update
 from skel_blender.rig.assemble import Options, build_take
+from skel_blender.rig.editing import timing
 from tests import synthetic
 from tests.bpy.evaluated import evaluated, mesh_points, rig_of
 
@@ -23,10 +24,10 @@ def shot(context):
     return take
 
 
-def seen(scene, rig) -> list[int]:
+def seen(scene, rig, frames=(1, 10, 11, 15, 20, 21, 40)) -> list[int]:
     """The frames on which rig, skin and bones are visible, all or none of them."""
     things, result = [rig, *record.parts(rig, "skin"), *record.parts(rig, "bone")], []
-    for frame in (1, 10, 11, 15, 20, 21, 40):
+    for frame in frames:
         scene.frame_set(frame)
         states = {(evaluated(thing).hide_viewport, evaluated(thing).hide_render) for thing in things}
         assert len(states) == 1 and states <= {(False, False), (True, True)}
@@ -46,6 +47,32 @@ def test_hidden_before_and_after(context, shot, capfd):
     joints = shot.people[1].joints()[4]
     assert np.linalg.norm(mesh_points(record.parts(second, "skin")[0]).mean(axis=0) - joints.mean(axis=0)) < 0.5
     assert "cycle" not in "".join(capfd.readouterr()).lower()
+
+
+def test_hidden_while_away_for_long(context, enabled):
+    """More than three seconds unseen, as who comes back and was said to be the same: not for less, and wherever the take begins."""
+    take = synthetic.random_take(frames=400, people=1)
+    take.people[0].confidence[:] = 1.0
+    for first, end in ((20, 120), (150, 230), (300, 399)):
+        take.people[0].confidence[first:end] = 0.0
+    collection = build_take(context, take, hide=True)
+    rig, ends = rig_of(collection), (1, 20, 21, 120, 121, 150, 151, 200, 300, 301, 399, 400)
+    assert seen(context.scene, rig, ends) == [1, 20, 121, 150, 151, 200, 300, 400]
+    assert all(curve.driver.is_simple_expression for curve in rig.animation_data.drivers)
+    timing.move(context.scene, collection, 11)
+    assert seen(context.scene, rig, [end + 10 for end in ends]) == [11, 30, 131, 160, 161, 210, 310, 410]
+    assert [presence.nearest(rig, frame) for frame in (1, 20, 40, 100, 311, 420)] == [11, 20, 30, 131, 310, 410]
+    take.people[0].confidence[:] = 1.0
+    update.update_take(context, take, collection, Options())
+    assert len(seen(context.scene, rig, [end + 10 for end in ends])) == len(ends) and presence.GAPS not in rig
+
+
+def test_more_absences_than_a_driver_has_room_for_are_not_all_hidden(context):
+    take = synthetic.random_take(frames=1000, people=1)
+    take.people[0].confidence[:] = np.arange(1000) % 100 == 0
+    rig = rig_of(build_take(context, take, hide=True))
+    assert seen(context.scene, rig, (1, 50, 101, 150, 701, 750, 801, 850)) == [1, 101, 701, 801, 850]
+    assert all(curve.driver.is_simple_expression for curve in rig.animation_data.drivers)
 
 
 def test_it_can_be_switched_and_follows_an_update(context, shot):
