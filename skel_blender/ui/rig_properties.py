@@ -171,8 +171,9 @@ class SKEL_PG_rig(bpy.types.PropertyGroup):
         "and footage move", min=0, options=set(), get=lambda self: record.start(self.id_data), set=_set_start,
     )  # fmt: skip
     hide_absent: BoolProperty(
-        name="Hide When Absent", description="Out of sight before the person comes into the footage, after he leaves it, and while he is away "
-        "for long", options=set(), get=lambda self: presence.is_on(self.id_data), set=lambda self, value: presence.apply(self.id_data, value),
+        name="Hide When Absent", options=set(),
+        description="Out of sight before the person comes into the footage, after he leaves it, and while he is away for long",
+        get=lambda self: presence.is_on(self.id_data), set=lambda self, value: presence.apply(self.id_data, value),
     )  # fmt: skip
 
 
