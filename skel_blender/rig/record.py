@@ -59,8 +59,8 @@ def keep(armature: bpy.types.Object, person: Person, horizontal: bool) -> None:
 
 
 def is_rig(thing: bpy.types.Object | None) -> bool:
-    """Whether an object is a rig of this add-on."""
-    return thing is not None and thing.type == "ARMATURE" and ID in thing
+    """Whether an object is a rig of this add-on, and still knows it: custom properties can be cleared."""
+    return thing is not None and thing.type == "ARMATURE" and all(key in thing for key in (ID, _JOINTS, LIMITS))
 
 
 def rigs(scene: bpy.types.Scene) -> list[bpy.types.Object]:

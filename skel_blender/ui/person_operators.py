@@ -37,7 +37,10 @@ class SKEL_OT_over_footage(RigOperator, bpy.types.Operator):
         return super().poll(context) and context.space_data is not None and context.space_data.type == "VIEW_3D"
 
     def run(self, context: bpy.types.Context) -> None:
-        eye = assemble.camera_of(home_of(active_rig(context)))
+        home = home_of(active_rig(context))
+        eye = assemble.camera_of(home)
+        if eye is None:
+            raise SkelError("no_camera", f"{home.name} has no camera any more.", "Undo, or load the Take again.")
         view, scene = context.space_data.region_3d, context.scene
         if view.view_perspective == "CAMERA" and scene.camera == eye:
             view.view_perspective = "PERSP"
@@ -51,7 +54,7 @@ class SKEL_OT_over_footage(RigOperator, bpy.types.Operator):
 
 def home_of(rig: bpy.types.Object) -> bpy.types.Collection:
     """The collection of the take that a rig belongs to. Raises SkelError if it was taken out of there."""
-    home = next((home for home in rig.users_collection if assemble.place_of(home) and assemble.camera_of(home)), None)
+    home = next((home for home in rig.users_collection if assemble.place_of(home) or assemble.camera_of(home)), None)
     if home is None:
         raise SkelError("no_take", f"{rig.name} is not in its take's collection any more.", "Move it back there in the Outliner.")
     return home

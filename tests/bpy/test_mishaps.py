@@ -42,6 +42,27 @@ def test_angles_of_what_is_no_rig_are_read_without_a_word(rig, context, capfd):
     assert "Traceback" not in capfd.readouterr().err
 
 
+def test_a_rig_that_forgot_what_it_was_is_an_armature_like_any_other(rig, context):
+    """Custom properties can be cleared, and an export of Blender's own that is read again has some of them."""
+    del rig[record.LIMITS]
+    assert not record.is_rig(rig) and rig not in record.rigs(context.scene)
+    assert not bpy.types.SKEL_PT_angles.poll(context) and not bpy.ops.skel.smooth.poll()
+
+
+def test_a_take_whose_camera_was_deleted_says_that(rig, context):
+    from skel_blender.ui import person_operators
+
+    home = person_operators.home_of(rig)
+    bpy.data.objects.remove(assemble.camera_of(home))
+    assert person_operators.home_of(rig) == home
+    with pytest.raises(SkelError, match="has no camera any more. Undo"):
+        person_operators.SKEL_OT_over_footage.run(None, context)
+    home.objects.unlink(rig)
+    context.scene.collection.objects.link(rig)
+    with pytest.raises(SkelError, match="is not in its take's collection any more"):
+        person_operators.home_of(rig)
+
+
 def test_smoothing_tells_of_limbs_whose_angles_are_not_seen(rig, capfd):
     bpy.ops.skel.smooth()
     assert "led by" not in capfd.readouterr().out
