@@ -64,9 +64,8 @@ def fitted(track: Track, truth: np.ndarray, body: BodyModel, K: np.ndarray, fps:
     off = np.linalg.norm(metrics.centred(found, HIPS) - metrics.centred(truth, HIPS), axis=-1)
     error = np.stack([off[:, list(LANDMARKS_OF[limb])].mean(axis=1) for limb in DOUBTED], 1)
     known = np.isfinite(error).all(axis=1)
-    seen = track.keypoints_2d[:, LIMBS, 2].mean(axis=1) * track.observed
-    confidence = np.minimum(seen, fit.confidence * track.observed)  # as a Take has it
-    return Clip(metrics.MM * error[known], metrics.MM * fit.expected_error[known], confidence[known])
+    confidence = np.minimum(track.visibility, fit.confidence)[known]  # as a Take has it
+    return Clip(metrics.MM * error[known], metrics.MM * fit.expected_error[known], confidence)
 
 
 def made_up(mocap: Path, body: BodyModel, lift: Lift, seed: int, longest: int) -> Iterator[Clip]:

@@ -18,7 +18,6 @@ from .. import who
 from ..messages import Event, Log, Progress, SkelError
 from ..take import Person, Take
 from .background import logs
-from .blazepose import LIMBS
 from .body import BodyModel, load_body
 from .camera import DEFAULT_FOV_DEGREES, intrinsics
 from .fit.observations import View
@@ -261,10 +260,9 @@ def _take(source: Source, options: Options, fitted: list[Fitted], emit: Callable
 
 
 def _person(name: str, track: Track, fit: Fit) -> Person:
-    seen = track.keypoints_2d[:, LIMBS, 2].mean(axis=1) * track.observed
     return Person(
         name=name, body_name=fit.body.name, frames=np.asarray(track.frames), poses=fit.state[:, 3:], betas=fit.betas,
-        trans=fit.state[:, :3], confidence=np.minimum(seen, fit.confidence * track.observed),
+        trans=fit.state[:, :3], confidence=np.minimum(track.visibility, fit.confidence),
         keypoints_2d=track.keypoints_2d, landmarks_3d=track.landmarks_3d,
         reprojection_error=fit.reprojection_error, contacts=fit.contacts, body=fit.body.rest_body(fit.betas),
         expected_error=fit.expected_error if np.isfinite(fit.expected_error).all() else None,

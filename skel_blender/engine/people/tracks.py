@@ -37,6 +37,11 @@ class Track:
     observed: np.ndarray
     number: int = 0
 
+    @property
+    def visibility(self) -> np.ndarray:
+        """(T,) 0..1, how well the limbs are seen."""
+        return self.keypoints_2d[:, LIMBS, 2].mean(axis=1) * self.observed
+
 
 def finished(people: list[Person], fps: float, first: int, last: int, size: tuple[int, int]) -> list[Track]:
     """Tracks of the people worth keeping in a clip of frames `first` to `last` and of `size` px, the most prominent first."""
