@@ -36,7 +36,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Log:
-    """A line for the user; `level` is 'info' or 'warning'."""
+    """A line for the user; `level` is 'info', 'warning', or 'detail': what who looks at the scene sees anyhow."""
 
     level: str
     text: str

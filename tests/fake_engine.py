@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("inputs", nargs="+")
     names = ("out", "frames", "people", "body", "device", "fov", "focal-length", "stature", "camera", "seed", "model", "regressor", "hsmr")
-    for name in (*names, "fps", "memory", "cuts"):
+    for name in (*names, "fps", "memory", "cuts", "who"):
         parser.add_argument(f"--{name}")
     if arguments[2] == "import":
         parser.add_argument("--up", choices=("y", "z", "-y"))
@@ -62,6 +62,7 @@ def main(arguments: list[str]) -> int:
     made.source = given.inputs[0]
     take.save(made, given.out)
     messages.write(messages.Log("warning", "Two frames could not be decoded."), sys.stdout)
+    messages.write(messages.Log("detail", "Found: Person 1 in frames 0 to 9."), sys.stdout)
     messages.write(messages.Done(given.out), sys.stdout)
     return 0
 

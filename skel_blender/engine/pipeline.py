@@ -252,6 +252,9 @@ def _take(source: Source, options: Options, fitted: list[Fitted], emit: Callable
                         "Check the lens that was given, or use footage in which the limbs can be told apart.")  # fmt: skip
     frames = np.array(source.frame_numbers)
     people = [_person(who.name(track.number), track, fit) for track, fit in found]
+    if len(people) > 1:
+        there = ", ".join(f"{person.name} in frames {person.frames[0]} to {person.frames[-1]}" for person in people)
+        emit(Log("detail", f"Found: {there}."))
     return Take(
         source=str(source.path.resolve()), fps=source.fps, frames=frames, image_size=source.size,
         camera=side_by_side([part for part in fitted if part.found], frames), people=people,

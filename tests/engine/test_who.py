@@ -19,7 +19,7 @@ from skel_blender.engine.fit.people import fit_people  # noqa: E402
 from skel_blender.engine.people.tracks import Track  # noqa: E402
 from skel_blender.engine.people.who import sorted_out  # noqa: E402
 from skel_blender.engine.pipeline import Options, reconstruct  # noqa: E402
-from skel_blender.messages import SkelError  # noqa: E402
+from skel_blender.messages import Log, SkelError  # noqa: E402
 from tests.engine import squatting  # noqa: E402
 
 
@@ -134,12 +134,20 @@ def clip(monkeypatch):
 
 
 def test_a_take_of_who_is_one_has_one_person_who_is_where_he_was_seen(clip):
-    (person,) = reconstruct(replace(clip, who="1+2")).people
+    told = []
+    (person,) = reconstruct(replace(clip, who="1+2"), told.append).people
+    assert not any(getattr(event, "level", "") == "detail" for event in told)
     assert person.name == "Person 1" and np.array_equal(person.frames, np.arange(60))
     assert not person.confidence[20:30].any() and (person.confidence[:20] > 0).all()
     assert np.nanmedian(person.reprojection_error) < 4.0
     moves = np.linalg.norm(np.diff(person.joints(), axis=0), axis=-1).max(axis=1)
     assert moves[19:31].max() <= moves.max() < 0.1, "m a frame; where he is not seen he goes on as smoothly"
+
+
+def test_where_everybody_is_can_be_read_without_a_scene(clip):
+    told = []
+    reconstruct(clip, told.append)
+    assert Log("detail", "Found: Person 1 in frames 0 to 19, Person 2 in frames 30 to 59.") in told
 
 
 def test_numbers_stay_who_they_are_where_somebody_is_left_out(clip, monkeypatch):

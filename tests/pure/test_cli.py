@@ -31,17 +31,20 @@ def test_a_take_is_written(place, capfd):
     assert len(take.load(place / "shot.npz").people) == 1
     assert (place / "shot.npz").stat().st_mode == (place / "clip.mp4").stat().st_mode
     said = capfd.readouterr().err
-    assert "Two frames could not be decoded" in said
+    assert "Two frames could not be decoded" in said and "Found: Person 1 in frames 0 to 9." in said
     assert "detect" in said
 
 
 @POSIX
-def test_heights_reach_the_engine(place, monkeypatch):
+def test_heights_and_who_is_who_reach_the_engine(place, monkeypatch, capfd):
     asked, command = [], cli.commands.engine_command
     monkeypatch.setattr(cli.commands, "engine_command", lambda python, request: asked.append(request) or command(python, request))
-    for given in ([], ["--stature", "1.8,,1.655"]):
+    for given in ([], ["--stature", "1.8,,1.655"], ["--who", "1+4, 5-"]):
         assert reconstruct(place, "shot.npz", "--overwrite", *given) == 0
-    assert [request.stature for request in asked] == ["", "1.8,,1.655"]
+    assert [(request.stature, request.who) for request in asked] == [("", ""), ("1.8,,1.655", ""), ("", "1+4,5-")]
+    capfd.readouterr()
+    assert reconstruct(place, "shot.npz", "--overwrite", "--who", "1+") == 1
+    assert "'1+' does not say who is who. Give such as" in capfd.readouterr().err and len(asked) == 3
 
 
 @POSIX
