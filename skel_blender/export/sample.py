@@ -120,10 +120,10 @@ def _person(
             world = finish(stage.look(rig, shown, JOINT_NAMES, "Reading the motion"))
         sizes = np.linalg.norm(world[..., :3, :3], axis=-2)  # of the columns
         scale = float(np.median(sizes)) if scale is None else scale
-        off = (np.abs(sizes - scale) > _LIKE * scale).any(axis=(0, 2)) | (np.linalg.det(world[..., :3, :3]) < 0.0).any(axis=0)
+        off = (np.abs(sizes - scale) > _LIKE * scale).any(axis=(0, 2)) | (np.linalg.det(world[..., :3, :3]) <= 0.0).any(axis=0)
         if off.any():
             bone = JOINT_NAMES[int(np.argmax(off))]
-            raise SkelError("scaled", f"The bone {bone} of {rig.name} is scaled along one axis or mirrored.",
+            raise SkelError("scaled", f"The bone {bone} of {rig.name} is scaled along one axis, to nothing, or mirrored.",
                             "Clear the scale of it and of its parents, of the take's empty too.")  # fmt: skip
         clips.append(Clip(title, spans[title], _without_scale(world)))
     rest = _without_scale(own)

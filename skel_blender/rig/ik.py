@@ -57,15 +57,30 @@ def limit(armature: bpy.types.Object, ranges: list[dict[int, tuple[float, float]
     for limb in controls.REACHING:
         for joint, bones in zip(limb.joints, controls.segments(limb)):
             for segment in bones:
-                _limit_segment(armature.pose.bones[segment.name], segment.dof, ranges[joint] if enabled else {})
+                if segment.name in armature.pose.bones:
+                    _limit_segment(armature.pose.bones[segment.name], segment.dof, ranges[joint] if enabled else {})
     for limb in controls.TURNING:
-        constraint = armature.pose.bones[controls.solved_name(limb, limb.tip)].constraints[LIMIT]
+        bone = armature.pose.bones.get(controls.solved_name(limb, limb.tip))
+        constraint = bone and bone.constraints.get(LIMIT)
+        if not constraint:
+            continue
         constraint.mute = not enabled
         for index, axis in enumerate(_AXES):
             low, up = ranges[limb.tip].get(index, (-math.pi, math.pi))
             setattr(constraint, f"use_limit_{axis}", True)
             setattr(constraint, f"min_{axis}", low)
             setattr(constraint, f"max_{axis}", up)
+
+
+def limbs(armature: bpy.types.Object) -> list[controls.Limb]:
+    """The limbs that a control can lead: an older rig has not all of them, and bones or constraints may have been deleted."""
+    bones = armature.pose.bones
+
+    def follows(limb: controls.Limb) -> bool:
+        needed = (limb.control, limb.target, *(controls.solved_name(limb, joint) for joint in limb.joints))
+        return all(name in bones for name in needed) and all(COPY in bones[JOINT_NAMES[joint]].constraints for joint in limb.joints)
+
+    return [limb for limb in controls.LIMBS if limb.switch in armature and follows(limb)]
 
 
 def is_on(armature: bpy.types.Object, limb: controls.Limb) -> bool:
@@ -81,7 +96,7 @@ def led(armature: bpy.types.Object) -> list[controls.Limb]:
         curve = holder.fcurves.find(f'["{limb.switch}"]') if holder else None
         return is_on(armature, limb) or bool(curve) and any(key.co.y > 0.0 for key in curve.keyframe_points)
 
-    return [limb for limb in controls.LIMBS if limb.switch in armature and leads(limb)]
+    return [limb for limb in limbs(armature) if leads(limb)]
 
 
 def release(armature: bpy.types.Object) -> None:

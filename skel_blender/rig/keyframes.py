@@ -56,11 +56,14 @@ def thinned(table: Sequence[tracks.Track], first: int, spline: bezier.Spline) ->
 
 
 def write(holder: bpy.types.Action | bpy.types.ActionChannelbag, curve: Curve, interpolation: str = "LINEAR") -> bpy.types.FCurve:
-    """Write a curve into `holder` (see compat); one that is there already loses its keys first."""
+    """Write a curve into `holder` (see compat); one that is there already loses its keys first, and the modifiers that change what lies
+    between its ends, such as noise: values that were read of it have them in already."""
     made = holder.fcurves.find(curve.path, index=curve.index) or holder.fcurves.new(curve.path, index=curve.index)
     if made.group is None:
         made.group = holder.groups.get(curve.group) or holder.groups.new(curve.group)
     made.color_mode = "AUTO_YRGB" if curve.path.endswith("quaternion") else "AUTO_RGB"
+    for modifier in _inside(made):
+        made.modifiers.remove(modifier)
     count, points = len(curve.frames), made.keyframe_points
     points.clear()
     points.add(count)
@@ -82,10 +85,14 @@ def merge(
     interpolation: str = "LINEAR",
     span: tuple[int, int] | None = None,
 ) -> bpy.types.FCurve:
-    """Like `write`, but keys outside `span` (scene frames, both included; None: the curve's own) stay as they are."""
+    """Like `write`, but keys outside `span` (scene frames, both included; None: the curve's own) stay as they are seen."""
     first, last = span or (curve.frames[0], curve.frames[-1])
     found = holder.fcurves.find(curve.path, index=curve.index)
     kept = _read(found.keyframe_points) if found else {}
+    if kept and _inside(found):
+        shift = [found.evaluate(frame) - value for frame, value in kept["co"]]
+        for name in ("co", "handle_left", "handle_right"):
+            kept[name][:, 1] += shift
     made = write(holder, curve, interpolation)
     if kept:
         stays = (kept["co"][:, 0] < first - 0.5) | (kept["co"][:, 0] > last + 0.5)
@@ -96,6 +103,11 @@ def merge(
             points.foreach_set(name, np.concatenate([values, kept[name][stays]]).ravel())
         made.update()
     return made
+
+
+def _inside(curve: bpy.types.FCurve) -> list[bpy.types.FModifier]:
+    """The modifiers that change what lies between a curve's ends."""
+    return [modifier for modifier in curve.modifiers if modifier.type != "CYCLES"]
 
 
 _KEY = {"co": 2, "handle_left": 2, "handle_right": 2, "handle_left_type": 0, "handle_right_type": 0, "interpolation": 0}

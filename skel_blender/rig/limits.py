@@ -47,7 +47,7 @@ def apply(armature: bpy.types.Object, table: np.ndarray, name: str = "custom", e
         constraint = _held(bone, joint)
         _set_range(constraint, ranges)
         constraint.mute = not enabled
-        if joint in layout.CLAMPS:
+        if layout.CLAMPS.get(joint, "") in armature.pose.bones:  # a helper bone may have been deleted
             _clamped(armature, bone, layout.CLAMPS[joint]).mute = not enabled
             _clamp(armature, bone, armature.pose.bones[layout.CLAMPS[joint]], ranges)
     ik.limit(armature, [channel_limits(table, joint) for joint in range(len(JOINT_NAMES))], enabled)

@@ -14,6 +14,7 @@ from . import (
     motion_operators,
     operators,
     panel,
+    people_panel,
     person_operators,
     preferences,
     properties,
@@ -28,8 +29,8 @@ from . import (
 from .runner import runner
 
 _MODULES = (properties, rig_properties, preferences, operators, person_operators, who_operators, limit_operators, look_operators,
-            key_operators, motion_operators, refit_operators, again_operators, file_operators, panel, rig_panel, export_operators,
-            retarget_properties, retarget_operators, retarget_panel)  # fmt: skip
+            key_operators, motion_operators, refit_operators, again_operators, file_operators, panel, people_panel, rig_panel,
+            export_operators, retarget_properties, retarget_operators, retarget_panel)  # fmt: skip
 _CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
 
 

@@ -99,7 +99,12 @@ class SKEL_OT_remove_action(RigOperator, bpy.types.Operator):
     name: StringProperty(options={"HIDDEN"})
 
     def run(self, context: bpy.types.Context) -> None:
-        bpy.data.actions.remove(_version(editable_rig(context), self.name))
+        rig = editable_rig(context)
+        version = _version(rig, self.name)
+        others = sorted(user.name for user in bpy.data.user_map(subset=[version])[version] if user != rig)
+        if others:  # a duplicate of the rig has the same versions
+            raise SkelError("in_use", f"{version.name} is played by {others[0]}.", "Choose another version there first.")
+        bpy.data.actions.remove(version)
 
 
 def _version(rig: bpy.types.Object, name: str) -> bpy.types.Action:
@@ -124,9 +129,11 @@ class SKEL_OT_match(RigOperator, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         rig = editable_rig(context)
-        chosen = [limb for limb in controls.LIMBS if limb.control in self.limbs and limb.switch in rig]
-        if not chosen:
+        chosen = [limb for limb in ik.limbs(rig) if limb.control in self.limbs]
+        if not self.limbs:
             raise SkelError("no_limb", "No limb is chosen.", "Choose at least one.")
+        if not chosen:
+            raise SkelError("no_control", f"What is chosen of {rig.name} follows no IK control any more.", "Undo, or work with the angles.")
         change = matching.to_control if self.to == "CONTROL" else matching.to_channels
         change(context.scene, rig, chosen, frames_of(context.scene, rig, self.range))
 

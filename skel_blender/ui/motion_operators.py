@@ -5,7 +5,7 @@ import bpy
 from bpy.props import EnumProperty, FloatProperty, IntProperty
 
 from ..messages import SkelError
-from ..rig import controls, presence, record
+from ..rig import controls, ik, presence, record
 from ..rig.editing import layers, loops, motion, pins
 from .gather import active_rig, editable_rig
 from .operators import RigOperator
@@ -52,7 +52,8 @@ class SKEL_OT_pin(RigOperator, bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         scene = context.scene
         try:
-            found = pins.resting(editable_rig(context), self._chosen(), scene.frame_current)
+            rig = editable_rig(context)
+            found = pins.resting(rig, self._chosen(rig), scene.frame_current)
         except SkelError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -61,7 +62,7 @@ class SKEL_OT_pin(RigOperator, bpy.types.Operator):
             found = (scene.frame_preview_start, scene.frame_preview_end) if scene.use_preview_range else (
                 scene.frame_current - aside, scene.frame_current + aside)  # fmt: skip
         self.first, self.last = found
-        return context.window_manager.invoke_props_dialog(self, title=f"Pin {self._chosen().title}", confirm_text="Pin")
+        return context.window_manager.invoke_props_dialog(self, title=f"Pin {self._chosen(rig).title}", confirm_text="Pin")
 
     def draw(self, context: bpy.types.Context) -> None:
         self.layout.use_property_split = True
@@ -73,10 +74,14 @@ class SKEL_OT_pin(RigOperator, bpy.types.Operator):
             raise SkelError("frame_range", "The last frame lies before the first.", "Set the frames again.")
         render = context.scene.render
         ease = round(self.ease * render.fps / render.fps_base)
-        pins.pin(context.scene, editable_rig(context), self._chosen(), pins.Pin(self.first, self.last, context.scene.frame_current, ease))
+        rig, held = editable_rig(context), pins.Pin(self.first, self.last, context.scene.frame_current, ease)
+        pins.pin(context.scene, rig, self._chosen(rig), held)
 
-    def _chosen(self) -> controls.Limb:
-        return next(limb for limb in controls.LIMBS if limb.control == self.limb)
+    def _chosen(self, rig: bpy.types.Object) -> controls.Limb:
+        limb = next(limb for limb in controls.LIMBS if limb.control == self.limb)
+        if limb not in ik.limbs(rig):
+            raise SkelError("no_control", f"The {limb.title} of {rig.name} follows no IK control any more.", "Undo, or choose another.")
+        return limb
 
 
 class SKEL_OT_loop(RigOperator, bpy.types.Operator):

@@ -97,7 +97,7 @@ def test_a_mirrored_take_is_refused(context, tmp_path):
     """A skeleton has no mirrored bones: the file would hold another motion."""
     collection = build_take(context, synthetic.random_take(frames=3, people=1))
     assemble.place_of(collection).scale.x = -1.0
-    with pytest.raises(SkelError, match="of person_1 is scaled along one axis or mirrored. .* take's empty"):
+    with pytest.raises(SkelError, match="of person_1 is scaled along one axis, to nothing, or mirrored. .* take's empty"):
         writing.write(context.scene, [rig_of(collection)], tmp_path / "shot.fbx", presets.choose("generic"))
 
 

@@ -14,7 +14,7 @@ import bpy
 import numpy as np
 
 from ...messages import SkelError
-from .. import colours, compat, controls, keyframes, record
+from .. import colours, compat, controls, ik, keyframes, record
 from . import evaluation, motion
 
 MERGED = "merged"  # kind of an action that was layers
@@ -45,8 +45,8 @@ def merge(armature: bpy.types.Object) -> bpy.types.Action:
     if not motion.is_layered(armature):
         raise SkelError("no_layers", f"{armature.name} plays one action alone.", "Add a layer first, or put strips into the NLA.")
     frames, channels = motion.span_of(armature), [(track.path, track.index) for track in record.of(armature).tracks]
-    for limb in controls.LIMBS:
-        channels += _control_channels(limb) if limb.switch in armature else []
+    for limb in ik.limbs(armature):
+        channels += _control_channels(limb)
     with closing(evaluation.on_frames(armature, frames)) as shown:
         values = np.array([[_value(posed, path, index) for path, index in channels] for posed in shown])
     columns = dict(zip(channels, values.T))
