@@ -184,9 +184,14 @@ def lens(settings: bpy.types.PropertyGroup) -> dict[str, float]:
     return {}
 
 
+def take_folder() -> Path:
+    """Where Takes go: a folder `takes` beside the .blend file, or the add-on's own folder while that is not saved."""
+    return Path(bpy.data.filepath).parent / "takes" if bpy.data.filepath else user_folder("takes")
+
+
 def new_take_path(footage: Path) -> Path:
-    """A free name for the Take: in a folder `takes` beside the .blend file, or the add-on's own folder while that is not saved."""
-    folder = Path(bpy.data.filepath).parent / "takes" if bpy.data.filepath else user_folder("takes")
+    """A free name for the Take."""
+    folder = take_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

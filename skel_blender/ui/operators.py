@@ -2,6 +2,7 @@
 """The buttons: gather, call, report. Work is done by the engine's process and by rig/."""
 
 import functools
+import os
 import time
 
 import bpy
@@ -98,7 +99,7 @@ class SKEL_OT_clear_messages(SkelOperator, bpy.types.Operator):
     bl_idname, bl_label, bl_options = "skel.clear_messages", "Clear Messages", {"INTERNAL"}
 
     def run(self, context: bpy.types.Context) -> None:
-        runner.lines.clear()
+        runner.clear()
 
 
 class SKEL_OT_load_take(SkelOperator, bpy.types.Operator, ImportHelper):
@@ -107,6 +108,12 @@ class SKEL_OT_load_take(SkelOperator, bpy.types.Operator, ImportHelper):
     bl_idname, bl_label, bl_options = "skel.load_take", "Load Take", {"REGISTER", "UNDO"}
     filename_ext = ".npz"
     filter_glob: StringProperty(default="*.npz", options={"HIDDEN"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        folder = gather.take_folder()
+        if not self.filepath and any(folder.glob("*.npz")):
+            self.filepath = os.path.join(folder, "")
+        return ImportHelper.invoke(self, context, event)
 
     def run(self, context: bpy.types.Context) -> None:
         self.report({"INFO"}, build(context, self.filepath))

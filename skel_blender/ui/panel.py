@@ -4,7 +4,7 @@
 import bpy
 
 from .engine import state
-from .preferences import draw_engine, draw_progress
+from .preferences import draw_engine, draw_messages, draw_progress
 from .runner import runner
 
 
@@ -60,13 +60,7 @@ class SKEL_PT_main(Sidebar, bpy.types.Panel):
             row = layout.row()
             row.scale_y = 1.6
             row.operator("skel.reconstruct", icon="ARMATURE_DATA")
-        if runner.lines:
-            box = layout.box().column(align=True)
-            for number, (icon, text) in enumerate(runner.lines):
-                row = box.row()
-                row.label(text=text, icon=icon)
-                if number == 0 and not runner.busy:
-                    row.operator("skel.clear_messages", text="", icon="X", emboss=False)
+        draw_messages(layout)
 
 
 class SKEL_PT_options(Sidebar, bpy.types.Panel):
@@ -103,11 +97,15 @@ class SKEL_PT_take(Sidebar, bpy.types.Panel):
 
 
 def draw_in_header(menus: bpy.types.Menu, context: bpy.types.Context) -> None:
-    """The running job, in every 3D viewport, whatever its sidebar shows."""
+    """The running job, and what became of it if it failed, in every 3D viewport, whatever its sidebar shows."""
     if runner.busy:
         row = menus.layout.row()
         row.ui_units_x = 14
         draw_progress(row)
+    elif runner.failure:
+        row = menus.layout.row(align=True)
+        row.label(text=runner.failure, icon="ERROR")
+        row.operator("skel.clear_messages", text="", icon="X", emboss=False)
 
 
 CLASSES = (SKEL_PT_main, SKEL_PT_options, SKEL_PT_take)

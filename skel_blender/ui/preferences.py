@@ -30,6 +30,7 @@ class SKEL_AddonPreferences(bpy.types.AddonPreferences):
         layout = self.layout
         layout.use_property_split = True
         draw_engine(layout)
+        draw_messages(layout)
         layout.prop(self, "engine_python")
         layout.prop(self, "device")
 
@@ -51,6 +52,18 @@ def draw_progress(layout: bpy.types.UILayout) -> None:
     row = layout.row(align=True)
     row.progress(factor=runner.factor, text=runner.text)
     row.operator("skel.cancel", text="", icon="X")
+
+
+def draw_messages(layout: bpy.types.UILayout) -> None:
+    """What the last job said, with a button that takes it away."""
+    if not runner.lines:
+        return
+    box = layout.box().column(align=True)
+    for number, (icon, text) in enumerate(runner.lines):
+        row = box.row()
+        row.label(text=text, icon=icon)
+        if number == 0 and not runner.busy:
+            row.operator("skel.clear_messages", text="", icon="X", emboss=False)
 
 
 CLASSES = (SKEL_AddonPreferences,)

@@ -23,18 +23,21 @@ INTERVAL_S = 0.15
 _STAGES = {"people": "Finding people", "fit": "Fitting"}
 """What the engine's stages are called for an animator."""
 LINE_LENGTH = 30  # characters that fit in the sidebar at its usual width
+HEADER_LENGTH = 60  # characters that fit in a viewport's header beside its menus
 MAX_LOGS = 4  # more of the engine's lines are in the console only
 
 Finish = Callable[[str], str]  # takes the path that the job made, returns a sentence for the user; may raise SkelError
 
 
 class Runner:
-    """State of the running job. `factor` 0..1 and `text` are of its progress bar, `lines` (icon, text) the messages below it."""
+    """State of the running job. `factor` 0..1 and `text` are of its progress bar, `lines` (icon, text) the messages below it, `failure`
+    what went wrong with the last one, cut to what a header has room for."""
 
     def __init__(self) -> None:
         self.job: Job | None = None
         self.factor, self.text = 0.0, ""
         self.lines: list[tuple[str, str]] = []
+        self.failure = ""
         self._finish: Finish | None = None
         self._result = ""
         self._told = 0
@@ -48,7 +51,8 @@ class Runner:
     def start(self, title: str, job: Job, finish: Finish, scratch: TemporaryDirectory | None = None) -> None:
         """Follow `job` until it ends, then give its result to `finish`; `scratch` is a folder that is needed no longer than the job."""
         self.job, self._finish, self._scratch = job, finish, scratch
-        self.factor, self.text, self.lines, self._result, self._told = 0.0, title, [], "", 0
+        self.clear()
+        self.factor, self.text, self._result, self._told = 0.0, title, "", 0
         bpy.app.timers.register(tick, first_interval=INTERVAL_S, persistent=True)
         redraw()
 
@@ -66,6 +70,16 @@ class Runner:
         if self.job is not None:
             self.job.stop()
         self._end()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the messages."""
+        self.lines, self.failure = [], ""
+
+    def fail(self, text: str) -> None:
+        """Add the message of what ended the job."""
+        self.failure = textwrap.shorten(text, HEADER_LENGTH, placeholder="\N{HORIZONTAL ELLIPSIS}")
+        self.show(text, "ERROR")
 
     def show(self, text: str, icon: str = "INFO") -> None:
         """Add a message, broken into lines that fit the sidebar."""
@@ -94,8 +108,10 @@ class Runner:
             self._tell(event)
         elif isinstance(event, Failed):
             print(f"skel_blender: {event.what}\n{self.job.log()}")
-            cancelled = event.code == "cancelled"
-            self.show("Cancelled." if cancelled else f"{event.what} {event.todo}", "INFO" if cancelled else "ERROR")
+            if event.code == "cancelled":
+                self.show("Cancelled.")
+            else:
+                self.fail(f"{event.what} {event.todo}")
             self._end()
         elif isinstance(event, Done):
             self._result, self.job = event.path, None
@@ -104,7 +120,7 @@ class Runner:
 
     def _tell(self, event: Log) -> None:
         print(f"skel_blender: {event.text}")
-        if self._told < MAX_LOGS:
+        if event.level != "detail" and self._told < MAX_LOGS:
             self._told += 1
             self.show(event.text, "ERROR" if event.level == "warning" else "INFO")
 
@@ -117,7 +133,7 @@ class Runner:
     def _hand_on(self) -> None:
         finish = self._finish
         self._end()
-        with guarded(lambda text: self.show(text, "ERROR")):
+        with guarded(self.fail):
             self.show(finish(self._result), "CHECKMARK")
 
 

@@ -48,7 +48,7 @@ def test_only_the_button_cancels_and_it_leaves_no_process() -> Steps:
     press("cancel")
     yield from wait(lambda: not runner().busy, 15)
     assert process.poll() is not None and len(bpy.data.objects) == before
-    assert runner().lines == [("INFO", "Cancelled.")]
+    assert runner().lines == [("INFO", "Cancelled.")] and not runner().failure
     yield from shot("4_cancelled")
 
 
@@ -57,6 +57,7 @@ def test_an_error_of_the_engine_is_one_sentence_in_the_sidebar() -> Steps:
     press("reconstruct")
     yield from wait(lambda: not runner().busy, 30)
     assert " ".join(text for _, text in runner().lines) == "Nobody was found in clip.mp4. Choose a clip that shows a person."
+    assert runner().failure.startswith("Nobody was found in clip.mp4.")  # in the header too, where the sidebar is closed
     yield from shot("5_error")
 
 

@@ -12,6 +12,7 @@ from skel_blender import take
 from skel_blender.rig import assemble
 from tests import fake_engine, synthetic
 from tests.bpy.evaluated import curves
+from tests.bpy.panels import Spy
 from tests.bpy.pictures import save_picture
 
 
@@ -77,6 +78,7 @@ def test_reconstruct_builds_the_rigs_and_keeps_the_take_beside_the_file(addon, t
     assert sum(thing.type == "ARMATURE" for thing in collection.all_objects) == 2
     assert "The scene plays 29.97 frames a second now, not 24." in messages_shown()
     assert "2 people in 20 frames" in messages_shown() and "Two frames could not be decoded." in messages_shown()
+    assert "Found:" not in messages_shown()
 
 
 def test_a_second_run_overwrites_nothing(addon, tmp_path):
@@ -147,6 +149,26 @@ def test_an_engine_that_fails_says_why_and_builds_nothing(addon, monkeypatch, en
     bpy.ops.skel.reconstruct()
     assert sentence in messages_shown()
     assert not bpy.data.collections
+
+
+def test_what_went_wrong_is_seen_without_the_sidebar_and_in_the_preferences(addon, monkeypatch):
+    from skel_blender.ui import panel, preferences
+    from skel_blender.ui.runner import runner
+
+    def header():
+        spy = Spy()
+        panel.draw_in_header(SimpleNamespace(layout=spy), bpy.context)
+        return spy
+
+    assert not header().labels
+    monkeypatch.setenv("FAKE_ENGINE", "fail")
+    bpy.ops.skel.reconstruct()
+    assert header().labels == ["Nobody was found in clip.mp4. Choose a clip that shows a\N{HORIZONTAL ELLIPSIS}"]
+    spy = Spy()
+    preferences.SKEL_AddonPreferences.draw(SimpleNamespace(layout=spy, bl_rna=preferences.SKEL_AddonPreferences.bl_rna), bpy.context)
+    assert " ".join(spy.labels[1:]) == messages_shown()
+    bpy.ops.skel.clear_messages()
+    assert not header().labels and not runner.lines
 
 
 def test_cancel_ends_even_a_deaf_engine(addon, monkeypatch):

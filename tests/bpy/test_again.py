@@ -5,8 +5,10 @@ made with."""
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import numpy as np
@@ -139,6 +141,23 @@ def test_what_is_no_height_is_said_before_the_engine_starts(shot, enabled, tmp_p
     with pytest.raises(RuntimeError, match=said):
         bpy.ops.skel.reconstruct()
     assert not asked
+
+
+def test_takes_are_looked_for_where_they_are_kept(enabled, tmp_path, monkeypatch):
+    from bpy_extras.io_utils import ImportHelper
+
+    from skel_blender.ui.operators import SKEL_OT_load_take
+
+    def opened(path):
+        chosen = SimpleNamespace(filepath=path)
+        SKEL_OT_load_take.invoke(chosen, bpy.context, None)
+        return chosen.filepath
+
+    monkeypatch.setattr(ImportHelper, "invoke", lambda self, context, event: {"RUNNING_MODAL"})
+    assert opened("") == ""
+    (tmp_path / "takes").mkdir()
+    (tmp_path / "takes" / "shot_001.npz").touch()
+    assert opened("") == str(tmp_path / "takes") + os.sep and opened("/mine.npz") == "/mine.npz"
 
 
 def test_a_take_that_no_footage_made_says_so(context, enabled, take):
