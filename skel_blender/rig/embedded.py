@@ -19,7 +19,7 @@ DATA, _BYTES = "skel_take_data", "skel_bytes"
 def embed(collection: bpy.types.Collection, take: Take) -> None:
     """Keep a Take in the file, in place of the one that the take's collection had."""
     holder = collection.get(DATA)
-    if holder is None or holder.library is not None:
+    if holder is None or holder.library is not None or holder.users > 1:  # a duplicate of the collection has the Take as it was
         holder = bpy.data.palettes.new(f"{collection.name}.npz")
         holder.use_fake_user = False
         collection[DATA] = holder

@@ -66,25 +66,31 @@ def apply(armature: bpy.types.Object, enabled: bool) -> None:
     gaps = [f'["{GAPS}"][{k}]' for k in range(len(armature.get(GAPS, ())))]
     ends = {letter: drivers.prop(armature, path) for letter, path in zip(_LETTERS, (f'["{FIRST}"]', f'["{LAST}"]', *gaps))}
     away = "".join(f" or {last} < frame < {first}" for last, first in zip(_LETTERS[2 : len(ends) : 2], _LETTERS[3 : len(ends) : 2]))
-    action = action_of(armature)
+    action, plain = action_of(armature), [thing for thing in meshes if _is_plain(thing)]
     for thing in (armature, *meshes):
-        drive = enabled and (thing == armature or compat.action(thing) not in (None, action))  # a mesh that the user has animated
+        drive = enabled and thing not in plain
         for path in _PATHS:
             if drive:
                 drivers.add(thing, path, -1, f"1 if frame < a or frame > b{away} else 0", **ends)
             else:
                 thing.driver_remove(path)
-    plain = [thing for thing in meshes if compat.action(thing) in (None, action)]
     if enabled:
-        _key(armature, action, plain)
+        shared = action is not None and action.users > sum(compat.action(thing) == action for thing in meshes)
+        _key(armature, None if shared else action, plain)  # not by that of a duplicate
         return
     for thing in (thing for thing in plain if thing.animation_data):
         thing.animation_data.action = None
     for thing in (armature, *meshes):
         for path in _PATHS:
             setattr(thing, path, False)
-    if action is not None:
+    if action is not None and not action.users:
         bpy.data.actions.remove(action)
+
+
+def _is_plain(mesh: bpy.types.Object) -> bool:
+    """Whether the user has not animated a mesh."""
+    action = compat.action(mesh)
+    return action is None or action.get(record.KIND) == _KIND
 
 
 def action_of(armature: bpy.types.Object) -> bpy.types.Action | None:

@@ -170,6 +170,20 @@ def test_removing_a_duplicate_keeps_the_versions_of_the_original(rig):
     assert set(before) <= set(record.versions(rig)) and all(action.use_fake_user for action in before)
 
 
+def test_a_version_that_a_duplicate_plays_is_not_removed(rig):
+    bpy.ops.skel.smooth()
+    bpy.ops.object.duplicate()
+    twin = bpy.context.object
+    played = twin.animation_data.action
+    bpy.context.view_layer.objects.active = rig
+    assert played in record.versions(rig) and played != rig.animation_data.action
+    with pytest.raises(RuntimeError, match=f"{played.name} is played by {twin.name}. Choose another version there first"):
+        bpy.ops.skel.remove_action(name=played.name)
+    assert twin.animation_data.action == played
+    bpy.data.objects.remove(twin)
+    assert bpy.ops.skel.remove_action(name=played.name) == {"FINISHED"}
+
+
 def link(tmp_path, rig) -> str:
     """Save the scene as a library, link its take into an empty scene; the rig's name."""
     name, home, path = rig.name, rig.users_collection[0].name, str(tmp_path / "library.blend")

@@ -15,7 +15,7 @@ from skel_blender import rig as rigs
 from skel_blender import take as takes
 from skel_blender.anatomy import DOF_INDEX
 from skel_blender.messages import SkelError
-from skel_blender.rig import clock, compat, embedded, layout, limbs, record
+from skel_blender.rig import assemble, clock, compat, embedded, layout, limbs, record
 from skel_blender.rig.editing import corrections, motion
 from skel_blender.ui import arrival, refit_operators
 
@@ -130,3 +130,16 @@ def test_a_rig_without_its_take_says_so(context, take, tmp_path):
         refit_operators.data_of(handle.armature)
     takes.save(take, tmp_path / "a.npz")
     assert takes.loads(refit_operators.data_of(handle.armature)[1], "it").source == take.source
+
+
+def test_a_duplicate_of_a_take_keeps_it_as_it_was(context, take):
+    home = assemble.build_take(context, take)
+    before = embedded.data_of(home)
+    bpy.ops.scene.new(type="FULL_COPY")
+    copy = next(other for other in bpy.data.collections if embedded.DATA in other and other != home)
+    assert embedded.data_of(copy) == before
+    take.people[0].poses += 0.01
+    for _ in range(2):
+        embedded.embed(home, take)
+    assert embedded.data_of(copy) == before != embedded.data_of(home)
+    assert len({home[embedded.DATA], copy[embedded.DATA]}) == len(bpy.data.palettes) == 2

@@ -138,3 +138,38 @@ def test_the_field_moves_the_take_and_the_next_version_begins_there(rig, take, c
     takes.save(replace(take, source="clip.mp4"), path)
     arrival.build(context, str(path))
     assert context.scene.frame_start == 105 and rig_of(context.scene.collection.children[-1]).skel.start == 101
+
+
+@pytest.mark.parametrize("linked", (False, True))
+def test_a_duplicated_take_is_moved_alone(context, moving, linked):
+    """As by Full Copy of the scene, and by Duplicate Linked of the collection."""
+    rig, scene = rig_of(moving), context.scene
+    motion.smooth(rig, 0.2, 30.0, {"ARM_R"})
+    frames, eye = motion.frames_of(rig), scene.camera
+    before = seen(rig, frames)
+    if linked:
+        bpy.ops.object.select_all(action="SELECT")
+        bpy.ops.object.duplicate(linked=True)
+        copy, made = moving.copy(), list(context.selected_objects)
+        scene.collection.children.link(copy)
+        for home, things in ((moving, made), (copy, set(copy.objects) - set(made))):
+            for thing in things:
+                home.objects.unlink(thing)
+    else:
+        bpy.ops.scene.new(type="FULL_COPY")
+        copy = next(home for home in bpy.data.collections if record.START in home and home != moving)
+    twin = next(thing for thing in copy.objects if record.is_rig(thing) and thing[record.PERSON] == rig[record.PERSON])
+    timing.move(context.scene, copy, 1 + BY)
+    context.window.scene = scene
+    scene.camera = eye
+    assert np.abs(seen(rig, frames) - before).max() < 1e-6 and record.start(rig) == 1 and record.start(twin) == 1 + BY
+    for who, by in ((rig, 0), (twin, BY)):
+        assert len(record.versions(who)) == 2
+        for version in record.versions(who):
+            compat.use_action(who, version)
+            assert np.array_equal(motion.frames_of(who), frames + by)
+        (hides,) = {compat.action(mesh) for mesh in record.parts(who, "bone")}
+        assert compat.curves(hides)[0].keyframe_points[1].co.x == frames[0] + by
+        assert not record.parts(who, "bone")[0].animation_data.drivers
+    presence.apply(twin, False)
+    assert presence.action_of(rig) is not None

@@ -7,6 +7,7 @@ import bpy
 import numpy as np
 
 from .. import assemble, camera, clock, compat, presence, record, sound
+from . import twins
 
 _PLACES = ("co", "handle_left", "handle_right")
 
@@ -19,6 +20,7 @@ def move(scene: bpy.types.Scene, collection: bpy.types.Collection, start: int, f
     by = start - record.start_of(collection)
     if by == 0:
         return
+    twins.part(collection)
     rigs, eye = [thing for thing in collection.objects if record.is_rig(thing)], assemble.camera_of(collection)
     if rigs and (scene.frame_start, scene.frame_end) == span(collection):
         scene.frame_start, scene.frame_end = scene.frame_start + by, scene.frame_end + by

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes that were duplicated, as by Full Copy of a scene: copies of a rig have its identity, and with it all versions of its motion. Before
+one of them is moved in time, what it shares with those of other takes becomes its own."""
+
+from __future__ import annotations
+
+import uuid
+
+import bpy
+
+from .. import assemble, compat, record
+
+
+def part(collection: bpy.types.Collection) -> None:
+    """Give the rigs and the camera of a take motions of their own, where those of another take have the same ones."""
+    own = set(collection.objects)
+    for rig in [thing for thing in own if record.is_rig(thing)]:
+        if any(record.is_rig(other) and other[record.ID] == rig[record.ID] for other in bpy.data.objects if other not in own):
+            _part_rig(rig)
+    eye = assemble.camera_of(collection)
+    if eye is None:
+        return
+    if eye.data.users > 1:
+        eye.data = eye.data.copy()
+    for owner in (eye, eye.data):
+        action = compat.action(owner)
+        if action is not None and bpy.data.user_map(subset=[action])[action] != {owner}:
+            compat.use_action(owner, action.copy())
+
+
+def _part_rig(rig: bpy.types.Object) -> None:
+    """A new identity, with the versions that the rig alone plays and copies of those that nobody plays or both; the others' stay theirs."""
+    actions = record.actions(rig)
+    users = bpy.data.user_map(subset=actions)
+    rig[record.ID] = uuid.uuid4().hex
+    for action in (action for action in actions if rig in users[action] or not users[action]):
+        mine = action if users[action] == {rig} else _copied(rig, action)
+        record.mark(mine, rig, action[record.KIND])
+
+
+def _copied(rig: bpy.types.Object, action: bpy.types.Action) -> bpy.types.Action:
+    """A copy of an action that the rig plays in its place."""
+    copy, data = action.copy(), rig.animation_data
+    if compat.action(rig) == action:
+        compat.use_action(rig, copy)
+    for strip in [strip for track in (data.nla_tracks if data else ()) for strip in track.strips if strip.action == action]:
+        slot = getattr(strip, "action_slot", None)
+        strip.action = copy
+        if slot is not None:
+            strip.action_slot = copy.slots[slot.identifier]
+    return copy
