@@ -233,3 +233,15 @@ def test_the_panel_says_what_is_missing_in_one_sentence(addon, context):
     addon.target = rig
     with pytest.raises(RuntimeError, match="The target is the source itself"):
         bpy.ops.skel.retarget()
+
+
+@pytest.mark.parametrize("role", ("source", "target"))
+def test_who_was_deleted_is_not_retargeted_though_the_panel_keeps_him(addon, role):
+    addon.source, addon.target = bpy.data.objects["walker"], characters.mixamo()
+    gone = getattr(addon, role)
+    bpy.ops.object.select_all(action="DESELECT")
+    gone.select_set(True)
+    bpy.ops.object.delete()
+    assert getattr(addon, role) == gone and gone.name in bpy.data.objects
+    with pytest.raises(RuntimeError, match=f"{gone.name} was deleted. Choose another armature"):
+        bpy.ops.skel.retarget()

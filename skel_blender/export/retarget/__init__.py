@@ -61,6 +61,9 @@ def check_target(target: bpy.types.Object | None, source: bpy.types.Object | Non
         raise SkelError("no_target", "No target is chosen.", "Choose your character's armature.")
     if target == source:
         raise SkelError("same_rig", "The target is the source itself.", "Choose your character's armature as the target.")
+    for thing in (target, source):
+        if thing is not None and not thing.users_collection:  # the panel's choice keeps it in the file
+            raise SkelError("deleted", f"{thing.name} was deleted.", "Choose another armature, or undo.")
     if target.library is not None:
         raise SkelError("linked", f"{target.name} is linked from another file.",
                         "Make a library override of it (Object > Library Override > Make).")  # fmt: skip
