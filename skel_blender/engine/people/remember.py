@@ -24,7 +24,7 @@ from ..blazepose import LANDMARKS
 from .crops import Roi
 from .landmarker import Networks, Pose
 
-FOLDER_BYTES = 500e6  # of all footage together; the least recently used is forgotten first
+FOLDER_BYTES = 500e6  # of other footage than the one in work; the least recently used is forgotten first
 _FORMAT = 3  # goes up with whatever changes the questions' answers
 _KEEP_S = 2.0  # between writes to the disk: as much is lost when the machine goes down
 _SAMPLE = 16  # px between the rows that tell one image from another
@@ -32,10 +32,10 @@ _ROI = struct.Struct("<4d")
 _NO_WINDOW = Roi(np.zeros(2), 0.0, 0.0)  # a question about the whole image
 
 
-def memory_of(folder: Path, files: Iterable[Path], frames: tuple[int, int], model: Path) -> Path:
-    """The file of `folder` that remembers these frames of this footage, as this model sees it. Makes the folder, and room in it."""
+def memory_of(folder: Path, files: Iterable[Path], model: Path) -> Path:
+    """The file of `folder` that remembers this footage, all its frames, as this model sees it. Makes the folder, and room in it."""
     stated = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in (*files, model)]
-    name = hashlib.sha256(json.dumps([_FORMAT, stated, frames]).encode()).hexdigest()[:24] + ".sqlite"
+    name = hashlib.sha256(json.dumps([_FORMAT, stated]).encode()).hexdigest()[:24] + ".sqlite"
     with suppress(OSError):  # a folder that cannot be made or cleared costs the memory, see Remembering, never the run
         folder.mkdir(parents=True, exist_ok=True)
         _make_room(folder, name)

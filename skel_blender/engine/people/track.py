@@ -186,7 +186,7 @@ def find_people(
     networks = Landmarker(model_path)
     with ExitStack() as stack:
         if memory is not None:
-            known = memory_of(memory, source.files, (source.first, source.last), model_path)
+            known = memory_of(memory, source.files, model_path)
             networks = stack.enter_context(Remembering(networks, known))
         # a pool for those who wait for others, one for these, and two for what is not urgent
         people, windows, early = (stack.enter_context(pool(cores())).map for _ in range(3))
