@@ -115,6 +115,8 @@ def _refit(given: argparse.Namespace, emit: Callable[[Event], None]) -> None:
     refit_to_file(given.take, given.corrections, given.person, given.frames, given.body, given.out, emit)
 
 
+_NO_MEMORY = Failed("memory", "The machine ran out of memory.", "Reconstruct fewer frames at a time with --frames.")
+_NO_MEMORY_OF_CARD = Failed("memory", "The graphics card ran out of memory.", "Choose --device cpu, or close what else uses the card.")
 _RUN = {"reconstruct": _reconstruct, "import": _import, "refit": _refit}
 
 
@@ -135,12 +137,13 @@ def main(arguments: list[str] | None = None) -> int:
         emit(Failed(error.code, error.what, error.todo))
         return 1
     except MemoryError:
-        emit(Failed("memory", "The machine ran out of memory.", "Reconstruct fewer frames at a time with --frames."))
+        emit(_NO_MEMORY)
         return 1
-    except RuntimeError as error:
-        if type(error).__name__ != "OutOfMemoryError":  # torch's, which is imported only by what was run
+    except RuntimeError as error:  # torch's, which is imported only by what was run
+        here, card = "DefaultCPUAllocator" in str(error), type(error).__name__ == "OutOfMemoryError"
+        if not (here or card):
             raise
-        emit(Failed("memory", "The graphics card ran out of memory.", "Choose --device cpu, or close what else uses the card."))
+        emit(_NO_MEMORY if here else _NO_MEMORY_OF_CARD)
         return 1
     except KeyboardInterrupt:
         emit(Failed("cancelled", "The run was stopped.", "Nothing was written."))

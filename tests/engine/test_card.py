@@ -159,13 +159,18 @@ def test_a_skel_body_is_posed_on_the_card(tmp_path):
         assert torch.allclose(there.skin_verts.cpu(), here.skin_verts) and torch.allclose(there.skel_verts.cpu(), here.skel_verts)
 
 
-def test_a_card_without_room_is_an_error_of_one_sentence(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("error", "todo"), [
+    (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), "Choose --device cpu"),
+    (RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"), "Reconstruct fewer frames"),
+    (MemoryError(), "Reconstruct fewer frames"),
+])  # fmt: skip
+def test_a_card_or_machine_without_room_is_an_error_of_one_sentence(tmp_path, monkeypatch, capsys, error, todo):
     def full(*_):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        raise error
 
     monkeypatch.setitem(engine._RUN, "reconstruct", full)
     assert engine.main(["reconstruct", "clip.mp4", "--out", str(tmp_path / "take.npz")]) == 1
-    assert "Choose --device cpu" in capsys.readouterr().err
+    assert f"ran out of memory. {todo}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("capability, chosen", [((9, 0), "cuda"), ((7, 5), "cuda"), ((6, 1), "cpu")])
