@@ -9,22 +9,20 @@ from contextlib import ExitStack, closing, contextmanager
 import bpy
 import numpy as np
 
-from ..rig.assemble import metres
+from ..rig.assemble import in_metres
 from ..rig.editing import evaluation
 from ..rig.editing.steps import Step, Steps
 
 
 def look(thing: bpy.types.Object, frames: np.ndarray, bones: Sequence[str], what: str) -> Steps[np.ndarray]:
     """(T,B,4,4) world matrices, m, of the bones of an armature object on the scene frames (T,), as Blender evaluates them."""
-    unit = metres(bpy.context.scene)
     posed = np.empty((len(frames), len(bones), 4, 4))
     everyone = np.empty((len(thing.pose.bones), 4, 4), dtype=np.float32)  # of whom `bones` are read; column by column
     chosen = [thing.pose.bones.find(name) for name in bones]
     with closing(evaluation.on_frames(thing, frames)) as shown:
         for row, seen in enumerate(shown):
             seen.pose.bones.foreach_get("matrix", everyone.ravel())
-            posed[row] = np.array(seen.matrix_world) @ everyone[chosen].transpose(0, 2, 1)
-            posed[row, :, :3] *= unit
+            posed[row] = in_metres(seen.matrix_world) @ everyone[chosen].transpose(0, 2, 1)
             yield Step(what, (row + 1) / len(frames))
     return posed
 

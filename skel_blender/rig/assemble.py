@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
+import numpy as np
+from mathutils import Matrix
 
 from ..take import Person, Take
 from . import (
@@ -155,6 +157,13 @@ def key_raw(rig: bpy.types.Object, person: Person, horizontal: bool) -> bpy.type
 def metres(scene: bpy.types.Scene) -> float:
     """How many there are to one of the scene's units of length."""
     return 1.0 if scene.unit_settings.system == "NONE" else scene.unit_settings.scale_length
+
+
+def in_metres(matrix: Matrix) -> np.ndarray:
+    """(4,4) an object's world matrix, to metres from the units of the context's scene."""
+    result = np.array(matrix)
+    result[:3] *= metres(bpy.context.scene)
+    return result
 
 
 def keep_span(collection: bpy.types.Collection, take: Take) -> None:

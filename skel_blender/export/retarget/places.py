@@ -7,6 +7,7 @@ fingers. Legs part at the hips, arms at the chest; knees and elbows halve a limb
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 
 import numpy as np
@@ -116,14 +117,18 @@ def _leg(skeleton: Skeleton, way: list[int]) -> list[int] | None:
         step = skeleton.heads[way[one]] - skeleton.heads[way[other]]
         return float(step[2] - 2.0 * np.linalg.norm(step[:2]))
 
-    best, score = None, 0.1 * _size(skeleton)
+    best = _two_parts(way, lambda k, m, n: min(fall(k, m), fall(m, n)), 0.1 * _size(skeleton))
+    return None if best is None else [way[k] for k in best] + way[best[2] + 1 : best[2] + 2]
+
+
+def _two_parts(way: list[int], value: Callable[[int, int, int], float], least: float) -> tuple[int, int, int] | None:
+    """Where on the way a limb of two parts begins, bends and ends: of greatest value, which is more than the least."""
+    best, score = None, least
     for k, m, n in combinations(range(len(way)), 3):
-        value = min(fall(k, m), fall(m, n)) * _SKIPPED ** (n - k - 2)
-        if value > score:
-            best, score = (k, m, n), value
-    if best is None:
-        return None
-    return [way[k] for k in best] + way[best[2] + 1 : best[2] + 2]
+        worth = value(k, m, n) * _SKIPPED ** (n - k - 2)
+        if worth > score:
+            best, score = (k, m, n), worth
+    return best
 
 
 def _left(skeleton: Skeleton, legs: list[list[int]]) -> np.ndarray:
@@ -171,15 +176,12 @@ def _to_hand(skeleton: Skeleton, chest: int, end: int) -> list[int]:
 
 def _arm(skeleton: Skeleton, way: list[int]) -> list[int] | None:
     """Shoulder, upper arm, forearm and hand of the bones from chest to hand: the arm's two reaches in a row are long and alike."""
-    best, score = None, 0.05 * _size(skeleton)
-    for k, m, n in combinations(range(len(way)), 3):
+    def reach(k: int, m: int, n: int) -> float:
         upper, lower = (float(np.linalg.norm(skeleton.heads[way[b]] - skeleton.heads[way[a]])) for a, b in ((k, m), (m, n)))
-        value = (min(upper, lower) - 0.5 * abs(upper - lower)) * _SKIPPED ** (n - k - 2)
-        if value > score:
-            best, score = (k, m, n), value
-    if best is None:
-        return None
-    return [way[best[0] - 1] if best[0] > 0 else -1, *(way[k] for k in best)]
+        return min(upper, lower) - 0.5 * abs(upper - lower)
+
+    best = _two_parts(way, reach, 0.05 * _size(skeleton))
+    return None if best is None else [way[best[0] - 1] if best[0] > 0 else -1, *(way[k] for k in best)]
 
 
 def _head(skeleton: Skeleton, chest: int, arms: set[int]) -> int | None:

@@ -10,12 +10,12 @@ import numpy as np
 
 from ...anatomy import JOINT_INDEX, JOINT_NAMES
 from ...rig import compat, record
+from ...rig.assemble import in_metres
 from ...rig.editing import motion
 from ...rig.editing.steps import Steps
 from .. import rotations, stage
 from . import feet
 from .align import Rest
-from .skeleton import in_metres
 
 _TIPS = ("hand_r", "hand_l", "toes_r", "toes_l")
 

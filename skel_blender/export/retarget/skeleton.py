@@ -8,10 +8,9 @@ from functools import cached_property
 
 import bpy
 import numpy as np
-from mathutils import Matrix
 
 from ...messages import SkelError
-from ...rig.assemble import metres
+from ...rig.assemble import in_metres
 from .. import rotations
 
 _SKEW = 1e-3
@@ -107,13 +106,6 @@ def read(target: bpy.types.Object) -> Skeleton:
         np.array([bone.use_inherit_rotation for bone in bones]), located, matrix, 0.0,
     )  # fmt: skip
     return replace(skeleton, floor=_floor(target, skeleton))
-
-
-def in_metres(matrix: Matrix) -> np.ndarray:
-    """(4,4) an object's world matrix, to metres from the scene's units."""
-    result = np.array(matrix)
-    result[:3] *= metres(bpy.context.scene)
-    return result
 
 
 def _check_scale(target: bpy.types.Object, matrix: np.ndarray) -> None:
