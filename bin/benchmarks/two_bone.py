@@ -15,8 +15,8 @@ from scipy.spatial.transform import Rotation
 from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX
 from skel_blender.engine.blazepose import HIPS, SHOULDERS
 from skel_blender.engine.body import BodyModel
+from skel_blender.engine.body.landmarks import trunk_axes
 from skel_blender.engine.body.stance import relaxed_pose
-from skel_blender.engine.fit.start import pelvis_rotation
 from skel_blender.engine.regress.lift.arms import arm_angles
 from skel_blender.kinematics import pelvis_angles
 
@@ -30,7 +30,7 @@ def two_bone(landmarks: np.ndarray, body: BodyModel) -> np.ndarray:
     rest = body.markers.at_rest(torch.zeros_like(body.J_shapedirs[:1, 0]))[0].cpu().numpy()
     frames, limits = body.rest_frames.cpu().numpy(), body.limits.cpu().numpy()
     poses = np.tile(relaxed_pose(), (len(landmarks), 1))
-    pelvis = pelvis_rotation(torch.as_tensor(landmarks)).numpy()
+    pelvis = trunk_axes(torch.as_tensor(landmarks)).numpy()
     chest = _chest(landmarks)
     poses[:, :3] = pelvis_angles(_in(frames[0], pelvis))
     half = _half_turn(np.swapaxes(pelvis, 1, 2) @ chest)

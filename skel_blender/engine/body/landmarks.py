@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where BlazePose's 33 landmarks and the soles lie on a body of the SMPL topology, which SKEL's skin has.
+"""Where BlazePose's 33 landmarks and the soles lie on a body of the SMPL topology, which SKEL's skin has; and how a trunk is turned.
 
 Face, fingers and feet are the vertices that smplx publishes (MIT part: smplx/vertex_ids.py, 'smplh'); limbs are SKEL's joint centres.
 Where no vertex is published, a landmark is a fixed mixture of those that are, with the reason beside it.
@@ -13,6 +13,7 @@ import torch
 from ...anatomy import JOINT_INDEX
 from ...messages import SkelError
 from ...take import CONTACT_NAMES
+from ..blazepose import HIPS, SHOULDERS
 from .mesh import Mesh
 from .points import Points, regressed_points
 
@@ -111,3 +112,13 @@ def sole_points(skin: Mesh, J_template: torch.Tensor) -> Points:
         lowest = inside[height <= height.min() + _SOLE_DEPTH]
         matrix[row, lowest] = 1.0 / len(lowest)
     return regressed_points(skin, matrix, CONTACT_NAMES)
+
+
+def trunk_axes(landmarks: torch.Tensor) -> torch.Tensor:
+    """(...,3,3) left, up and forward of the trunk of BlazePose's landmarks (...,33,3) in right-handed axes, as columns: its turn from the
+    T pose where they are the model's."""
+    hips, shoulders = landmarks[..., HIPS, :], landmarks[..., SHOULDERS, :]
+    up = torch.nn.functional.normalize(shoulders.mean(-2) - hips.mean(-2), dim=-1)
+    left = (hips[..., 0, :] - hips[..., 1, :]) + 0.5 * (shoulders[..., 0, :] - shoulders[..., 1, :])
+    left = torch.nn.functional.normalize(left - (left * up).sum(-1, keepdim=True) * up, dim=-1)
+    return torch.stack([left, up, torch.linalg.cross(left, up)], -1)

@@ -14,9 +14,10 @@ import torch
 
 from ...anatomy import Q
 from ...kinematics import axis_rotation, pelvis_angles
-from ..blazepose import HIPS, SHOULDERS
+from ..blazepose import HIPS
 from ..body import BodyModel
 from ..body.chain import pose_chain, pose_points
+from ..body.landmarks import trunk_axes
 from ..body.stance import relaxed_pose
 from .observations import Observations, View
 
@@ -28,7 +29,7 @@ def first_state(body: BodyModel, seen: Observations) -> torch.Tensor:
     """(T,49) = (trans, poses) where a fit may start."""
     R = seen.view.R
     landmarks = seen.landmarks_3d @ R  # camera to model axes
-    turned = pelvis_rotation(landmarks)
+    turned = trunk_axes(landmarks)
     poses = torch.as_tensor(relaxed_pose()).to(landmarks).repeat(len(landmarks), 1)
     frame = body.rest_frames[0]
     poses[:, :3] = torch.as_tensor(pelvis_angles((frame.T @ turned @ frame).cpu().numpy())).to(poses)
@@ -64,15 +65,6 @@ def _guess(body: BodyModel, seen: Observations, poses: torch.Tensor, turned: tor
     points = pose_points(shape, none, posed, seen.keypoint_points)[0] - pelvis
     found = place(replace(seen, landmarks_3d=points @ seen.view.R.mT))
     return torch.cat([_in_world(seen.view, found) - pelvis[:, 0], poses], 1)
-
-
-def pelvis_rotation(landmarks: torch.Tensor) -> torch.Tensor:
-    """(T,3,3) rotation of the pelvis from the T pose, of landmarks (T,33,3) in model axes."""
-    hips, shoulders = (landmarks[:, pair] for pair in (HIPS, SHOULDERS))
-    up = torch.nn.functional.normalize(shoulders.mean(1) - hips.mean(1), dim=-1)
-    left = (hips[:, 0] - hips[:, 1]) + 0.5 * (shoulders[:, 0] - shoulders[:, 1])
-    left = torch.nn.functional.normalize(left - (left * up).sum(-1, keepdim=True) * up, dim=-1)
-    return torch.stack([left, up, torch.linalg.cross(left, up)], dim=-1)
 
 
 def _in_world(view: View, points: torch.Tensor) -> torch.Tensor:

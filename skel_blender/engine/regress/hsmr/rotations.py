@@ -16,12 +16,12 @@ import torch
 from ....anatomy import DOFS_OF_JOINT, J
 from ...branches import TRIPLES
 from ...kept import kept
+from ..orthonormal import orthonormal
 
 REP = 6  # numbers of a joint
 _BALLS = tuple(j for j in range(J) if len(DOFS_OF_JOINT[j]) == 3)
 _HINGES = tuple(j for j in range(J) if len(DOFS_OF_JOINT[j]) == 1)
 _PAIRS = tuple(j for j in range(J) if len(DOFS_OF_JOINT[j]) == 2)
-_LEAST_NORM = 1e-12
 _LEVI_CIVITA = np.array([[[(a - b) * (b - c) * (c - a) / 2 for c in range(3)] for b in range(3)] for a in range(3)])
 
 
@@ -62,8 +62,9 @@ def rep_to_poses(rep: torch.Tensor) -> torch.Tensor:
     rep = rep.reshape(*rep.shape[: -1 if rep.shape[-1] == J * REP else -2], J, REP)
     table = _tables(rep.dtype, rep.device)
     balls, hinges, pairs = (rep.index_select(-2, joints) for joints in (table.balls, table.hinges, table.pairs))
-    angles = _triples(_orthonormal(balls), table).flatten(-2), torch.atan2(-hinges[..., 1], hinges[..., 0]), pairs[..., :2].flatten(-2)
-    return torch.cat(angles, -1).index_select(-1, table.order)
+    triples = _triples(orthonormal(balls.unflatten(-1, (2, 3))), table)
+    angles = torch.cat([triples.flatten(-2), torch.atan2(-hinges[..., 1], hinges[..., 0]), pairs[..., :2].flatten(-2)], -1)
+    return angles.index_select(-1, table.order)
 
 
 def poses_to_rep(poses: torch.Tensor) -> torch.Tensor:
@@ -83,14 +84,6 @@ def ball_rotations(poses: torch.Tensor) -> torch.Tensor:
     cross = poses.new_tensor(-np.einsum("abc,jnc->jnab", _LEVI_CIVITA, _AXES))
     turn = torch.eye(3).to(poses) + torch.sin(angle) * cross + (1.0 - torch.cos(angle)) * (cross @ cross)
     return turn[..., 2, :, :] @ turn[..., 1, :, :] @ turn[..., 0, :, :]
-
-
-def _orthonormal(rows: torch.Tensor) -> torch.Tensor:
-    """(...,6), two rows of a matrix -> the rotation (...,3,3) nearest to the first."""
-    first, second = rows[..., :3], rows[..., 3:]
-    one = torch.nn.functional.normalize(first, dim=-1, eps=_LEAST_NORM)
-    two = torch.nn.functional.normalize(second - (one * second).sum(-1, keepdim=True) * one, dim=-1, eps=_LEAST_NORM)
-    return torch.stack([one, two, torch.linalg.cross(one, two)], -2)
 
 
 def _triples(m: torch.Tensor, table: _Tables) -> torch.Tensor:

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import torch
 
-from ...blazepose import HIPS, LANDMARKS, PARTNERS, SHOULDERS
+from ...blazepose import HIPS, LANDMARKS, PARTNERS
+from ...body.landmarks import trunk_axes
 from ...camera import R_CAM_LEVEL, toward
 
 _NEAREST, _FARTHEST = 0.3, 60.0  # m
@@ -51,7 +52,7 @@ def features(keypoints: torch.Tensor, landmarks: torch.Tensor, observed: torch.T
     along = (depth[..., None] + landmarks[..., 2]).clamp(min=0.1)
     points = torch.cat([(seen * along[..., None]).clamp(-_WIDEST, _WIDEST), landmarks[..., 2:]], -1) @ flip
     metric = landmarks @ flip
-    facing = _facing(metric)
+    facing = trunk_axes(metric)
     scalars = torch.stack([observed, depth.log(), 1.0 / depth, (fps[..., None] / _USUAL_FPS).log().expand_as(depth)], -1)
     parts = (points, points @ facing, points[..., :2] - metric[..., :2], confidence, facing, scalars)
     return Features(torch.cat([part.flatten(observed.dim()) for part in parts], -1), Local(aimed @ flip, depth, facing))
@@ -77,11 +78,3 @@ def _depth(seen: torch.Tensor, landmarks: torch.Tensor, confidence: torch.Tensor
     centred, wanted = (part - (weight * part).sum(-2, keepdim=True) / total for part in (seen, sides))
     depth = -(weight * centred * wanted).sum((-2, -1)) / (weight * centred.square()).sum((-2, -1)).clamp(min=1e-9)
     return depth.clamp(_NEAREST, _FARTHEST)
-
-
-def _facing(landmarks: torch.Tensor) -> torch.Tensor:
-    hips, shoulders = landmarks[..., HIPS, :], landmarks[..., SHOULDERS, :]
-    up = torch.nn.functional.normalize(shoulders.mean(-2) - hips.mean(-2), dim=-1)
-    left = (hips[..., 0, :] - hips[..., 1, :]) + 0.5 * (shoulders[..., 0, :] - shoulders[..., 1, :])
-    left = torch.nn.functional.normalize(left - (left * up).sum(-1, keepdim=True) * up, dim=-1)
-    return torch.stack([left, up, torch.linalg.cross(left, up)], -1)

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from ....anatomy import DOF_INDEX, DOFS
 from ...body.stance import relaxed_pose
+from ..orthonormal import orthonormal
 from .features import COUNT, mirror_table
 
 ROTATED = ("pelvis", "shoulder_r", "shoulder_l")  # joints that are answered as rotations; all other DoFs as angles
@@ -112,16 +113,8 @@ class LiftNetwork(nn.Module):
     def _answer(self, raw: torch.Tensor) -> Answer:
         rotations, angles, place, lengths, log_sigma = raw.split(SIZES, -1)
         turns, rest = (self.start[: SIZES[0]], self.start[SIZES[0] :])
-        return Answer((_orthonormal((rotations + turns).unflatten(-1, (len(ROTATED), 2, 3))), angles + rest, _PLACE_SCALE * place,
+        return Answer((orthonormal((rotations + turns).unflatten(-1, (len(ROTATED), 2, 3))), angles + rest, _PLACE_SCALE * place,
                        _SHAPE_SCALE * lengths, log_sigma.clamp(-5.0, 2.0) - 1.0))  # fmt: skip
-
-
-def _orthonormal(rows: torch.Tensor) -> torch.Tensor:
-    """(...,3,3) rotations of two rows (...,2,3) each (Zhou et al. 2019)."""
-    first = functional.normalize(rows[..., 0, :], dim=-1)
-    second = rows[..., 1, :] - (first * rows[..., 1, :]).sum(-1, keepdim=True) * first
-    second = functional.normalize(second, dim=-1)
-    return torch.stack([first, second, torch.linalg.cross(first, second)], -2)
 
 
 def _start() -> torch.Tensor:
