@@ -75,7 +75,8 @@ def refit(take: Take, number: int, set_by_hand: Corrections, frames: tuple[int, 
     if not bool(found.converged.all()):
         emit(Log("info", f"The fit was still improving by {float(found.gain[0]):.1%} a step when it ended."))
     state[wide] = found.state
-    error = missed(body, seen, state, betas).numpy()
+    error = person.reprojection_error.copy()
+    error[wide] = missed(body, part, state[wide], betas).numpy()
     confidence = person.confidence.copy()
     confidence[kept] = 1.0
     doubts = person.expected_error

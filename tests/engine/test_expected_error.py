@@ -11,12 +11,14 @@ torch = pytest.importorskip("torch")
 from skel_blender.anatomy import DOF_INDEX  # noqa: E402
 from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
+from skel_blender.engine.body.landmarks import MIXTURES  # noqa: E402
 from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
 from skel_blender.engine.camera import R_CAM_LEVEL  # noqa: E402
 from skel_blender.engine.fit import Config, View, confidence  # noqa: E402
 from skel_blender.engine.fit.alone import doubted  # noqa: E402
 from skel_blender.engine.fit.evidence import gather  # noqa: E402
 from skel_blender.engine.fit.keypoint_sets import BLAZEPOSE  # noqa: E402
+from skel_blender.engine.fit.problem import Problem  # noqa: E402
 from skel_blender.engine.people.tracks import Track  # noqa: E402
 from skel_blender.take import DOUBTED  # noqa: E402
 
@@ -61,8 +63,17 @@ def test_a_limb_that_is_missed_in_the_image_is_doubted_by_as_much(case):
     keypoints = case[2].keypoints_2d.copy()
     keypoints[BAD, FOREARM, 0] += 50.0  # px, 0.2 m at 4 m
     usual, error = expected(case, case[2]), expected(case, replace(case[2], keypoints_2d=keypoints))
-    assert (error[BAD, ARM] > 0.19).all() and np.allclose(error[:4], usual[:4], rtol=0.1)
+    assert ((error[BAD, ARM] > 0.19) & (error[BAD, ARM] < 0.3)).all() and np.allclose(error[:4], usual[:4], rtol=0.1)
     assert np.allclose(error[:, OTHERS], usual[:, OTHERS], rtol=0.2)
+
+
+@pytest.mark.parametrize(("landmark", "limb"), [("left_shoulder", "trunk"), ("right_elbow", "arm_r"), ("left_wrist", "arm_l"),
+                                               ("right_knee", "leg_r"), ("left_ankle", "leg_l")])  # fmt: skip
+def test_a_landmark_that_is_missed_makes_its_own_limb_doubtful(case, landmark, limb):
+    keypoints = case[2].keypoints_2d.copy()
+    keypoints[BAD, list(MIXTURES).index(landmark), 1] += 60.0
+    more = expected(case, replace(case[2], keypoints_2d=keypoints))[BAD].mean(0) - expected(case, case[2])[BAD].mean(0)
+    assert DOUBTED[int(more.argmax())] == limb and more.max() > 4 * np.sort(more)[-2]
 
 
 def test_an_unsure_regressor_makes_its_limb_doubtful(case):
@@ -86,3 +97,19 @@ def test_what_is_fixed_is_right_and_makes_its_neighbours_surer(case):
 def test_where_the_posterior_has_no_width_nobody_knows(case, monkeypatch):
     monkeypatch.setattr(confidence.lapack, "dpbtrf", lambda band, **_: (band, 1))
     assert np.isnan(expected(case, case[2])).all()
+
+
+def test_the_factor_takes_the_place_of_the_system(case, monkeypatch):
+    """Of a long track each is gigabytes."""
+    factored, factor = [], confidence.lapack.dpbtrf
+
+    def told(band, **options):
+        found = factor(band, **options)
+        factored.append(np.shares_memory(found[0], band) and np.shares_memory(band, system[-1].band.numpy()))
+        return found
+
+    system, assemble = [], Problem.assemble
+    monkeypatch.setattr(Problem, "assemble", lambda *given: system.append(assemble(*given)) or system[-1])
+    monkeypatch.setattr(confidence.lapack, "dpbtrf", told)
+    expected(case, case[2])
+    assert factored == [True]

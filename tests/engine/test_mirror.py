@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -131,3 +132,21 @@ def test_what_goes_wrong_in_the_mirror_is_heard():
     mirror = Mirror(Shifted(), submit, 0)
     with pytest.raises(ValueError, match="out of memory"):
         mirror.look(IMAGE, walk(0))
+
+
+def test_what_was_said_is_kept_without_the_future_that_brought_it():
+    """A long clip has one for every frame of everybody."""
+    futures, said = [], []
+
+    def submit(ask, *question):
+        said.append(ask(*question))
+        future = Future()
+        future.set_result(said[-1])
+        futures.append(weakref.ref(future))
+        return future
+
+    mirror = Mirror(Shifted(), submit, 3)
+    answers = [mirror.look(image, walk(number)) for number, image in _images(10)]
+    assert sum(future() is not None for future in futures) == 3
+    assert all(answer.result() is pose and answer.result() is pose for answer, pose in zip(answers, said, strict=True))
+    assert not any(future() for future in futures)

@@ -151,3 +151,15 @@ def _facing(seen):
     x, y, z = (np.concatenate([rays, np.ones((FRAMES, 1))], 1) / np.sqrt(1 + (rays**2).sum(1))[:, None]).T
     rows = [1 - x * x / (1 + z), -x * y / (1 + z), -x, -x * y / (1 + z), 1 - y * y / (1 + z), -y, x, y, z]
     return np.stack(rows, -1).reshape(-1, 3, 3)
+
+
+def test_errors_in_the_image_are_told_anew_where_it_was_fitted_and_kept_elsewhere(case):
+    """Of a long take the rest would cost more than the stretch."""
+    take, poses, trans = case
+    before = 100.0 + np.arange(FRAMES)
+    take = replace(take, people=[replace(take.people[0], reprojection_error=before)])
+    frames = np.array([30])
+    found = refit(take, 0, Corrections(frames, poses[frames - 10], trans[frames - 10]), (26, 34)).people[0]
+    after = found.reprojection_error
+    assert np.array_equal(after[:14], before[:14]) and np.array_equal(after[26:], before[26:]) and after[16:24].max() < 20
+    assert np.array_equal(before, 100.0 + np.arange(FRAMES))

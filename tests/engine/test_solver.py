@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The solver's loop on a problem whose steps go too far: what one person's refused steps mean for another."""
 
+import weakref
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -25,13 +27,13 @@ def _assemble(owner):
     return assemble
 
 
-def _solved(starts, iterations):
+def _solved(starts, iterations, assemble=None):
     people = len(starts)
     state, shared = starts[:, None].expand(-1, S).clone(), torch.zeros(people, 1).double()
     endless = torch.full((S,), torch.inf, dtype=torch.float64)
     frozen = torch.zeros(people, S, dtype=torch.bool)
     bounds = Bounds(-endless, endless, endless[:1], frozen, torch.ones(people, 1, dtype=torch.bool))
-    return solve(_assemble(torch.arange(people)), bounds, state, shared, iterations, 1e-12)
+    return solve(assemble or _assemble(torch.arange(people)), bounds, state, shared, iterations, 1e-12)
 
 
 @pytest.mark.parametrize("iterations", [1, 2, 4, 30])
@@ -46,3 +48,17 @@ def test_refused_steps_of_one_person_are_nothing_to_the_others(iterations):
 def test_steps_that_go_too_far_are_taken_back():
     found = _solved(STARTS, 30)
     assert found.converged.all() and float(found.state.abs().max()) < 1e-4
+
+
+def test_no_refused_system_is_kept_while_another_is_made():
+    """Of a long track each is gigabytes."""
+    make, made, alive = _assemble(torch.arange(1)), [], []
+
+    def assemble(state, shared):
+        alive.append(sum(system() is not None for system in made))
+        system = make(state, shared)
+        made.append(weakref.ref(system))
+        return system
+
+    assert int(_solved(STARTS[1:2], 30, assemble).iterations[0]) + 3 < len(made)  # several were refused
+    assert max(alive) == 1

@@ -96,7 +96,9 @@ def _draws(problem: Problem, limits: Bounds, state: torch.Tensor, shared: torch.
     for the same problem."""
     system = problem.assemble(state, shared)
     frozen = limits.frozen | pushed_out(limits, state, system)
-    factor, bad = lapack.dpbtrf(lapack_band(system, held(system.diagonal, frozen)), lower=1, overwrite_ab=1)
+    band = lapack_band(system, held(system.diagonal, frozen), spent=True)
+    del system
+    factor, bad = lapack.dpbtrf(band, lower=1, overwrite_ab=1)
     random = torch.Generator().manual_seed(0)
     for _ in range(0, _DRAWS, _AT_ONCE):
         noise = torch.randn(_AT_ONCE, state.numel(), dtype=torch.float64, generator=random).numpy().T  # in Fortran's order

@@ -93,6 +93,7 @@ def solve(assemble: Callable[[torch.Tensor, torch.Tensor], NormalEquations], bou
         before = _tied(system.cost, common)
         gain = torch.where(better, (before - _tied(candidate.cost, common)) / before.clamp(min=1e-30), gain)
         system = _chosen(better, candidate, system)
+        del candidate  # of a long track two systems are most of the memory: a third one, that was refused, is not kept
         state, shared = torch.where(better[owner, None], trial, state), torch.where(better[:, None], trial_shared, shared)
         tries, tried = torch.where(better, 0, tries + 1), tried + ~done
         damping = torch.where(better, (damping / 5.0).clamp(min=damp.least), torch.where(done, damping, damping * 4.0**tries))

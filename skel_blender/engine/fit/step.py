@@ -46,9 +46,9 @@ def held(diagonal: torch.Tensor, frozen: torch.Tensor) -> torch.Tensor:
     return torch.where(frozen, _FROZEN * (diagonal + 1.0), diagonal)
 
 
-def lapack_band(system: NormalEquations, diagonal: torch.Tensor) -> np.ndarray:
-    """(W S,F S) the lower band with that diagonal (F,S), in Fortran's order; a copy."""
-    band = system.band.clone()
+def lapack_band(system: NormalEquations, diagonal: torch.Tensor, spent: bool = False) -> np.ndarray:
+    """(W S,F S) the lower band with that diagonal (F,S), in Fortran's order: a copy, or the system's own if that is `spent`."""
+    band = system.band if spent else system.band.clone()
     band[..., 0] = diagonal
     return band.reshape(-1, band.shape[-1]).cpu().double().numpy().T
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Roi:
     """A square of side `size` px around `center` (2,) px, turned so that the image direction `up(angle)` is its upward edge.
 

@@ -82,7 +82,7 @@ class PeopleFinder:
             if acceptable(pose, image.shape[1::-1], NEW):
                 found.append(pose)
             else:
-                self._refused.append((roi, _patch(image, roi)))
+                self._refused.append((roi, patch(image, roi)))
         taken = list(known)
         kept = []
         whole = [pose for pose in found if not any(_part_of(pose, other) for other in found)]
@@ -165,8 +165,8 @@ class PeopleFinder:
 
     def _was_refused(self, image: np.ndarray, roi: Roi) -> bool:
         """Whether the landmark network saw nobody in about this window when it showed the same as now."""
-        near = [(window, patch) for window, patch in self._refused if _same_window(window, roi)]
-        return any(np.abs(_patch(image, window) - patch).mean() < STILL for window, patch in near)
+        near = [(window, shown) for window, shown in self._refused if _same_window(window, roi)]
+        return any(np.abs(patch(image, window) - shown).mean() < STILL for window, shown in near)
 
     def _settled(self, image: np.ndarray, roi: Roi) -> Pose:
         """The pose in a window; a second look where the first says that the window was far off."""
@@ -187,7 +187,8 @@ def _part_of(pose: Pose, other: Pose) -> bool:
     return larger and quality(other) > _AS_GOOD * quality(pose) and lies_on(pose.keypoints_2d, other.keypoints_2d)
 
 
-def _patch(image: np.ndarray, roi: Roi) -> np.ndarray:
+def patch(image: np.ndarray, roi: Roi) -> np.ndarray:
+    """A window's pixels (32,32,3), small, to tell by whether anything in it has changed."""
     return roi.cut(image, _PATCH).astype(np.float32)
 
 

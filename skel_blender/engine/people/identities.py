@@ -101,9 +101,9 @@ def _cuts(worn: np.ndarray, beside: int) -> list[int]:
         return []
     k = _LEAST + next(index for index, side in enumerate(sides) if side[0] is before)
     nearby = slice(max(_LEAST, k - beside), min(len(worn) - _LEAST, k + beside))
-    more = np.cumsum([unlike(row, before) - unlike(row, after) for row in worn[nearby]])  # of those before a cut are like what is after it
-    k = nearby.start + int(np.argmin([0.0, *more]))
-    return [*_cuts(worn[:k], beside), k, *(k + more for more in _cuts(worn[k:], beside))]
+    cost = np.cumsum([unlike(row, before) - unlike(row, after) for row in worn[nearby]])  # of a cut behind each of them
+    k = nearby.start + int(np.argmin([0.0, *cost]))
+    return [*_cuts(worn[:k], beside), k, *(k + later for later in _cuts(worn[k:], beside))]
 
 
 def _usual(worn: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ _MOST_AT_ONCE = 6  # interpreters of a network: each has a copy of its weights, 
 _MOST_THREADS = 4  # of one interpreter
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)  # there are some for every frame of everybody
 class Pose:
     """One person in one image.
 

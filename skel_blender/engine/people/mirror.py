@@ -20,16 +20,32 @@ from .sides import swap_orders
 _ALIKE_M = 0.3  # mean difference of the limb joints, in the image plus in the body, up to which both times the same was seen
 
 
+class Answer:
+    """What will be said of a pose, and then what was said: the future, which is larger than that, is not kept."""
+
+    __slots__ = ("_due", "_said")
+
+    def __init__(self, due: Future[Pose]) -> None:
+        self._due: Future[Pose] | None = due
+        self._said: Pose | None = None
+
+    def result(self) -> Pose:
+        """Waits for it. Raises what the question has raised."""
+        if self._due is not None:
+            self._said, self._due = self._due.result(), None
+        return self._said
+
+
 class Mirror:
     """Asks networks about people in a mirror by `submit`, in the manner of a pool's, and waits where more than `most` answers are due."""
 
     def __init__(self, networks: Networks, submit: Callable[..., Future[Pose]], most: int) -> None:
         self._networks, self._submit, self._most = networks, submit, most
-        self._due: deque[Future[Pose]] = deque()
+        self._due: deque[Answer] = deque()
 
-    def look(self, image: np.ndarray, pose: Pose) -> Future[Pose]:
+    def look(self, image: np.ndarray, pose: Pose) -> Answer:
         """What will be said of a pose in an RGB image (H,W,3). Raises what an earlier question has raised."""
-        self._due.append(self._submit(self._networks.landmarks, image, pose.next_roi, True))
+        self._due.append(Answer(self._submit(self._networks.landmarks, image, pose.next_roi, True)))
         while len(self._due) > self._most:
             self._due.popleft().result()
         return self._due[-1]

@@ -3,20 +3,18 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
 
 from .crops import Roi
-from .detect import CLEAR, Expected, PeopleFinder
+from .detect import CLEAR, STILL, Expected, PeopleFinder, patch
 from .landmarker import Pose
+from .mirror import Answer
 from .poses import quality, scale
 
-_STILL = 2.0  # mean change in grey levels of a window under which nothing in it moves: the noise of compressed video stays below
 _CERTAIN = 0.85  # mean quality of a person who may stand as still as a thing
-_PATCH = 32
 _NEW_LOOK = 0.15  # weight of the clothes of one frame
 _SEEN = 0.6  # share of a person's frames in which he is seen
 _VELOCITY_FRAMES = 5
@@ -33,7 +31,7 @@ class Person:
     last: int = -1  # the latest frame in which he was seen
     credit: float = 0.0  # thorough looks that are left; earned by being seen well, so that a blurred figure far off costs little
     worn: dict[int, np.ndarray] = field(default_factory=dict)  # clothes (6,3) by frame number
-    mirrored: dict[int, Future[Pose]] = field(default_factory=dict)  # what is said of the first reading in a mirror, by frame number
+    mirrored: dict[int, Answer] = field(default_factory=dict)  # what is said of the first reading in a mirror, by frame number
     checks: dict[int, bool] = field(default_factory=dict)  # outcomes of `check` by frame number
     changes: dict[int, float] = field(default_factory=dict)  # mean change of his first window since then, grey levels, at each check
     _window: Roi | None = None
@@ -78,17 +76,17 @@ class Person:
         self.checks[frame] = quality(pose) > CLEAR or finder.confirm(image, pose)
         if self._window is None:
             self._window = pose.next_roi
-        patch = self._window.cut(image, _PATCH).astype(np.float32)
+        shown = patch(image, self._window)
         if self._patch is None:
-            self._patch = patch
-        self.changes[frame] = float(np.abs(patch - self._patch).mean())
+            self._patch = shown
+        self.changes[frame] = float(np.abs(shown - self._patch).mean())
 
     def is_real(self) -> bool:
         """Whether this is a person, not a thing: clear in a fifth of the frames or mostly confirmed, and alive or beyond doubt."""
         belief = [quality(poses[0]) for poses in self.readings.values()]
         span = self.last - min(self.readings) + 1
         seen = len(belief) >= _SEEN * span and (np.quantile(belief, 0.8) >= CLEAR or sum(self.checks.values()) >= len(self.checks) / 2)
-        alive = len(self.changes) < 2 or np.quantile([*self.changes.values()], 0.9) > _STILL or np.mean(belief) > _CERTAIN
+        alive = len(self.changes) < 2 or np.quantile([*self.changes.values()], 0.9) > STILL or np.mean(belief) > _CERTAIN
         return bool(seen and alive)
 
     def absorb(self, later: Person, meeting: int) -> None:
