@@ -8,8 +8,8 @@ import pytest
 
 from skel_blender.rig import limbs, tracks
 from skel_blender.rig.editing import planted, smoothing
-from skel_blender.rig.editing.sway import Bounds, Moving
-from tests import walk
+from skel_blender.rig.editing.sway import CHANNELS, Bounds, Moving
+from tests import synthetic, walk
 
 
 def test_smoothing_keeps_parabolas_and_takes_noise_away():
@@ -71,6 +71,30 @@ def test_legs_give_way_where_only_the_trunk_is_smoothed(shaky):
     held = Moving(before, rest, contacts, Bounds(contact=0.0)).allowed == 0.0
     assert _moved(before, done, rest)[held].max() < 0.001
     assert np.array_equal(done[limbs.channels({"ARM_R", "ARM_L", "HEAD"})], before[limbs.channels({"ARM_R", "ARM_L", "HEAD"})])
+
+
+def test_what_angles_carry_is_what_they_change():
+    take = synthetic.random_take(frames=7, people=1)
+    person = take.people[0]
+    values = tracks.sources(person.poses, person.trans)
+    rest = person.body.joints, person.body.frames
+    carried = Moving(values, rest, None, Bounds()).carried([3, 9, 17, 0], [*range(CHANNELS)])
+    for channel in range(CHANNELS):
+        after, before = values.copy(), values.copy()
+        after[channel] += 1e-6
+        before[channel] -= 1e-6
+        changed = (Moving(after, rest, None, Bounds()).places - Moving(before, rest, None, Bounds()).places)[:, [3, 9, 17, 0]] / 2e-6
+        assert np.abs(carried[..., channel] - changed).max() < 2e-5, channel
+
+
+def test_a_long_motion_is_planted_in_parts(shaky, monkeypatch):
+    before, after, rest, contacts = shaky
+    chosen, sizes, carried = limbs.channels(set(limbs.TITLES)), [], Moving.carried
+    whole = planted.plant(before, after, rest, contacts, chosen, 3)
+    monkeypatch.setattr(Moving, "carried", lambda self, *which: sizes.append(self.values.shape[1]) or carried(self, *which))
+    monkeypatch.setattr(planted, "_AT_ONCE", 20)
+    parts = planted.plant(before, after, rest, contacts, chosen, 3)
+    assert max(sizes) == 20 and np.abs(parts - whole).max() < 1e-9
 
 
 def test_feet_that_rest_in_a_long_motion_take_room_in_proportion():

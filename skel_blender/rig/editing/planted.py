@@ -13,6 +13,7 @@ from .sway import HELD, Bounds, Moving
 _EASE = np.array([1.0] * Q + [0.1] * 3)  # rad, m: how readily a channel gives way to the feet, so that legs bend before the body moves
 _FIRM_M = 2e-4  # deviation of a resting foot
 _ROUNDS, _DAMPING, _LESS, _MORE = 6, 1e-3, 10.0, 20.0
+_AT_ONCE = 500  # frames
 _LEGS = limbs.channels({"LEG_R", "LEG_L"})
 _FEET = sorted({joint for joints in HELD for joint in joints})
 _CARRIERS = [*(dof.index for dof in DOFS_OF_JOINT[0]), *np.flatnonzero(limbs.channels({limbs.ROOT, "LEG_R", "LEG_L"}))]  # move the feet
@@ -44,8 +45,10 @@ def plant(before: np.ndarray, after: np.ndarray, rest: tuple[np.ndarray, np.ndar
     if len(frames):
         wanted = Moving(after, rest, None, Bounds()).places - pull[..., None] * there.off(after)
         ease = np.where(chosen | _LEGS, _EASE, 0.0)[_CARRIERS]
-        firm = pull[np.ix_(frames, _FEET)] ** 3 / _FIRM_M
-        result[:, frames] = _reached(after[:, frames], rest, wanted[np.ix_(frames, _FEET)], firm, ease)
+        for begin in range(0, len(frames), _AT_ONCE):
+            part = frames[begin : begin + _AT_ONCE]
+            firm = pull[np.ix_(part, _FEET)] ** 3 / _FIRM_M
+            result[:, part] = _reached(after[:, part], rest, wanted[np.ix_(part, _FEET)], firm, ease)
     return result
 
 
