@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 import bpy
 
+from . import complete
 from .delivery import Space
 from .presets import Preset
 
+_POINT_BYTES = 12  # of a point on a frame in Alembic
 _FORWARD = {"Y": "-Z", "Z": "Y"}  # FBX: Blender's name for the axis that goes with the one that points up
 
 
@@ -28,9 +30,7 @@ class Exporter(NamedTuple):
 def _fbx(context: bpy.types.Context, path: Path, preset: Preset, several: bool) -> None:
     """Armatures, skins and a key on every frame."""
     context.scene.unit_settings.scale_length = preset.unit
-    for thing in context.scene.objects:
-        for modifier in thing.modifiers:  # the exporter reads weights and needs no skin deformed on every frame
-            modifier.show_viewport = modifier.show_render = False
+    _undeformed(context.scene)
     bpy.ops.export_scene.fbx(
         filepath=str(path), use_selection=False, object_types={"ARMATURE", "MESH"}, apply_scale_options="FBX_SCALE_UNITS",
         use_space_transform=False, axis_up=preset.up, axis_forward=_FORWARD[preset.up], add_leaf_bones=False,
@@ -40,6 +40,12 @@ def _fbx(context: bpy.types.Context, path: Path, preset: Preset, several: bool) 
     )  # fmt: skip
     if preset.unit != 1.0:
         _exact_unit(path, 100.0 * context.scene.unit_settings.scale_length, 100.0 * preset.unit)
+
+
+def _undeformed(scene: bpy.types.Scene) -> None:
+    """Spare an exporter that reads weights the skins that Blender would deform on every frame."""
+    for modifier in (modifier for thing in scene.objects for modifier in thing.modifiers):
+        modifier.show_viewport = modifier.show_render = False
 
 
 def _exact_unit(path: Path, written: float, meant: float) -> None:
@@ -53,6 +59,7 @@ def _gltf(context: bpy.types.Context, path: Path, preset: Preset, several: bool)
     """Binary; armatures as skins, clips sampled on every frame."""
     render = context.scene.render
     render.fps_base = 1.0 / render.fps_base  # Blender's exporter (4.2 to 5.2) takes fps * fps_base for the frame rate
+    _undeformed(context.scene)
     bpy.ops.export_scene.gltf(
         filepath=str(path), export_format="GLB", use_selection=False, use_active_scene=True, export_yup=False, export_apply=False,
         export_skins=True, export_influence_nb=_influences(context.scene), export_animations=True,
@@ -74,15 +81,19 @@ def _usd(context: bpy.types.Context, path: Path, preset: Preset, several: bool) 
         export_meshes=True, export_uvmaps=True, export_materials=True, export_hair=False, export_custom_properties=False,
         author_blender_name=False, evaluation_mode="RENDER",
     )  # fmt: skip
+    complete.check(path)
 
 
 def alembic(context: bpy.types.Context, path: Path, first: int, last: int, metres: float) -> None:
     """Every point of the meshes of the context's scene on its frames from `first` to `last`, as Blender shows them with all modifiers;
     metres, of which there are so many in a unit of the meshes, y up, the scene's own times."""
+    moving = sum(len(thing.data.vertices) for thing in context.scene.objects if thing.modifiers)
+    complete.check_room(path, _POINT_BYTES * moving * (last - first + 1))
     bpy.ops.wm.alembic_export(
         filepath=str(path), start=first, end=last, global_scale=metres, selected=False, flatten=True, uvs=True, packuv=True, normals=True,
         export_hair=False, export_particles=False, export_custom_properties=False, as_background_job=False, evaluation_mode="RENDER",
     )  # fmt: skip
+    complete.check(path)
 
 
 _USD = Exporter(lambda preset: Space(1.0, "Z"), _usd)
