@@ -10,7 +10,7 @@ pytest.importorskip("cv2")
 pytest.importorskip("ai_edge_litert")
 pytest.importorskip("av")
 
-from skel_blender.engine.people.crops import between
+from skel_blender.engine.people.crops import Roi, between
 from skel_blender.engine.people.detect import Expected
 from skel_blender.engine.people.landmarker import Pose
 from skel_blender.engine.people.poses import same_body
@@ -68,6 +68,22 @@ class Stage:
 
     def confirm(self, image, pose):
         return bool(pose.keypoints_2d[:, 2].mean() > 0.5)
+
+
+class Scarecrow:
+    """Networks in whose images something stands that is no person; they count the looks at it."""
+
+    looks = 0
+
+    def detect(self, image, window, threshold):
+        return []
+
+    def upright(self, image):
+        return [Roi(np.array([150.0, 100.0]), 120.0, 0.0)]
+
+    def landmarks(self, image, roi):
+        self.looks += 1
+        return Pose(np.zeros((33, 3)), np.zeros((33, 3)), 0.05, roi)
 
 
 def track(stage: Stage, frames: int):

@@ -11,50 +11,19 @@ torch = pytest.importorskip("torch")
 from math import inf  # noqa: E402
 
 from skel_blender.anatomy import DOF_INDEX  # noqa: E402
-from skel_blender.engine.body import load_body  # noqa: E402
-from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
-from skel_blender.engine.fit import Config, Observations, View, Weights, skelify  # noqa: E402
+from skel_blender.engine.fit import Config, Weights, skelify  # noqa: E402
 from skel_blender.engine.fit.contacts import GRAVITY, airborne  # noqa: E402
 from skel_blender.engine.fit.mass import centre_of_mass, point_masses  # noqa: E402
 from skel_blender.engine.fit.scene.sightings import places  # noqa: E402
 from skel_blender.kinematics import axis_rotation, forward  # noqa: E402
 from skel_blender.opensim.segments import inertias  # noqa: E402
-
-FPS = 30.0
-NONE = torch.zeros(1, 10).double()
-K = torch.tensor([[1000.0, 0, 640], [0, 1000, 360], [0, 0, 1]]).double()
-VIEW = View(K, torch.diag(torch.tensor([1.0, -1, -1])).double(), torch.tensor([0.0, 1.0, 5.0]).double())  # level, five metres before it
-
-
-@pytest.fixture(scope="module")
-def body():
-    return load_body("open")
-
-
-def _standing(frames):
-    return torch.cat([torch.zeros(frames, 3).double(), torch.as_tensor(relaxed_pose()).repeat(frames, 1)], 1)
-
-
-def _on_floor(body, state):
-    state = state.clone()
-    state[:, 1] -= float(places(body, state[:1], NONE, body.soles)[..., 1].min())
-    return state
-
-
-def _seen(body, state, landmarks, fps=FPS):
-    """Keypoints of the true state, and metric landmarks as told, both in camera axes."""
-    eye = torch.as_tensor(places(body, state, NONE, body.markers)) @ VIEW.R.T + VIEW.t
-    pixels = (eye @ K.T)[..., :2] / eye[..., 2:]
-    local = landmarks @ VIEW.R.T
-    local = local - local[:, [23, 24]].mean(1, keepdim=True)
-    return Observations(fps, (len(state),), VIEW, torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1), body.markers,
-                        landmarks_3d=local, landmark_points=body.markers)  # fmt: skip
+from tests.engine.standing import FPS, NONE, evidence, on_floor, standing  # noqa: E402
 
 
 def test_the_masses_have_the_segments_centres_and_inertias(body):
     """About the whole body's centre, in a pose; the reference is summed by the parallel axis theorem."""
     rng = np.random.default_rng(0)
-    state = _standing(1) + torch.as_tensor(rng.normal(0, 0.3, (1, 49)))
+    state = standing(1) + torch.as_tensor(rng.normal(0, 0.3, (1, 49)))
     points, share = (part for part in point_masses(body))
     rest = body.rest_body(np.zeros(10))
     posed = forward(state[0, 3:].numpy(), rest.joints, rest.frames, state[0, :3].numpy())
@@ -80,9 +49,9 @@ def test_a_leap_is_told_from_standing_and_from_slow_motion(body, gravity, flies)
     """Stands, leaps for 0.6 s (slow motion: as far off the ground), stands: only what falls as things do is a flight."""
     when = np.arange(60) / FPS
     up = np.maximum(0.0, 0.5 * gravity * (when - 0.7) * (1.3 - when))
-    state = _on_floor(body, _standing(60))
+    state = on_floor(body, standing(60))
     state[:, 1] += torch.as_tensor(up)
-    seen = _seen(body, state, torch.as_tensor(places(body, state, NONE, body.markers)))
+    seen = evidence(body, state)
     heights = places(body, state, NONE, body.soles)[..., 1]
     found = airborne(seen, np.full(60, 5.0), heights, places(body, state, NONE, centre_of_mass(body))[:, 0])
     assert not found[when < 0.65].any() and not found[when > 1.35].any()
@@ -93,12 +62,12 @@ def test_in_flight_the_way_along_the_view_is_straight_and_turns_go_on(body):
     """Landmarks that lean to and fro by 15 degrees along the view, of somebody who flies by, hardly bend either."""
     frames = 24
     when = torch.arange(frames).double() / FPS
-    state = _on_floor(body, _standing(frames))
+    state = on_floor(body, standing(frames))
     state[:, 0] += when
     state[:, 1] += 0.4 + 0.5 * GRAVITY * when * (when[-1] - when)
     true = torch.as_tensor(places(body, state, NONE, body.markers))
     leaning = torch.as_tensor(axis_rotation(np.array([1.0, 0, 0]), np.radians(15) * np.sin(2 * np.pi * 2.5 * when.numpy())))
-    seen = replace(_seen(body, state, true @ leaning.mT), airborne=torch.ones(frames, dtype=torch.bool))
+    seen = replace(evidence(body, state, true @ leaning.mT), airborne=torch.ones(frames, dtype=torch.bool))
     wobbles = []
     for weights in (Weights(fall=inf), Weights()):
         found = skelify(body, seen, (state[:, 3:], NONE, state[:, :3]), Config(weights, fit_shape=False))
@@ -109,12 +78,12 @@ def test_in_flight_the_way_along_the_view_is_straight_and_turns_go_on(body):
 
 def test_nobody_leans_along_the_view_on_feet_that_rest(body):
     """Landmarks of somebody seen from the side that lean by 25 degrees toward the camera; without the term he would fall over."""
-    state = _standing(8)
+    state = standing(8)
     state[:, 3 + DOF_INDEX["pelvis_rotation"]] = np.pi / 2
-    state = _on_floor(body, state)
+    state = on_floor(body, state)
     true = torch.as_tensor(places(body, state, NONE, body.markers))
     lean = torch.as_tensor(axis_rotation(np.array([1.0, 0, 0]), np.array(np.radians(25))))
-    seen = replace(_seen(body, state, true @ lean.T), contacts=torch.ones(8, 6).double())
+    seen = replace(evidence(body, state, true @ lean.T), contacts=torch.ones(8, 6).double())
     beyond = []
     for weights in (Weights(balance_m=inf), Weights()):
         found = skelify(body, seen, (state[:, 3:], NONE, state[:, :3]), Config(weights, fit_shape=False)).state
@@ -125,12 +94,12 @@ def test_nobody_leans_along_the_view_on_feet_that_rest(body):
 
 def test_who_sits_on_the_floor_is_not_drawn_over_his_feet(body):
     """Legs ahead of him toward the camera: what he sits on rests, though only soles are known to."""
-    state = _standing(8)
+    state = standing(8)
     for side in "rl":
         state[:, 3 + DOF_INDEX[f"hip_flexion_{side}"]], state[:, 3 + DOF_INDEX[f"knee_angle_{side}"]] = 1.9, 1.3
-    state = _on_floor(body, state)
+    state = on_floor(body, state)
     assert 0.1 < float(places(body, state, NONE, centre_of_mass(body))[..., 1].mean()) < 0.5
-    seen = replace(_seen(body, state, torch.as_tensor(places(body, state, NONE, body.markers))), contacts=torch.ones(8, 6).double())
+    seen = replace(evidence(body, state), contacts=torch.ones(8, 6).double())
     fits = [skelify(body, seen, (state[:, 3:], NONE, state[:, :3]), Config(weights, fit_shape=False)).state
             for weights in (Weights(balance_m=inf), Weights())]  # fmt: skip
     assert torch.equal(*fits)

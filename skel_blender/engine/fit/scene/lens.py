@@ -14,13 +14,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from ....anatomy import DOF_INDEX, JOINT_INDEX
 from ...body import BodyModel
 from ...camera import toward
 from ..contacts import contacts
 from ..observations import Observations, View
 from ..problem import depth_of
-from .sightings import places, posed
+from .sightings import places, stance_of
 from .upright import Cast, Folk, misfit
 
 SURE = 0.20  # greatest deviation of the logarithm of a focal length that is believed
@@ -29,7 +28,8 @@ _BIAS = 0.10  # and what more people do not mend: a middle that is not the pictu
 _TRIED = np.linspace(-1.0, 1.0, 41)  # logarithms of the focal length over the assumed one
 _SHORTEST_S = 0.25  # of a foot's rest
 _EVERY_S = 0.7  # what a body says more often is one word
-_KNEE, _TRUNK, _STANDS = 0.5, 0.45, 0.5  # rad, rad, cosine to the image's up: of who stands or walks
+_PLACE_M, _MOST = 0.5, 3  # as many words are heard from one place: who stays repeats himself, and in what he errs, too
+_TRUNK = 0.45  # rad, greatest angle between trunk and legs of who stands or walks
 _POINTS = (0, 1, 3, 4)  # heels and balls among the soles' points
 _LEANEST = 1e-9
 
@@ -46,21 +46,17 @@ def told_focal(folk: list[Folk]) -> tuple[float, float]:
 def witness(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor, observed: np.ndarray) -> Folk:
     """What a person tells who was fitted alone before a camera that stands still: state (T,49), betas (1,10), observed (T,) bool."""
     R = seen.view.R.cpu().numpy()
-    positions = posed(body, state, betas)[1].positions.cpu().numpy() @ R.T
-    hips, neck = positions[:, JOINT_INDEX["pelvis"]], positions[:, JOINT_INDEX["thorax"]]
-    ankles = positions[:, [JOINT_INDEX["talus_r"], JOINT_INDEX["talus_l"]]].mean(1)
-    trunk, legs, whole = (_unit(axis) for axis in (neck - hips, hips - ankles, neck - ankles))
-    knees = state[:, [3 + DOF_INDEX["knee_angle_r"], 3 + DOF_INDEX["knee_angle_l"]]].amax(1).cpu().numpy()
-    stands = (knees < _KNEE) & ((trunk * legs).sum(1) > np.cos(_TRUNK)) & (whole[:, 1] < -_STANDS) & observed
+    stance = stance_of(body, state, betas, _TRUNK)
+    hips, whole, stands = stance.hips @ R.T, stance.whole @ R.T, stance.stands & observed
     up = _unit(whole[stands].mean(0) if stands.any() else np.array([0.0, -1.0, 0.0]))
     soles = places(body, state, betas, body.soles) @ R.T
     heights = soles @ up
     resting = contacts(seen, depth_of(seen.view, state).cpu().numpy(), heights - heights.min(axis=1, keepdims=True))
-    spells = [(point, own) for point in _POINTS for own in _spells(resting[:, point], max(3.0, _SHORTEST_S * seen.fps))]
+    rests = [(point, own) for point in _POINTS for own in _by_place(hips, _spells(resting[:, point], max(3.0, _SHORTEST_S * seen.fps)))]
     when, every = np.flatnonzero(stands), max(1, round(_EVERY_S * seen.fps))
-    words = [when[k : k + every] for k in range(0, len(when), every)]
+    words = _by_place(hips, [when[k : k + every] for k in range(0, len(when), every)])
     return Folk(
-        _means(hips, [own for _, own in spells]), _means(soles - hips[:, None], [(own, point) for point, own in spells]),
+        _means(hips, [own for _, own in rests]), _means(soles - hips[:, None], [(own, point) for point, own in rests]),
         _means(hips, words), _unit(_means(whole, words)),
     )  # fmt: skip
 
@@ -81,10 +77,22 @@ def refocused(longer: float, seen: Observations, hips: torch.Tensor) -> tuple[Ob
     return replace(seen, **changed), in_world, (after.norm(dim=-1) / before.norm(dim=-1))[:, None]
 
 
-def _spells(flags: np.ndarray, shortest: float) -> list[slice]:
+def _spells(flags: np.ndarray, shortest: float) -> list[np.ndarray]:
     """Runs of frames that are at least so long."""
     edges = np.flatnonzero(np.diff(flags.astype(int), prepend=0, append=0))
-    return [slice(start, end) for start, end in zip(edges[::2], edges[1::2]) if end - start >= shortest]
+    return [np.arange(start, end) for start, end in zip(edges[::2], edges[1::2]) if end - start >= shortest]
+
+
+def _by_place(hips: np.ndarray, parts: list[np.ndarray]) -> list[np.ndarray]:
+    """Parts of the frames in which hips (T,3) are at about one place put together, until no more than _MOST are of that place."""
+    where = _means(hips, parts)
+    place, first = np.zeros(len(parts), int), np.zeros((0, 3))
+    for k, at in enumerate(where):
+        near = np.flatnonzero(np.linalg.norm(first - at, axis=1) < _PLACE_M)
+        place[k] = near[0] if len(near) else len(first)
+        first = first if len(near) else np.vstack([first, at])
+    groups = [np.flatnonzero(place == k) for k in range(len(first))]
+    return [np.concatenate([parts[k] for k in few]) for group in groups for few in np.array_split(group, min(len(group), _MOST))]
 
 
 def _means(values: np.ndarray, parts: list) -> np.ndarray:

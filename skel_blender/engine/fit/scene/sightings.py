@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
@@ -23,15 +25,22 @@ _ANKLES = [JOINT_INDEX["talus_r"], JOINT_INDEX["talus_l"]]
 _KNEES = [3 + DOF_INDEX["knee_angle_r"], 3 + DOF_INDEX["knee_angle_l"]]
 
 
+@dataclass(frozen=True)
+class Stance:
+    """Of each of T frames: where the pelvis is (T,3) m, unit axes (T,3) from it and from the ankles to the neck, and whether somebody
+    stands (T,)."""
+
+    hips: np.ndarray
+    trunk: np.ndarray
+    whole: np.ndarray
+    stands: np.ndarray
+
+
 def sightings(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor, observed: np.ndarray) -> Sightings:
     """Of a person fitted in a level camera's axes: state (T,49), betas (1,10), observed (T,) bool."""
-    positions = posed(body, state, betas)[1].positions
-    ankles = positions[:, _ANKLES].mean(1)
-    pelvis, neck = positions[:, JOINT_INDEX["pelvis"]], positions[:, JOINT_INDEX["thorax"]]
-    trunk, legs, whole = (torch.nn.functional.normalize(axis, dim=-1) for axis in (neck - pelvis, pelvis - ankles, neck - ankles))
-    stands = (state[:, _KNEES].amax(1) < _UPRIGHT_KNEE) & ((trunk * legs).sum(-1) > np.cos(_UPRIGHT_TRUNK)) & (whole[:, 1] > _STANDS)
-    seen_now = torch.as_tensor(observed, device=state.device)
-    bodies, trunks = (axes.cpu().numpy() for axes in (whole[stands & seen_now], trunk[(trunk[:, 1] > _UP) & seen_now]))
+    stance = stance_of(body, state, betas, _UPRIGHT_TRUNK)
+    bodies = stance.whole[stance.stands & observed]
+    trunks = stance.trunk[(stance.trunk[:, 1] > _UP) & observed]
     up = next((axes.mean(0) for axes in (bodies, trunks) if len(axes)), np.array([0.0, 1.0, 0.0]))
     soles, others = places(body, state, betas, body.soles), places(body, state, betas, body.markers)
     heights = soles @ up
@@ -39,6 +48,15 @@ def sightings(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
     resting = contacts(seen, depth_of(seen.view, state).cpu().numpy(), heights - lowest[:, None])
     eyes = np.broadcast_to(seen.view.eye.cpu().numpy().reshape(-1, 1, 3), soles.shape)
     return Sightings(soles[resting], bodies, trunks, eyes[resting], any(seen.statures))
+
+
+def stance_of(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, bent: float) -> Stance:
+    """Of a person fitted in a level camera's axes, state (T,49), betas (1,10); who stands bends trunk from legs by less than `bent` rad."""
+    positions = posed(body, state, betas)[1].positions.cpu().numpy()
+    hips, neck, ankles = positions[:, JOINT_INDEX["pelvis"]], positions[:, JOINT_INDEX["thorax"]], positions[:, _ANKLES].mean(1)
+    trunk, legs, whole = (axes / np.linalg.norm(axes, axis=1, keepdims=True) for axes in (neck - hips, hips - ankles, neck - ankles))
+    straight = (state[:, _KNEES].amax(1).cpu().numpy() < _UPRIGHT_KNEE) & ((trunk * legs).sum(1) > np.cos(bent))
+    return Stance(hips, trunk, whole, straight & (whole[:, 1] > _STANDS))
 
 
 def places(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, points: Points) -> np.ndarray:

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one person tells of the floor and of the lens: only who stands tells how a body stands, only feet that rest tell of the floor."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from skel_blender.anatomy import JOINT_INDEX  # noqa: E402
+from skel_blender.engine.fit.scene.lens import witness  # noqa: E402
+from skel_blender.engine.fit.scene.sightings import places, posed, sightings  # noqa: E402
+from tests.engine.standing import NONE, VIEW, evidence, on_floor, standing  # noqa: E402
+
+FRAMES, UNSEEN = 30, slice(12, 24)
+OBSERVED = ~np.isin(np.arange(FRAMES), np.arange(FRAMES)[UNSEEN])
+EYE = np.array([0.0, 1.0, 5.0])
+POSTURES = {  # angles, whether the body tells, and whether the trunk does
+    "stands": ({}, True, True),
+    "a knee is bent": ({"knee_angle_r": 0.9}, False, True),
+    "the other knee is bent": ({"knee_angle_l": 0.9}, False, True),
+    "sits with legs ahead": ({"hip_flexion_r": 1.4, "hip_flexion_l": 1.4}, False, True),
+    "bows": ({"pelvis_tilt": -0.8, "hip_flexion_r": 0.8, "hip_flexion_l": 0.8}, False, True),
+    "lies": ({"pelvis_tilt": -1.5}, False, False),
+    "on his hands": ({"pelvis_tilt": 3.1}, False, False),
+}
+
+
+@pytest.mark.parametrize("posture", POSTURES)
+def test_who_tells_how_a_body_stands(body, posture):
+    angles, stands, upright = POSTURES[posture]
+    state = on_floor(body, standing(FRAMES, **angles))
+    told = sightings(body, evidence(body, state), state, NONE, OBSERVED)
+    assert (len(told.bodies), len(told.trunks)) == (stands * OBSERVED.sum(), upright * OBSERVED.sum())
+    joints = posed(body, state, NONE)[1].positions[0].numpy()
+    ankles = joints[[JOINT_INDEX["talus_r"], JOINT_INDEX["talus_l"]]].mean(0)
+    for axes, low, high in ((told.bodies, ankles, joints[JOINT_INDEX["thorax"]]), (told.trunks, joints[0], joints[JOINT_INDEX["thorax"]])):
+        assert np.allclose(axes, (high - low) / np.linalg.norm(high - low))
+    words = witness(body, evidence(body, state), state, NONE, OBSERVED).bodies
+    assert len(words) == stands, "one in 0.7 s of those that were observed"
+
+
+@pytest.mark.parametrize(("raised", "resting"), [("", range(6)), ("r", range(3, 6)), ("l", range(3))])
+def test_feet_that_rest_tell_where_they_are_and_from_where_that_was_seen(body, raised, resting):
+    """One may be held up, a quarter of a metre over the floor."""
+    angles = {f"{name}_{side}": 1.2 for side in raised for name in ("hip_flexion", "knee_angle")}
+    state = on_floor(body, standing(FRAMES, **angles))
+    told = sightings(body, evidence(body, state), state, NONE, OBSERVED)
+    assert np.array_equal(told.feet, places(body, state, NONE, body.soles)[:, list(resting)].reshape(-1, 3))
+    assert np.array_equal(told.eyes, np.tile(EYE, (len(told.feet), 1)))
+
+
+def test_what_is_told_of_the_lens_is_in_the_camera_s_axes(body):
+    """Heels and balls that rest, as they lie beside the hips, and the body."""
+    state = on_floor(body, standing(FRAMES))
+    told = witness(body, evidence(body, state), state, NONE, OBSERVED)
+    R = VIEW.R.numpy()
+    hips = state[:, :3].numpy()[0] + body.J_template[0].numpy()
+    soles = places(body, state, NONE, body.soles)[0, [0, 1, 3, 4]]
+    assert np.allclose(told.foot_hips, R @ hips) and np.allclose(told.body_hips, R @ hips)
+    assert np.allclose(told.foot_hips + told.feet, soles @ R.T)
+    assert told.bodies.shape == (1, 3) and (told.bodies[:, 1] < -0.98).all() and np.allclose(np.linalg.norm(told.bodies, axis=1), 1)
+
+
+def test_a_moment_s_rest_tells_nothing_of_the_lens(body):
+    """Feet that lie on the floor for six frames at a time, of somebody who hops."""
+    state = on_floor(body, standing(FRAMES))
+    state[:, 1] += torch.as_tensor(0.4 * (np.arange(FRAMES) % 12 > 5))
+    told = witness(body, evidence(body, state), state, NONE, OBSERVED)
+    assert len(told.feet) == len(told.foot_hips) == 0
