@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns, zoom and path of a camera from its background, where they are known exactly: `./bin/benchmark background [CLIP] [--people]`.
+"""A camera from its background, where its turns, zoom and path are known: `./bin/benchmark background [CLIP] [--people] [--write PAGE]`.
 
 The footage is made here: a made-up panorama seen by cameras that turn, zoom, shake and stand, a street and a room seen by cameras that
 walk, and CLIP, footage of a still camera, seen through a virtual camera in its place. Sports2D's demo.mp4 is such a clip (BSD-3-Clause;
@@ -15,11 +15,11 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from bin.benchmarks.report import head, parser, row
+from bin.benchmarks import report
+from bin.benchmarks.report import head, row
 from bin.evaluation.metrics import similarity
 from skel_blender import environment
 from skel_blender.engine.background import Background
@@ -27,7 +27,7 @@ from skel_blender.engine.camera import intrinsics
 from skel_blender.engine.footage.video import open_source
 from skel_blender.engine.pipeline import Options, reconstruct
 from skel_blender.take import Person, Take
-from tests.virtual_camera import Shot, compare, panorama, path_off, seen_through, shake, shot, views
+from tests.virtual_camera import Shot, compare, panorama, path_off, seen_through, shake, shot, views, write_clip
 from tests.virtual_scene import Board, frames, in_the_hand, room, street, wall_alone
 
 _FPS, _FOCAL = 30.0, 600.0
@@ -146,10 +146,7 @@ def follow(clip: Path, person: Person, K: np.ndarray, out: Path) -> None:
     hips = gaussian_filter1d(person.keypoints_2d[:, [23, 24], :2].mean(1).astype(float), 12, axis=0)
     x, y = ((np.clip(hips, np.array(_WINDOW) / 2, source.size - np.array(_WINDOW) / 2) - K[:2, 2]) / K[0, 0]).T
     through = shot(np.degrees(np.arctan(x)), -np.degrees(np.arctan(y * np.cos(np.arctan(x)))), 0.0, K[0, 0], _WINDOW)
-    film = cv2.VideoWriter(str(out), cv2.VideoWriter_fourcc(*"mp4v"), float(source.fps), _WINDOW)
-    for image in seen_through((image for _, image in source), K, through):
-        film.write(image[..., ::-1])
-    film.release()
+    write_clip(out, seen_through((image for _, image in source), K, through), float(source.fps), _WINDOW)
 
 
 def apart(take: Take, person: Person) -> float:
@@ -180,28 +177,43 @@ def people(clip: Path) -> str:
     return "\n".join(lines)
 
 
-def main(argv: list[str]) -> int:
-    """Print the tables."""
-    arguments = parser("background", __doc__)
-    arguments.add_argument("clip", nargs="?", type=Path, help="a video of a still camera")
-    arguments.add_argument("--people", action="store_true", help="reconstruct somebody in it, followed by a camera")
-    options = arguments.parse_args(argv)
-    if options.people and options.clip is None:
-        arguments.error("--people needs a clip.")
-    scene = panorama(height=1536)
+def turning(clip: Path | None) -> str:
+    """The table of cameras that stay in their places."""
     lines = [head(_COLUMNS)]
+    scene = panorama(height=1536)
     for name, (truth, spoilt) in made_up().items():
         lines += score(name, views(scene, truth, **spoilt), truth)
-    if options.clip is not None:
-        images, truth = virtual(options.clip)
-        lines += score(f"{options.clip.name} through a virtual camera", images, truth)
-        source = open_source([options.clip])
-        lines += score(f"{options.clip.name} as it is", (image for _, image in source), shot(np.zeros(source.count), size=source.size))
-    print("\n" + "\n".join(lines), flush=True)
+    if clip is not None:
+        images, truth = virtual(clip)
+        lines += score(f"{clip.name} through a virtual camera", images, truth)
+        source = open_source([clip])
+        lines += score(f"{clip.name} as it is", (image for _, image in source), shot(np.zeros(source.count), size=source.size))
+    return "\n".join(lines)
+
+
+def going() -> str:
+    """The table of cameras that walk."""
     lines = [head(_WALKED)]
     for name, told in walking().items():
         lines += score_path(name, *told)
-    print("\n" + "\n".join(lines), flush=True)
+    return "\n".join(lines)
+
+
+def main(argv: list[str]) -> int:
+    """Print the tables."""
+    arguments = report.parser("background", __doc__)
+    arguments.add_argument("clip", nargs="?", type=Path, help="a video of a still camera")
+    arguments.add_argument("--people", action="store_true", help="reconstruct somebody in it, followed by a camera")
+    arguments.add_argument("--write", type=Path, metavar="PAGE", help="put the tables between their marks in this page")
+    options = arguments.parse_args(argv)
+    if options.people and options.clip is None:
+        arguments.error("--people needs a clip.")
+    tables = [("background", lambda: turning(options.clip)), ("walks", going)]
     if options.people:
-        print("\n" + people(options.clip))
+        tables.append(("people", lambda: people(options.clip)))
+    for mark, measure in tables:
+        text = measure()
+        print("\n" + text, flush=True)
+        if options.write:
+            report.write(options.write, mark, text)
     return 0
