@@ -6,17 +6,22 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from skel_blender.engine.fit.contacts import contacts  # noqa: E402
+from skel_blender.engine.body.landmarks import MIXTURES  # noqa: E402
+from skel_blender.engine.fit.contacts import HANDS, contacts, unseen  # noqa: E402
 from skel_blender.engine.fit.observations import Observations, View  # noqa: E402
 
 FRAMES, DEPTH = 40, 4.0
+LANDMARK = {name: number for number, name in enumerate(MIXTURES)}
+POINTS = {"right_heel": [0], "right_foot_index": [1, 2], "left_heel": [3], "left_foot_index": [4, 5]} | {
+    name: [6 + k] for k, name in enumerate(HANDS)
+}
 
 
-def _evidence(pixels: np.ndarray, confidence: float = 0.9) -> Observations:
+def _evidence(pixels: np.ndarray, confidence: float = 0.9, fps: float = 30.0) -> Observations:
     frames = len(pixels)
     view = View(torch.tensor([[1000.0, 0, 640], [0, 1000.0, 360], [0, 0, 1]]).double(), torch.eye(3).double(), torch.zeros(3).double())
     seen = np.concatenate([np.tile(pixels[:, None], (1, 33, 1)), np.full((frames, 33, 1), confidence)], -1)
-    return Observations(30.0, (frames,), view, torch.as_tensor(seen))
+    return Observations(fps, (frames,), view, torch.as_tensor(seen))
 
 
 def _still(frames: int = FRAMES) -> np.ndarray:
@@ -75,3 +80,22 @@ def test_hands_touch_only_lower_than_feet():
     assert touching[:, :6].all() and not touching[:, 6:].any()
     heights[:, 6:] = 0.02
     assert contacts(_evidence(_still()), np.full(FRAMES, DEPTH), heights).all()
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_each_point_is_told_by_its_own_landmark(name):
+    """Which rests no more where that one moves, and is unseen where nobody saw that one."""
+    seen, columns = _evidence(_still()), np.isin(np.arange(10), POINTS[name])
+    seen.keypoints_2d[:, LANDMARK[name], 0] += 8.0 * torch.arange(FRAMES)
+    touching = contacts(seen, np.full(FRAMES, DEPTH), np.zeros((FRAMES, 10)))
+    assert np.array_equal(touching, np.tile(~columns, (FRAMES, 1)))
+    seen.keypoints_2d[::2, LANDMARK[name], 2] = 0.05
+    assert np.array_equal(unseen(seen, 10), np.outer(np.arange(FRAMES) % 2 == 0, columns))
+
+
+@pytest.mark.parametrize("fps", [0.5, 3.0, 10.0])
+def test_at_a_low_rate_too_what_stays_rests_and_what_moves_does_not(fps):
+    """Down to a picture every two seconds; it moves at 1 m/s."""
+    moving = _still() + np.arange(FRAMES)[:, None] * [250.0 / fps, 0]
+    for pixels, rests in ((_still(), True), (moving, False)):
+        assert (contacts(_evidence(pixels, fps=fps), np.full(FRAMES, DEPTH), np.zeros((FRAMES, 6))) == rests).all()

@@ -16,9 +16,10 @@ from skel_blender.engine.blazepose import LIMBS  # noqa: E402
 from skel_blender.engine.people.crops import Roi, between, tiles  # noqa: E402
 from skel_blender.engine.people.detect import Expected, PeopleFinder  # noqa: E402
 from skel_blender.engine.people.landmarker import Landmarker, Pose  # noqa: E402
-from skel_blender.engine.people.poses import same_body, scale, similarity  # noqa: E402
+from skel_blender.engine.people.poses import extent, same_body, scale, similarity  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 from tests import clips  # noqa: E402
+from tests.engine.stage import Scarecrow  # noqa: E402
 
 NOSE, HIPS, FEET = 0, [23, 24], [27, 28]
 
@@ -42,14 +43,16 @@ def pose(finder, portrait) -> Pose:
 
 @pytest.mark.parametrize("side", [64, 20])  # 20: small enough to go through area averaging
 @pytest.mark.parametrize("angle", [0.0, 0.7, np.pi / 2, -2.5])
-def test_a_window_shows_what_its_coordinates_say(side, angle):
+@pytest.mark.parametrize("x, y", [(160, 100), (10, 190), (285, 20)], ids=["inside", "beyond a corner", "beyond another"])
+def test_a_window_shows_what_its_coordinates_say(side, angle, x, y):
     image = np.zeros((200, 300, 3), np.uint8)
-    cv2.circle(image, (170, 90), 8, (255, 255, 255), -1)
-    roi = Roi(np.array([160.0, 100.0]), 120.0, angle)
+    spot = [min(x + 10, 290), max(y - 10, 10)]
+    cv2.circle(image, spot, 8, (255, 255, 255), -1)
+    roi = Roi(np.array([x, y], float), 120.0, angle)
     window = roi.cut(image, side)[..., 0].astype(float)
     y, x = np.mgrid[:side, :side]
     center = np.array([(window * x).sum(), (window * y).sum()]) / window.sum()
-    np.testing.assert_allclose(roi.to_image((center + 0.5) / side), [170.5, 90.5], atol=0.7)
+    np.testing.assert_allclose(roi.to_image((center + 0.5) / side), np.add(spot, 0.5), atol=0.7)
 
 
 def test_a_window_between_points_has_its_tip_up():
@@ -67,6 +70,7 @@ def test_tiles_cover_the_image_and_overlap(size):
             high = np.round(tile.center + tile.size / 2).astype(int)
             covered[low[1] : high[1], low[0] : high[0]] += 1
         assert covered.min() >= 2
+        assert {tile.size for tile in tiles(*size, level)[1:]} == {min(size) / 2**k for k in range(level - 1)}
     assert len(tiles(*size, 1)) == 1
 
 
@@ -76,6 +80,7 @@ def test_similarity_tells_one_person_from_two(pose):
     jittered = here + np.array([3, -3, 0], np.float32)
     assert similarity(here, jittered) > 0.95 and same_body(here, jittered)
     assert similarity(here, beside) < 0.1 and not same_body(here, beside)
+    assert similarity(here, here + np.array([0.1 * extent(here), 0, 0])) == pytest.approx(np.exp(-0.5), rel=1e-3)
 
 
 def test_a_standing_person_is_read_upright(pose, portrait):
@@ -132,22 +137,6 @@ def test_everybody_is_found_in_a_picture_of_small_people_and_nobody_else(finder)
     found = np.array([pose.keypoints_2d[LIMBS, :2].mean(0) for pose in finder.search(image, 2, True, [])])
     assert len(found) == len(middles)
     assert np.abs(np.subtract(sorted(found.tolist()), middles)).max() < 8
-
-
-class Scarecrow:
-    """Networks in whose images something stands that is no person; they count the looks at it."""
-
-    looks = 0
-
-    def detect(self, image, window, threshold):
-        return []
-
-    def upright(self, image):
-        return [Roi(np.array([150.0, 100.0]), 120.0, 0.0)]
-
-    def landmarks(self, image, roi):
-        self.looks += 1
-        return Pose(np.zeros((33, 3)), np.zeros((33, 3)), 0.05, roi)
 
 
 def test_a_search_that_was_prepared_finds_what_one_that_was_not_does():

@@ -93,6 +93,17 @@ def test_floor_of_a_walk_in_depth():
     assert abs((seen @ turn.T + shift)[:, 1].mean()) < 0.1
 
 
+def test_a_floor_is_seen_from_where_the_camera_was():
+    """Who walks along beside a camera that goes 60 m, with errors along each frame's own rays."""
+    rng = np.random.default_rng(3)
+    eyes = np.outer(np.linspace(0, 60, 200), [1.0, 0, 0])
+    floor = eyes + np.stack([rng.uniform(-2, 2, 200), np.full(200, -1.5), rng.uniform(-9, -3, 200)], axis=1)
+    seen = eyes + (floor - eyes) * (1 + rng.normal(0, 0.08, (200, 1)))
+    bodies = np.tile([0, 1.0, 0], (10, 1))
+    found = find_floor([Sightings(seen, bodies, bodies, eyes)])
+    assert np.degrees(np.arccos(found.up[1])) < 0.6 and abs(found.height + 1.5) < 0.05
+
+
 def test_someone_on_a_wall_does_not_tilt_the_floor():
     rng = np.random.default_rng(2)
     up = np.array([0, 1.0, 0])
@@ -114,7 +125,7 @@ def test_a_camera_that_goes_keeps_its_height():
     """People who seem to lean by 6 degrees; a camera that goes 4 m along the floor, and one that goes up a ladder."""
     leaning = np.tile([0.0, np.cos(np.radians(6)), np.sin(np.radians(6))], (40, 1))
     seen, when = Sightings(np.zeros((0, 3)), leaning, leaning), np.linspace(-2, 2, 40)
-    path = np.stack([0.02 * np.sin(9 * when), 0.03 * np.cos(5 * when), when], 1)
+    path = np.stack([0.02 * np.sin(9 * when), 0.03 * np.cos(5 * when), when], 1) + [0, 2, 3]
     tilts = [np.degrees(np.arcsin(find_floor([seen], way).up[2])) for way in (None, path, path[:, [0, 2, 1]])]
     assert tilts[0] > 5 and tilts[1] < 0.6 * tilts[0] and tilts[2] > 5
     assert np.degrees(np.arcsin(find_floor([seen], path, np.array([0.0, 1.0, 0.0])).up[2])) < 0.6 * tilts[1]

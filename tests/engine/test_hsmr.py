@@ -134,6 +134,18 @@ def test_cameras_are_the_originals():
     assert full == pytest.approx(crop["full_cam_t"], rel=1e-6)
 
 
+def test_a_person_is_placed_and_turned_through_any_lens():
+    """One with another focal length down than across, its middle beside the picture's: 24 points are seen where they were."""
+    K = np.array([[[900.0, 0, 500], [0, 1100.0, 380], [0, 0, 1]]] * 3)
+    points, where = np.random.default_rng(0).normal(0, 0.4, (3, 24, 3)), np.array([[0.3, -0.2, 3.0], [-1.0, 0.5, 6.0], [2.0, 0.1, 9.0]])
+    seen = (points + where[:, None]) @ K.mT
+    assert np.allclose(cameras.placed(points, seen[..., :2] / seen[..., 2:], K), where)
+    assert (cameras.placed(points, seen[..., :2] / -seen[..., 2:], K)[:, 2] > 0).all()
+    middle = where @ K[0].T
+    windows = np.column_stack([middle[:, :2] / middle[:, 2:], [100.0] * 3])
+    assert np.allclose(cameras.toward(windows, K)[..., 2], where / np.linalg.norm(where, axis=1, keepdims=True))
+
+
 def test_the_44_keypoints_are_the_originals():
     """On the stored model's keypoints, of the poses and betas that the original network gave."""
     oracle, stored = read_oracle(), hsmr_file.numbers("network")

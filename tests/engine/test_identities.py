@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What was seen of people is sorted by person when the clip is at its end: by what they wear, where they are and how large."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,10 +47,31 @@ def test_who_was_hidden_for_two_seconds_is_one_person_again_and_who_wears_someth
     assert spans(identified([before, back, other], FPS)) == [(0, 59, 40), (41, 59, 19)]
 
 
-@pytest.mark.parametrize("first, x", [(50, 300), (30, 900)], ids=["much later", "far away"])
-def test_who_wears_the_same_later_or_elsewhere_is_somebody_else(first, x):
-    people = identified([seen((range(0, 20), 100, 10, DARK)), seen((range(first, first + 20), x, 5, DARK))], FPS)
+@pytest.mark.parametrize("step, first, x", [(10, 50, 300), (10, 30, 900), (20, 24, 100), (10, 14, 250)],
+                         ids=["much later", "far away", "where he had come from", "beside him"])  # fmt: skip
+def test_who_wears_the_same_later_or_elsewhere_is_somebody_else(step, first, x):
+    people = identified([seen((range(0, 20), 100, step, DARK)), seen((range(first, first + 20), x, 5, DARK))], FPS)
     assert len(people) == 2
+
+
+def test_who_is_suddenly_twice_as_large_is_somebody_else():
+    later = seen((range(22, 42), 300, 5, DARK))
+    for readings in later.readings.values():
+        readings[0] = replace(readings[0], keypoints_2d=readings[0].keypoints_2d * [2, 2, 1])
+    assert len(identified([seen((range(0, 20), 100, 10, DARK)), later], FPS)) == 2
+
+
+def test_two_glimpses_at_one_time_are_two_people():
+    """Each could go on as the other: nobody may come before himself."""
+    both = [seen((range(0, 8), x, 0, DARK)) for x in (100, 110)]
+    assert spans(identified(both, 30.0)) == [(0, 7, 8), (0, 7, 8)]
+
+
+def test_what_was_seen_too_briefly_to_tell_its_clothes_is_left_to_itself():
+    glimpse = seen((range(22, 25), 310, 10, DARK))
+    assert spans(identified([seen((range(0, 20), 100, 10, DARK)), glimpse, seen((range(27, 40), 360, 10, DARK))], FPS)) == [
+        (0, 39, 33), (22, 24, 3),
+    ]  # fmt: skip
 
 
 def test_who_takes_off_a_coat_stays_one_person():

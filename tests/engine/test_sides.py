@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -35,3 +37,42 @@ def test_of_several_readings_the_steady_one_is_taken():
     readings[8] = [wild, truth[8]]
     keypoints, _ = steadiest(np.arange(len(readings)), readings)
     np.testing.assert_array_equal(keypoints[8], truth[8].keypoints_2d)
+
+
+def test_what_is_swapped():
+    """Nothing, all of a body, forearms with hands, lower legs with feet."""
+    shoulder, elbow, finger, hip, knee, toe = 11, 13, 19, 23, 25, 31
+    orders = swap_orders()[:, [0, shoulder, elbow, finger, hip, knee, toe]] - [0, shoulder, elbow, finger, hip, knee, toe]
+    assert orders.tolist() == [[0] * 7, [0, 1, 1, 1, 1, 1, 1], [0, 0, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 1, 1]]
+
+
+@pytest.mark.parametrize("part, axis, off", [("keypoints_2d", 0, 40.0), ("keypoints_2d", 1, 40.0),
+                                             ("landmarks_3d", 0, 0.4), ("landmarks_3d", 1, 0.4), ("landmarks_3d", 2, 0.4)])  # fmt: skip
+@pytest.mark.parametrize("frame", [0, 8, 19])
+def test_a_reading_that_leaps_aside_is_not_taken_though_it_looks_better(part, axis, off, frame):
+    readings = [[pose_at(100 + 5 * n, 0.4 * n)] for n in range(20)]
+    leaps = pose_at(100 + 5 * frame, 0.4 * frame, confidence=0.95)
+    leaps = replace(leaps, **{part: getattr(leaps, part) + np.float32(off) * np.eye(3, dtype=np.float32)[axis]})
+    readings[frame].insert(0, leaps)
+    keypoints, _ = steadiest(np.arange(20), readings)
+    assert (keypoints[frame, :, 2] == np.float32(0.9)).all()
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_where_nothing_moves_the_better_reading_is_taken(frames):
+    readings = [[pose_at(100, 0.4, confidence) for confidence in (0.6, 0.9, 0.7)] for _ in range(frames)]
+    keypoints, landmarks = steadiest(np.arange(frames), readings)
+    assert keypoints.shape == landmarks.shape == (frames, 33, 3)
+    assert all(np.array_equal(found, readings[0][1].keypoints_2d) for found in keypoints)
+
+
+def test_a_joint_that_is_not_seen_may_leap():
+    """A wrist that is guessed somewhere else is no reason to take a reading in which all of the body is a little off."""
+    truth = [pose_at(100 + 5 * n, 0.4 * n) for n in range(20)]
+    for pose in truth:
+        pose.keypoints_2d[15, 2] = 0.02
+    guessed, aside = (pose_at(140, 3.2) for _ in range(2))
+    guessed.keypoints_2d[15] = [400, 100, 0.02]
+    aside.keypoints_2d[:, 0] += 3
+    keypoints, _ = steadiest(np.arange(20), [[guessed, aside] if n == 8 else [pose] for n, pose in enumerate(truth)])
+    np.testing.assert_array_equal(keypoints[8], guessed.keypoints_2d)

@@ -61,7 +61,8 @@ def test_mirroring_twice_changes_nothing():
 def test_z_up_and_back():
     vectors = np.random.default_rng(0).normal(size=(7, 3))
     assert np.allclose(kinematics.y_up(kinematics.z_up(vectors)), vectors)
-    assert np.allclose(kinematics.z_up(np.array([0.0, 1.0, 0.0])), [0, 0, 1])
+    left, up, ahead = kinematics.z_up(np.eye(3))
+    assert np.array_equal([left, up, ahead], [[1, 0, 0], [0, 0, 1], [0, -1, 0]])
 
 
 def test_arc_is_smooth_through_zero():
@@ -94,6 +95,14 @@ def test_angles_begin_as_near_as_they_can_to_what_is_asked():
     assert np.abs(kinematics.eulers(rotations, "XYZ") - half).max() < 1e-9
     assert np.abs(kinematics.eulers(rotations, "XYZ", np.zeros(3)) - [[0.0, np.pi - 0.1, -0.2], [-0.3, np.pi - 0.1, 0.0]]).max() < 1e-9
     assert np.abs(kinematics.eulers(rotations, "XYZ", half[0] - 2.0 * np.pi) - half + 2.0 * np.pi).max() < 1e-9
+
+
+@pytest.mark.parametrize("order", ["XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX"])
+def test_angles_of_every_order_turn_about_its_first_axis_first(order):
+    angles = np.cumsum(np.random.default_rng(1).normal(0, 0.15, (200, 3)), axis=0)
+    axes = {letter: kinematics.axis_rotation(axis, angle) for letter, axis, angle in zip("XYZ", np.eye(3), angles.T)}
+    first, second, third = (axes[letter] for letter in order)
+    assert np.abs(kinematics.eulers(third @ second @ first, order, angles[0]) - angles).max() < 1e-9
 
 
 def test_who_leans_by_a_right_angle_is_turned_as_before():
