@@ -309,6 +309,21 @@ def test_the_rate_at_which_it_was_filmed_can_be_told(tmp_path):
         assert source.timestamps[-1] == pytest.approx(shown[-1][0] / meant)
 
 
+@pytest.mark.parametrize("ending", ["webp", "png", "tiff", "jpg"])
+def test_an_image_of_several_pictures_is_named(tmp_path, ending):
+    """Not a phone's JPEG, whose second picture is of the same moment."""
+    pages = [Image.fromarray(picture(STEP * number)) for number in range(3)]
+    path, said = tmp_path / f"loop.{ending}", []
+    pages[0].save(path, save_all=True, append_images=pages[1:], format="MPO" if ending == "jpg" else None)
+    source = open_source([path], on_log=said.append)
+    assert source.count == 1 and len(list(source)) == 1
+    wanted = [] if ending == "jpg" else ["loop." + ending + " holds 3 pictures, and only the first is taken. Convert it to a video."]
+    assert [log.text for log in said] == wanted
+    Image.fromarray(picture(0)).save(tmp_path / f"one.{ending}")
+    open_source([tmp_path / f"one.{ending}"], on_log=said.append)
+    assert len(said) == len(wanted)
+
+
 def test_images_of_unlike_size_are_refused(tmp_path):
     Image.fromarray(picture(0)).save(tmp_path / "a.png")
     Image.fromarray(picture(0, 32, 32)).save(tmp_path / "b.png")

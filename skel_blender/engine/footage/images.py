@@ -16,6 +16,7 @@ from ...requests import rate
 from .source import Range, Source
 
 IMAGE_FPS = Fraction(24)
+_ANIMATED = ("PNG", "TIFF", "WEBP")  # formats whose pictures may be frames or pages
 _EXIF_IFD, _FOCAL_35MM = 0x8769, 0xA405
 _DIAGONAL_35MM = 43.2666  # mm, of the 36 x 24 frame that "35 mm equivalent" refers to (CIPA DC-008)
 
@@ -32,6 +33,9 @@ class ImageSource(Source):
             on_log(Log("warning", f"{text}: behind the rig they stand still from there on. Name them alike."))
         image, self.focal_hint_px = _opened_image(paths[self.first])
         self.size = image.size
+        count = _pictures_in(paths[self.first])
+        if count > 1:
+            on_log(Log("warning", f"{paths[self.first].name} holds {count} pictures, and only the first is taken. Convert it to a video."))
 
     @property
     def files(self) -> list[Path]:
@@ -57,6 +61,12 @@ def _opened_image(path: Path) -> tuple[Image.Image, float | None]:
             return shown.convert("RGB"), focal_px
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise SkelError("bad_image", f"The image {path.name} cannot be read.", "Replace or remove it.") from error
+
+
+def _pictures_in(path: Path) -> int:
+    """How many pictures an image that can be opened holds, as one that is animated; a phone's JPEG may have others of the same moment."""
+    with Image.open(path) as image:
+        return getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
 
 
 def _focal_px(image: Image.Image) -> float | None:
