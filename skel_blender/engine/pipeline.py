@@ -17,10 +17,10 @@ from .. import take as takes
 from .. import who
 from ..messages import Event, Log, Progress, SkelError
 from ..take import Person, Take
+from . import remarks
 from .background import logs
 from .body import BodyModel, load_body
 from .camera import DEFAULT_FOV_DEGREES, intrinsics
-from .fit.observations import View
 from .fit.people import STEPS, Fit, fit_people
 from .footage.video import Source, open_source
 from .people.track import find_people
@@ -32,8 +32,6 @@ from .shots import Backgrounds, Fitted, Shot, cut_at, shots, side_by_side
 
 REGRESSORS = ("lift", "hsmr", "stance")
 CAMERAS = ("auto", "still")  # "auto" looks at the background for turns and zooms
-_NAMED = 8  # people who are named when they are left out
-_STAYS_M = 0.01  # what a camera goes that does not leave its place
 _BODY = "male"  # of who is not said to have another
 _FIT_STEP_S = 5e-4  # first guess of a fit's time per step and frame; the measured rate takes over
 
@@ -123,10 +121,13 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
 def _fitted(shot: Shot, guesses: list[Guesser] | None, known: dict[str, tuple], body: BodyModel, source: Source, lens_known: bool,
             on_step: Callable[[int], None], tell: Callable[[Log], None]) -> Fitted:  # fmt: skip
     """The shot with its fits, and what is told of them."""
+    def on_lens(longer: float, spread: float) -> None:
+        tell(remarks.lens(source.size, shot.K[0, 0] * np.exp(longer), spread))
+
     fits, view = fit_people(shot.tracks, body, shot.K, float(source.fps), on_step, guesses=guesses, motion=shot.motion, **known,
-                            on_lens=None if lens_known else _on_lens(shot, source, tell))  # fmt: skip
+                            on_lens=None if lens_known else on_lens)  # fmt: skip
     if shot.motion is not None and shot.motion.places is not None:
-        tell(_way(view))
+        tell(remarks.way(view))
     return Fitted(shot, fits, view)
 
 
@@ -199,17 +200,6 @@ def _lens(source: Source, options: Options, emit: Callable[[Event], None]) -> tu
     return intrinsics(source.size, options.fov, focal_length), known
 
 
-def _on_lens(shot: Shot, source: Source, tell: Callable[[Log], None]) -> Callable[[float, float], None]:
-    """Tells the user of a lens that is e^longer times as long as the shot's, to e^spread."""
-
-    def hear(longer: float, spread: float) -> None:
-        degrees = np.degrees(2 * np.arctan(0.5 * max(source.size) / (shot.K[0, 0] * np.exp(longer))))
-        text = "People who stand and walk on one floor tell the lens"
-        tell(Log("info", f"{text}, to about {100 * spread:.0f} %: {degrees:.0f} degrees across the longer side are taken."))
-
-    return hear
-
-
 def _steps(clock: _Clock, begin: int, people: int) -> Callable[[int], None]:
     """Hears of the fit's steps for a shot whose people come after `begin` others of all `people`."""
     return lambda done: clock.tell("fit", STEPS * begin + done, STEPS * people)
@@ -231,30 +221,18 @@ def _filmed(shot: Shot, backgrounds: Backgrounds | None, lens_known: bool, emit:
     return shot if motion is None else replace(shot, K=motion.K, motion=motion)
 
 
-def _way(view: View) -> Log:
-    """What the user is told of a camera that left its place."""
-    eye = view.eye.cpu().numpy()
-    metres = np.linalg.norm(np.diff(eye, axis=0), axis=1).sum()
-    if metres < _STAYS_M:
-        text = "The camera leaves its place, and no feet rest that tell how far: people seem to move instead."
-        return Log("warning", f"{text} Solve the clip's camera in Blender, and place the take by it.")
-    return Log("info", f"The camera goes {metres:.1f} m; that is taken out of people's motion.")
-
-
 def _take(source: Source, options: Options, fitted: list[Fitted], emit: Callable[[Event], None]) -> Take:
     found = [pair for part in fitted for pair in part.found]
     lost = [track.number for part in fitted for track, fit in zip(part.shot.tracks, part.fits) if fit is None]
     if lost:
-        named = ", ".join(map(who.name, lost[:_NAMED])) + f" and {len(lost) - _NAMED} more" * (len(lost) > _NAMED)
-        emit(Log("warning", f"Left out, as no body explains what was seen: {named}."))
+        emit(remarks.left_out(lost))
     if not found:
         raise SkelError("no_person", f"People were found in {source.path.name}, but no body explains them.",
                         "Check the lens that was given, or use footage in which the limbs can be told apart.")  # fmt: skip
     frames = np.array(source.frame_numbers)
     people = [_person(who.name(track.number), track, fit) for track, fit in found]
     if len(people) > 1:
-        there = ", ".join(f"{person.name} in frames {person.frames[0]} to {person.frames[-1]}" for person in people)
-        emit(Log("detail", f"Found: {there}."))
+        emit(remarks.found(people))
     return Take(
         source=str(source.path.resolve()), fps=source.fps, frames=frames, image_size=source.size,
         camera=side_by_side([part for part in fitted if part.found], frames), people=people,

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the user is told of a reconstruction."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import who
+from ..messages import Log
+from ..take import Person
+from .fit.observations import View
+
+_STAYS_M = 0.01  # what a camera goes that does not leave its place
+_NAMED = 8  # people who are named when they are left out
+
+
+def lens(size: tuple[int, int], focal_px: float, spread: float) -> Log:
+    """Of a lens that people tell, through which an image of `size` px was seen, to e^spread."""
+    degrees = np.degrees(2 * np.arctan(0.5 * max(size) / focal_px))
+    text = "People who stand and walk on one floor tell the lens"
+    return Log("info", f"{text}, to about {100 * spread:.0f} %: {degrees:.0f} degrees across the longer side are taken.")
+
+
+def way(view: View) -> Log:
+    """Of a camera that left its place."""
+    eye = view.eye.cpu().numpy()
+    metres = np.linalg.norm(np.diff(eye, axis=0), axis=1).sum()
+    if metres < _STAYS_M:
+        text = "The camera leaves its place, and no feet rest that tell how far: people seem to move instead."
+        return Log("warning", f"{text} Solve the clip's camera in Blender, and place the take by it.")
+    return Log("info", f"The camera goes {metres:.1f} m; that is taken out of people's motion.")
+
+
+def left_out(numbers: list[int]) -> Log:
+    """Of people whom no body explains."""
+    named = ", ".join(map(who.name, numbers[:_NAMED])) + f" and {len(numbers) - _NAMED} more" * (len(numbers) > _NAMED)
+    return Log("warning", f"Left out, as no body explains what was seen: {named}.")
+
+
+def found(people: list[Person]) -> Log:
+    """Of who is in which frames."""
+    there = ", ".join(f"{person.name} in frames {person.frames[0]} to {person.frames[-1]}" for person in people)
+    return Log("detail", f"Found: {there}.")
