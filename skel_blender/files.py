@@ -82,7 +82,7 @@ def whole_file(place: Path, *also: type[Exception]) -> Iterator[Path]:
         yield part
         put_in_place(part, place)
     except (OSError, *also) as error:
-        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]
+        reason = getattr(error, "strerror", None) or (str(error).strip().splitlines() or [type(error).__name__])[-1]
         raise SkelError("unwritable", f"{place} could not be written ({reason}).",
                         "Choose another folder or make room on the disk.") from error  # fmt: skip
     finally:

@@ -11,8 +11,9 @@ IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 def images_of(folder: Path) -> list[Path]:
-    """The images of a folder, in order."""
-    return sorted((path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS), key=natural_key)
+    """The images of a folder, in order; hidden files are none, such as `._frame1.png` that macOS leaves beside an image."""
+    images = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS and not path.name.startswith("."))
+    return sorted(images, key=natural_key)
 
 
 def natural_key(path: Path) -> list[tuple[int, str]]:

@@ -25,17 +25,18 @@ def main() -> None:
     parser.add_argument("take", type=Path, help="the .npz that the engine wrote")
     parser.add_argument("--out", type=Path, required=True, help="what to write: " + ", ".join(_ENDINGS))
     parser.add_argument("--clip", type=Path, help="the footage, if it no longer lies where it was reconstructed from")
-    parser.add_argument("--person", type=int, help="write one person, counted from 1 (default: everybody)")
+    parser.add_argument("--person", type=int, help="write Person N alone (default: everybody)")
     presets.add_arguments(parser)
     arguments = parser.parse_args()
     out, preset = arguments.out.absolute(), presets.given(arguments)
-    if out.suffix.lower() not in _ENDINGS:
+    ending = out.suffix.lower()
+    if ending not in _ENDINGS:
         raise SkelError("ending", f"{out.name} is no file that can be written.", f"Choose one of {', '.join(_ENDINGS)}.")
     check_folder(out)
     take = takes.load(arguments.take)
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    collection = build_take(bpy.context, take, arguments.clip, out.stem, hide=out.suffix == ".blend")
-    if out.suffix.lower() == ".blend":
+    collection = build_take(bpy.context, take, arguments.clip, out.stem, hide=ending == ".blend")
+    if ending == ".blend":
         _make_presentable(bpy.context, collection)
         _save(out)
     else:

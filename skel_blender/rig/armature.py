@@ -28,7 +28,7 @@ def build(context: bpy.types.Context, name: str, body: RestBody, collection: bpy
     collection.objects.link(armature)
     own = layout.rest_bones(body)
     bones = [*own, *controls.rest_bones(body, {bone.name: bone for bone in own})]
-    with _editing(context, armature):
+    with editing(context, armature):
         for bone in bones:
             _add(data, bone)
     for bone in bones:
@@ -78,7 +78,7 @@ def _dress(data: bpy.types.Armature) -> None:
 
 
 @contextmanager
-def _editing(context: bpy.types.Context, armature: bpy.types.Object) -> Iterator[None]:
+def editing(context: bpy.types.Context, armature: bpy.types.Object) -> Iterator[None]:
     """Edit mode for `armature`, the only way to make bones; then the user's active object, selection and mode are back."""
     with object_mode(context):
         context.view_layer.objects.active = armature

@@ -140,13 +140,13 @@ def build_person(
     presence.keep(rig, person, clock.rate(context.scene))
     if options.hide:
         presence.apply(rig, True)
-    key_raw(rig, person, options.horizontal)
+    key_raw(rig, person)
     return rig
 
 
-def key_raw(rig: bpy.types.Object, person: Person, horizontal: bool) -> bpy.types.Action:
+def key_raw(rig: bpy.types.Object, person: Person) -> bpy.types.Action:
     """A new action with the person's motion as the engine found it."""
-    action = keyframes.key_person(rig, person, horizontal=horizontal)
+    action = keyframes.key_person(rig, person)
     record.mark(action, rig, record.RAW)
     played = clock.of_rig(rig).play(person)
     record.keep_contacts(action, int(played.frames[0]), played.contacts)
@@ -177,8 +177,8 @@ def place_of(collection: bpy.types.Collection) -> bpy.types.Object | None:
 
 
 def camera_of(collection: bpy.types.Collection) -> bpy.types.Object | None:
-    """The camera of a take's collection."""
-    return next((thing for thing in collection.objects if thing.type == "CAMERA"), None)
+    """The camera of a take, in its collection; None if only others are there."""
+    return next((thing for thing in collection.objects if thing.type == "CAMERA" and record.FOLLOWS in thing), None)
 
 
 def layer_of(view_layer: bpy.types.ViewLayer, collection: bpy.types.Collection) -> bpy.types.LayerCollection | None:

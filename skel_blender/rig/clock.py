@@ -71,7 +71,8 @@ def of(collection: bpy.types.Collection) -> Clock:
 
 def of_rig(armature: bpy.types.Object) -> Clock:
     """The clock of a rig's take."""
-    return next((of(home) for home in armature.users_collection if record.START in home), Clock())
+    home = record.home_of(armature)
+    return Clock() if home is None else of(home)
 
 
 def keep(collection: bpy.types.Collection, clock: Clock) -> None:

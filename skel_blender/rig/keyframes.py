@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import bpy
 import numpy as np
 
 from ..take import Person
-from . import bezier, clock, colours, compat, layout, tracks
+from . import bezier, clock, colours, compat, record, tracks
 
 SLOT = "SKEL"  # the slot's name in actions of rigs: Blender finds it by itself when another person is given the action
 
@@ -27,15 +28,13 @@ class Curve:
     handles: tuple[np.ndarray, np.ndarray] | None = None
 
 
-def key_person(armature: bpy.types.Object, person: Person, interpolation: str = "LINEAR", horizontal: bool = True) -> bpy.types.Action:
-    """Give the armature a new action with a key on every frame of every DoF; `interpolation` is LINEAR or BEZIER."""
+def key_person(armature: bpy.types.Object, person: Person) -> bpy.types.Action:
+    """Give a rig a new action with a key on every frame of every DoF."""
     played = clock.of_rig(armature).play(person)
     holder = compat.new_action(armature, armature.name, SLOT)
     values = tracks.sources(played.poses, played.trans)
-    pelvis = next(bone.basis for bone in layout.rest_bones(person.body) if bone.name == "pelvis")
-    table = tracks.tracks(layout.ground(person.body), pelvis, horizontal)
-    for curve in every_frame(table, played.frames, values):
-        write(holder, curve, interpolation)
+    for curve in every_frame(record.of(armature).tracks, played.frames, values):
+        write(holder, curve)
     colours.give_groups(holder)
     return armature.animation_data.action
 
@@ -85,9 +84,13 @@ def merge(
     interpolation: str = "LINEAR",
     span: tuple[int, int] | None = None,
 ) -> bpy.types.FCurve:
-    """Like `write`, but keys outside `span` (scene frames, both included; None: the curve's own) stay as they are seen."""
+    """Like `write`, but what is outside `span` (scene frames, both included; None: the curve's own) stays as it is seen, also between keys
+    that are far apart. A single key goes in as one that is set by hand: the curve bends to it."""
     first, last = span or (curve.frames[0], curve.frames[-1])
     found = holder.fcurves.find(curve.path, index=curve.index)
+    if found and interpolation != "CONSTANT" and last > first:
+        for edge in (first - 1, last + 1):
+            _split(found, edge)
     kept = _read(found.keyframe_points) if found else {}
     if kept and _inside(found):
         shift = [found.evaluate(frame) - value for frame, value in kept["co"]]
@@ -103,6 +106,17 @@ def merge(
             points.foreach_set(name, np.concatenate([values, kept[name][stays]]).ravel())
         made.update()
     return made
+
+
+def _split(curve: bpy.types.FCurve, frame: float) -> None:
+    """Key a curve on a frame between its keys without a change of its shape: Blender splits a stretch exactly if its handles are free."""
+    points = curve.keyframe_points
+    after = bisect.bisect_left(points, frame - 0.5, key=lambda point: point.co.x)
+    if not 0 < after < len(points) or points[after].co.x < frame + 0.5 or _inside(curve):
+        return
+    for point in (points[after - 1], points[after]):
+        point.handle_left_type = point.handle_right_type = "FREE"
+    points.insert(frame, curve.evaluate(frame))
 
 
 def _inside(curve: bpy.types.FCurve) -> list[bpy.types.FModifier]:

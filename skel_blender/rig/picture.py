@@ -19,8 +19,9 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
+from ..anatomy import JOINT_NAMES
 from ..messages import SkelError
-from . import compat, drivers, program
+from . import compat, drivers, program, record
 
 _COUNT, _SKIN_ALPHA, _SQUARE, _MARGIN = 4, 0.4, 0.5, 0.25  # pictures by default, -, m, m
 _OVERLAP = 0.1
@@ -38,10 +39,13 @@ def main() -> None:
     arguments = parser.parse_args()
     program.open_scene(arguments.blend)
     scene = bpy.context.scene
-    if scene.camera is None:
-        raise SkelError("no_take", f"{arguments.blend} has no camera.", "Give a file that `skel_blender.rig` saved.")
+    if scene.camera is None or not _armatures(scene):
+        raise SkelError("no_take", f"{arguments.blend} has no camera, or nobody who is switched on.", "Give the scene of a take.")
     frames = arguments.frames or np.linspace(scene.frame_start, scene.frame_end, _COUNT).round().astype(int).tolist()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        arguments.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SkelError("unwritable", f"{arguments.folder} could not be made ({error.strerror}).", "Choose another folder.") from error
     _set_render(scene, arguments.samples, arguments.percent)
     eye = scene.camera
     footage = _stand_footage(scene, eye)
@@ -57,6 +61,11 @@ def _numbers(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
 
 
+def _armatures(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """Those of the scene that are switched on."""
+    return [thing for thing in scene.view_layers[0].objects if thing.type == "ARMATURE"]
+
+
 def _set_render(scene: bpy.types.Scene, samples: int, percent: int) -> None:
     render = scene.render
     render.engine = "CYCLES"
@@ -67,10 +76,11 @@ def _set_render(scene: bpy.types.Scene, samples: int, percent: int) -> None:
     render.image_settings.file_format = "PNG"
     render.use_file_extension, render.use_overwrite = True, True
     scene.view_settings.view_transform = "Standard"  # footage keeps its colours
-    for material in bpy.data.materials:
-        if material.name.endswith("_skin") or "_skin." in material.name:
-            shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
-            shader.inputs["Alpha"].default_value = _SKIN_ALPHA
+    skins = (skin for rig in record.rigs(scene) for skin in record.parts(rig, "skin"))
+    for material in {material for skin in skins for material in skin.data.materials if material is not None}:
+        for node in material.node_tree.nodes if material.node_tree else ():
+            if node.type == "BSDF_PRINCIPLED":
+                node.inputs["Alpha"].default_value = _SKIN_ALPHA
 
 
 def _render(scene: bpy.types.Scene, frames: list[int], folder: Path, title: str) -> None:
@@ -168,12 +178,14 @@ def _lay_floor(scene: bpy.types.Scene) -> None:
 
 
 def _side_camera(scene: bpy.types.Scene, eye: bpy.types.Object, frames: list[int]) -> bpy.types.Object:
-    """An orthographic camera square to the take's own, a little from above, that sees every rig in all the frames."""
+    """An orthographic camera square to the take's own, a little from above, that sees whoever is switched on in all the frames."""
     points = []
     for frame in frames:
         scene.frame_set(frame)
-        for rig in (thing for thing in scene.objects if thing.type == "ARMATURE"):
-            points += [rig.matrix_world @ point for bone in rig.pose.bones[1:] for point in (bone.head, bone.tail)]
+        for rig in _armatures(scene):
+            ours = record.is_rig(rig)  # whose controls stay behind
+            bones = [bone for bone in rig.pose.bones if not ours or bone.name in JOINT_NAMES]
+            points += [rig.matrix_world @ point for bone in bones for point in (bone.head, bone.tail)]
     right = eye.matrix_world.to_3x3() @ Vector((1.0, 0.0, 0.0))
     back = Vector((right.x, right.y, 0.25)).normalized()
     side = Vector((0.0, 0.0, 1.0)).cross(back).normalized()

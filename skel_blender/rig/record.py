@@ -16,7 +16,7 @@ from ..take import Person
 from . import layout, tracks
 
 PLACE = "skel_place"  # custom property of the empty that carries a take
-FOLLOWS = "skel_follows"  # custom property of a take's camera that follows a solved one
+FOLLOWS = "skel_follows"  # custom property of a take's camera: whether it follows a solved one
 START, SPAN = "skel_start", "skel_span"  # of a take's collection: scene frame of the footage's first; first source frame and count
 WHO = "skel_who"  # of a take's collection: what an animator says of who is who, as who.py writes it
 FIRST_FRAME = 1  # START unless the take was moved
@@ -102,9 +102,15 @@ def start_of(collection: bpy.types.Collection) -> int:
     return int(collection.get(START, FIRST_FRAME))
 
 
+def home_of(armature: bpy.types.Object) -> bpy.types.Collection | None:
+    """The collection of a rig's take: the rig may lie in others as well. None if it was taken out of there."""
+    return next((home for home in armature.users_collection if START in home), None)
+
+
 def start(armature: bpy.types.Object) -> int:
-    """The same of a rig's take."""
-    return next((start_of(home) for home in armature.users_collection if START in home), FIRST_FRAME)
+    """The scene frame that shows the first frame of the footage of a rig's take."""
+    home = home_of(armature)
+    return FIRST_FRAME if home is None else start_of(home)
 
 
 def missing(armature: bpy.types.Object) -> str | None:

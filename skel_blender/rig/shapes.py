@@ -101,7 +101,7 @@ def _near(joint: int, body: RestBody) -> np.ndarray:
 
 def _shape(name: str, armature: bpy.types.Object) -> bpy.types.Object:
     """The shape of that name in the collection of a rig's take, made on its first use."""
-    home = armature.users_collection[0]
+    home = record.home_of(armature) or armature.users_collection[0]
     found = next((thing for thing in home.objects if thing.get(record.PART) == name), None)
     if found is not None:
         return found

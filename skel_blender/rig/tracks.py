@@ -32,7 +32,7 @@ class Track:
         return f'pose.bones["{self.bone}"].{self.prop}'
 
 
-def tracks(ground: float, pelvis: np.ndarray, horizontal: bool = True) -> list[Track]:
+def tracks(ground: float, pelvis: np.ndarray, horizontal: bool) -> list[Track]:
     """The rig's F-curves; `ground` (m) is `layout.ground` of the body, `pelvis` (3,3) the rest basis of that bone.
 
     `horizontal` leaves only the way over the floor to the root and gives the height to the pelvis; without it the root has both.

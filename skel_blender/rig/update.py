@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 
 import bpy
 import numpy as np
@@ -20,7 +21,7 @@ def update_take(
     Who is new in the Take is added with `options`, who is not in it any more stays. Rigs keep what was added to them, and their limits
     if those were changed; the actions that they had stay in the file.
     """
-    rigs = {rig[record.PERSON]: rig for rig in collection.objects if record.is_rig(rig)}
+    rigs = {rig[record.PERSON]: rig for rig in reversed(collection.objects) if record.is_rig(rig)}  # of duplicates the first
     eye = assemble.camera_of(collection)
     if eye is not None:
         time = clock.of(collection)
@@ -71,7 +72,7 @@ def _update(context: bpy.types.Context, rig: bpy.types.Object, person: Person, c
     for key in record.SAID.values():
         rig.pop(key, None)
     presence.keep(rig, person, clock.rate(context.scene))
-    assemble.key_raw(rig, person, horizontal)
+    assemble.key_raw(rig, person)
     ik.release(rig)
 
 
@@ -88,6 +89,7 @@ def _reshape(context: bpy.types.Context, rig: bpy.types.Object, person: Person, 
     corrected = any(correctives.have(skin) for skin in record.parts(rig, "skin"))
     spare = assemble.build_person(context, person, collection, None, None, assemble.Options(horizontal))
     actions = record.actions(spare)
+    _carry_bones(context, rig, spare)
     old = [rig.data]
     rig.data = spare.data
     for kind in ("skin", "bone"):
@@ -114,6 +116,22 @@ def _reshape(context: bpy.types.Context, rig: bpy.types.Object, person: Person, 
     ik.measure(rig)
     limits.apply(rig, *((person.body.limits, "body") if name == "body" else (table, name)), enabled)
     shapes.build(rig, person.body)
+
+
+def _carry_bones(context: bpy.types.Context, rig: bpy.types.Object, spare: bpy.types.Object) -> None:
+    """Bones that were added to a rig, such as a prop's, come into the armature that will be its: each lies to its parent as it did."""
+    added = [bone for bone in rig.data.bones if bone.name not in spare.data.bones]  # parents first
+    with armature.editing(context, spare) if added else nullcontext():
+        bones = spare.data.edit_bones
+        for bone in added:
+            made = bones.new(bone.name)
+            made.tail = (0.0, bone.length, 0.0)
+            if bone.parent is None:
+                made.matrix = bone.matrix_local
+            else:
+                made.parent = bones[bone.parent.name]
+                made.matrix = made.parent.matrix @ bone.parent.matrix_local.inverted() @ bone.matrix_local
+            made.use_connect, made.use_deform = bone.use_connect, bone.use_deform
 
 
 def _ride(thing: bpy.types.Object, rig: bpy.types.Object) -> None:

@@ -34,7 +34,8 @@ class SKEL_OT_reconstruct_again(StartsJob, bpy.types.Operator):
         take = takes.loads(data_of(rigs[0])[1], f"The Take of {home.name}")
         each = (said(take, rigs, what, unknown) for what, unknown in (("stature", None), ("body", "")))
         job = engine.start(gather.again(take, *each, record.said_who(home)))
-        runner.start("Starting the engine", job, functools.partial(build_in_scene, scene_uid=context.scene.session_uid))
+        finish = functools.partial(build_in_scene, scene_uid=context.scene.session_uid, home_uid=home.session_uid)
+        runner.start("Starting the engine", job, finish)
 
 
 def said(take: Take, rigs: list[bpy.types.Object], what: str, unknown: Any) -> list:

@@ -18,8 +18,8 @@ _SAME_RATE = 1e-3  # frames a second
 PROPERTY = "skel_take"  # custom property of a take's collection: path of its .npz
 
 
-def build_in_scene(path: str, scene_uid: int) -> str:
-    """Build the Take at `path` in the scene with that `session_uid`; what came of it, as a sentence. Raises SkelError."""
+def build_in_scene(path: str, scene_uid: int, home_uid: int = 0) -> str:
+    """Build the Take at `path`, as `build` does, in the scene with that `session_uid`. Raises SkelError if it is not open any more."""
     scene = next((scene for scene in bpy.data.scenes if scene.session_uid == scene_uid), None)
     windows = bpy.context.window_manager.windows
     if scene is None:
@@ -27,18 +27,20 @@ def build_in_scene(path: str, scene_uid: int) -> str:
     window = next((window for window in windows if window.scene == scene), None)
     if window is not None:
         with bpy.context.temp_override(window=window):
-            sentence = build(bpy.context, path)
+            sentence = build(bpy.context, path, home_uid)
             bpy.ops.ed.undo_push(message="Reconstruct")
         return sentence
     with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
-        return build(bpy.context, path)
+        return build(bpy.context, path, home_uid)
 
 
-def build(context: bpy.types.Context, path: str) -> str:
+def build(context: bpy.types.Context, path: str, home_uid: int = 0) -> str:
     """Build the Take at `path` in the context's scene and return the sentence about it. Who is in the middle of posing or editing goes on
-    with that; else the new person is selected, and what was built before from the footage is switched off."""
+    with that; else the new person is selected, and what was built before from the footage is switched off: the collection with the
+    `session_uid` `home_uid` if that is there, else the newest. Raises SkelError."""
     take, settings = takes.load(path), context.scene.skel
-    before, idle = find_built(context, take.source), context.mode == "OBJECT"
+    asked = (home for home in context.scene.collection.children_recursive if home.session_uid == home_uid)
+    before, idle = next(asked, None) or find_built(context, take.source), context.mode == "OBJECT"
     earlier = assemble.layer_of(context.view_layer, before) if before else None
     collection = before if settings.again == "UPDATE" else None
     options = {"correct": settings.correct, "hide": settings.hide}
@@ -60,7 +62,10 @@ def build(context: bpy.types.Context, path: str) -> str:
     clip = settings.clip if settings.source == "CLIP" else None
     pace = clock.of(collection).pace
     if clip is not None and shows(clip, take) and clip.tracking.reconstruction.is_valid and pace == 1.0:
-        placement.place(context.scene, collection, clip)
+        try:
+            placement.place(context.scene, collection, clip)
+        except SkelError as error:  # it is there all the same
+            told += f" It is not placed by the solved camera: {error}"
     collection[PROPERTY] = bpy.path.relpath(path) if bpy.data.filepath and same_drive(path) else str(path)
     eye = assemble.camera_of(collection)
     if eye is not None and camera.lies(eye):

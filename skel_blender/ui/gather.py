@@ -6,18 +6,16 @@ from __future__ import annotations
 import glob
 import json
 import math
-import re
 from pathlib import Path
 
 import bpy
 
-from .. import requests, who
+from .. import requests, sequence, who
 from ..job import PACKAGE
 from ..messages import SkelError
 from ..requests import Request
 from ..rig import clock, record
 from ..rig.assemble import metres
-from ..sequence import IMAGE_ENDINGS
 from ..take import Person, Take
 
 ADDON = __package__.rpartition(".")[0]
@@ -125,7 +123,7 @@ def again(take: Take, statures: list[float | None], bodies: list[str], corrected
 
 def _images_rate(scene: bpy.types.Scene, footage: Path) -> float | None:
     """Frames a second of images, which Blender shows at the scene's rate; None of a video, which has its own."""
-    images = footage.is_dir() or footage.suffix.lower() in IMAGE_ENDINGS
+    images = footage.is_dir() or footage.suffix.lower() in sequence.IMAGE_ENDINGS
     return clock.rate(scene) if images else None
 
 
@@ -144,10 +142,9 @@ def clip_path(clip: bpy.types.MovieClip | None) -> Path:
     path = file_path(clip.filepath, clip.library)
     if clip.source != "SEQUENCE" or clip.frame_duration <= 1:
         return path
-    pattern = re.compile(re.escape(path.stem.rstrip("0123456789")) + r"\d+" + re.escape(path.suffix))
-    strangers = [f.name for f in path.parent.iterdir() if f.suffix == path.suffix and not pattern.fullmatch(f.name)]
-    if strangers:
-        raise SkelError("mixed_folder", f"Other images, such as {strangers[0]}, lie beside the sequence.",
+    stranger = next((image.name for image in sequence.images_of(path.parent) if len(sequence.numbers([path, image])) < 2), None)
+    if stranger is not None:
+        raise SkelError("mixed_folder", f"Other images, such as {stranger}, lie beside the sequence.",
                         "Move the sequence to a folder of its own.")  # fmt: skip
     return path.parent
 

@@ -49,7 +49,7 @@ class SKEL_OT_thin_keys(SteppedOperator, RigOperator, bpy.types.Operator):
 
     def done(self, context: bpy.types.Context, made: thinning.Thinned) -> None:
         text = f"{100 * made.share:.0f} % of the keys are left, joints within {1000 * made.error:.1f} mm."
-        self.report({"INFO"}, text + _but_led(editable_rig(context)))
+        self.report({"INFO"}, text + but_led(editable_rig(context)))
 
 
 class SKEL_OT_smooth(RigOperator, bpy.types.Operator):
@@ -68,10 +68,10 @@ class SKEL_OT_smooth(RigOperator, bpy.types.Operator):
         render = context.scene.render
         rig = editable_rig(context)
         moved, slid = motion.smooth(rig, self.seconds, render.fps / render.fps_base, set(self.limbs), self.most)
-        self.report({"INFO"}, f"Joints moved by at most {100 * moved:.1f} cm, resting feet by {1000 * slid:.1f} mm.{_but_led(rig)}")
+        self.report({"INFO"}, f"Joints moved by at most {100 * moved:.1f} cm, resting feet by {1000 * slid:.1f} mm.{but_led(rig)}")
 
 
-def _but_led(rig: bpy.types.Object) -> str:
+def but_led(rig: bpy.types.Object) -> str:
     """What is to be said of limbs whose angles are not what is seen."""
     led = ", ".join(limb.title for limb in ik.led(rig))
     return f" Still led by their controls, which were left as they are: {led}." if led else ""
@@ -101,9 +101,10 @@ class SKEL_OT_remove_action(RigOperator, bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> None:
         rig = editable_rig(context)
         version = _version(rig, self.name)
-        others = sorted(user.name for user in bpy.data.user_map(subset=[version])[version] if user != rig)
-        if others:  # a duplicate of the rig has the same versions
-            raise SkelError("in_use", f"{version.name} is played by {others[0]}.", "Choose another version there first.")
+        users = sorted(user.name for user in bpy.data.user_map(subset=[version])[version])
+        if users:  # below a layer, or by a duplicate of the rig, which has the same versions
+            raise SkelError("in_use", f"{users[0]} plays {version.name} or has it in the NLA.",
+                            "Choose another version there, or delete its strip in the NLA editor.")  # fmt: skip
         bpy.data.actions.remove(version)
 
 

@@ -49,7 +49,7 @@ def show_now(manager: bpy.types.WindowManager) -> None:
     """Bring the list's column for the current frame up to date; does nothing before a check."""
     view = manager.skel
     rig = bpy.data.objects.get(view.checked)
-    if len(view.violations) and record.is_rig(rig):
+    if len(view.violations) and record.is_rig(rig) and record.missing(rig) is None:
         off = violations.beyond(motion.pose_now(rig), record.limits(rig))
         for row in view.violations:
             row.now = off[row.dof]

@@ -106,7 +106,8 @@ class SKEL_OT_loop(RigOperator, bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> None:
         rig = editable_rig(context)
         made = loops.loop(rig, self.first, self.last)
-        presence.apply(rig, False)  # who walks on for ever is not to vanish when the footage ends
+        if presence.is_on(rig):
+            presence.apply(rig, False)  # who walks on for ever is not to vanish when the footage ends
         closed = f" They turn: {made.times} of them come back to the start." if made.times > 1 else ""
         self.report({"INFO"}, f"Frames {self.first} to {self.last} repeat; their ends were {100 * made.apart:.1f} cm apart.{closed}")
 

@@ -22,12 +22,13 @@ class SKEL_PT_people(Sidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         column, active = self.layout.column(align=True), active_rig(context)
-        rigs = record.rigs(context.scene)
-        homes = list(dict.fromkeys(rig.users_collection[0] for rig in rigs))
-        for home in homes:
+        homes: dict[bpy.types.Collection, list[bpy.types.Object]] = {}
+        for rig in record.rigs(context.scene):
+            homes.setdefault(record.home_of(rig) or rig.users_collection[0], []).append(rig)
+        for home, rigs in homes.items():
             if len(homes) > 1:  # several takes
                 _draw_home(column.row(align=True), context, home)
-            shown = [rig for rig in rigs if rig.users_collection[0] == home and rig.name in context.view_layer.objects]
+            shown = [rig for rig in rigs if rig.name in context.view_layer.objects]
             for rig, called in zip(shown, sample.called(shown)):  # without Blender's numbers, which no room is left for
                 icon = "OUTLINER_OB_ARMATURE" if rig == active else "ARMATURE_DATA"
                 row = column.row(align=True)

@@ -54,7 +54,7 @@ class SKEL_OT_over_footage(RigOperator, bpy.types.Operator):
 
 def home_of(rig: bpy.types.Object) -> bpy.types.Collection:
     """The collection of the take that a rig belongs to. Raises SkelError if it was taken out of there."""
-    home = next((home for home in rig.users_collection if assemble.place_of(home) or assemble.camera_of(home)), None)
+    home = record.home_of(rig)
     if home is None:
         raise SkelError("no_take", f"{rig.name} is not in its take's collection any more.", "Move it back there in the Outliner.")
     return home

@@ -16,6 +16,7 @@ from ..rig.editing import corrections
 from ..take import Person, Take
 from . import engine, gather
 from .arrival import PROPERTY
+from .key_operators import but_led
 from .operators import StartsJob
 from .runner import runner
 
@@ -96,7 +97,7 @@ def bring_back(path: str, rig_id: str, uid: int, count: int) -> str:
         with bpy.context.temp_override(window=window):
             bpy.ops.ed.undo_push(message="Re-fit")
     around = "1 frame" if count == 1 else f"{count} frames"
-    return f"Fitted again around {around}; the motion is in {action.name}."
+    return f"Fitted again around {around}; the motion is in {action.name}.{but_led(rig)}"
 
 
 CLASSES = (SKEL_OT_refit,)

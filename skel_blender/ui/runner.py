@@ -93,6 +93,7 @@ class Runner:
             return False
         if self.job is None:  # one tick after the last event, so that the window has shown what comes now
             if interrupted():
+                self.text = "Waiting until Blender is free"
                 return True
             self._hand_on()
             return False
@@ -160,9 +161,10 @@ def guarded(show: Callable[[str], None]) -> Iterator[None]:
 
 
 def interrupted() -> bool:
-    """Whether the user is in the middle of something, such as moving an object, that a change of the scene would spoil."""
+    """Whether something goes on that a change of the scene would spoil: the user moves an object, or Blender renders."""
     windows = bpy.context.window_manager.windows
-    return any("BLOCKING" in operator.bl_options for window in windows for operator in window.modal_operators)
+    blocked = any("BLOCKING" in operator.bl_options for window in windows for operator in window.modal_operators)
+    return blocked or any(map(bpy.app.is_job_running, ("RENDER", "OBJECT_BAKE")))
 
 
 def bar_text(event: Progress) -> str:

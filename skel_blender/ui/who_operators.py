@@ -17,8 +17,8 @@ _items: list[tuple[str, str, str]] = []  # Blender keeps no reference to what a 
 def _others(operator: bpy.types.OperatorProperties, context: bpy.types.Context | None) -> list[tuple[str, str, str]]:
     """Everybody else of the active person's take, by his number."""
     rig = active_rig(context) if context is not None else None
-    homes = [home for home in rig.users_collection if record.START in home] if rig is not None else []
-    there = [thing for home in homes for thing in home.objects if record.is_rig(thing) and thing != rig]
+    home = record.home_of(rig) if rig is not None else None
+    there = [thing for thing in home.objects if record.is_rig(thing) and thing != rig] if home is not None else []
     names = sorted({thing[record.PERSON] for thing in there}, key=lambda name: (who.number(name) or 0, name))
     _items[:] = [(name, name, "") for name in names if who.number(name)]
     return _items

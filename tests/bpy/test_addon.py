@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The add-on in Blender without a window: it comes and goes without a trace, its operators gather, start, build and explain."""
 
+import functools
+import re
+import sys
 import time
 from types import SimpleNamespace
 
@@ -187,6 +190,25 @@ def test_cancel_ends_even_a_deaf_engine(addon, monkeypatch):
     assert messages_shown() == "Cancelled."
 
 
+def test_a_take_that_arrives_while_blender_renders_waits_for_its_end(addon, monkeypatch):
+    """Building sets the scene's range, size and camera, of which the next frames would be rendered."""
+    from skel_blender.ui import arrival, engine, gather
+    from skel_blender.ui.runner import interrupted, runner
+
+    running = {"RENDER"}
+    fake = SimpleNamespace(context=bpy.context, app=SimpleNamespace(timers=bpy.app.timers, is_job_running=running.__contains__))
+    assert not interrupted()
+    monkeypatch.setattr(sys.modules[interrupted.__module__], "bpy", fake)
+    finish = functools.partial(arrival.build_in_scene, scene_uid=bpy.context.scene.session_uid)
+    runner.start("Run", engine.start(gather.request(bpy.context.scene)), finish)
+    follow(runner, until=lambda: runner.job is None)
+    assert runner.step() and runner.step() and runner.busy and runner.text == "Waiting until Blender is free"
+    assert not bpy.data.armatures
+    running.clear()
+    follow(runner, until=lambda: not runner.busy)
+    assert bpy.data.armatures
+
+
 def test_unregister_ends_a_running_engine(addon, monkeypatch):
     from skel_blender.ui import engine, gather
     from skel_blender.ui.runner import runner
@@ -318,17 +340,20 @@ def test_images_are_filmed_at_the_scenes_rate_and_slow_motion_as_one_says(addon,
     assert asked() == 240.0
 
 
-def test_an_image_sequence_is_its_folder_unless_strangers_lie_there(addon, tmp_path):
+@pytest.mark.parametrize("name", ["take2_{:04d}.png", "{:04d}_left.png"])
+@pytest.mark.parametrize("stranger", ["thumb.png", "cover.jpg", "take2_0002 old.png"])
+def test_an_image_sequence_is_its_folder_unless_strangers_lie_there(addon, tmp_path, name, stranger):
     from skel_blender.ui import gather
 
     folder = tmp_path / "frames"
     folder.mkdir()
     for number in (1, 2, 3):
-        (folder / f"take2_{number:04d}.png").write_bytes((tmp_path / "run 1.png").read_bytes())
-    clip = bpy.data.movieclips.load(str(folder / "take2_0001.png"))
+        (folder / name.format(number)).write_bytes((tmp_path / "run 1.png").read_bytes())
+    (folder / ("._" + name.format(1))).write_bytes(b"as macOS leaves it")
+    clip = bpy.data.movieclips.load(str(folder / name.format(1)))
     assert gather.clip_path(clip) == folder
-    (folder / "thumb.png").write_bytes(b"")
-    with pytest.raises(skel_blender.messages.SkelError, match=r"thumb\.png"):
+    (folder / stranger).write_bytes(b"")
+    with pytest.raises(skel_blender.messages.SkelError, match=re.escape(stranger)):
         gather.clip_path(clip)
 
 

@@ -14,6 +14,7 @@ import bpy
 import numpy as np
 import pytest
 
+from skel_blender import take as takes
 from skel_blender import who
 from skel_blender.rig import record
 from skel_blender.rig.assemble import build_take
@@ -71,6 +72,27 @@ def test_a_height_that_is_said_is_asked_with_what_the_take_was_made_with(shot, t
     assert "--stature=1.87," in asked[-1].arguments()
     update_take(bpy.context, take, home)  # the answer says how tall he is now
     assert not record.is_said(rigs[0]) and not record.is_said(rigs[1]) and "skel.reconstruct_again" not in draw(PANEL).operators
+
+
+def test_what_is_made_again_is_the_take_of_the_button(shot, enabled, tmp_path, monkeypatch):
+    """Two versions are switched on; the older one is made again."""
+    from skel_blender.ui import again_operators
+
+    home, rigs, _, take = shot
+    take = replace(take, source="/clip.mp4")
+    newer, home["skel_source"], finish = build_take(bpy.context, take, collection_name="newer"), take.source, []
+    monkeypatch.setattr(again_operators.runner, "start", lambda title, job, made: finish.append(made))
+    takes.save(take, tmp_path / "again.npz")
+    for choice, built in (("UPDATE", 2), ("VERSION", 3)):
+        enabled.again, others = choice, [len(record.versions(rig)) for rig in newer.objects if record.is_rig(rig)]
+        rigs[0].skel.stature = 1.87
+        assert bpy.ops.skel.reconstruct_again(name=home.name) == {"FINISHED"}
+        finish.pop()(str(tmp_path / "again.npz"))
+        assert [len(record.versions(rig)) for rig in newer.objects if record.is_rig(rig)] == others
+        assert len(record.rigs(bpy.context.scene)) == 2 * built
+        layers = bpy.context.view_layer.layer_collection.children
+        assert not layers["newer"].exclude and layers["shot"].exclude == (choice == "VERSION")
+    assert len(record.versions(rigs[0])) == 2
 
 
 def test_a_body_that_is_chosen_is_asked_beside_the_others(shot):

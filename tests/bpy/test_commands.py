@@ -15,6 +15,8 @@ import pytest
 
 from skel_blender import take as takes
 from skel_blender.messages import SkelError
+from skel_blender.rig import picture, presence, record
+from skel_blender.rig.assemble import build_take
 from tests import synthetic
 from tests.bpy.pictures import corner, save_picture
 
@@ -70,6 +72,12 @@ def test_saved_file_opens_ready_to_look_at(repository, saved, tmp_path):
     scene.frame_set(8)
     evaluated = collection.objects["person_2"].evaluated_get(bpy.context.evaluated_depsgraph_get())
     assert evaluated.hide_viewport and evaluated.hide_render, "out of sight where he was not seen"
+
+
+def test_an_ending_in_capitals_is_the_same(main, saved, tmp_path):
+    main(saved, "--out", tmp_path / "SHOT.BLEND")
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "SHOT.BLEND"))
+    assert presence.is_on(bpy.data.objects["person_1"])
 
 
 @pytest.mark.parametrize("ending", ["fbx", "usdc"])
@@ -148,3 +156,48 @@ def test_pictures_show_person_and_footage(repository, main, saved, tmp_path, ste
         expected = corner(frames / f"f{(number - 1) * step:03d}_left.png")
         assert np.abs(shown - expected).max() < 0.02
         assert np.ptp(corner(tmp_path / "out" / f"side_{number:04d}.png")[:3]) < 0.1  # a grey floor
+
+
+@pytest.fixture
+def unrendered(monkeypatch):
+    """Pictures are not rendered; what would be is told: title, frames, the camera's width on the floor or None."""
+    told = []
+
+    def render(scene, frames, folder, title):
+        lens = scene.camera.data
+        told.append((title, frames, lens.ortho_scale if lens.type == "ORTHO" else None))
+
+    monkeypatch.setattr(picture, "_render", render)
+    return told
+
+
+def test_from_the_side_people_fill_the_picture_wherever_they_are(main, context, tmp_path, unrendered):
+    """The controls of limbs that follow their angles stand at the world's origin."""
+    for number, away in enumerate((0.0, 50.0)):
+        take = synthetic.random_take(frames=5, people=1)
+        take.people[0].trans[:, 0] += away
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        home = build_take(context, take)
+        own = bpy.data.materials.new("Body_skin")  # somebody's, without nodes
+        skin = record.parts(next(thing for thing in home.objects if record.is_rig(thing)), "skin")[0]
+        for material in (own, None):
+            skin.data.materials.append(material)
+        bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / f"{number}.blend"))
+        main(tmp_path / f"{number}.blend", tmp_path / "out", module="skel_blender.rig.picture")
+    assert [title for title, *_ in unrendered] == ["camera", "side"] * 2
+    assert unrendered[3][2] == pytest.approx(unrendered[1][2], rel=1e-3)
+
+
+@pytest.mark.parametrize(("blend", "folder", "sentence"), [
+    ("shot.blend", "shot.blend", "shot.blend could not be made"), ("empty.blend", "out", "has no camera, or nobody who is switched on"),
+    ("off.blend", "out", "has no camera, or nobody who is switched on"), ("missing.blend", "out", "There is no file"),
+])  # fmt: skip
+def test_a_scene_of_which_no_pictures_are_made_is_one_sentence(main, saved, tmp_path, unrendered, blend, folder, sentence):
+    main(saved, "--out", tmp_path / "shot.blend")
+    bpy.context.view_layer.layer_collection.children["shot"].exclude = True
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "off.blend"))
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "empty.blend"))
+    with pytest.raises(SkelError, match=sentence):
+        main(tmp_path / blend, tmp_path / folder, module="skel_blender.rig.picture")
+    assert not unrendered

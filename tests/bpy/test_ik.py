@@ -11,8 +11,9 @@ from skel_blender import kinematics
 from skel_blender.anatomy import DOFS_OF_JOINT, JOINT_NAMES
 from skel_blender.rig import controls, layout, limits, record
 from skel_blender.rig.assemble import build_take
-from skel_blender.rig.editing import matching, motion
-from tests import synthetic
+from skel_blender.rig.editing import matching, motion, thinning
+from skel_blender.rig.editing.steps import finish
+from tests import synthetic, walk
 from tests.bpy import bodies
 from tests.bpy.evaluated import curves, degrees_apart, evaluated, joint_positions, joint_turns, pose, rig_of
 
@@ -191,6 +192,23 @@ def test_limbs_change_hands_over_a_range_without_a_jump(context):
     box = record.limits(rig)
     assert (poses > box[:, 0] - 1e-5).all() and (poses < box[:, 1] + 1e-5).all()
     assert len(raw.fcurves if not hasattr(raw, "slots") else raw.layers[0].strips[0].channelbag(raw.slots[0]).fcurves) == 49
+
+
+def test_a_thinned_motion_stays_what_it_was_around_the_frames_that_change_hands(context):
+    """Its keys are far apart: those of the range must not bend the curves beside it."""
+    rig = rig_of(build_take(context, walk.take()))
+    finish(motion.thin(rig, thinning.Bounds()))
+    frames, inside = motion.frames_of(rig), np.arange(40, 52)
+    before = motion.read(rig, frames)
+    matching.to_control(context.scene, rig, controls.LIMBS, inside)
+    matching.to_channels(context.scene, rig, controls.LIMBS, inside)
+    after = motion.read(rig, frames)
+    outside = ~np.isin(frames, inside)
+    assert max(np.abs(one - other)[outside].max() for one, other in zip(before, after)) < 1e-5
+    knee = next(curve for curve in curves(rig) if "tibia_r" in curve.data_path)
+    assert len(knee.keyframe_points) < len(inside) + len(frames) // 3
+    bent = [key for key in knee.keyframe_points if key.co.x == inside[0] - 1]
+    assert len(bent) == 1 and bent[0].interpolation == "BEZIER"
 
 
 def test_a_control_is_seen_while_it_leads(rig, context):

@@ -160,15 +160,26 @@ def walking_take():
     return take
 
 
-def test_bezier_keys_pass_through_the_same_values(context, take):
-    rig = rig_of(build_take(context, take))
-    rig.animation_data_clear()
-    keyframes.key_person(rig, take.people[0], "BEZIER")
-    for (path, index), curve in curves_by_channel(rig).items():
-        assert curve.keyframe_points[3].interpolation == "BEZIER"
-        middle = curve.evaluate(take.frames[3] + 1.5)
-        assert np.isfinite(middle), (path, index)
-        assert curve.evaluate(take.frames[3] + 1) == pytest.approx(points_of(curve)[3, 1], abs=1e-6)
+@pytest.mark.parametrize("handles", ["FREE", "ALIGNED", "VECTOR", "AUTO", "AUTO_CLAMPED"])
+@pytest.mark.parametrize("interpolation", ["BEZIER", "LINEAR"])
+def test_keys_of_a_range_bend_nothing_beside_it_and_a_single_one_does(context, handles, interpolation):
+    """Keys that somebody has set by hand, far apart."""
+    holder = compat.new_action(bpy.data.objects.new("thing", None), "thing")
+    made = keyframes.write(holder, keyframes.Curve("location", 0, "Place", np.array([1, 11, 30, 45]), np.array([0.0, 1.0, -1.0, 2.0])))
+    for key in made.keyframe_points:
+        key.interpolation, key.handle_left_type, key.handle_right_type = interpolation, handles, handles
+    made.update()
+
+    def seen(*frames: int) -> list[float]:
+        return [made.evaluate(frame) for frame in frames]
+
+    outside = [*range(1, 15), *range(21, 46)]
+    before = seen(*outside)
+    keyframes.merge(holder, keyframes.Curve("location", 0, "Place", np.arange(15, 21), np.full(6, 5.0)))
+    assert seen(*outside) == pytest.approx(before, abs=1e-5) and seen(15, 20) == [5.0, 5.0]
+    assert [key.co.x for key in made.keyframe_points] == [1, 11, *range(14, 22), 30, 45]
+    keyframes.merge(holder, keyframes.Curve("location", 0, "Place", np.array([38]), np.array([9.0])))
+    assert len(made.keyframe_points) == 13 and seen(38) == [9.0] and seen(37)[0] > 5.0
 
 
 def test_mirrored_pose_is_blenders_flip_of_the_channels(take):

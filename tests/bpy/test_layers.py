@@ -10,7 +10,7 @@ import pytest
 from skel_blender.anatomy import DOF_INDEX
 from skel_blender.export import sample
 from skel_blender.rig import record
-from skel_blender.rig.editing import corrections, layers, motion
+from skel_blender.rig.editing import corrections, layers, motion, timing
 from tests.bpy.evaluated import joint_positions
 from tests.bpy.panels import draw
 
@@ -135,3 +135,48 @@ def test_layers_are_exported_as_they_are_seen_and_versions_as_they_are(rig, cont
     assert len(after.clips) == 2 and rig.animation_data.action_blend_type == "COMBINE"
     one, other = (np.abs(clip.world - before.clips[0].world).max() for clip in after.clips)
     assert one > 0.01 and other < 1e-6 and raw.name not in (clip.name for clip in after.clips)
+
+
+def test_a_version_that_lies_below_a_layer_is_not_removed(rig):
+    bpy.ops.skel.smooth()
+    below = rig.animation_data.action
+    bpy.ops.skel.add_layer()
+    correct(rig, 15, 0.2)
+    before = angle(rig, 20)
+    for merged in (False, True):
+        with pytest.raises(RuntimeError, match="person_1 plays person_1 smoothed or has it in the NLA. .* delete its strip"):
+            bpy.ops.skel.remove_action(name=below.name)
+        assert angle(rig, 20) == pytest.approx(before, abs=1e-6)
+        if not merged:
+            bpy.ops.skel.merge_layers()
+    rig.animation_data.nla_tracks.remove(next(track for track in rig.animation_data.nla_tracks if track.strips[0].action == below))
+    assert bpy.ops.skel.remove_action(name=below.name) == {"FINISHED"}
+
+
+def put_into_meta_strips(rig) -> None:
+    """As Add Meta-Strips in the NLA editor."""
+    window = bpy.context.window_manager.windows[0]
+    area = window.screen.areas[0]
+    area.type = "NLA_EDITOR"
+    for track in rig.animation_data.nla_tracks:
+        track.select = True
+        for strip in track.strips:
+            strip.select = True
+    rig.select_set(True)
+    with bpy.context.temp_override(window=window, area=area, region=area.regions[-1]):
+        bpy.ops.nla.meta_add()
+    assert all(strip.type == "META" for track in rig.animation_data.nla_tracks for strip in track.strips)
+
+
+@pytest.mark.parametrize("start", [31, 2])
+def test_layers_in_meta_strips_are_moved_in_time_and_merged(rig, start):
+    timing.move(bpy.context.scene, rig.users_collection[0], 11)
+    bpy.ops.skel.add_layer()
+    correct(rig, 25, 0.2)
+    put_into_meta_strips(rig)
+    frames = range(15, 40)
+    before = [angle(rig, frame) for frame in frames]
+    timing.move(bpy.context.scene, rig.users_collection[0], start)
+    assert [angle(rig, frame + start - 11) for frame in frames] == pytest.approx(before, abs=1e-5)
+    assert bpy.ops.skel.merge_layers() == {"FINISHED"}
+    assert [angle(rig, frame + start - 11) for frame in frames] == pytest.approx(before, abs=1e-5)

@@ -89,3 +89,10 @@ def test_the_button_lets_a_person_be_seen_on_and_names_what_it_cannot_do(rig, co
     assert bpy.ops.skel.loop(first=10, last=20) == {"FINISHED"} and not presence.is_on(rig)
     context.scene.frame_set(500)
     assert not rig.hide_viewport
+
+
+def test_what_somebody_has_hidden_by_hand_stays_so(rig):
+    hidden, *others = record.parts(rig, "bone")
+    hidden.hide_viewport = hidden.hide_render = True
+    assert bpy.ops.skel.loop(first=10, last=20) == {"FINISHED"}
+    assert hidden.hide_viewport and hidden.hide_render and not any(other.hide_viewport for other in others)

@@ -11,7 +11,7 @@ from skel_blender.anatomy import DOF_INDEX
 from skel_blender.export import sample
 from skel_blender.messages import SkelError
 from skel_blender.rig import assemble, record
-from skel_blender.rig.editing import motion
+from skel_blender.rig.editing import evaluation, motion
 from tests.bpy.evaluated import curves, evaluated
 from tests.bpy.panels import draw
 
@@ -177,7 +177,7 @@ def test_a_version_that_a_duplicate_plays_is_not_removed(rig):
     played = twin.animation_data.action
     bpy.context.view_layer.objects.active = rig
     assert played in record.versions(rig) and played != rig.animation_data.action
-    with pytest.raises(RuntimeError, match=f"{played.name} is played by {twin.name}. Choose another version there first"):
+    with pytest.raises(RuntimeError, match=f"{twin.name} plays {played.name} or has it in the NLA. Choose another version there"):
         bpy.ops.skel.remove_action(name=played.name)
     assert twin.animation_data.action == played
     bpy.data.objects.remove(twin)
@@ -225,3 +225,33 @@ def test_an_override_is_keyed_and_limited_without_noise_and_keeps_it(rig, contex
     assert [poses[DOF_INDEX[dof]] for dof in ("knee_angle_r", "hip_flexion_r")] == pytest.approx([0.5, 0.25], abs=1e-6)
     assert record.limits(rig)[DOF_INDEX["knee_angle_l"]] == pytest.approx([0.0, 0.7])
     assert rig.pose.bones["tibia_l"].constraints["Limit Rotation"].max_x == pytest.approx(0.7)
+
+
+def test_what_was_found_beyond_limits_is_told_no_more_once_a_bone_is_gone(rig, capfd):
+    """The list is brought up to date on every change of the scene."""
+    knee = next(curve for curve in curves(rig) if "tibia_r" in curve.data_path)
+    for key in knee.keyframe_points:
+        key.co.y = -1.0
+    assert bpy.ops.skel.check_limits() == {"FINISHED"} and len(bpy.context.window_manager.skel.violations)
+    rig.data.bones["tibia_r"].name = "shin.R"
+    bpy.context.scene.frame_set(9)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_values_that_nobody_has_keyed_stay_whatever_their_names_and_kinds(rig, context):
+    """Rigify's switches are custom properties of bones with dots in their names; a rotation mode is a word."""
+    other = bpy.data.objects.new("hero", bpy.data.armatures.new("hero"))
+    context.scene.collection.objects.link(other)
+    context.view_layer.objects.active = other
+    bpy.ops.object.mode_set(mode="EDIT")
+    other.data.edit_bones.new("thigh_parent.L").tail = (0, 0, 1)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    bone = other.pose.bones["thigh_parent.L"]
+    bone["IK.FK"], bone.rotation_mode = 0.0, "XYZ"
+    for path in ('["IK.FK"]', "rotation_mode", "location"):
+        bone.keyframe_insert(path, frame=1)
+    bone["IK.FK"], bone.rotation_mode, bone.location.y = 1.0, "QUATERNION", 2.0
+    with evaluation.kept_values():
+        context.scene.frame_set(9)
+        assert (bone["IK.FK"], bone.rotation_mode, bone.location.y) == (0.0, "XYZ", 0.0)
+    assert (bone["IK.FK"], bone.rotation_mode, bone.location.y) == (1.0, "QUATERNION", 2.0)

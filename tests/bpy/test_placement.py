@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import bpy
 import numpy as np
 import pytest
 from mathutils import Matrix
 
+import skel_blender
 from skel_blender import kinematics
+from skel_blender import take as takes
 from skel_blender.messages import SkelError
 from skel_blender.rig import assemble, layout, record
 from skel_blender.rig.assemble import build_take
@@ -114,6 +118,24 @@ def walker_seen_by(cameras):
     return take, joints
 
 
+def test_a_take_that_cannot_be_placed_is_there_all_the_same(tmp_path):
+    """The chosen clip is solved, but not where the take is."""
+    from skel_blender.ui import arrival
+
+    bpy.ops.wm.read_factory_settings(use_empty=False)
+    skel_blender.register()
+    try:
+        bpy.context.scene.skel.clip = solved_clip()
+        take = synthetic.random_take(frames=3, people=1, first=500)
+        takes.save(replace(take, source=str(clips.WALKER.resolve())), tmp_path / "late.npz")
+        said = arrival.build(bpy.context, str(tmp_path / "late.npz"))
+        assert said.startswith("1 person in 3 frames")
+        assert "It is not placed by the solved camera: The solved camera and the take have no frame in common." in said
+        assert arrival.PROPERTY in bpy.data.collections["late"]
+    finally:
+        skel_blender.unregister()
+
+
 def test_people_follow_a_solved_camera_that_moved(tmp_path):
     """Fitted as if the camera stood still, then placed by the camera that Blender has solved: the people's ways come right."""
     bpy.ops.wm.read_factory_settings(use_empty=False)
@@ -157,6 +179,7 @@ def test_people_follow_too_where_the_takes_camera_turned_in_place(context, monke
     take, joints = walker_seen_by(cameras)
     collection = build_take(context, take)
     rig, eye = rig_of(collection), context.scene.camera
+    context.scene.frame_start, context.scene.frame_end = 10, 20  # what is being animated now: the whole take is placed all the same
     solved = {frame: carried_camera(frame - 1) for frame in range(1, FRAMES + 1)}
     monkeypatch.setattr(placement, "solved_matrices", lambda scene, clip: solved)
     assert placement.place(context.scene, collection, None).size == pytest.approx(1.0, abs=1e-3)
@@ -164,6 +187,15 @@ def test_people_follow_too_where_the_takes_camera_turned_in_place(context, monke
         context.scene.frame_set(frame)
         assert np.abs(joint_positions(rig) - joints[frame - 1]).max() < 1e-3
         assert np.abs(np.array(evaluated(eye).matrix_world) - solved[frame]).max() < 1e-4
+
+
+def test_a_pose_that_is_not_keyed_yet_stays_while_the_take_is_placed(context, take, monkeypatch):
+    collection = build_take(context, take)
+    head, cameras = rig_of(collection).pose.bones["head"], assemble.camera_of(collection).matrix_basis
+    monkeypatch.setattr(placement, "solved_matrices", lambda scene, clip: {frame: moved(np.array(cameras)) for frame in range(5, 35)})
+    head.rotation_euler.x = 0.5
+    assert placement.place(context.scene, collection, None).turn == pytest.approx(TURN)
+    assert head.rotation_euler.x == 0.5
 
 
 def test_the_button_waits_for_a_clip_that_is_solved(rig, context):

@@ -15,8 +15,8 @@ from skel_blender import rig as rigs
 from skel_blender import take as takes
 from skel_blender.anatomy import DOF_INDEX
 from skel_blender.messages import SkelError
-from skel_blender.rig import assemble, clock, compat, embedded, layout, limbs, record
-from skel_blender.rig.editing import corrections, motion
+from skel_blender.rig import assemble, clock, compat, controls, embedded, layout, limbs, record
+from skel_blender.rig.editing import corrections, matching, motion
 from skel_blender.ui import arrival, refit_operators
 
 KNEE = DOF_INDEX["knee_angle_r"]
@@ -47,6 +47,19 @@ def test_corrected_frames_are_found(rig, take):
     motion.smooth(rig, 2.0, 30.0, set(limbs.TITLES))
     with pytest.raises(SkelError, match="Most frames differ"):
         corrections.find(rig, person)
+
+
+def test_what_an_ik_control_does_is_a_correction_once_it_is_handed_over(rig, take):
+    person, hand = take.people[0], next(limb for limb in controls.LIMBS if limb.control == "hand_ik_r")
+    frames = clock.Clock().places(person.frames)
+    matching.to_control(bpy.context.scene, rig, [hand], frames)
+    bpy.context.scene.frame_set(int(frames[7]))
+    rig.pose.bones[hand.control].location.z += 0.1
+    rig.pose.bones[hand.control].keyframe_insert("location", frame=int(frames[7]))
+    with pytest.raises(SkelError, match="IK controls lead Right Hand. Hand them over first"):
+        corrections.find(rig, person)
+    matching.to_channels(bpy.context.scene, rig, [hand], frames[7:8])
+    assert corrections.find(rig, person).frames.tolist() == [person.frames[7]]
 
 
 def test_the_answer_is_a_new_action(rig, take, tmp_path):

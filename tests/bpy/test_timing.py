@@ -173,3 +173,38 @@ def test_a_duplicated_take_is_moved_alone(context, moving, linked):
         assert not record.parts(who, "bone")[0].animation_data.drivers
     presence.apply(twin, False)
     assert presence.action_of(rig) is not None
+
+
+@pytest.mark.parametrize("borrows", [False, True])
+@pytest.mark.parametrize("layered", [False, True])
+def test_who_plays_the_motion_of_somebody_in_another_take_keeps_his_time(context, take, borrows, layered):
+    """Every person's action fits every other; the take of one of them is moved, then the other's."""
+    homes = [assemble.build_take(context, take) for _ in range(2)]
+    rigs = [rig_of(home) for home in homes]
+    lender, borrower = rigs[::-1] if borrows else rigs
+    compat.use_action(borrower, lender.animation_data.action)
+    if layered:
+        layers.add(borrower)
+    frames = motion.span_of(rigs[0])[::7]
+    before = [seen(rig, frames)[:, :-1] for rig in rigs]
+    for moves, by in ((0, (BY, 0)), (1, (BY, 50))):
+        timing.move(context.scene, homes[moves], 1 + by[moves])
+        for rig, wanted, later in zip(rigs, before, by):
+            assert np.abs(seen(rig, frames + later)[:, :-1] - wanted).max() < 1e-6
+
+
+def test_a_strip_of_an_action_that_is_nobodys_goes_along(context, moving):
+    """What the NLA plays may come from elsewhere: such an action stays as it is."""
+    rig = rig_of(moving)
+    other = rig.animation_data.action.copy()
+    del other[record.OWNER]
+    layers.add(rig)
+    strip = rig.animation_data.nla_tracks[0].strips[0]
+    strip.action = other
+    if hasattr(strip, "action_slot"):
+        strip.action_slot = other.slots[0]
+    frames = motion.span_of(rig)
+    before = seen(rig, frames)
+    for start in (1 + BY, 11):
+        timing.move(context.scene, moving, start)
+        assert np.abs(seen(rig, frames + start - 1) - before).max() < 1e-5

@@ -104,6 +104,61 @@ def test_an_update_brings_motion_and_shape_and_keeps_the_rest(context, take, sca
         assert_is_model(context, collection, take, frame)
 
 
+def test_an_update_keeps_bones_that_were_added(context, take):
+    """A prop's, with what hangs on it."""
+    collection = build_take(context, take)
+    rig = rig_of(collection)
+    context.view_layer.objects.active = rig
+    bpy.ops.object.mode_set(mode="EDIT")
+    bones = rig.data.edit_bones
+    sword, tip, cloak = (bones.new(name) for name in ("sword", "tip", "cloak"))
+    sword.head, sword.tail, sword.roll, sword.parent, sword.use_deform = (0, 0, 1), (0.1, 0.2, 2), 0.3, bones["hand_r"], False
+    tip.head, tip.tail, tip.parent, tip.use_connect = sword.tail, (0.1, 0.2, 3), sword, True
+    cloak.head, cloak.tail = (0, 1, 1), (0, 1, 2)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    rig.pose.bones["tip"].constraints.new("DAMPED_TRACK").mute = True
+    prop = bpy.data.objects.new("prop", None)
+    collection.objects.link(prop)
+    prop.parent, prop.parent_type, prop.parent_bone = rig, "BONE", "sword"
+
+    def places() -> list[np.ndarray]:
+        hand, *added = (rig.data.bones[name].matrix_local for name in ("hand_r", "sword", "tip", "cloak"))
+        return [np.array(matrix) for matrix in (hand.inverted() @ added[0], hand.inverted() @ added[1], added[2])]
+
+    hand, before = np.array(rig.data.bones["hand_r"].matrix_local), places()
+    update.update_take(context, newer(take, 0.9), collection)
+    assert np.abs(np.array(rig.data.bones["hand_r"].matrix_local) - hand).max() > 0.01
+    assert max(np.abs(one - other).max() for one, other in zip(places(), before)) < 1e-5
+    assert rig.data.bones["tip"].use_connect and not rig.data.bones["sword"].use_deform
+    assert rig.pose.bones["tip"].constraints[0].type == "DAMPED_TRACK" and prop.parent_bone == "sword"
+
+
+def test_an_update_leaves_a_camera_alone_that_is_not_the_takes(context, take):
+    """The take's was deleted for it."""
+    collection = build_take(context, take)
+    bpy.data.objects.remove(context.scene.camera)
+    own = bpy.data.objects.new("own", bpy.data.cameras.new("own"))
+    collection.objects.link(own)
+    own.location.x = 3.0
+    own.keyframe_insert("location", frame=1)
+    context.scene.camera = own
+    update.update_take(context, take, collection)
+    assert own.animation_data.action is not None and own.location.x == 3.0 and context.scene.camera == own
+
+
+def test_an_update_is_of_the_rig_and_not_of_its_duplicate(context, take):
+    collection = build_take(context, take)
+    rig = rig_of(collection)
+    context.view_layer.objects.active = rig
+    bpy.ops.object.select_all(action="DESELECT")
+    rig.select_set(True)
+    bpy.ops.object.duplicate()
+    twin = context.object
+    before = rig.animation_data.action, twin.animation_data.action
+    update.update_take(context, newer(take, 0.9), collection)
+    assert rig.animation_data.action != before[0] and twin.animation_data.action == before[1]
+
+
 def test_an_update_adds_new_people_and_keeps_absent_ones(context, take):
     collection = build_take(context, take)
     crowd = copy.deepcopy(take)

@@ -94,6 +94,21 @@ def test_a_take_that_is_switched_off_says_nothing(shot):
     assert "skel.who_forget" not in shown.operators and "skel.reconstruct_again" not in shown.operators
 
 
+def test_people_who_lie_in_another_collection_too_are_of_their_take(shot):
+    """Collections come in the order of their names."""
+    home, rigs, asked, _ = shot
+    other = bpy.data.collections.new("characters")
+    bpy.context.scene.collection.children.link(other)
+    for rig in rigs:
+        other.objects.link(rig)
+    assert rigs[0].users_collection[0] == other
+    assert bpy.ops.skel.who_without() == {"FINISHED"}
+    shown = draw(PANEL)
+    assert "1 is left out" in shown.labels and "skel.reconstruct_again" in shown.operators
+    assert bpy.ops.skel.who_forget(name=home.name, number=0) == {"FINISHED"}
+    assert "skel.who_forget" not in draw(PANEL).operators
+
+
 def test_an_answer_has_heard_what_was_said(shot):
     home, _, _, take = shot
     assert bpy.ops.skel.who_without() == {"FINISHED"}

@@ -13,8 +13,8 @@ from skel_blender.sequence import images_of, numbers
     ["x\u00b2 1.png", "x\u00b2 2.png", "x\u00b2 10.png"], ["\u0661.png", "\u0662.png"], ["-1.png", "7.png"],
 ])  # fmt: skip
 def test_images_come_in_the_order_of_their_numbers(tmp_path, names):
-    """Not every digit is one of a number: an exponent is not."""
-    for name in sorted([*names, "notes.txt"]):
+    """Not every digit is one of a number: an exponent is not. What macOS hides beside an image is none."""
+    for name in sorted([*names, "notes.txt", f"._{names[0]}"]):
         (tmp_path / name).touch()
     assert [path.name for path in images_of(tmp_path)] == names
 

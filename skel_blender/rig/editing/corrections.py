@@ -18,12 +18,16 @@ KIND = "refitted"
 
 
 def find(rig: bpy.types.Object, person: Person) -> Corrections:
-    """The frames in which what the rig plays, layers included, is not the Take's motion. Raises SkelError if there are none or too many."""
+    """The frames in which what the rig plays, layers included, is not the Take's motion. Raises SkelError if there are none or too many;
+    what an IK control does counts once it is handed over to the angles."""
     played = clock.of_rig(rig).play(person)
     poses, trans = motion.read(rig, played.frames)
     turned = np.abs(kinematics.joint_rotations(poses) - kinematics.joint_rotations(played.poses)).max(axis=(1, 2, 3)) > _TURNED
     chosen = turned | (np.linalg.norm(trans - played.trans, axis=1) > _MOVED_M)
     if not chosen.any():
+        led = ", ".join(limb.title for limb in ik.led(rig))
+        if led:
+            raise SkelError("led", f"No frame differs from the Take, but IK controls lead {led}.", "Hand them over first, by To Angles.")
         raise SkelError("no_corrections", "No frame differs from the Take.", "Set some frames by hand and key them, then press Re-fit.")
     if chosen.mean() > _MOST:
         raise SkelError("no_corrections", "Most frames differ from the Take.",

@@ -29,7 +29,7 @@ def on_frames(thing: bpy.types.Object, frames: Iterable[int]) -> Iterator[bpy.ty
 
 @contextmanager
 def empty_scene(like: bpy.types.Scene, name: str) -> Iterator[bpy.types.Scene]:
-    """A scene with the clock and the units of `like`. It and every object, mesh, armature and action made meanwhile is gone after."""
+    """A scene with the clock of `like`. It and every object, mesh, armature and action made meanwhile is gone after."""
     before = {kind: set(getattr(bpy.data, kind)) for kind in _KINDS}
     try:
         scene = bpy.data.scenes.new(name)
@@ -53,7 +53,7 @@ def kept_values() -> Iterator[None]:
     for owner in _animated():
         holder = compat.holder(owner)
         for curve in [*(holder.fcurves if holder else ()), *owner.animation_data.drivers]:
-            with suppress(ValueError):  # a path to what is not there
+            with suppress(ValueError, IndexError):  # a path to what is not there
                 found = owner.path_resolve(curve.data_path)
                 values.append((owner, curve.data_path, curve.array_index, _item(found, curve.array_index)))
     try:
@@ -70,11 +70,12 @@ def _put(owner: bpy.types.ID, path: str, index: int, value: object) -> None:
     found = owner.path_resolve(path)
     if _item(found, index) == value:
         return
-    if hasattr(found, "__len__"):
+    if hasattr(found, "__setitem__"):
         found[index] = value
     else:
-        above, _, name = path.rpartition(".")
-        setattr(owner.path_resolve(above) if above else owner, name, value)
+        mark = '["' if path.endswith('"]') else "."  # custom properties, and bones and the like above them, may have dots in their names
+        above, _, name = path.rpartition(mark)
+        setattr(owner.path_resolve(above) if above else owner, mark.strip(".") + name, value)
 
 
 def _animated() -> list[bpy.types.ID]:
@@ -85,4 +86,4 @@ def _animated() -> list[bpy.types.ID]:
 
 
 def _item(found: object, index: int) -> object:
-    return found[index] if hasattr(found, "__len__") else found
+    return found[index] if hasattr(found, "__setitem__") else found

@@ -55,10 +55,10 @@ def merge(armature: bpy.types.Object) -> bpy.types.Action:
         if switch in columns and not columns[switch].any():
             for channel in (switch, *rest):
                 del columns[channel]
-    below = next(iter(motion.strips_of(armature.animation_data)), None)  # the lowest says which feet rest
+    below = next(iter(motion.strips_of(armature.animation_data)), None)  # the lowest says which feet rest, unless it is a meta strip
     groups = {path: path.split('"')[1] if path.startswith("pose.bones") else _IK for path, _ in columns}
     action = alone(armature, MERGED, [keyframes.Curve(path, k, groups[path], frames, column) for (path, k), column in columns.items()])
-    if below is not None:
+    if below is not None and below.action is not None:
         shift = round(below.frame_start - below.action_frame_start)
         found = record.contacts(below.action, frames - shift)
         if found is not None and below.scale == 1.0:

@@ -9,6 +9,7 @@ frame (`following`).
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from dataclasses import dataclass
 
 import bpy
@@ -17,7 +18,7 @@ import numpy as np
 from ...anatomy import Q
 from ...messages import SkelError
 from .. import assemble, camera, clock, keyframes, record, tracks
-from . import following, motion
+from . import evaluation, following, motion, timing
 
 KIND = "placed"
 _SAME = 1e-4
@@ -95,7 +96,7 @@ def place(scene: bpy.types.Scene, collection: bpy.types.Collection, clip: bpy.ty
         raise SkelError("no_take", f"{collection.name} is no take with a camera.", "Choose another rig.")
     if clock.of(collection).pace != 1.0:
         raise SkelError("other_rate", f"{collection.name} has another rate than the scene.", "Place it in a scene of its own.")
-    ours, theirs, unit = _matrices(scene, eye), solved_matrices(scene, clip), 1.0 / assemble.metres(scene)
+    ours, theirs, unit = _matrices(collection, eye), solved_matrices(scene, clip), 1.0 / assemble.metres(scene)
     theirs = {frame: _scaled(matrix, 1.0 / unit) for frame, matrix in theirs.items()}
     empty.rotation_mode = "XYZ"
     fitted, solved = (np.array(list(matrices.values())) for matrices in (ours, theirs))
@@ -117,15 +118,12 @@ def _scaled(matrix: np.ndarray, size: float) -> np.ndarray:
     return grown * matrix
 
 
-def _matrices(scene: bpy.types.Scene, eye: bpy.types.Object) -> dict[int, np.ndarray]:
-    """Scene frame -> (4,4) of the take's camera before its empty moved it."""
-    now, result = scene.frame_current, {}
-    layer = scene.view_layers[0]
-    for frame in range(scene.frame_start, scene.frame_end + 1):
-        scene.frame_set(frame)
-        result[frame] = np.array(eye.evaluated_get(layer.depsgraph).matrix_basis)
-    scene.frame_set(now)
-    return result
+def _matrices(collection: bpy.types.Collection, eye: bpy.types.Object) -> dict[int, np.ndarray]:
+    """Scene frame of the take -> (4,4) of its camera before its empty moved it."""
+    first, last = timing.span(collection)
+    frames = range(first, last + 1)
+    with closing(evaluation.on_frames(eye, frames)) as shown:
+        return {frame: np.array(seen.matrix_basis) for frame, seen in zip(frames, shown)}
 
 
 def _follow(

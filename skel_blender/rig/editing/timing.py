@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import bpy
 import numpy as np
 
@@ -29,9 +31,10 @@ def move(scene: bpy.types.Scene, collection: bpy.types.Collection, start: int, f
     actions = {compat.action(owner) for owner in owners if compat.action(owner)}
     for rig in rigs:
         actions.update(record.actions(rig))
+    for rig in rigs:
         presence.move(rig, by)
         for track in rig.animation_data.nla_tracks if rig.animation_data else ():
-            _move_strips(track, by)
+            _move_strips(track.strips, actions, by)
     for action in actions:
         record.move_contacts(action, by)
         for curve in compat.curves(action):
@@ -55,7 +58,7 @@ def home_of(armature: bpy.types.Object) -> bpy.types.Collection | None:
     """The collection of a rig's take, if its time can be changed: a linked one's keys are another file's, and an override's too."""
     if armature.library is not None or armature.override_library is not None:
         return None
-    return next((home for home in armature.users_collection if record.START in home), None)
+    return record.home_of(armature)
 
 
 def span(collection: bpy.types.Collection) -> tuple[int, int]:
@@ -77,17 +80,22 @@ def _move_keys(curve: bpy.types.FCurve, by: int, up: int = 0) -> None:
     curve.update()
 
 
-def _move_strips(track: bpy.types.NlaTrack, by: int) -> None:
-    """The strip in front goes first, since strips can't pass each other; a strip is longer while only one end of its action has moved,
-    which there is room for only where it is farther left."""
-    for strip in list(track.strips)[:: -1 if by > 0 else 1]:
+def _move_strips(strips: Iterable[bpy.types.NlaStrip], actions: set[bpy.types.Action], by: int, inside: bool = False) -> None:
+    """Let strips begin `by` frames later, those `inside` of a meta strip with that, and find their motion there if it is of `actions`.
+
+    The strip in front goes first, since strips can't pass each other; a strip is longer while only one end of its action has moved,
+    which there is room for only where it is farther left.
+    """
+    place = 0 if inside else by
+    for strip in list(strips)[:: -1 if by > 0 else 1]:
         if by < 0:
-            strip.frame_start_ui += by
-        if strip.action is not None:
+            strip.frame_start_ui += place
+        if strip.action in actions:
             for name in ("action_frame_end", "action_frame_start")[:: 1 if by > 0 else -1]:
                 setattr(strip, name, getattr(strip, name) + by)
+        _move_strips(strip.strips, actions, by, inside=True)
         if by > 0:
-            strip.frame_start_ui += by
+            strip.frame_start_ui += place
 
 
 def _move_footage(eye: bpy.types.Object, by: int) -> None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Takes that were duplicated, as by Full Copy of a scene: copies of a rig have its identity, and with it all versions of its motion. Before
-one of them is moved in time, what it shares with those of other takes becomes its own."""
+"""Takes that were duplicated, as by Full Copy of a scene: copies of a rig have its identity, and with it all versions of its motion. And
+people who were given the motion of somebody else. Before a take is moved in time, what it shares with other takes becomes its own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import uuid
 import bpy
 
 from .. import assemble, compat, record
+from . import motion
 
 
 def part(collection: bpy.types.Collection) -> None:
@@ -17,6 +18,7 @@ def part(collection: bpy.types.Collection) -> None:
     for rig in [thing for thing in own if record.is_rig(thing)]:
         if any(record.is_rig(other) and other[record.ID] == rig[record.ID] for other in bpy.data.objects if other not in own):
             _part_rig(rig)
+        _part_borrowed(rig, own)
     eye = assemble.camera_of(collection)
     if eye is None:
         return
@@ -36,6 +38,16 @@ def _part_rig(rig: bpy.types.Object) -> None:
     for action in (action for action in actions if rig in users[action] or not users[action]):
         mine = action if users[action] == {rig} else _copied(rig, action)
         record.mark(mine, rig, action[record.KIND])
+
+
+def _part_borrowed(rig: bpy.types.Object, own: set[bpy.types.Object]) -> None:
+    """Who plays the motion of somebody in another take gets a copy of his own: the rig, or those not among `own` who play one of its."""
+    actions = {*record.actions(rig), *filter(None, [compat.action(rig)])}
+    users = bpy.data.user_map(subset=actions)
+    for action in actions:
+        others = [user for user in users[action] - own if isinstance(user, bpy.types.Object) and record.is_rig(user)]
+        for borrower in others if action.get(record.OWNER) == rig[record.ID] else [rig] if others else []:
+            record.mark(_copied(borrower, action), borrower, action.get(record.KIND, motion.EDITED))
 
 
 def _copied(rig: bpy.types.Object, action: bpy.types.Action) -> bpy.types.Action:
