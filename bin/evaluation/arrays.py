@@ -71,12 +71,12 @@ class Arrays:
             return nearest_rotations(flat.reshape(-1, joints, 3, 3), str(self.path))
         return rotation_matrices(flat.reshape(-1, joints, 3))
 
-    def betas(self, key: str = "betas") -> np.ndarray:
+    def betas(self) -> np.ndarray:
         """(N,10) shapes; one shape (10,) stands for all rows."""
-        value = np.asarray(self._entry(key))
-        if value.ndim == 1 and value.shape == (10,) and self.count >= 0:
-            self.tree[key] = np.tile(value, (self.count, 1))
-        return self.numbers(key, 10)
+        value = np.asarray(self._entry("betas"))
+        if value.shape == (10,) and self.count >= 0:
+            self.tree["betas"] = np.tile(value, (self.count, 1))
+        return self.numbers("betas", 10)
 
     def _entry(self, key: str) -> Any:
         if key not in self.tree:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -26,8 +27,8 @@ def main(arguments: list[str]) -> int:
     try:
         options = _parser().parse_args(arguments)
         models = Models(load_body(options.skel) if options.skel else None, options.smpl)
-        found = read_samples(options.predictions, models, truth=False, person=options.person - 1)
-        truth = read_samples(options.truth, models, truth=True, person=options.truth_person - 1)
+        found = read_samples(options.predictions, models, truth=False, person=options.person)
+        truth = read_samples(options.truth, models, truth=True, person=options.truth_person)
         if options.select:
             truth = truth.select(options.select)
             found = found.select(options.select) if found.names is not None and not found.numbered else found
@@ -53,17 +54,16 @@ def _parser() -> Parser:
     parser.add_argument("--smpl", type=Path, metavar="FILE", help="SMPL's model file, or the folder of SMPL_NEUTRAL.pkl, SMPL_MALE.pkl ...")
     parser.add_argument("--select", metavar="TEXT", help="only pictures whose name contains TEXT")
     parser.add_argument("--joints", type=_numbers, metavar="N,N,...", help="which of the 44 keypoints 3D errors are averaged over")
-    parser.add_argument("--person", type=int, default=1, metavar="N", help="which person of a Take of predictions (default: 1)")
-    parser.add_argument("--truth-person", type=int, default=1, metavar="N", help="which person of a Take that is the truth (default: 1)")
+    parser.add_argument("--person", type=int, default=1, metavar="N", help="Person N of a Take of predictions (default: 1)")
+    parser.add_argument("--truth-person", type=int, default=1, metavar="N", help="Person N of a Take that is the truth (default: 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
     return parser
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    values = tuple(int(part) for part in text.split(","))
-    if not all(0 <= value < 44 for value in values):
-        raise argparse.ArgumentTypeError("the keypoints are 0 to 43")
-    return values
+    if not re.fullmatch(r"\d{1,2}(,\d{1,2})*", text, re.ASCII) or max(map(int, text.split(","))) > 43:
+        raise argparse.ArgumentTypeError(f"'{text}' are not keypoints from 0 to 43 such as 25,26,27")
+    return tuple(map(int, text.split(",")))
 
 
 def table(scores: Scores) -> str:

@@ -38,7 +38,7 @@ class Models:
     smpl: Path | None = None
 
 
-def read_samples(path: Path, models: Models, truth: bool, person: int = 0) -> Samples:
+def read_samples(path: Path, models: Models, truth: bool, person: int = 1) -> Samples:
     """A file of either kind. Raises SkelError with one sentence that names the file and what it lacks."""
     what = "a ground truth file" if truth else "a predictions file"
     arrays = Arrays.read(path, what)

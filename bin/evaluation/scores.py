@@ -53,6 +53,9 @@ def score(found: Samples, truth: Samples, joints: tuple[int, ...] | None = None)
     nothing to compare."""
     result = Scores(truth.count)
     protocol = next((name for name in ROOTS if found.has(name) and truth.has(name)), None)
+    if joints is not None and protocol != "hsmr44":
+        raise SkelError("usage", f"{found.name} and {truth.name} have not both the 44 keypoints of which --joints chooses.",
+                        "Leave --joints out.")  # fmt: skip
     if protocol is not None:
         _solid(found, truth, protocol, joints or (H36M_14 if protocol == "hsmr44" else tuple(range(24))), result)
     _flat(found, truth, result)

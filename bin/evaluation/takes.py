@@ -12,7 +12,6 @@ from bin.evaluation.samples import Maker, Points, Rows, Samples
 from skel_blender import kinematics, take
 from skel_blender.anatomy import JOINT_INDEX
 from skel_blender.engine.body import BodyModel
-from skel_blender.messages import SkelError
 from skel_blender.take import Person
 
 # Of HSMR's 44 keypoints those that are a joint's centre on any body; the pelvis is the middle of the hips.
@@ -22,12 +21,10 @@ _PELVIS = 39
 
 
 def read_take(path: Path, number: int, skel: BodyModel | None) -> Samples:
-    """Person `number` (from 0) of a Take. Where he has SKEL's own skin and the file is at hand, its 44 keypoints are exact; else twelve
+    """Person `number` of a Take. Where he has SKEL's own skin and the file is at hand, its 44 keypoints are exact; else twelve
     limb joints and the middle of the hips stand for them."""
     shot = take.load(path)
-    if not 0 <= number < len(shot.people):
-        raise SkelError("bad_take", f"{path} has {len(shot.people)} people, no person {number + 1}.", "Choose another with --person.")
-    person = shot.people[number]
+    person = shot.people[take.index_of([one.name for one in shot.people], number)]
     count = len(person.frames)
     turns = shot.camera.world_to_cam[person.frames - shot.frames[0], :3, :3] @ kinematics.R_ZUP_YUP
     if skel is not None and person.body_name == skel.name:

@@ -106,10 +106,10 @@ class Tally:
                          for share, d, n in sorted(rows, key=lambda row: -row[0]) if share >= least)
 
 
-def random_poses(count: int, reach: float = 1.0) -> np.ndarray:
-    """(count,46) rad, uniform within `reach` of the anatomical limits about their rest; the pelvis does not turn."""
+def random_poses(count: int) -> np.ndarray:
+    """(count,46) rad, uniform within the anatomical limits; the pelvis does not turn."""
     low, high = np.nan_to_num(np.array(LIMITS_ANATOMICAL), posinf=0.0, neginf=0.0).T
-    return reach * np.random.default_rng(SEED).uniform(low, high, (count, len(low)))
+    return np.random.default_rng(SEED).uniform(low, high, (count, len(low)))
 
 
 def shapes() -> list[np.ndarray]:

@@ -8,6 +8,8 @@ import contextlib
 import math
 import os
 import re
+import sys
+from collections.abc import Sequence
 
 from .. import who
 from ..export import presets
@@ -20,7 +22,15 @@ ENDINGS = (*SCENES, ".npz", *OPENSIM)
 
 
 class Parser(argparse.ArgumentParser):
-    """Whose errors are SkelErrors."""
+    """Whose errors are SkelErrors, and who takes `-y` after --up, and `-3,4` after --frames, for a value, not for an option."""
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None) -> argparse.Namespace:
+        words: list[str] = []
+        for word in sys.argv[1:] if args is None else args:
+            if words and words[-1] in ("--up", "--frames") and re.match(r"-(y$|\d)", word):
+                word = f"{words.pop()}={word}"
+            words.append(word)
+        return super().parse_args(words, namespace)
 
     def error(self, message: str) -> None:
         raise SkelError("usage", f"{message[:1].upper()}{message[1:].rstrip('.')}.", f"See {self.prog} --help.")
@@ -82,7 +92,7 @@ def _export(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("export", help="write a scene or a saved Take for another program",
                                   description="Write a scene or a saved Take for another program.")  # fmt: skip
     command.add_argument("inputs", nargs=1, metavar="INPUT", help="a .blend, or the .npz that `reconstruct` or `import` wrote")
-    command.add_argument("--person", type=count, metavar="N", help="one person, counted from 1 (default: everybody)")
+    command.add_argument("--person", type=count, metavar="N", help="Person N alone (default: everybody)")
     command.add_argument("--mass", type=_mass, metavar="KG", help="for OpenSim: the person's mass (default: from the volume of the skin)")
     _add_out(command, (*SCENES, *OPENSIM))
 

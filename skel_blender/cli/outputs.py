@@ -79,10 +79,11 @@ def workplace(out: Path) -> Iterator[Work]:
 
 
 def put(work: Work, given: argparse.Namespace, status: Status) -> None:
-    """Move what was made to its places, each file whole. Raises SkelError if one can't be written, and moves nothing if one has come to
-    exist meanwhile."""
+    """Move what was made to its places, each file whole; meshes in a model's folder take the place of those that it had. Raises SkelError
+    if one can't be written, and moves nothing if one has come to exist meanwhile."""
     files = work.files()
-    for place in files.values():
+    beside = [place for place in files.values() if place.parent == work.out.parent]
+    for place in beside:
         if place.exists() and not given.overwrite:
             raise SkelError("exists", f"{place} exists already.", "Choose another name or add --overwrite.")
     for path, place in files.items():
@@ -91,9 +92,8 @@ def put(work: Work, given: argparse.Namespace, status: Status) -> None:
             put_in_place(path, place)
         except OSError as error:  # on Windows what another program has open
             raise SkelError("unwritable", f"{place} could not be written ({error.strerror or error}).", "Choose another name.") from error
-    for place in files.values():
-        if place.parent == work.out.parent:
-            status.line(f"Wrote {place}")
+    for place in beside:
+        status.line(f"Wrote {place}")
 
 
 def kept(take: Path, out: Path) -> Path:

@@ -20,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m skel_blender.export", description="Write the people of a scene for another program.")
     parser.add_argument("blend", type=Path, help="the scene")
     parser.add_argument("--out", type=Path, required=True, help="what to write: " + ", ".join((*presets.ENDINGS, *OPENSIM)))
-    parser.add_argument("--person", type=int, help="one person, counted from 1 in the order of their names")
+    parser.add_argument("--person", type=int, help="Person N alone (default: everybody)")
     parser.add_argument("--mass", type=float, help="for OpenSim: the person's mass in kg")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     presets.add_arguments(parser)

@@ -139,13 +139,15 @@ def _copy(thing: bpy.types.Object, made: Plan, most: int, space: delivery.Space)
 
 
 def weights(thing: bpy.types.Object) -> np.ndarray:
-    """(V,24) shares of the joints in each vertex, which sum to 1."""
+    """(V,24) shares of the joints in each vertex, which sum to 1. What no joint moves, as in a mesh that was joined to the skin, rides the
+    pelvis."""
     joint = {group.index: JOINT_INDEX[group.name] for group in thing.vertex_groups if group.name in JOINT_INDEX}
     result = np.zeros((len(thing.data.vertices), len(JOINT_NAMES)))
     for vertex in thing.data.vertices:
         for element in vertex.groups:
             if element.group in joint:
                 result[vertex.index, joint[element.group]] = element.weight
+    result[~result.any(axis=1), 0] = 1.0
     return _normal(result)
 
 

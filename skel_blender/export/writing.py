@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -15,12 +17,14 @@ from ..messages import SkelError
 from ..rig import record
 from ..rig.assemble import metres
 from ..rig.editing import evaluation
+from ..take import index_of
 from . import bvh, sample, skeleton, stage
 from .exporters import EXPORTERS, Exporter, alembic
 from .presets import ENDINGS, Preset
 
 _BUILT = {ending: lambda: bpy.app.build_options.usd for ending in (".usd", ".usdc", ".usda")} | {
     ".abc": lambda: bpy.app.build_options.alembic}  # fmt: skip
+_ADDONS = {".fbx": ("EXPORT_SCENE_OT_fbx", "FBX format"), ".glb": ("EXPORT_SCENE_OT_gltf", "glTF 2.0 format")}  # Blender's own
 _CLIPS = (".fbx", ".glb", ".bvh")  # formats that hold several clips, or a file for each
 
 
@@ -35,20 +39,20 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def rigs_of(things: Iterable[bpy.types.Object]) -> list[bpy.types.Object]:
-    """The rigs among objects, in the order of their names. Raises SkelError if there is none."""
-    rigs = sorted((thing for thing in things if record.is_rig(thing)), key=lambda rig: rig.name)
+    """The rigs among objects, in the order of their names, Person 2 before Person 10. Raises SkelError if there is none."""
+    rigs = sorted((thing for thing in things if record.is_rig(thing)), key=_in_order)
     if not rigs:
         raise SkelError("no_rig", "There is no reconstructed person to export.", "Load a Take or reconstruct a clip first.")
     return rigs
 
 
 def chosen(rigs: Sequence[bpy.types.Object], person: int | None) -> Sequence[bpy.types.Object]:
-    """The rigs, or the one of that number. Raises SkelError if there are not as many."""
-    if person is None:
-        return rigs
-    if not 1 <= person <= len(rigs):
-        raise SkelError("no_person", f"There is no person {person} in the scene, which has {len(rigs)}.", "Give a smaller number.")
-    return rigs[person - 1 : person]
+    """The rigs, or the one of that number, see `take.index_of`, which raises SkelError if there is none."""
+    return rigs if person is None else [rigs[index_of([rig.get(record.PERSON, rig.name) for rig in rigs], person)]]
+
+
+def _in_order(rig: bpy.types.Object) -> list[str | int]:
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", rig.name)]
 
 
 def check_folder(path: Path) -> None:
@@ -60,9 +64,12 @@ def check_folder(path: Path) -> None:
 
 
 def check_built(ending: str) -> None:
-    """Raise SkelError if this Blender can't write files of that ending."""
+    """Raise SkelError if this Blender can't write files of that ending, or was told not to."""
     if not _BUILT.get(ending, lambda: True)():
         raise SkelError("build", f"This Blender was built without {ending}.", "Use Blender from blender.org, or another format.")
+    operator, addon = _ADDONS.get(ending, ("", ""))
+    if addon and not hasattr(bpy.types, operator):
+        raise SkelError("switched_off", f"Blender's add-on {addon} is switched off.", "Switch it on in Edit > Preferences > Add-ons.")
 
 
 def check_free(files: Iterable[Path], path: Path, overwrite: bool) -> None:
@@ -134,7 +141,7 @@ def _scene(scene: bpy.types.Scene, people: list[sample.Person], path: Path, expo
 
 def _bvh(people: list[sample.Person], files: list[Path], preset: Preset) -> list[Path]:
     """A file for each person and clip."""
-    space = bvh.space(preset)
+    space, preset = bvh.space(preset), replace(preset, axes="YX")  # the format has no axes of bones; what ends a chain lies along y
     plans = [skeleton.plan(person, preset, space) for person in people]
     motions = [(plan, bones) for plan in plans for _, bones in plan.clips.values()]
     for (plan, bones), file in zip(motions, files):
@@ -150,8 +157,9 @@ def _cache(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path,
     if not things:
         raise SkelError("no_mesh", "There is no mesh to export.", "Choose the skin or the skeleton.")
     frames = sample.frames(scene, rigs, preset.range)
-    with whole_file(path) as part, evaluation.empty_scene(scene, "skel cache") as place, stage.in_scene(place) as context:
+    with whole_file(path) as part, stage.posed_armatures(rigs), evaluation.empty_scene(scene, "skel cache") as place:
         for thing in things:
             place.collection.objects.link(thing)
-        alembic(context, part, int(frames[0]), int(frames[-1]), metres(scene))
+        with stage.in_scene(place) as context:
+            alembic(context, part, int(frames[0]), int(frames[-1]), metres(scene))
     return [path]

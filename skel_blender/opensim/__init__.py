@@ -6,7 +6,9 @@ The angles are SKEL's, unchanged; the world is OpenSim's, see model.py. docs/ope
 
 from __future__ import annotations
 
+import os
 import re
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -54,8 +56,7 @@ def write_motion(
     sex for the segments' masses; `mass` is the person's in kg (None: from the volume of the skin). Replaces what is there; returns the
     paths, `out` first. Raises SkelError if they can't be written.
     """
-    out = Path(out)
-    out = out.with_suffix(out.suffix.lower() or ENDINGS[0])
+    out = _with_ending(out)
     if out.suffix not in ENDINGS:
         raise SkelError("ending", f"{out.name} is no file of OpenSim's.", f"Choose one of {', '.join(ENDINGS)}.")
     if not len(body.skin_verts):
@@ -73,7 +74,7 @@ def write_motion(
     if out.suffix != ".mot":
         at = ground(places(points, body, kinematics.forward(poses, body.joints, body.frames, trans)))
         named = [point.name for point in points]
-        texts[out.with_suffix(".trc")] = trc(f"{out.stem}.trc", fps, frames + 1, times, named, at).encode()
+        texts[out.with_suffix(".trc")] = trc(f"{out.stem}.trc", fps, frames + 1, times, named, at).encode(errors="replace")
     return _put(texts)
 
 
@@ -84,12 +85,19 @@ def numbered(out: Path, count: int) -> list[Path]:
 
 def targets(out: Path | str) -> list[Path]:
     """The files beside each other that a call with `out` writes, its meshes apart."""
+    out = _with_ending(out)
+    return [out.with_suffix(ending) for ending in ENDINGS] if out.suffix == ".osim" else [out]
+
+
+def _with_ending(out: Path | str) -> Path:
     out = Path(out)
-    return [out.with_suffix(ending) for ending in ENDINGS] if out.suffix in ("", ".osim") else [out]
+    return out.with_suffix(out.suffix.lower() or ENDINGS[0])
 
 
 def _model(body: RestBody, points: list[Marker], out: Path, label: str, sex: str, mass: float | None) -> dict[Path, bytes]:
-    meshes = {part: (f"{_word(out.stem)}_{part}.obj", text) for part, text in meshes_of(body).items()}
+    stem = _word(out.stem)
+    stem = stem if stem == out.stem else f"{stem}_{zlib.crc32(os.fsencode(out.stem)):08x}"  # else models of other names had the same meshes
+    meshes = {part: (f"{stem}_{part}.obj", text) for part, text in meshes_of(body).items()}
     files = {part: file for part, (file, _) in meshes.items()}
     text = document(label, joints_of(body), inertias(body, sex, mass), points, files, _CREDITS)
     return {out: text} | {out.parent / GEOMETRY / file: text.encode() for file, text in meshes.values()}

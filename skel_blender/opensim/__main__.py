@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m skel_blender.opensim", description="Write a Take as OpenSim's files.")
     parser.add_argument("take", type=Path, metavar="TAKE.npz")
     parser.add_argument("--out", type=Path, required=True, help=f"ends in {', '.join(ENDINGS)}; .osim writes all three and the bones")
-    parser.add_argument("--person", type=int, metavar="N", help="one person, counted from 1 (default: everybody)")
+    parser.add_argument("--person", type=int, metavar="N", help="Person N alone (default: everybody)")
     parser.add_argument("--mass", type=float, metavar="KG", help="the person's mass (default: from the volume of the skin)")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     given = parser.parse_args(arguments)
@@ -42,7 +42,7 @@ def _run(given: argparse.Namespace) -> None:
     if given.mass is not None and not 0.0 < given.mass < 1000.0:
         raise SkelError("usage", f"'{given.mass}' is not a mass in kilograms.", "Give one such as 75.")
     take = takes.load(given.take)
-    people = range(len(take.people)) if given.person is None else (given.person - 1,)
+    people = range(len(take.people)) if given.person is None else (takes.index_of([one.name for one in take.people], given.person),)
     names = numbered(out, len(people))
     for path in (path for name in names for path in targets(name)):
         if path.exists() and not given.overwrite:

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from .. import kinematics
+from .. import kinematics, who
+from ..messages import SkelError
 
 TRIANGLE = -1  # fourth index of a face that has three corners
 DOUBTED = ("trunk", "arm_r", "arm_l", "leg_r", "leg_l")  # what `Person.expected_error` is told of
@@ -102,6 +104,17 @@ class Take:
     people: list[Person] = field(default_factory=list)
     producer: str = ""  # who made it: program and version
     settings: str = "{}"  # JSON of the options that made it
+
+
+def index_of(names: Sequence[str], number: int) -> int:
+    """Where in a list of people's names number `number` is: he who is called Person `number`; where somebody is called otherwise, or two
+    alike, the one at that place, counted from 1. Raises SkelError if there is none."""
+    numbers = [who.number(name) for name in names]
+    if None in numbers or len(set(numbers)) < len(numbers):
+        numbers = list(range(1, len(names) + 1))
+    if number not in numbers:
+        raise SkelError("no_person", f"There is no number {number} among {', '.join(names) or 'nobody'}.", "Choose one of them.")
+    return numbers.index(number)
 
 
 @dataclass(frozen=True)

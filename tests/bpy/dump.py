@@ -10,7 +10,7 @@ _IGNORED = {
     "rna_type", "is_updated", "is_updated_data", "is_evaluated", "tag", "original", "bl_rna", "depsgraph", "users", "is_runtime_data",
     "preview", "session_uid", "active_operator", "operators", "windows", "autosave", "clipboard", "children_recursive",
     "is_embedded_data", "dimensions", "bound_box", "uv_layer_clone", "uv_layer_stencil", "color_attributes", "loop_triangles",
-    "loop_triangle_polygons",
+    "loop_triangle_polygons", "storage_type",
 }  # fmt: skip
 _BULK = ("co", "uv", "vector", "value", "vertex_index", "vertices")  # what counts of one of many items
 _MANY = 60

@@ -13,7 +13,7 @@ from skel_blender.rig.assemble import build_take
 from skel_blender.rig.editing import motion
 from tests import synthetic
 from tests.bpy import deliveries, dump
-from tests.bpy.evaluated import rig_of
+from tests.bpy.evaluated import mesh_points, rig_of
 
 
 def test_an_export_changes_nothing_in_the_scene(context, tmp_path):
@@ -43,13 +43,49 @@ def test_an_export_changes_nothing_in_the_scene(context, tmp_path):
     assert len(dump.differences(before, dump.dump())) >= 2  # it sees small changes
 
 
-def test_an_export_in_edit_mode_leaves_it(context, tmp_path):
+@pytest.mark.parametrize("ending", ["fbx", "glb", "bvh", "abc"])
+def test_a_rig_in_edit_mode_is_named_as_it_shows_no_motion_there(context, tmp_path, ending):
     rig = rig_of(build_take(context, synthetic.random_take(frames=3, people=1)))
     context.view_layer.objects.active = rig
     bpy.ops.object.mode_set(mode="EDIT")
+    with pytest.raises(SkelError, match="person_1 is in Edit Mode, where it has no pose. Leave Edit Mode."):
+        writing.write(context.scene, [rig], tmp_path / f"shot.{ending}", presets.choose("generic"))
+    assert context.mode == "EDIT_ARMATURE" and context.active_object == rig and not list(tmp_path.iterdir())
+
+
+def test_an_export_while_a_mesh_is_edited_leaves_it_so(context, tmp_path):
+    rig = rig_of(build_take(context, synthetic.random_take(frames=3, people=1)))
+    context.view_layer.objects.active = rig.children[0]
+    bpy.ops.object.mode_set(mode="EDIT")
     for ending in ("fbx", "glb"):
         writing.write(context.scene, [rig], tmp_path / f"shot.{ending}", presets.choose("generic"))
-        assert context.mode == "EDIT_ARMATURE" and context.active_object == rig
+        assert context.mode == "EDIT_MESH" and context.active_object == rig.children[0]
+
+
+@pytest.mark.parametrize("ending", ["bvh", "abc"])
+def test_a_rig_in_rest_position_is_exported_with_its_motion(context, tmp_path, ending):
+    rig = rig_of(build_take(context, synthetic.random_take(frames=3, people=1)))
+    written = []
+    for position in ("POSE", "REST"):
+        rig.data.pose_position = position
+        writing.write(context.scene, [rig], tmp_path / f"{position}.{ending}", presets.choose("generic"))
+        assert rig.data.pose_position == position
+        written.append(_contents(tmp_path / f"{position}.{ending}"))
+    assert written[0] == written[1] and len(set(written[0])) > 3
+
+
+def _contents(path):
+    """The lines of a BVH; of Alembic's skin, places on the frames."""
+    if path.suffix == ".bvh":
+        return path.read_text().splitlines()
+    bpy.ops.wm.alembic_import(filepath=str(path), as_background_job=False)
+    skin = bpy.context.view_layer.objects.active
+    places = []
+    for frame in range(1, 4):
+        bpy.context.scene.frame_set(frame)
+        places += [tuple(round(value, 5) for value in point) for point in mesh_points(skin)[::200]]
+    bpy.data.objects.remove(skin)
+    return places
 
 
 @pytest.mark.parametrize("ending", ["fbx", "glb", "usdc", "bvh", "abc"])

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+
 import bpy
 import numpy as np
 import pytest
 
-from skel_blender.export import opensim, presets, writing
+from skel_blender.export import names, opensim, presets, writing
 from skel_blender.messages import SkelError
 from skel_blender.rig.assemble import build_take
 from skel_blender.rig.editing import motion
@@ -70,6 +73,30 @@ def test_people_of_one_name_get_files_and_names_of_their_own(context, tmp_path):
     assert sorted(thing.name for thing in bpy.data.objects if thing.type == "ARMATURE") == ["Dancer", "dancer_2"]
 
 
+def test_person_2_comes_before_person_10_and_is_who_is_meant_by_2(context):
+    take = synthetic.random_take(frames=3, people=1)
+    take.people = [replace(take.people[0], name=f"Person {number}") for number in (1, 2, 10, 11)]
+    rigs = writing.rigs_of(build_take(context, take).all_objects)
+    assert [rig.name for rig in rigs] == ["Person 1", "Person 2", "Person 10", "Person 11"]
+    rigs[1].name = "Anna"
+    assert writing.chosen(rigs, 2) == [rigs[1]] and writing.chosen(rigs, 10) == [rigs[2]] and writing.chosen(rigs, None) == rigs
+    with pytest.raises(SkelError, match="no number 3 among Person 1, Person 2, Person 10"):
+        writing.chosen(rigs, 3)
+
+
+@pytest.mark.parametrize("preset", presets.PRESETS)
+def test_a_chain_of_bones_in_bvh_ends_where_its_last_bone_does(context, tmp_path, preset):
+    """Whichever axis of the bones a preset lets run along them in other formats."""
+    take, chosen = deliveries.take(), presets.choose(preset)
+    (path,) = deliveries.export(take, tmp_path / "shot.bvh", preset)
+    called = {bone.joint: bone.name for bone in names.bones(chosen.names)}
+    rig = next(thing for thing in bpy.data.objects if thing.type == "ARMATURE")
+    for joint, way in (("head", (0, 1, 0)), ("hand_l", (1, 0, 0)), ("hand_r", (-1, 0, 0))):
+        text = path.read_text().partition(f"JOINT {called[joint]}\n")[2].partition("End Site")[2]
+        end = np.array([float(number) for number in text.splitlines()[2].split()[1:]])
+        assert np.abs(end * chosen.unit - np.array(way) * rig.data.bones[joint].length).max() < 1e-4
+
+
 @pytest.mark.parametrize(("ending", "there"), [("fbx", "shot_person_1_2.fbx"), ("bvh", "shot_person_1_2.bvh"), ("osim", "shot_2.mot")])
 def test_no_file_is_replaced_that_nobody_was_asked_about(context, tmp_path, ending, there):
     rigs, out = two_takes(context), tmp_path / f"shot.{ending}"
@@ -94,6 +121,24 @@ def test_the_file_that_was_chosen_is_replaced(context, tmp_path):
         path.write_text("old")
         assert writing.write(context.scene, rigs, path, presets.choose("unity")) == [path]
         assert path.stat().st_size > 10_000
+
+
+EXPORTERS = [("fbx", "io_scene_fbx", "FBX format"), ("glb", "io_scene_gltf2", "glTF 2.0 format")]
+
+
+@pytest.mark.parametrize(("ending", "addon", "title"), EXPORTERS)
+def test_an_exporter_that_is_switched_off_is_named(context, tmp_path, ending, addon, title):
+    import addon_utils  # bpy brings it
+
+    addon_utils.disable(addon)
+    rigs = two_takes(context)[:1]
+    try:
+        with pytest.raises(SkelError, match=f"add-on {title} is switched off. Switch it on in Edit > Preferences > Add-ons."):
+            writing.write(context.scene, rigs, tmp_path / f"shot.{ending}", presets.choose("generic"))
+    finally:
+        addon_utils.enable(addon)
+    assert addon_utils.module_bl_info(sys.modules[addon])["name"] == title and not list(tmp_path.iterdir())
+    writing.write(context.scene, rigs, tmp_path / f"shot.{ending}", presets.choose("generic"))
 
 
 def test_folders_that_cannot_be_written_to_are_said_before_any_work(context, tmp_path, monkeypatch):

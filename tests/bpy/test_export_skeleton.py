@@ -9,8 +9,8 @@ import pytest
 
 from skel_blender import kinematics
 from skel_blender.anatomy import JOINT_INDEX, JOINT_NAMES
-from skel_blender.export import names, presets, writing
-from skel_blender.rig import restposes
+from skel_blender.export import names, presets, skeleton, writing
+from skel_blender.rig import record, restposes
 from skel_blender.rig.assemble import build_take, place_of
 from tests.bpy import deliveries, importing
 from tests.bpy.evaluated import mesh_points, model_skin
@@ -64,6 +64,25 @@ def test_the_rest_pose_is_the_one_that_was_asked_for(context, tmp_path, ending, 
     assert np.abs(heads - kinematics.z_up(transforms[:, :3, 3])).max() < 1e-3
     (skin,) = (thing for thing in bpy.data.objects if thing.find_armature() == rig)
     assert deliveries.apart(mesh_points(skin), model_skin(person.body, transforms)) < 1e-3
+
+
+def test_what_no_joint_moves_stays_by_the_pelvis(context, tmp_path):
+    """As the vertices of a thing that was joined to the skin: Blender shows them where they are, not at the origin."""
+    take = deliveries.take()
+    collection = build_take(context, take)
+    (skin,) = (thing for thing in collection.all_objects if thing.get(record.PART) == "skin")
+    for group in skin.vertex_groups:
+        group.remove(list(range(40)))
+    weights = skeleton.weights(skin)
+    assert np.abs(weights.sum(axis=1) - 1.0).max() < 1e-6 and (weights[:40, 0] == 1.0).all() and (weights[40:, 0] != 1.0).any()
+    writing.write(context.scene, writing.rigs_of(collection.all_objects), tmp_path / "shot.glb", presets.choose("generic"))
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.import_scene.gltf(filepath=str(tmp_path / "shot.glb"))
+    (made,) = (thing for thing in bpy.data.objects if thing.find_armature())
+    rest = take.people[0].body.skin_verts
+    points = kinematics.z_up(rest - [0.0, rest[:, 1].min(), 0.0])
+    points[:, :2] -= kinematics.z_up(take.people[0].body.joints[[1, 6]]).mean(axis=0)[:2]
+    assert deliveries.apart(np.array([vertex.co for vertex in made.data.vertices]), points) < 1e-3
 
 
 def test_a_moved_and_scaled_take_is_written_where_and_as_large_as_it_stands(context, tmp_path):

@@ -10,12 +10,13 @@ import pytest
 from skel_blender.export.retarget import Options, retarget, sample, skeleton, steps
 from skel_blender.export.retarget.guess import guess
 from skel_blender.messages import SkelError
+from skel_blender.rig.armature import set_mode
 from skel_blender.rig.assemble import build_take
 from skel_blender.rig.editing.steps import finish
 from tests import walk
 from tests.bpy import characters
 from tests.bpy.evaluated import curves, rig_of
-from tests.bpy.walking import put
+from tests.bpy.walking import look, put
 
 
 def keys(thing):
@@ -100,6 +101,69 @@ def test_what_cannot_be_done_is_said_before_anything_is_changed(source):
     assert refused(source, target, mapping) == "no_action"
     source.animation_data.action = theirs
     assert refused(target, target, mapping) == "no_rig"
+
+
+def connected(parent, child):
+    """A T-posed character whose bone `child` hangs on the tip of `parent`, which a root under the hips may be."""
+    target = characters.mixamo()
+    bpy.context.view_layer.objects.active = target
+    set_mode(bpy.context, "EDIT")
+    bones = target.data.edit_bones
+    root = bones.new("root")
+    root.tail = bones["mixamorig:Hips"].head
+    bones["mixamorig:Hips"].parent = root
+    bones[parent].tail = bones[child].head
+    bones[child].parent, bones[child].use_connect = bones[parent], True
+    set_mode(bpy.context, "OBJECT")
+    return target
+
+
+def test_hips_that_cannot_travel_are_refused_and_other_connected_bones_are_not(source):
+    """Blender pays no heed to the location of a bone that is connected: the character would walk on the spot."""
+    assert refused(source, connected("root", "mixamorig:Hips")) == "connected"
+    _, _, seen = put(source, connected("mixamorig:LeftUpLeg", "mixamorig:LeftLeg"))
+    assert np.ptp(seen.heads["hips"][:, 1]) > 2.0
+
+
+def test_armatures_in_rest_position_or_edit_mode(source):
+    """In Rest Position they are retargeted all the same, also where constraints must be looked at; in Edit Mode they have no pose."""
+    seen = []
+    for position in ("POSE", "REST"):
+        target = characters.mixamo()
+        held = target.pose.bones["mixamorig:Head"].constraints.new("COPY_ROTATION")
+        held.target, held.subtarget, held.influence = target, "mixamorig:Neck", 0.5
+        source.data.pose_position = target.data.pose_position = position
+        result = retarget(bpy.context.scene, source, target, guess(skeleton.read(target)))
+        assert source.data.pose_position == target.data.pose_position == position and result.off_rad < 0.01
+        target.data.pose_position = "POSE"
+        seen.append(look(target, {"hips": "mixamorig:Hips", "head": "mixamorig:Head"}))
+    assert np.abs(seen[1].turns["head"] - seen[0].turns["head"]).max() < 1e-4
+    assert np.abs(seen[1].heads["hips"] - seen[0].heads["hips"]).max() < 1e-5
+    source.data.pose_position = "POSE"
+    target, mapping = characters.mixamo(), guess(skeleton.read(target))
+    for thing in (target, source):
+        bpy.context.view_layer.objects.active = thing
+        set_mode(bpy.context, "EDIT")
+        assert refused(source, target, mapping) == "edit_mode"
+        set_mode(bpy.context, "OBJECT")
+
+
+def test_the_motion_is_not_added_to_what_the_nla_plays(source):
+    _, _, alone = put(source, characters.mixamo())
+    target = characters.mixamo()
+    hips = target.pose.bones["mixamorig:Hips"]
+    hips.location = (0.0, 30.0, 0.0)
+    hips.keyframe_insert("location", frame=1)
+    data = target.animation_data
+    data.nla_tracks.new().strips.new("base", 1, data.action)
+    data.action = None
+    data.action_blend_type, data.action_influence = "ADD", 0.5
+    work = steps(bpy.context.scene, source, target, guess(skeleton.read(target)))
+    next(work)
+    work.close()
+    assert (data.action_blend_type, data.action_influence) == ("ADD", 0.5)
+    _, _, seen = put(source, target)
+    assert np.abs(seen.heads["hips"] - alone.heads["hips"]).max() < 1e-4
 
 
 def test_a_linked_target_is_refused_and_a_linked_source_is_not(source, context, tmp_path):

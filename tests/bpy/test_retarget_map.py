@@ -94,6 +94,14 @@ def test_a_rig_without_names_is_mapped_by_its_shape_whichever_way_it_faces(conte
     assert heights == sorted(heights)
 
 
+def test_legs_or_arms_that_hang_on_nothing_in_common_have_no_hips_and_no_head_between_them(context):
+    parents = {part: parent for part, parent in characters._PARENTS.items() if part not in ("thigh", "clavicle")}
+    names = {**characters.UNITY, "hips": "Base", "head": "Top"}
+    target = characters.simple("Parted", names, parents=parents)
+    found = read(target)
+    assert set(found) == set(LIMBS) and guess.missing(found) == ["Hips"]
+
+
 def test_what_is_no_person_is_not_guessed(context):
     data = bpy.data.armatures.new("Chain")
     chain = bpy.data.objects.new("Chain", data)

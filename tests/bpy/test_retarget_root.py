@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 import pytest
-from mathutils import Vector
+from mathutils import Matrix, Vector
 
 from skel_blender.export.retarget import skeleton
 from tests.bpy import characters, walking
@@ -23,6 +23,19 @@ def test_a_target_elsewhere_walks_beside_the_source(source):
     before = walking.look_at_source(source)
     assert np.abs(seen.heads["thigh_l"][:, 0] - 2.0 - result.ratio * before.heads["thigh_l"][:, 0]).max() < 0.06
     assert target.matrix_world == matrix
+
+
+@pytest.mark.parametrize("hold", [True, False])
+def test_a_take_that_is_turned_and_moved_turns_the_target_about_its_own_place(source, hold):
+    """Where the take was moved to does not matter, how it was turned does: hands, feet and the way go with it."""
+    (_, _, plain), place, angle = put(source, characters.mixamo(), hold_feet=hold), source.parent, 2.5
+    place.rotation_euler.z, place.location = angle, (3.0, -1.0, 0.4)
+    bpy.context.view_layer.update()
+    _, _, turned = put(source, characters.mixamo(), hold_feet=hold)
+    turn = np.array(Matrix.Rotation(angle, 3, "Z"))
+    for part in ("hips", "head", "hand_l", "hand_r", "foot_l", "toe_r"):
+        assert np.abs(turned.heads[part] - plain.heads[part] @ turn.T).max() < 1e-3, part
+        assert np.abs(turned.turns[part] - turn @ plain.turns[part]).max() < 1e-3, part
 
 
 def test_who_is_half_as_large_goes_half_as_far(source):

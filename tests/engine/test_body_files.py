@@ -48,7 +48,8 @@ def test_a_file_is_named_by_what_it_says(tmp_path):
 def test_names_of_the_open_body():
     assert load_body("open", "female").name == load_body("open_female").name == load_body("female").name == "open female"
     assert load_body("male", dtype=torch.float32).skin.template.dtype == torch.float32
-    with pytest.raises(SkelError, match="There is no body 'robot'"):
-        load_body("robot")
+    for name in ("robot", 300 * "robot"):
+        with pytest.raises(SkelError, match=f"There is no body '{name}'"):
+            load_body(name)
     with pytest.raises(SkelError, match="can't be read"):
         load_body("missing/skel_male.pkl")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from skel_blender import cli, environment, take
+from skel_blender.cli import options
 from skel_blender.messages import Log, Progress, SkelError
 from skel_blender.status import Status, duration_text, progress_text
 
@@ -146,7 +147,7 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(place, end, monkeypatch):
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--frames", "9:3"], "not a range of frames"),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--frames", ":0"], "not a range of frames"),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--seed", "9" * 30], "is not a whole number"),
-    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--frames", "-3:9"], "frames"),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--frames", "-3:9"], "'-3:9' is not a range of frames"),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--people", "0"], "not a number of people"),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--fov", "200"], "between 0 and 180"),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--fov", "nan"], "between 0 and 180"),
@@ -199,6 +200,12 @@ def test_a_motion_is_imported_with_a_model_file_or_without(place, capfd):
     assert "There is no file" in capfd.readouterr().err and not (place / "none.npz").exists()
 
 
+@pytest.mark.parametrize("axis", ["y", "z", "-y"])
+def test_an_axis_is_taken_with_its_sign(axis):
+    for words in (["--up", axis], [f"--up={axis}"]):
+        assert options.parser().parse_args(["import", "a.npz", *words, "-o", "a.npz"]).up == axis
+
+
 @POSIX
 def test_pictures_are_rendered_and_a_failure_is_one(place):
     assert cli.main(["picture", str(place / "clip.mp4"), str(place / "pictures")]) == 0
@@ -210,9 +217,9 @@ def test_pictures_are_rendered_and_a_failure_is_one(place):
 def test_options_of_pictures_reach_the_renderer(place, monkeypatch):
     asked, run = [], cli.commands.subprocess.run
     monkeypatch.setattr(cli.commands.subprocess, "run", lambda command, **more: asked.append(command) or run(command, **more))
-    for given in ([], ["--frames", "3,5", "--samples", "256"]):
+    for given in ([], ["--frames", "-3,5", "--samples", "256"]):
         assert cli.main(["picture", str(place / "clip.mp4"), str(place / f"pictures{len(given)}"), *given]) == 0
-    assert [[word for word in command if word.startswith("--")] for command in asked] == [[], ["--frames=3,5", "--samples=256"]]
+    assert [[word for word in command if word.startswith("--")] for command in asked] == [[], ["--frames=-3,5", "--samples=256"]]
 
 
 def test_a_failed_setup_is_one_sentence(place, monkeypatch, capfd):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from skel_blender import kinematics
+from skel_blender.export import delivery
 from skel_blender.export.heading import headings
 
 FPS = 30.0
@@ -24,6 +25,16 @@ def ramp(*angles, seconds=2.0):
     """Through these angles (rad), each leg of the way in so many seconds."""
     frames = np.linspace(0.0, len(angles) - 1.0, round(seconds * FPS) * (len(angles) - 1) + 1)
     return np.interp(frames, np.arange(len(angles)), angles)
+
+
+def test_a_root_bone_takes_the_yaw_at_the_rate_of_its_clip():
+    world, rest = np.tile(np.eye(4), (120, 24, 1, 1)), np.tile(np.eye(4), (24, 1, 1))
+    rest[0, :3, :3] = about(X, 0.4) @ about(Y, 1.0)  # the bone's own axes are not those of the world
+    turns = about(Z, np.random.default_rng(0).normal(0.0, 0.3, 120))
+    world[:, 0, :3, :3] = turns @ rest[0, :3, :3]
+    for fps in (24.0, 60.0):
+        way, taken = delivery.root_motion(world, rest, delivery.Travel("root", True, fps))
+        assert np.abs(way[:, :3, :3] - about(Z, headings(turns, fps))).max() < 1e-9 and (taken == np.eye(4)).all()
 
 
 def test_whole_turns_are_followed_without_a_jump():

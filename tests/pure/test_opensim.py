@@ -75,9 +75,20 @@ def read_table(path: Path) -> tuple[list[str], list[str], np.ndarray]:
     return lines[:end], lines[end + 1].split("\t"), np.array([[float(cell) for cell in line.split("\t")] for line in lines[end + 2 :]])
 
 
-@pytest.mark.parametrize("body", ["tubes", "female"])
+def oblique_take() -> take.Take:
+    """Of a body none of whose frames has the world's axes, and whose pelvis is not at the origin."""
+    made = synthetic.random_take(frames=12, people=1, seed=7, first=3)
+    body, rng = made.people[0].body, np.random.default_rng(5)
+    body.frames = np.array([turned(angles) for angles in rng.uniform(-1.0, 1.0, (len(JOINT_NAMES), 3))]) @ body.frames
+    for points in (body.joints, body.skin_verts, body.bone_verts):
+        points += [0.3, -0.2, 0.1]
+    return made
+
+
+@pytest.mark.parametrize("body", ["tubes", "oblique", "female"])
 def test_the_model_moves_as_skel_does(tmp_path, body):
-    made = synthetic.random_take(frames=12, people=1, seed=7, first=3) if body == "tubes" else open_take(body)
+    tubes = synthetic.random_take(frames=12, people=1, seed=7, first=3)
+    made = {"tubes": tubes, "oblique": oblique_take()}.get(body) or open_take(body)
     opensim.write(made, 0, tmp_path / "shot.osim")
     _, columns, rows = read_table(tmp_path / "shot.mot")
     person = made.people[0]
@@ -118,6 +129,7 @@ def test_coordinates_have_the_limits_and_names_of_the_anatomy(tmp_path):
         if np.isfinite(limits[dof.index]).all():
             assert (low, up) == pytest.approx(limits[dof.index])
         assert low < up and found[dof.name].findtext("clamped") == "false"
+    assert numbers(found["pelvis_rotation"], "range") == pytest.approx([-2 * np.pi, 2 * np.pi])  # a turn to either side where it is free
     joints = {joint.findtext("socket_child_frame"): joint for joint in root.iter("CustomJoint")}
     assert [c.get("name") for c in joints["humerus_l_offset"].find("coordinates")] == ["shoulder_l_x", "shoulder_l_y", "shoulder_l_z"]
     parents = {name: joint.findtext("socket_parent_frame") for name, joint in joints.items()}
@@ -230,7 +242,8 @@ def test_bones_lie_in_their_bodies_frames(tmp_path):
         wanted = body.bone_verts[body.bone_joint == joint]
         rest = points @ body.frames[joint].T + body.joints[joint]
         assert len(points) == len(wanted) and rest == pytest.approx(wanted, abs=1e-6)
-        assert faces.min() == 1 and faces.max() == len(points)
+        corners = body.bone_verts[body.bone_faces[body.bone_joint[body.bone_faces[:, 0]] == joint]]
+        assert rest[faces - 1] == pytest.approx(corners, abs=1e-6)  # and so they turn the same side out
 
 
 def test_orientations_are_read_back():

@@ -42,6 +42,17 @@ def test_what_was_reconstructed_outlives_a_place_that_cannot_be_written(place, c
     assert take.load(place / "shot.npz").people and (place / "Geometry").read_text() == "mine"
 
 
+def test_bones_of_a_model_that_is_gone_do_not_stand_in_the_way(place, capfd):
+    words = ["reconstruct", str(place / "clip.mp4"), "-o", str(place / "shot.osim")]
+    assert cli.main(words) == 0
+    for name in WRITTEN:
+        if name.startswith("shot"):
+            (place / name).unlink()
+    (place / "Geometry" / "shot_femur_r.obj").write_text("old")
+    assert cli.main(words) == 0, capfd.readouterr().err
+    assert sorted(os.listdir(place)) == WRITTEN and (place / "Geometry" / "shot_femur_r.obj").read_text() != "old"
+
+
 def test_files_of_other_names_or_kinds_are_no_neighbours(place, capfd, monkeypatch):
     def begun(*arguments: object) -> None:
         raise SkelError("begun", "Work has begun.", "")

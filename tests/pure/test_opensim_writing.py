@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_names_of_what_is_written():
     assert opensim.targets("a/shot.osim") == [Path("a/shot.osim"), Path("a/shot.mot"), Path("a/shot.trc")]
     assert opensim.targets("shot.mot") == [Path("shot.mot")]
+    assert opensim.targets("shot") == opensim.targets("shot.OSIM") == opensim.targets("shot.osim")  # an ending is written small
     assert opensim.numbered(Path("a/shot.osim"), 3) == [Path("a/shot.osim"), Path("a/shot_2.osim"), Path("a/shot_3.osim")]
 
 
@@ -61,6 +64,22 @@ def test_names_that_opensim_does_not_bear_and_endings_that_are_missing(tmp_path)
         made.people[0].name = name
         assert opensim.write(made, 0, tmp_path / "shot")[0] == tmp_path / "shot.osim"
         assert (tmp_path / "shot.mot").read_text().splitlines()[0] == label
+
+
+def test_models_of_different_names_have_meshes_of_their_own(tmp_path):
+    made = synthetic.random_take(frames=1, people=2)
+    outs = [tmp_path / f"{name}.osim" for name in ("прыжок", "бег", "my clip", "my_clip")]
+    for out in outs:
+        opensim.write(made, outs.index(out) % 2, out)
+    found = [re.findall("<mesh_file>(.*)</mesh_file>", out.read_text(encoding="utf-8")) for out in outs]
+    assert all(len(names) == 24 for names in found) and "my_clip_femur_r.obj" in found[3]
+    assert sorted(sum(found, [])) == sorted(path.name for path in (tmp_path / "Geometry").iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+def test_a_name_that_is_no_text_is_written_all_the_same(tmp_path):
+    out = Path(os.fsdecode(os.fsencode(tmp_path / "shot") + b"\xff.osim"))
+    assert all(path.is_file() for path in opensim.write(synthetic.random_take(frames=1, people=1), 0, out))
 
 
 def test_a_body_without_bones_has_no_meshes_and_one_without_a_skin_is_refused(tmp_path):

@@ -51,6 +51,21 @@ def test_joints_are_in_the_z_up_world():
     assert np.allclose(person.joints()[0], np.stack([rest[:, 0] + 0.1, -rest[:, 2] - 0.3, rest[:, 1] + 0.2], axis=1))
 
 
+@pytest.mark.parametrize(("names", "number", "place"), [
+    (["Person 1", "Person 3", "Person 4"], 3, 1),  # Person 2 was left out
+    ([f"Person {k + 1}" for k in range(12)], 10, 9),
+    (["Anna", "Person 1", "Person 3"], 3, 2), (["Person 2", "Person 2"], 1, 0),
+])  # fmt: skip
+def test_a_number_is_that_of_the_name_and_else_the_place(names, number, place):
+    assert takes.index_of(names, number) == place
+
+
+@pytest.mark.parametrize(("names", "number"), [(["Person 1", "Person 3"], 2), (["Anna", "Person 9"], 9), (["Anna"], 0), ([], 1)])
+def test_a_number_that_nobody_has_is_told(names, number):
+    with pytest.raises(SkelError, match=f"no number {number} among {', '.join(names) or 'nobody'}"):
+        takes.index_of(names, number)
+
+
 def test_violations_count_only_what_is_beyond_a_limit():
     person = random_take().people[0]
     person.body.limits[6] = (0.0, 1.0)

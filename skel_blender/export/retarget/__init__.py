@@ -67,6 +67,8 @@ def check_target(target: bpy.types.Object | None, source: bpy.types.Object | Non
     if target.library is not None:
         raise SkelError("linked", f"{target.name} is linked from another file.",
                         "Make a library override of it (Object > Library Override > Make).")  # fmt: skip
+    if target.data.is_editmode:  # what was changed there is not on the bones yet
+        raise SkelError("edit_mode", f"{target.name} is in Edit Mode.", "Leave Edit Mode.")
     data = target.animation_data
     if data is not None and data.use_tweak_mode:
         raise SkelError("tweaking", f"A strip of {target.name} is in tweak mode.", "Leave tweak mode in the NLA editor.")
@@ -78,6 +80,14 @@ def _check_scale(target: bpy.types.Object, bones: list[str]) -> None:
         if max(abs(size - 1.0) for size in bone.scale) > 1e-3:
             raise SkelError("scaled", f"The bone {bone.name} of {target.name} is scaled.",
                             "Clear its scale (Pose > Clear Transform > Scale), or scale the rest pose.")  # fmt: skip
+
+
+def _check_free(target: bpy.types.Object, bones: list[str]) -> None:
+    """Raise SkelError if one of the bones hangs on its parent's tip: Blender pays no heed to such a bone's location."""
+    for bone in (target.data.bones[name] for name in bones):
+        if bone.use_connect and bone.parent is not None:
+            raise SkelError("connected", f"{bone.name} of {target.name} is connected to {bone.parent.name}, so that it can't travel.",
+                            "In Edit Mode untick Connected in its Bone properties, under Relations.")  # fmt: skip
 
 
 def checked(target: bpy.types.Object, mapping: Mapping, options: Options) -> Mapping:
@@ -94,6 +104,7 @@ def checked(target: bpy.types.Object, mapping: Mapping, options: Options) -> Map
         raise SkelError("unmapped", "Root has no bone.", "Choose one in the list, or let the hips travel.")
     names = list(mapping.values())
     _check_scale(target, [mapping[slot.name] for slot in SLOTS if slot.needed])
+    _check_free(target, [mapping[slot] for slot in ("hips", "root") if slot == "hips" or options.root_travels])
     twice = next((bone for bone in names if names.count(bone) > 1), None)
     if twice is not None:
         titles = " and ".join(BY_NAME[slot].title for slot, bone in mapping.items() if bone == twice)

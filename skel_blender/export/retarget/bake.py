@@ -75,6 +75,7 @@ def bake(
     still[:, :3, 3] = rotations.apply(rotations.transpose(skeleton.located), still[:, :3, 3])
     with _as_before_unless_finished(target, switches):
         work = _Work(target, compat.new_action(target, name), skeleton, still, frames)
+        target.animation_data.action_blend_type, target.animation_data.action_influence = "REPLACE", 1.0  # over the NLA's strips
         for switch in switches:
             keyframes.write(work.holder, keyframes.Curve(switch.path, 0, "FK", frames[:1], np.array([switch.value])), "CONSTANT")
             target.pose.bones[switch.bone][switch.prop] = switch.like(switch.value)
@@ -93,12 +94,14 @@ def _as_before_unless_finished(target: bpy.types.Object, switches: list[Switch])
     fresh = target.animation_data is None
     data = target.animation_data or target.animation_data_create()
     before, slot = data.action, getattr(data, "action_slot", None)
+    blend = data.action_blend_type, data.action_influence
     pose = {bone: [tuple(getattr(bone, channel)) for channel in _CHANNELS] for bone in target.pose.bones}
     values = {switch: target.pose.bones[switch.bone][switch.prop] for switch in switches}
     try:
         yield
     except BaseException:
         made, data.action = data.action, before
+        data.action_blend_type, data.action_influence = blend
         if slot is not None:
             data.action_slot = slot
         if made is not None and made != before:

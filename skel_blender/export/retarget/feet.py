@@ -107,15 +107,17 @@ def _held(
 
 def _free_slides(ankle: np.ndarray, yaw: np.ndarray, touching: np.ndarray, flat: np.ndarray, fade: int) -> None:
     """Clear contacts, in place, around the frames at which a foot that is down has slid or turned too far from where it came down."""
-    first = 0
+    facing = np.exp(1j * yaw)
+    first, place, heading = 0, ankle[0, :2].copy(), facing[0]  # sums of the frames from `first` on
     for row in range(1, len(ankle)):
-        before = slice(first, row)
-        far = np.linalg.norm((ankle[row] - ankle[before].mean(axis=0))[:2]) > _SLIDES_M and flat[row]
-        turned = abs(_wrapped(yaw[row] - _mean_angle(yaw[before]))) > _SLIDES_RAD and flat[row]
+        far = np.linalg.norm(ankle[row, :2] - place / (row - first)) > _SLIDES_M and flat[row]
+        turned = abs(np.angle(facing[row] * heading.conjugate())) > _SLIDES_RAD and flat[row]
         if far or turned:
             gap = slice(max(0, row - fade // 2), row + fade // 2 + 1)
             touching[gap], flat[gap] = False, False
-            first = row
+            first, place, heading = row, np.zeros(2), 0j
+        place += ankle[row, :2]
+        heading += facing[row]
 
 
 def _above(foot: Foot, track: Track, floor: float) -> Track:
@@ -165,7 +167,3 @@ def _yaw(turns: np.ndarray) -> np.ndarray:
 
 def _mean_angle(angles: np.ndarray) -> float:
     return float(np.angle(np.exp(1j * angles).sum()))
-
-
-def _wrapped(angle: float) -> float:
-    return float(np.angle(np.exp(1j * angle)))

@@ -41,12 +41,13 @@ def trunk(skeleton: Skeleton, mapping: Mapping) -> Mapping:
     """Hips, spine, neck and head between the limbs of a mapping, as far as they are not in it."""
     index, found = skeleton.index, {}
     if "hips" not in mapping and "thigh_l" in mapping and "thigh_r" in mapping:
-        found["hips"] = skeleton.names[_common(skeleton, index[mapping["thigh_l"]], index[mapping["thigh_r"]])]
+        both = _common(skeleton, index[mapping["thigh_l"]], index[mapping["thigh_r"]])
+        found |= {"hips": skeleton.names[both]} if both >= 0 else {}
     hips = index.get((mapping | found).get("hips"))
     arms = [mapping.get(f"shoulder_{side}") or mapping.get(f"upper_arm_{side}") for side in slots.SIDES]
-    chest = _common(skeleton, *(index[arm] for arm in arms)) if all(arms) else None
+    chest = _common(skeleton, *(index[arm] for arm in arms)) if all(arms) else -1
     head = index.get(mapping.get("head"))
-    if head is None and chest is not None:
+    if head is None and chest >= 0:
         head = _head(skeleton, chest, {index[arm] for arm in arms})
         found |= {"head": skeleton.names[head]} if head is not None else {}
     if hips is None or head is None or hips not in skeleton.path(head):
@@ -68,7 +69,7 @@ def _spread(bones: list[int], count: int) -> list[int]:
 
 
 def _common(skeleton: Skeleton, one: int, other: int) -> int:
-    """The last bone that both hang on; of a bone and its own ancestor, that one's parent."""
+    """The last bone that both hang on, -1 for none; of a bone and its own ancestor, that one's parent."""
     paths = [skeleton.path(bone)[:-1] for bone in (one, other)]
     shared = [a for a, b in zip(*paths) if a == b]
     return shared[-1] if shared else -1
