@@ -31,7 +31,6 @@ from skel_blender.engine.fit import alone, people
 from skel_blender.engine.people.tracks import Track, cut_to_image
 from skel_blender.engine.pipeline import Options, reconstruct
 from skel_blender.engine.regress import load_lift
-from skel_blender.engine.regress.correction import corrected
 from skel_blender.kinematics import axis_rotation
 
 _FOV, _EYE_M = (30.0, 90.0), (1.4, 5.0)
@@ -86,7 +85,7 @@ def film(motions: list[BodyMotion], body: BodyModel, count: int, rng: np.random.
         if seen[..., 2].min() < 1.0 or inside.mean() < _INSIDE:
             continue
         keypoints, landmarks, observed = synthesize(seen, K, rng, motion.clip.fps)
-        track = cut_to_image(Track(np.arange(len(seen)), keypoints, corrected(landmarks), observed), SIZE)
+        track = cut_to_image(Track(np.arange(len(seen)), keypoints, landmarks, observed), SIZE)
         if len(track.frames) >= _SHORTEST:
             shown.append((track, seen[track.frames][:, LIMBS]))
     return Shot([track for track, _ in shown], [limbs for _, limbs in shown], K, motions[0].clip.fps)

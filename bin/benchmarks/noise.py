@@ -62,7 +62,7 @@ _MIRRORED_LEGS = (25, 26, 27, 28, 29, 30, 31, 32), (26, 25, 28, 27, 30, 29, 32, 
 
 def synthesize(markers: np.ndarray, K: np.ndarray, rng: np.random.Generator, fps: float = 30.0, noise: Noise | None = None,
                mishaps: Mishaps | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """What BlazePose would say of markers (T,33,3) m in camera axes, seen by K (3,3) px.
+    """What BlazePose would say of markers (T,33,3) m in camera axes, seen by K (3,3) px, the metric landmarks corrected already.
 
     Returns keypoints_2d (T,33,3) px px confidence, landmarks_3d (T,33,3) m relative to the middle of the hips, in the axes of a camera that
     points at them, and observed (T,) bool; where it is False the other two are interpolated and the confidence is 0. The same `rng`

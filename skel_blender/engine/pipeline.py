@@ -99,9 +99,10 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     if not tracks:
         raise SkelError("no_person", f"Nobody was found in {source.path.name}.",
                         "Use footage in which a person is seen whole and from near enough to tell the limbs apart.")  # fmt: skip
+    numbered = len(tracks) + sum(one.kind == "other" for one in said)  # whoever has or had a number, left out by now or not
     tracks = sorted_out(tracks, said, source.cuts)
-    _check_count("heights", options.stature, tracks)
-    _check_count("bodies", options.body, tracks)
+    _check_count("heights", options.stature, numbered)
+    _check_count("bodies", options.body, numbered)
     tracks = [replace(track, landmarks_3d=corrected(track.landmarks_3d)) for track in tracks]
     K, lens_known = _lens(source, options, emit)
     if source.cuts:
@@ -165,9 +166,9 @@ def _of_each(said: tuple, tracks: list[Track]) -> tuple:
     return tuple(said[track.number - 1] if track.number <= len(said) else None for track in tracks)
 
 
-def _check_count(what: str, said: tuple, tracks: list[Track]) -> None:
+def _check_count(what: str, said: tuple, people: int) -> None:
     """Raises SkelError if there are more of them than people."""
-    count, people = max((k + 1 for k, one in enumerate(said) if one), default=0), max(track.number for track in tracks)
+    count = max((k + 1 for k, one in enumerate(said) if one), default=0)
     if count > people:
         raise SkelError("usage", f"{count} {what} are given, for {people} {'person' if people == 1 else 'people'}.",
                         "Give one for everybody, or one for each person in the order of their numbers.")  # fmt: skip

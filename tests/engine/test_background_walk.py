@@ -77,12 +77,31 @@ def test_a_wall_that_is_all_there_is_tells_no_lens():
     assert not found.lens_told and found.focal == assumed
 
 
-def test_a_path_is_the_same_twice_and_leaves_no_files(tmp_path, monkeypatch):
+def test_a_path_is_the_same_twice_and_needs_no_files(tmp_path, monkeypatch):
+    """While COLMAP is at work a run can't be asked to stop, only killed: who made files then would leave them."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    solve, files = sys.modules[structure.__module__]._solve, []
+
+    def spied(*given):
+        files.extend(tmp_path.iterdir())
+        return solve(*given)
+
+    monkeypatch.setattr(sys.modules[structure.__module__], "_solve", spied)
     background = watched(room(), around())
     first, second = (background.motion(*KNOWN) for _ in range(2))
     assert (first.places == second.places).all() and (first.turns == second.turns).all()
-    assert not list(tmp_path.iterdir())
+    assert not files and not list(tmp_path.iterdir())
+
+
+def test_corners_of_which_none_fits_tell_no_lens():
+    """A few that a camera that turns sees badly: with a lens that is not known COLMAP gives frames, and none of the corners."""
+    random, way = np.random.default_rng(206), 600 * np.tan(np.linspace(0, 0.5, 8))
+    px = random.uniform((-300, -200), (300, 200), (25, 2))[:, None] - np.column_stack([way, 0 * way]) + random.normal(0, 3, (25, 8, 2))
+    inside = (np.abs(px) < 320).all(-1)
+    inside &= inside.sum(1, keepdims=True) > 3
+    corner, frame = np.nonzero(inside)
+    found = structure(Followed(np.unique(corner, return_inverse=True)[1], frame, px[inside]), 600.0, 640, False)
+    assert not found.lens_told and found.focal == 600.0
 
 
 def test_who_only_turns_in_a_room_stays_in_his_place():

@@ -84,13 +84,17 @@ def test_the_line_of_sight_is_where_the_square_is():
 
 
 def test_boxes_hold_the_person_and_stay_in_the_image():
-    points = np.zeros((2, 33, 3))
-    points[..., 0], points[..., 1] = 300, np.linspace(100, 400, 33)
-    points[:, [7, 8], 1], points[:, [11, 12], 1] = 100, 150
-    points[1, :, 0] = 900
-    boxes = person_boxes(points, SIZE)
-    assert boxes[0, 1] < 80 and boxes[0, 3] > 400 and (boxes[:, 2:] - boxes[:, :2] >= 8).all()
-    assert (boxes >= 0).all() and (boxes[:, [0, 2]] <= SIZE[0]).all()
+    points = np.zeros((4, 33, 3))
+    points[..., 0], points[..., 1] = 300, np.linspace(100, 380, 33)
+    points[:, [7, 8], 1], points[:, [11, 12], 1], points[:, [7, 8], 0] = 100, 150, (290, 310)
+    points[1, :, 0] += SIZE[0]
+    points[2, :, 0] -= SIZE[0]
+    points[3, :, 1] = 200 + 0.1 * (points[3, :, 1] - 100)
+    margin, crown = 0.015 * (380 - 70), 100 - 0.6 * 50
+    top, bottom = crown - margin, 380 + margin
+    wanted = [[290 - margin, top, 310 + margin, bottom], [SIZE[0] - 8, top, SIZE[0], bottom], [0, top, 8, bottom],
+              [286, 200 - 0.6 * 5 - 4, 314, 228 + 4]]  # fmt: skip
+    assert person_boxes(points, SIZE) == pytest.approx(np.array(wanted))
 
 
 class Clip:

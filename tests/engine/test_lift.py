@@ -22,7 +22,7 @@ from bin.benchmarks.posing import posed
 from bin.evaluation import metrics
 from bin.lifting.losses import arm_rotations
 from bin.lifting.motions import mirror
-from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX
+from skel_blender.anatomy import DOF_INDEX, DOFS, JOINT_INDEX
 from skel_blender.engine.blazepose import LIMBS, PARTNERS
 from skel_blender.engine.body import articulate, load_body
 from skel_blender.engine.camera import R_CAM_LEVEL
@@ -34,6 +34,7 @@ from skel_blender.engine.regress import load_lift
 from skel_blender.engine.regress.lift import WEIGHTS
 from skel_blender.engine.regress.lift import lift as lifting
 from skel_blender.engine.regress.lift.features import features
+from skel_blender.engine.regress.lift.network import LENGTHS
 from skel_blender.engine.regress.lift.weights import read, write
 from skel_blender.messages import SkelError
 
@@ -100,6 +101,7 @@ def test_the_person_is_put_where_the_camera_sees_the_hips(lift, body, cases):
         off = hips[:, :2] / hips[:, 2:] - case.track.keypoints_2d[:, [23, 24], :2].mean(1)
         px_per_m = case.K[0, 0] / case.pelvis[:, 2]
         assert np.median(np.linalg.norm(off, axis=1) / px_per_m) < 0.05
+        assert np.median(np.abs(hips[:, 2] / case.pelvis[:, 2] - 1)) < 0.15, "before it, and as far away"
 
 
 def test_the_same_track_gets_the_same_guess(lift, body, cases):
@@ -124,8 +126,9 @@ def test_a_mirrored_track_gets_the_mirrored_guess(lift, body, cases):
     own = lift(case.track, body, case.K, case.fps)
     other = lift(replace(case.track, keypoints_2d=keypoints, landmarks_3d=landmarks), body, case.K, case.fps)
     assert np.abs(wrapped(mirror(torch.as_tensor(own.poses)).numpy() - other.poses)).max() < 0.02
+    assert np.abs(own.trans * [-1.0, 1.0, 1.0] - other.trans).max() < 1e-4
     assert np.abs(own.betas - other.betas).max() < 1e-3
-    assert np.abs(own.sigma[:, :3] - other.sigma[:, :3]).max() < 1e-3
+    assert np.abs(own.sigma[:, [dof.mirror for dof in DOFS]] - other.sigma).max() < 1e-3
 
 
 def test_frames_beyond_the_reach_change_nothing(lift, cases):
@@ -176,10 +179,11 @@ def test_frames_that_nobody_saw_are_bridged_and_known_to_be(lift, body, quiet):
 def test_where_nothing_was_seen_for_long_nothing_is_known(lift, body, cases):
     case, reach = cases[0], lift.network.size.reach
     count = 2 * reach + 20
-    track = Track(np.arange(count), np.repeat(case.track.keypoints_2d[:1], count, 0), np.repeat(case.track.landmarks_3d[:1], count, 0),
-                  np.arange(count) == 0)  # fmt: skip
-    sigma = lift(track, body, case.K, case.fps).sigma
-    assert np.isfinite(sigma[: reach + 1]).all() and np.isinf(sigma[reach + 1 :]).all()
+    for seen, known in ((0, slice(reach + 1)), (count - 1, slice(count - 1 - reach, None))):
+        track = Track(np.arange(count), np.repeat(case.track.keypoints_2d[:1], count, 0), np.repeat(case.track.landmarks_3d[:1], count, 0),
+                      np.arange(count) == seen)  # fmt: skip
+        sigma = lift(track, body, case.K, case.fps).sigma
+        assert np.isfinite(sigma[known]).all() and np.isinf(np.delete(sigma, np.arange(count)[known], axis=0)).all()
 
 
 def test_weights_come_back_in_half_precision_and_other_files_are_refused(tmp_path):
@@ -211,6 +215,21 @@ def test_a_photograph_is_a_track_of_one_frame(lift, body, quiet):
     guess = lift(track, body, quiet.K, quiet.fps)
     assert guess.poses.shape == (1, 46) and np.isfinite(guess.trans).all()
     assert error(replace(quiet, limbs=quiet.limbs[:1]), body, guess.poses, guess.betas, guess.trans) < 150
+
+
+def test_a_shape_has_the_lengths_that_were_told(body):
+    first, second = ([JOINT_INDEX[pair[end]] for pair in LENGTHS] for end in (0, 1))
+
+    def lengths(betas: np.ndarray) -> np.ndarray:
+        joints = body.shape(torch.as_tensor(betas)[None]).joints[0].numpy()
+        return np.log(np.linalg.norm(joints[first] - joints[second], axis=1))
+
+    usual, betas = lengths(np.zeros(10)), np.array([1.5, -1.0, 0.8, 0, 0, 0, 0, 0, 0, 0])
+    told = lengths(betas) - usual
+    found = lifting.shape_of(told, body)
+    assert np.abs(told).max() > 0.05 and np.abs(lengths(found) - usual - told).max() < 0.3 * np.abs(told).max()
+    assert np.linalg.norm(found) <= np.linalg.norm(betas), "no more unusual than need be"
+    assert np.abs(lifting.shape_of(np.zeros(9), body)).max() < 1e-9
 
 
 def test_another_kind_of_body_has_its_own_arm_frames_and_the_same_arms(body):

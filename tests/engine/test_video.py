@@ -27,7 +27,7 @@ def picture(level: int, width: int = 64, height: int = 48) -> np.ndarray:
 
 
 def write_clip(path: Path, times: list[int], rate: Fraction = Fraction(25), codec: str = "libx264", size=(64, 48),
-               oblong: Fraction | None = None, b_frames: int | None = None, **options: str) -> Path:  # fmt: skip
+               oblong: Fraction | None = None, b_frames: int | None = None, colours: int = 2, **options: str) -> Path:  # fmt: skip
     """A clip whose picture k appears at times[k] / rate."""
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=rate)
@@ -39,6 +39,7 @@ def write_clip(path: Path, times: list[int], rate: Fraction = Fraction(25), code
             stream.codec_context.sample_aspect_ratio = oblong
         if b_frames is not None:
             stream.codec_context.max_b_frames = b_frames
+        stream.codec_context.colorspace = colours
         for index, time in enumerate(times):
             frame = av.VideoFrame.from_ndarray(picture(STEP * index, *size), format="rgb24")
             frame.pts, frame.time_base = time, 1 / rate
@@ -253,6 +254,11 @@ def test_a_clip_cut_off_in_or_before_its_index_is_refused_clearly(tmp_path):
         assert error.value.code in ("not_a_video", "no_frames"), cut
 
 
+@pytest.mark.parametrize("colours", [8, 10, 14], ids=["YCgCo", "BT.2020 of constant luminance", "ICtCp"])
+def test_colours_that_ffmpeg_does_not_convert_are_taken_for_usual_ones(tmp_path, colours):
+    assert seen(open_source([write_clip(tmp_path / "clip.mp4", [0, 1, 2], colours=colours)])) == [(0, 0), (1, 1), (2, 2)]
+
+
 def test_bad_input_gets_a_sentence(tmp_path):
     text = tmp_path / "notes.mp4"
     text.write_text("these are no pictures\n" * 50)
@@ -322,6 +328,14 @@ def test_an_image_of_several_pictures_is_named(tmp_path, ending):
     Image.fromarray(picture(0)).save(tmp_path / f"one.{ending}")
     open_source([tmp_path / f"one.{ending}"], on_log=said.append)
     assert len(said) == len(wanted)
+
+
+def test_an_image_that_breaks_off_behind_its_first_picture_gives_that_one(tmp_path):
+    path, page = tmp_path / "pages.tiff", Image.fromarray(picture(40))
+    page.save(path, save_all=True, append_images=[page])
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2 + 40])  # in the list of the second page's entries
+    assert len(list(open_source([path]))) == 1
 
 
 def test_images_of_unlike_size_are_refused(tmp_path):

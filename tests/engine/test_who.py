@@ -169,6 +169,13 @@ def test_numbers_stay_who_they_are_where_somebody_is_left_out(clip, monkeypatch)
         reconstruct(replace(said, stature=(1.7, 1.8, 1.9, 1.9)))
 
 
+@pytest.mark.parametrize("text", ["2-", "1+2", "2@45,1+2,3-"])
+def test_what_was_said_of_somebody_may_stay_when_he_is_left_out(clip, text):
+    """As Blender asks for a Take once more, with the heights and bodies that it was made with."""
+    heights, bodies = (1.7, 1.8, 1.9)[: 2 + ("@" in text)], ("female", "male")
+    assert [person.body_name for person in reconstruct(replace(clip, who=text, stature=heights, body=bodies)).people] == ["open female"]
+
+
 def test_what_says_nothing_is_refused_before_the_footage_is_opened(clip, monkeypatch):
     monkeypatch.setattr(pipeline, "open_source", lambda *arguments: pytest.fail("the footage was opened"))
     with pytest.raises(SkelError, match="'1[+]' does not say who is who"):

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import itertools
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -103,11 +101,10 @@ def _flat(points: np.ndarray) -> bool:
 def _from(followed: Followed, rows: np.ndarray, focal: float, side: float, lens_known: bool) -> Structure | None:
     at = _by_frame(followed)
     members = [at[row] for row in rows]
-    with tempfile.TemporaryDirectory() as folder:
-        database = Path(folder) / "corners.db"
+    with pycolmap.Database.open(":memory:") as database:  # COLMAP can only be killed, and what it had in files would stay
         _write(database, followed, members, _camera(focal, side))
         model = _solve(database, lens_known)
-        return None if model is None else _read(model, followed, rows, members, lens_known)
+    return None if model is None else _read(model, followed, rows, members, lens_known)
 
 
 def _camera(focal: float, side: float) -> pycolmap.Camera:
@@ -138,22 +135,21 @@ def _by_frame(followed: Followed) -> list[np.ndarray]:
     return np.split(order, np.searchsorted(followed.frame[order], np.arange(1, followed.frame.max() + 1)))
 
 
-def _write(path: Path, followed: Followed, members: list[np.ndarray], camera: pycolmap.Camera) -> None:
-    """A database of frames, given by their sightings (members), and of which corners two of them share."""
+def _write(database: pycolmap.Database, followed: Followed, members: list[np.ndarray], camera: pycolmap.Camera) -> None:
+    """Frames, given by their sightings (members), and which corners two of them share."""
     px = followed.px + camera.principal_point_x
-    with pycolmap.Database.open(str(path)) as database:
-        database.write_camera(camera, use_camera_id=True)
-        rig = pycolmap.Rig(rig_id=1)
-        rig.add_ref_sensor(camera.sensor_id)
-        database.write_rig(rig, use_rig_id=True)
-        for number, own in enumerate(members, 1):
-            database.write_image(pycolmap.Image(name=f"{number}", camera_id=1, image_id=number), use_image_id=True)
-            frame = pycolmap.Frame(frame_id=number, rig_id=1)
-            frame.add_data_id(pycolmap.data_t(camera.sensor_id, number))
-            database.write_frame(frame, use_frame_id=True)
-            database.write_keypoints(number, px[own].astype(np.float32))
-        for i, j, shared in _pairs(followed, members):
-            database.write_two_view_geometry(i + 1, j + 1, _compared(camera, px[members[i]], px[members[j]], shared))
+    database.write_camera(camera, use_camera_id=True)
+    rig = pycolmap.Rig(rig_id=1)
+    rig.add_ref_sensor(camera.sensor_id)
+    database.write_rig(rig, use_rig_id=True)
+    for number, own in enumerate(members, 1):
+        database.write_image(pycolmap.Image(name=f"{number}", camera_id=1, image_id=number), use_image_id=True)
+        frame = pycolmap.Frame(frame_id=number, rig_id=1)
+        frame.add_data_id(pycolmap.data_t(camera.sensor_id, number))
+        database.write_frame(frame, use_frame_id=True)
+        database.write_keypoints(number, px[own].astype(np.float32))
+    for i, j, shared in _pairs(followed, members):
+        database.write_two_view_geometry(i + 1, j + 1, _compared(camera, px[members[i]], px[members[j]], shared))
 
 
 def _pairs(followed: Followed, members: list[np.ndarray]) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -171,7 +167,7 @@ def _compared(camera: pycolmap.Camera, before: np.ndarray, after: np.ndarray, sh
     return pycolmap.estimate_two_view_geometry(camera, before, camera, after, shared, options)
 
 
-def _solve(database: Path, lens_known: bool) -> pycolmap.Reconstruction | None:
+def _solve(database: pycolmap.Database, lens_known: bool) -> pycolmap.Reconstruction | None:
     options = pycolmap.GlobalPipelineOptions(num_threads=1, random_seed=_SEED, multiple_models=False)
     mapper = options.mapper
     for part in (mapper, mapper.rotation_averaging, mapper.global_positioning, mapper.retriangulation):
@@ -179,8 +175,9 @@ def _solve(database: Path, lens_known: bool) -> pycolmap.Reconstruction | None:
     mapper.num_threads = mapper.bundle_adjustment.ceres.solver_options.num_threads = 1
     mapper.bundle_adjustment.ceres.solver_options.max_num_iterations = _STEPS
     mapper.bundle_adjustment.refine_focal_length = not lens_known
-    models = pycolmap.global_mapping(str(database), str(database.parent), str(database.parent), options)
-    return max(models.values(), key=lambda model: model.num_reg_images(), default=None)
+    models = pycolmap.ReconstructionManager()
+    pycolmap.GlobalPipeline(options, database, models).run()
+    return max(map(models.get, range(models.size())), key=lambda model: model.num_reg_images(), default=None)
 
 
 def _read(model: pycolmap.Reconstruction, followed: Followed, rows: np.ndarray, members: list[np.ndarray], lens_known: bool) -> Structure:
@@ -200,7 +197,7 @@ def _read(model: pycolmap.Reconstruction, followed: Followed, rows: np.ndarray, 
 
 
 def _focal_deviation(model: pycolmap.Reconstruction) -> float:
-    """px, if corners are off by 1 px."""
+    """px, if corners are off by 1 px; infinite where they tell nothing, as where none is left that fits."""
     config = pycolmap.BundleAdjustmentConfig()
     for image in model.images.values():
         if image.has_pose:
@@ -211,7 +208,8 @@ def _focal_deviation(model: pycolmap.Reconstruction) -> float:
     adjuster = pycolmap.create_default_ceres_bundle_adjuster(options, config, model)
     adjuster.solve()
     covariance = pycolmap.estimate_ba_covariance(pycolmap.BACovarianceOptions(), model, adjuster)
-    return np.inf if covariance is None else float(np.sqrt(covariance.get_other_params_cov(model.cameras[1].params)[0, 0]))
+    of_lens = None if covariance is None else covariance.get_other_params_cov(model.cameras[1].params)
+    return np.inf if of_lens is None else float(np.sqrt(of_lens[0, 0]))
 
 
 def located(followed: Followed, found: Structure, turns: np.ndarray, places: np.ndarray, side: float) -> Structure:

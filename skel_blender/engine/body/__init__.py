@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import torch
@@ -29,7 +30,7 @@ def load_body(source: str | Path, sex: str = "male", dtype: torch.dtype = torch.
     chosen = sex if name == "open" else name.removeprefix("open_")
     if chosen in BODY_NAMES:
         return read_open(chosen).to(dtype)
-    if name.lower().endswith(_MODEL_ENDINGS) or Path(name).is_file():
+    if name.lower().endswith(_MODEL_ENDINGS) or os.path.isfile(name):  # unlike Path's it is False also of what is no path
         return read_skel(source, sex).to(dtype)
     raise SkelError("no_body", f"There is no body '{name}'.",
                     f"Choose one of: {', '.join(BODY_NAMES)}; or a SKEL model file, skel_male.pkl or skel_female.pkl.")  # fmt: skip

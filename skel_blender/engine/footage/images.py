@@ -66,7 +66,10 @@ def _opened_image(path: Path) -> tuple[Image.Image, float | None]:
 def _pictures_in(path: Path) -> int:
     """How many pictures an image that can be opened holds, as one that is animated; a phone's JPEG may have others of the same moment."""
     with Image.open(path) as image:
-        return getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
+        try:
+            return getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
+        except Exception:  # what follows the first picture is cut off or damaged, of which Pillow complains in any way
+            return 1
 
 
 def _focal_px(image: Image.Image) -> float | None:

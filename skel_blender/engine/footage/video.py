@@ -28,6 +28,7 @@ from .source import Range, Source
 
 _WANTED = "Give a video file, images or a folder of images."
 _SQUARE = 0.01  # pixels that are by less than this wider or higher are square: what an encoder made of odd sizes
+_UNSPECIFIED = 2  # FFmpeg's number for colours of which nothing is said
 _FAST = 120  # frames a second that are doubted
 _LONGEST_S = 60  # that a picture stays; a longer time between two is a clock that jumped, as where broadcasts were joined
 
@@ -81,7 +82,7 @@ class VideoSource(Source):
         """RGB (H,W,3) as it is shown, in the first frame's size."""
         turns = round(frame.rotation / 90) % 4
         w, h = self.size if turns % 2 == 0 else self.size[::-1]
-        return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24", width=w, height=h), turns))
+        return np.ascontiguousarray(np.rot90(_rgb(frame, w, h), turns))
 
 
 def open_source(
@@ -121,6 +122,15 @@ def _opened(path: Path):
         container.close()
         raise SkelError("not_a_video", f"{path.name} has no pictures that can be read.", _WANTED)
     return container
+
+
+def _rgb(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
+    """The picture as RGB (height,width,3); of colours that FFmpeg does not convert, such as ICtCp, it takes the numbers for usual ones."""
+    try:
+        return frame.to_ndarray(format="rgb24", width=width, height=height)
+    except av.FFmpegError:
+        frame.colorspace = _UNSPECIFIED
+        return frame.to_ndarray(format="rgb24", width=width, height=height)
 
 
 def _frames(container) -> Iterator[av.VideoFrame]:
