@@ -41,12 +41,13 @@ class Expected:
 @dataclass(frozen=True)
 class _Looks:
     """What is asked about a whole image: windows that the detector finds in each tile, with their scores, and those where somebody may be
-    upright."""
+    upright, if that is `sought`."""
 
     image: np.ndarray
     tiles: list[Roi]
     found: Iterable[list[tuple[Roi, float]]]
     upright: Iterable[list[Roi]]
+    sought: bool
 
 
 def acceptable(pose: Pose, size: tuple[int, int], threshold: float) -> bool:
@@ -143,7 +144,7 @@ class PeopleFinder:
     def _looks(self, image: np.ndarray, levels: int, upright: bool, each: Each) -> _Looks:
         parts = tiles(*image.shape[1::-1], levels)
         whole = each(self._net.upright, [image] if upright else [])  # the longest look first
-        return _Looks(image, parts, each(lambda tile: self._net.detect(image, tile, DETECTED), parts), whole)
+        return _Looks(image, parts, each(lambda tile: self._net.detect(image, tile, DETECTED), parts), whole, upright)
 
     def _windows(self, image: np.ndarray, levels: int, upright: bool, known: list[np.ndarray]) -> list[Roi]:
         """Where BlazePose's detector sees people, on the whole image and on tiles, best first; then where somebody may be upright."""
@@ -155,7 +156,8 @@ class PeopleFinder:
                 if index == 0 or (roi.size < 1.2 * tile.size and np.abs(roi.center - tile.center).max() < tile.size / 2):
                     seen.append((score, roi))
         ordered = [roi for _, roi in sorted(seen, key=lambda entry: -entry[0])]
-        for windows in looks.upright:
+        late = [] if looks.sought or not upright else [self._net.upright(image)]  # a cut came that nobody knew of
+        for windows in [*looks.upright, *late]:
             ordered += [roi for roi in windows if not any(_in_body(points, roi.center) for points in known)]
         kept: list[Roi] = []
         for roi in ordered:
