@@ -201,6 +201,7 @@ def main(argv: list[str]) -> int:
     val = labels(scored, given.cache, ("A",), given.longest, given.label_processes)
     command = "train-lift MOCAP_DIR --out lift.safetensors --cache FOLDER " + " ".join(
         f"--{name.replace('_', '-')} {getattr(given, name)}" for name in ("steps", "batch", "frames", "width", "rate", "seed", "device"))
+    command += f" --longest {given.longest}" if given.longest else ""
     command += " --bfloat16" if given.bfloat16 else ""
     drawn, begun = None, {}
     if given.pictures:
