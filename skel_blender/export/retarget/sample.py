@@ -9,9 +9,8 @@ import bpy
 import numpy as np
 
 from ...anatomy import JOINT_INDEX, JOINT_NAMES
-from ...rig import compat, record
 from ...rig.assemble import in_metres
-from ...rig.editing import motion
+from ...rig.editing import layers, motion
 from ...rig.editing.steps import Steps
 from .. import rotations, stage
 from . import feet
@@ -47,20 +46,10 @@ def sample(scene: bpy.types.Scene, rig: bpy.types.Object) -> Steps[tuple[Motion,
     rest, bases = _rest(rig)
     turns = rotations.orthonormal(posed[..., :3, :3]) @ rotations.transpose(bases)
     result = Motion(frames, turns, posed[..., :3, 3], np.zeros((len(frames), 6), dtype=bool), scene.render.fps / scene.render.fps_base)
-    known = _known_contacts(rig, frames)
+    known = layers.contacts(rig, frames)
     known = known if known is not None and known.any() else None
     touching = feet.contacts(sole(result, rest), rest.origin[2], result.fps, known)
     return Motion(result.frames, result.turns, result.places, touching, result.fps), rest
-
-
-def _known_contacts(rig: bpy.types.Object, frames: np.ndarray) -> np.ndarray | None:
-    """(T,6) bool as the rig's action knows them, or the lowest strip below its layers, as in a merge; None if that knows none."""
-    if not motion.is_layered(rig):
-        return record.contacts(compat.action(rig), frames)
-    below = motion.strips_of(rig.animation_data)[0]
-    if below.action is None or below.scale != 1.0:  # a meta strip, or one at another pace
-        return None
-    return record.contacts(below.action, frames - round(below.frame_start - below.action_frame_start))
 
 
 def _rest(rig: bpy.types.Object) -> tuple[Rest, np.ndarray]:

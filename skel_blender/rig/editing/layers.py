@@ -55,15 +55,23 @@ def merge(armature: bpy.types.Object) -> bpy.types.Action:
         if switch in columns and not columns[switch].any():
             for channel in (switch, *rest):
                 del columns[channel]
-    below = next(iter(motion.strips_of(armature.animation_data)), None)  # the lowest says which feet rest, unless it is a meta strip
+    resting = contacts(armature, frames)
     groups = {path: path.split('"')[1] if path.startswith("pose.bones") else _IK for path, _ in columns}
     action = alone(armature, MERGED, [keyframes.Curve(path, k, groups[path], frames, column) for (path, k), column in columns.items()])
-    if below is not None and below.action is not None:
-        shift = round(below.frame_start - below.action_frame_start)
-        found = record.contacts(below.action, frames - shift)
-        if found is not None and below.scale == 1.0:
-            record.keep_contacts(action, int(frames[0]), found)
+    if resting is not None:
+        record.keep_contacts(action, int(frames[0]), resting)
     return action
+
+
+def contacts(armature: bpy.types.Object, frames: np.ndarray) -> np.ndarray | None:
+    """(T,6) bool: which feet rest on the scene frames (T,), as the rig's action knows, or the lowest strip below its layers. None if that
+    does not, such as a meta strip, or one at another pace."""
+    if not motion.is_layered(armature):
+        return record.contacts(compat.action(armature), frames)
+    below = motion.strips_of(armature.animation_data)[0]
+    if below.action is None or below.scale != 1.0:
+        return None
+    return record.contacts(below.action, frames - round(below.frame_start - below.action_frame_start))
 
 
 def alone(armature: bpy.types.Object, kind: str, curves: Sequence[keyframes.Curve]) -> bpy.types.Action:
