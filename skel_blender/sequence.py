@@ -13,12 +13,12 @@ IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 def images_of(folder: Path) -> list[Path]:
     """The images of a folder, in order; hidden files are none, such as `._frame1.png` that macOS leaves beside an image."""
     images = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS and not path.name.startswith("."))
-    return sorted(images, key=natural_key)
+    return sorted(images, key=lambda path: natural_key(path.name))
 
 
-def natural_key(path: Path) -> list[tuple[int, str]]:
-    """Sort key that puts frame2 before frame10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.findall(r"\d+|\D+", path.name)]
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sort key that puts frame2 before frame10, and Person 2 before Person 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.findall(r"\d+|\D+", name)]
 
 
 def numbers(paths: Sequence[Path]) -> list[int]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +16,7 @@ from ..messages import SkelError
 from ..rig import record
 from ..rig.assemble import metres
 from ..rig.editing import evaluation
+from ..sequence import natural_key
 from ..take import index_of
 from . import bvh, sample, skeleton, stage
 from .exporters import EXPORTERS, Exporter, alembic
@@ -40,7 +40,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 def rigs_of(things: Iterable[bpy.types.Object]) -> list[bpy.types.Object]:
     """The rigs among objects, in the order of their names, Person 2 before Person 10. Raises SkelError if there is none."""
-    rigs = sorted((thing for thing in things if record.is_rig(thing)), key=_in_order)
+    rigs = sorted((thing for thing in things if record.is_rig(thing)), key=lambda rig: natural_key(rig.name))
     if not rigs:
         raise SkelError("no_rig", "There is no reconstructed person to export.", "Load a Take or reconstruct a clip first.")
     return rigs
@@ -49,10 +49,6 @@ def rigs_of(things: Iterable[bpy.types.Object]) -> list[bpy.types.Object]:
 def chosen(rigs: Sequence[bpy.types.Object], person: int | None) -> Sequence[bpy.types.Object]:
     """The rigs, or the one of that number, see `take.index_of`, which raises SkelError if there is none."""
     return rigs if person is None else [rigs[index_of([rig.get(record.PERSON, rig.name) for rig in rigs], person)]]
-
-
-def _in_order(rig: bpy.types.Object) -> list[str | int]:
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", rig.name)]
 
 
 def check_folder(path: Path) -> None:
