@@ -64,17 +64,29 @@ def test_a_path_around_a_room_tells_the_lens():
     assert [log.level for log in logs(motion, background.findings)] == ["info", "info"]
 
 
-def test_a_wall_that_is_all_there_is_tells_no_lens():
-    random, assumed = np.random.default_rng(0), 1.2 * FOCAL
-    truth = in_the_hand(0, np.column_stack([0.05 * np.arange(COUNT), np.zeros((COUNT, 2))]), FOCAL, SIZE)
+def past_a_wall(pace: float) -> Followed:
+    """Corners on a wall 3 m away that a camera sees which goes along it, `pace` m a frame."""
+    random = np.random.default_rng(0)
+    truth = in_the_hand(0, np.column_stack([pace * np.arange(COUNT), np.zeros((COUNT, 2))]), FOCAL, SIZE)
     spots = np.column_stack([random.uniform((-4, -2), (6, 2), (800, 2)), np.full(800, 3.0)])
     seen = (spots[:, None] - truth.places)[:, :, None] @ truth.turns.transpose(0, 2, 1)
     px = FOCAL * seen[..., 0, :2] / seen[..., 0, 2:] + random.normal(0, 0.2, (len(spots), COUNT, 2))
     inside = (np.abs(px) < np.array(SIZE) / 2).all(-1)
     inside &= inside.sum(1, keepdims=True) > 3
     corner, frame = np.nonzero(inside)
-    found = structure(Followed(np.unique(corner, return_inverse=True)[1], frame, px[inside]), assumed, max(SIZE), False)
+    return Followed(np.unique(corner, return_inverse=True)[1], frame, px[inside])
+
+
+def test_a_wall_that_is_all_there_is_tells_no_lens():
+    assumed = 1.2 * FOCAL
+    found = structure(past_a_wall(0.05), assumed, max(SIZE), False)
     assert not found.lens_told and found.focal == assumed
+
+
+def test_who_goes_faster_has_more_of_his_frames_compared():
+    """At 0.1 m a frame corners move by 15 px: two frames are 4 % of the picture's width and more."""
+    slow, fast = (structure(past_a_wall(pace), FOCAL, max(SIZE), True).rows for pace in (0.02, 0.1))
+    assert (np.diff(slow)[:-1] == 5).all() and (np.diff(fast)[:-1] == 2).all()
 
 
 def test_a_path_is_the_same_twice_and_needs_no_files(tmp_path, monkeypatch):
