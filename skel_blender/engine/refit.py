@@ -24,8 +24,9 @@ from .blazepose import LIMBS
 from .body import BodyModel, load_body
 from .fit import Config, Observations, View, Weights, skelify
 from .fit.alone import doubted, missed
-from .fit.contacts import unseen
+from .fit.contacts import ON_FLOOR_M, unseen
 from .fit.evidence import as_tall, gather
+from .fit.scene.sightings import places
 from .people.tracks import Track
 from .unpickle import need, read_arrays
 
@@ -161,11 +162,13 @@ def _observations(take: Take, person: Person, usual: BodyModel, body: BodyModel)
     view = View(*(torch.as_tensor(part).to(like) for part in parts))
     track = Track(person.frames, person.keypoints_2d, person.landmarks_3d, person.keypoints_2d[:, LIMBS, 2].max(1) > 0)
     seen = as_tall(gather(track, usual, view, float(take.fps)), usual, body, float(np.ptp(person.body.skin_verts[:, 1])))
-    free = torch.as_tensor(unseen(seen, len(CONTACT_NAMES)))
-    return replace(seen, contacts=torch.as_tensor(person.contacts).to(like), free_of_floor=free)
+    state = torch.as_tensor(np.concatenate([person.trans, person.poses], axis=1)).to(like)
+    heights = places(body, state, torch.as_tensor(person.betas).to(like)[None], body.soles)[..., 1]
+    raised, free = (torch.as_tensor(flags) for flags in (person.contacts & (heights > ON_FLOOR_M), unseen(seen, len(CONTACT_NAMES))))
+    return replace(seen, contacts=torch.as_tensor(person.contacts).to(like), raised=raised, free_of_floor=free)
 
 
 def _part(seen: Observations, rows: slice) -> Observations:
-    names = ("keypoints_2d", "landmarks_3d", "landmark_weight", "contacts", "free_of_floor", "fixed")
+    names = ("keypoints_2d", "landmarks_3d", "landmark_weight", "contacts", "raised", "free_of_floor", "fixed")
     parts = {name: getattr(seen, name)[rows] for name in names}
     return replace(seen, lengths=(rows.stop - rows.start,), view=seen.view.at(rows), **parts)

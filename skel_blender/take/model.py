@@ -54,7 +54,7 @@ class Person:
     keypoints_2d: np.ndarray  # (T,33,3) px, px, confidence; BlazePose order
     landmarks_3d: np.ndarray  # (T,33,3) m, camera axes, relative to the middle of the hips
     reprojection_error: np.ndarray  # (T,) px, median over the seen limb joints; NaN where the person was not seen
-    contacts: np.ndarray  # (T,6) bool, points of CONTACT_NAMES that rest on the floor
+    contacts: np.ndarray  # (T,6) bool, points of CONTACT_NAMES that rest, on the floor or what is above it
     body: RestBody
     expected_error: np.ndarray | None = None  # (T,5) m by which the joints of DOUBTED may be off; None: nobody knows
 

@@ -33,10 +33,12 @@ class Squat:
     R: np.ndarray
 
 
-def imaged(motion: CameraMotion | None = None) -> Squat:
-    """The squats before a camera that looks down by 10 degrees and moves, its places in metres, with noise of 2 px and of 20 mm."""
+def imaged(motion: CameraMotion | None = None, beside: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Squat:
+    """The squats before a camera that looks down by 10 degrees and moves, its places in metres, with noise of 2 px and of 20 mm. They are
+    so far `beside` (m, y up) where they usually are."""
     body = load_body("male")
     poses, trans = _squats(body)
+    trans = trans + torch.tensor(beside)
     shape, one = body.shape(torch.zeros(1, 10, dtype=torch.float64)), torch.zeros(FRAMES, dtype=torch.long)
     posed = pose_chain(shape, one, poses, trans)
     R = axis_rotation(np.array([1.0, 0, 0]), np.array(np.radians(10))) @ R_CAM_LEVEL

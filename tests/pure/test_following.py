@@ -77,6 +77,15 @@ def test_without_feet_on_the_floor_the_size_is_as_given():
         assert following.world_size([replace(person, contacts=contacts)], moving, moving) == 1.0
 
 
+def test_feet_that_rest_on_a_wall_tell_nothing_of_the_floor():
+    person = walker(np.arange(1, COUNT + 1))
+    higher = replace(person, trans=person.trans + [0, 1.3, 0])
+    moving = {frame: carried_camera(frame) for frame in range(1, COUNT + 1)}
+    solved = {frame: small(matrix) for frame, matrix in moving.items()}
+    assert following.world_size([higher], moving, solved) == 1.0
+    assert following.world_size([higher, person], moving, solved) == pytest.approx(SIZE, rel=1e-6)
+
+
 def test_a_camera_on_a_tripod_is_still():
     assert following.is_still(np.array([carried_camera(3)] * 5))
     assert not following.is_still(np.array([carried_camera(3), carried_camera(4)]))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which points of the soles, and of the hands, rest on the floor: those that stand still in the image and are low.
+"""Which points of the soles, and of the hands, rest on the floor: those that stand still in the image and are low. And which soles rest
+on what is above it.
 
 Speed is read from the image landmarks of heel, toe and knuckles, not from the fit: a camera sees motion across its view well, while a
 fitted foot's depth is the least certain of all. Where a landmark is hidden for a moment, where it was before and comes back after tells.
@@ -19,12 +20,13 @@ HANDS = ("right_index", "right_pinky", "left_index", "left_pinky")  # markers th
 _SOLES = (30, 32, 32, 29, 31, 31)
 _LANDMARK = (*_SOLES, 20, 18, 19, 17)
 _LOW_M = (0.10,) * 6 + (0.05,) * 4
+_RAISED_M = 0.1  # who is as far above the floor with all of his soles, and does not fall, stands on something else
 _SLOW = 0.4  # m/s at the person's depth
 _WINDOW_S = 0.12  # a contact or a gap shorter than this is noise
 _UNSEEN = 0.1  # confidence under which a landmark is a guess
 _SEEN = 0.3  # least confidence of a landmark that can tell
 _FALL_S, _FALLS = 0.2, 0.33  # s over which it shows whether something falls, and by which part of gravity that may be off
-_OFF_FLOOR_M = 0.03
+ON_FLOOR_M = 0.03  # what is nearer is on it
 _HIDDEN_S = 0.5  # a landmark that can not for longer than this may have gone and come back
 
 
@@ -36,6 +38,14 @@ def contacts(seen: Observations, depth: np.ndarray, heights: np.ndarray) -> np.n
     count = heights.shape[1]
     touching = _still(seen, depth)[:, :count] & (heights < np.array(_LOW_M[:count]))
     return without_moments(touching, round(_WINDOW_S * seen.fps))
+
+
+def raised(seen: Observations, depth: np.ndarray, heights: np.ndarray, upright: np.ndarray) -> np.ndarray:
+    """(T,6) bool soles' points, `heights` (T,6) m above the floor, that rest on a wall, a box, a step: the lowest of somebody who is off
+    the floor, if they stand still and he is `upright` (T,) over them. Who sits up there lets them hang."""
+    lowest = heights.min(axis=1, keepdims=True)
+    low = (heights - lowest < np.array(_LOW_M[: len(_SOLES)])) & (lowest > _RAISED_M) & upright[:, None]
+    return without_moments(_still(seen, depth)[:, : len(_SOLES)] & low, round(_WINDOW_S * seen.fps))
 
 
 def airborne(seen: Observations, depth: np.ndarray, heights: np.ndarray, centre: np.ndarray) -> np.ndarray:
@@ -50,7 +60,7 @@ def airborne(seen: Observations, depth: np.ndarray, heights: np.ndarray, centre:
     acceleration = savgol_filter(centre[:, 1], window, 2, deriv=2, delta=1.0 / seen.fps)
     falls = np.abs(acceleration + GRAVITY) < _FALLS * GRAVITY
     shape = np.ones(window, dtype=bool)
-    return binary_dilation(falls & binary_erosion(~stands & (heights.min(axis=1) > _OFF_FLOOR_M), shape), shape)
+    return binary_dilation(falls & binary_erosion(~stands & (heights.min(axis=1) > ON_FLOOR_M), shape), shape)
 
 
 def _still(seen: Observations, depth: np.ndarray) -> np.ndarray:

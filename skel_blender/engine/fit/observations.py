@@ -63,7 +63,8 @@ class Observations:
     prior_sigma: torch.Tensor | None = None  # (F,46) rad, and how sure it is
     prior_turns: torch.Tensor | None = None  # (F,3,3) likewise the pelvis' rotations from the T pose, world
     prior_turns_sigma: torch.Tensor | None = None  # (F,) rad
-    contacts: torch.Tensor | None = None  # (F,C) 0..1, points that rest on the floor, y = 0
+    contacts: torch.Tensor | None = None  # (F,C) 0..1, points that rest on the floor, y = 0,
+    raised: torch.Tensor | None = None  # (F,C) bool, or those of them that rest on something else
     contact_points: Points | None = None  # the body's soles where None
     free_of_floor: torch.Tensor | None = None  # (F,C) bool, contact points that may be below it, as nobody saw them
     airborne: torch.Tensor | None = None  # (F,) bool: frames in which nothing but gravity acts on the body

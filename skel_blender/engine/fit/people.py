@@ -20,13 +20,13 @@ from ..people.tracks import Track
 from ..regress.guess import Guesser
 from .alone import Alone, doubted, explains, fit_alone, missed, moved
 from .config import Config, Weights
-from .contacts import HANDS, airborne, contacts, unseen
+from .contacts import HANDS, ON_FLOOR_M, airborne, contacts, raised, unseen
 from .evidence import gather
 from .mass import centre_of_mass
 from .observations import Observations, View
 from .problem import depth_of
 from .scene.lens import SURE, refocused, told_focal, witness
-from .scene.sightings import places, posed, sightings
+from .scene.sightings import over_feet, places, posed, sightings
 from .scene.travel import Steps, path_size
 from .skelify import Result, skelify
 
@@ -34,7 +34,6 @@ from .skelify import Result, skelify
 STAGES = (Config(Weights(keypoint_m=0.05, robust=10.0, clearance_m=inf), 12), Config(Weights(clearance_m=inf), 15),
           Config(iterations=12), Config(iterations=8))  # fmt: skip
 _FLOOR_SLACK_M = (0.3, 0.0)  # the lowest point of a sole that is this near the floor counts as on it: depth is not yet settled at first
-_ON_FLOOR_M = 0.03
 _SOLES = len(CONTACT_NAMES)
 _ALONE = sum(stage.iterations for stage in STAGES[:2])
 STEPS = sum(stage.iterations for stage in STAGES)  # progress: steps per person at most
@@ -161,18 +160,20 @@ def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
         above = places(body, state, betas, supports)[..., 1]
         above[:, :_SOLES] -= np.clip(above[:, :_SOLES].min(axis=1, keepdims=True), -slack, slack)
         depth = depth_of(seen.view, state).cpu().numpy()
-        touching = contacts(seen, depth, above)
+        touching, higher = contacts(seen, depth, above), np.zeros(above.shape, dtype=bool)
+        higher[:, :_SOLES] = raised(seen, depth, above[:, :_SOLES], over_feet(body, state, betas) & ~touching.any(axis=1))
         free = torch.as_tensor(unseen(seen, touching.shape[1])).to(state.device)
         flies = torch.as_tensor(airborne(seen, depth, above, places(body, state, betas, centre)[:, 0])).to(state.device)
-        resting = replace(seen, contacts=torch.as_tensor(touching).to(state), contact_points=supports, free_of_floor=free, airborne=flies)
+        held = {"contacts": torch.as_tensor(touching | higher).to(state), "raised": torch.as_tensor(higher).to(state.device)}
+        resting = replace(seen, contact_points=supports, free_of_floor=free, airborne=flies, **held)
         found = skelify(body, resting, (state[:, 3:], betas, state[:, :3]), stage, on_step)
         state, betas = found.state, found.betas
     # a point that the fit could not bring to the floor does not rest on it, nor one of a foot that sank into it
     heights, touching = places(body, state, betas, body.soles)[..., 1], touching[:, :_SOLES]
-    sunk = np.repeat(heights.reshape(-1, 2, 3).min(axis=2) < -_ON_FLOOR_M, 3, axis=1)
-    touching &= (np.abs(heights) < _ON_FLOOR_M) & ~sunk
+    sunk = np.repeat(heights.reshape(-1, 2, 3).min(axis=2) < -ON_FLOOR_M, 3, axis=1)
+    rests = higher[:, :_SOLES] | touching & (np.abs(heights) < ON_FLOOR_M) & ~sunk
     told = missed(body, seen, state, betas), found.confidence, doubted(body, resting, stages[-1], state, betas)
-    return Fit(*(part.cpu().numpy() for part in (state, betas[0])), touching, *(part.cpu().numpy() for part in told), body)
+    return Fit(*(part.cpu().numpy() for part in (state, betas[0])), rests, *(part.cpu().numpy() for part in told), body)
 
 
 def _counter(on_step: Callable[[int], None], start: int) -> Callable[[], None]:

@@ -16,6 +16,7 @@ from .sway import HELD
 
 _STILL_M, _STILL_RAD = 0.01, 0.005
 _FLAT = 0.02  # of a camera's way to the feet: one at their height sees no floor
+_RAISED_M = 0.1  # feet that rest higher, on a wall or a step, say nothing of the floor
 _PELVIS = 0
 
 
@@ -64,8 +65,9 @@ def world_size(walkers: list[Walker], old: dict[int, np.ndarray], new: dict[int,
         before, after = at_frames(old, walker.frames), at_frames(new, walker.frames)
         places = kinematics.z_up(kinematics.forward(walker.poses, walker.joints, walker.rest, walker.trans)[..., :3, 3])
         seen = np.einsum("tij,tkj->tki", np.linalg.inv(before), np.concatenate([places, np.ones((*places.shape[:2], 1))], axis=-1))
-        down = np.einsum("tj,tkj->tk", after[:, 2, :3], seen[..., :3]) - (walker.joints[:, 1] + walker.ground)  # from the camera, m
-        held = _held(walker.contacts) & (-down > _FLAT * np.linalg.norm(seen[..., :3], axis=-1))
+        lift = walker.joints[:, 1] + walker.ground
+        down = np.einsum("tj,tkj->tk", after[:, 2, :3], seen[..., :3]) - lift  # from the camera, m
+        held = _held(walker.contacts) & (places[..., 2] < lift + _RAISED_M) & (-down > _FLAT * np.linalg.norm(seen[..., :3], axis=-1))
         height = np.broadcast_to(after[:, 2, 3, None], held.shape)
         held &= height > 0.0
         found.append(-down[held] / height[held])

@@ -19,6 +19,7 @@ from ..problem import depth_of
 
 _UPRIGHT_KNEE = 0.5  # rad, a person whose knees bend less than this may be standing
 _UPRIGHT_TRUNK = 0.35  # rad, likewise the angle between trunk and legs
+_OVER_FEET = 0.85  # least cosine between up and the way from the ankles to the hips of somebody who stands, and does not sit
 _STANDS, _UP = 0.5, 0.3  # least cosine between the image's up and a body that stands, and a trunk that tells of up at all
 _SKIN_M = 0.1  # by which a landmark inside the body may lie lower than a sole that rests
 _ANKLES = [JOINT_INDEX["talus_r"], JOINT_INDEX["talus_l"]]
@@ -57,6 +58,13 @@ def stance_of(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, bent: f
     trunk, legs, whole = (axes / np.linalg.norm(axes, axis=1, keepdims=True) for axes in (neck - hips, hips - ankles, neck - ankles))
     straight = (state[:, _KNEES].amax(1).cpu().numpy() < _UPRIGHT_KNEE) & ((trunk * legs).sum(1) > np.cos(bent))
     return Stance(hips, trunk, whole, straight & (whole[:, 1] > _STANDS))
+
+
+def over_feet(body: BodyModel, state: torch.Tensor, betas: torch.Tensor) -> np.ndarray:
+    """(T,) bool: who stands, however bent, in a world whose y is up; who sits has the feet before him."""
+    positions = posed(body, state, betas)[1].positions.cpu().numpy()
+    legs = positions[:, JOINT_INDEX["pelvis"]] - positions[:, _ANKLES].mean(1)
+    return legs[:, 1] > _OVER_FEET * np.linalg.norm(legs, axis=1)
 
 
 def places(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, points: Points) -> np.ndarray:

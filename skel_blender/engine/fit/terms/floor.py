@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The terms of the floor: what rests on it lies on it and stays, and nothing is below it."""
+"""The terms of the floor: what rests on it lies on it and stays, what rests elsewhere stays, and nothing is below it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .sight import add_blend_gradient
 
 
 def contacts(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
-    """Points in contact lie on the floor (y = 0) and stay where they are; no point goes below it."""
+    """Points in contact stay where they are, on the floor (y = 0) unless they are raised; no point goes below it."""
     touching = problem.observations.contacts
     if touching is None:
         return
@@ -21,7 +21,7 @@ def contacts(system: NormalEquations, problem: Problem, chunk: Chunk, view: View
         where, by_state = chunk.place(limb), chunk.by_state(limb)
         by_betas = chunk.by_betas(limb) if problem.config.fit_shape else None
         own = touching[chunk.start : chunk.start + len(where)][:, limb.numbers]
-        _height(system, problem, chunk, limb, where, by_state, by_betas, own)
+        _height(system, problem, chunk, limb, where, by_state, by_betas, own[: chunk.count])
         _stay(system, problem, chunk, limb, where, by_state, by_betas, own)
 
 
@@ -32,7 +32,9 @@ def _height(system: NormalEquations, problem: Problem, chunk: Chunk, limb: Limb,
     below = (height < 0).to(height) / weights.below_floor_m
     if problem.observations.free_of_floor is not None:
         below = below * ~problem.observations.free_of_floor[chunk.start : chunk.start + count, limb.numbers]
-    scale = torch.maximum(touching[:count] / weights.contact_height_m, below)
+    if problem.observations.raised is not None:
+        touching = touching * ~problem.observations.raised[chunk.own][:, limb.numbers]
+    scale = torch.maximum(touching / weights.contact_height_m, below)
     by_shared = None if by_betas is None else problem.shared_rows(chunk, scale[..., None] * by_betas[:count, :, 1])
     row = scale * height
     system.add_rows(limb.columns, chunk.start, row, [scale[..., None] * by_state[:count, :, 1]], by_shared, (row**2).sum(-1))
