@@ -25,6 +25,7 @@ from .evidence import gather
 from .mass import centre_of_mass
 from .observations import Observations, View
 from .problem import depth_of
+from .quiet import straightened, waits
 from .scene.lens import SURE, refocused, told_focal, witness
 from .scene.sightings import over_feet, places, posed, sightings
 from .scene.travel import Steps, path_size
@@ -160,11 +161,14 @@ def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
         above = places(body, state, betas, supports)[..., 1]
         above[:, :_SOLES] -= np.clip(above[:, :_SOLES].min(axis=1, keepdims=True), -slack, slack)
         depth = depth_of(seen.view, state).cpu().numpy()
+        stands = over_feet(body, state, betas)
         touching, higher = contacts(seen, depth, above), np.zeros(above.shape, dtype=bool)
-        higher[:, :_SOLES] = raised(seen, depth, above[:, :_SOLES], over_feet(body, state, betas) & ~touching.any(axis=1))
+        higher[:, :_SOLES] = raised(seen, depth, above[:, :_SOLES], stands & ~touching.any(axis=1))
         free = torch.as_tensor(unseen(seen, touching.shape[1])).to(state.device)
         flies = torch.as_tensor(airborne(seen, depth, above, places(body, state, betas, centre)[:, 0])).to(state.device)
         held = {"contacts": torch.as_tensor(touching | higher).to(state), "raised": torch.as_tensor(higher).to(state.device)}
+        if found is None:  # once: legs that become straight move the pelvis
+            seen = straightened(seen, waits((touching | higher)[:, :_SOLES], stands, state[:, :3].cpu().numpy(), seen.fps))
         resting = replace(seen, contact_points=supports, free_of_floor=free, airborne=flies, **held)
         found = skelify(body, resting, (state[:, 3:], betas, state[:, :3]), stage, on_step)
         state, betas = found.state, found.betas
