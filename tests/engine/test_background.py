@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from skel_blender.engine.background import Background, logs
 from skel_blender.engine.background.bundle import Cameras, bundle
+from skel_blender.engine.background.corners import between_bars
 from skel_blender.engine.background.links import KEPT, Link, Links
 from skel_blender.engine.background.motion import Findings, moves
 from skel_blender.engine.camera import CameraMotion, intrinsics
@@ -92,6 +93,38 @@ def test_a_zoom_is_told_from_a_turn():
     off, ratio = compare(motion, truth)
     assert off.max() < 0.1
     assert np.allclose(ratio, np.median(ratio), rtol=0.003) and np.median(ratio) == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("upright", [True, False])
+def test_black_bars_of_a_film_do_not_lead_a_camera_away(upright):
+    """Where the picture ends at a bar are corners that slide along it; they passed for a camera that leaves its place."""
+    truth = camera(2.4 * THERE_AND_BACK, 2 * THERE_AND_BACK, focal=FOCAL * np.linspace(1, 1.05, 40))
+    images = list(views(SCENE, truth, noise=3))
+    for image in images:
+        side = image if upright else image.swapaxes(0, 1)
+        side[:30], side[-30:] = 2, 2
+    motion = motion_of(images)
+    off, _ = compare(motion, truth)
+    assert motion.places is None and off.max() < 0.03 and np.ptp(motion.zoom) == pytest.approx(0.049, abs=0.003)
+
+
+def test_bars_are_left_out_with_what_is_beside_them():
+    image = np.full((400, 600, 3), 90, np.uint8)
+    assert between_bars(image, (200, 300)) == (slice(0, 200), slice(0, 300))
+    image[:40], image[:, -20:] = 0, (3, 20, 9)
+    assert between_bars(image, (200, 300)) == (slice(20 + 12, 200), slice(0, 300 - 10 - 12))
+    rows, columns = between_bars(np.zeros_like(image), (200, 300))
+    assert not np.ones((200, 300))[rows, columns].size, "all of it is black"
+
+
+def test_a_camera_that_was_held_upright_is_followed_between_broad_bars():
+    truth = camera(3 * THERE_AND_BACK, 2 * THERE_AND_BACK)
+    images = list(views(SCENE, truth, noise=3))
+    for image in images:
+        image[:, :190], image[:, -190:] = 2, 2
+    assert compare(motion_of(images), truth)[0].max() < 0.5
+    images[0][:] = 90
+    assert motion_of(images) is None, "what was lit before is no bar: little of the picture moves"
 
 
 @pytest.mark.parametrize("noise", [0, 8])

@@ -66,6 +66,23 @@ def test_black_and_white_is_not_taken_for_blank():
     assert cuts_of(grey(dark + shot(2, 9))) == [12]
 
 
+def barred(frames: list[np.ndarray], left: int, top: int) -> list[np.ndarray]:
+    """Between black bars, as wide as this at both sides, or as high."""
+    frames = [image.copy() for image in frames]
+    for image in frames:
+        image[:, :left], image[:, SIZE[0] - left :], image[:top], image[SIZE[1] - top :] = 2, 2, 2, 2
+    return frames
+
+
+@pytest.mark.parametrize(("left", "top"), [(0, 40), (100, 0), (90, 30)])
+def test_black_bars_hide_no_cut(left, top):
+    assert cuts_of(barred(shot(1, 12) + shot(2, 9), left, top)) == [12]
+    black = [np.zeros_like(place(0)[:, : SIZE[0]])] * 2
+    white = barred([image + 255 for image in black], left, top)
+    parts = [barred(shot(seed, count), left, top) for seed, count in ((1, 12), (2, 9), (1, 9))]
+    assert cuts_of(parts[0] + black + parts[1] + white + parts[2]) == [14, 25]
+
+
 def test_a_cut_is_known_before_its_frame_is_given_out():
     cuts: list[int] = []
     assert [number for number, _ in told(enumerate(shot(1, 12) + shot(2, 12)), cuts) if number in cuts] == [12]
@@ -89,6 +106,7 @@ def test_a_cut_is_known_before_its_frame_is_given_out():
 )  # fmt: skip
 def test_nothing_else_is_a_cut(frames):
     assert cuts_of(frames) == []
+    assert cuts_of(barred(frames, 0, 24)) == [], "between the bars of a film"
 
 
 @pytest.mark.parametrize(("size", "reduced"), [((1280, 720), (36, 64)), ((720, 1280), (64, 36)), ((7680, 4320), (36, 64)),

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..camera import CameraMotion, intrinsics
 from .bundle import Cameras
-from .corners import SIDE, Matches, beside, find_corners, match, moved, reduced
+from .corners import SIDE, Matches, beside, between_bars, find_corners, match, moved, reduced
 from .keyframes import Keyframe, Keyframes, Stance, chained
 from .links import Link, gather, link
 from .motion import Findings, about_middle, confirmed, moves, solve, turned_off
@@ -56,18 +56,22 @@ class Background:
         self._trails = Trails()
         self._stances: list[Stance] = []  # of all frames
         self._first = 0
+        self._area = 0  # px of the picture, without black bars: the most so far, as in the dark it may seem smaller
 
     def see(self, number: int, image: np.ndarray, people: list[np.ndarray]) -> None:
         """Take the next frame, RGB (H,W,3), and the keypoints_2d (33,2 or 3) px of those who are in it."""
         grey = reduced(image, self._reduced)
         shown = [points[:, :2] * (self._reduced / self._size) for points in people]
-        frame = _Frame(number, grey, beside(shown, grey.shape))
+        picture, mask = between_bars(image, grey.shape), np.zeros_like(grey)
+        mask[picture] = beside(shown, grey.shape)[picture]
+        self._area = max(self._area, mask[picture].size)
+        frame = _Frame(number, grey, mask)
         if self._latest is None:
             self._first = number
         else:
             step = match(self._latest.grey, grey, self._corners, frame.mask)
             if step is not None:
-                self._links.append(link(self._latest.number, number, step, self._reduced))
+                self._links.append(link(self._latest.number, number, step, self._area))
                 self._H = step.H @ self._H
         held = None if self._active is None else self._look(self._active, frame, self._H)
         if held is None or not self._serves(self._active, held):
@@ -123,7 +127,7 @@ class Background:
         """The link of a frame to a keyframe that H (3,3) takes about there."""
         found = match(keyframe.grey, frame.grey, keyframe.corners, frame.mask, moved(H, keyframe.corners))
         if found is not None:
-            self._links.append(link(keyframe.number, frame.number, found, self._reduced))
+            self._links.append(link(keyframe.number, frame.number, found, self._area))
             keyframe.most = max(keyframe.most, len(found.after))
             keyframe.uses += 1
         return found

@@ -18,6 +18,7 @@ _BACK_PX = 0.5  # a corner that is followed there and back ends this near to whe
 _AGREE_PX = 1.5
 _LEAST, _LEAST_SHARE = 15, 0.3  # corners that agree on one motion, of those that were followed
 _MIDDLE, _CONTRAST, _GAIN = 128.0, 50.0, 8.0  # mean and deviation of a reduced image, and what noise is raised by at most
+_BLACK, _BESIDE_PX = 32, 12  # the lightest channel of what is a black bar; where pictures end at one are corners that no camera moves
 _MARGIN = 0.1  # of a person's size, around his landmarks
 
 
@@ -51,6 +52,20 @@ def beside(people: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
         cv2.fillConvexPoly(mask, hull, 0)
         cv2.polylines(mask, [hull], True, 0, 2 * margin)
     return mask
+
+
+def between_bars(image: np.ndarray, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of the reduced image of `shape` (h,w) that are of the picture, and not of black bars at the sides of an RGB image
+    (H,W,3), as of a film, nor beside them; all where there are no bars."""
+    step = max(1, max(image.shape) // SIDE)
+    part = []
+    for size, pixels in zip(shape, (image, image.swapaxes(0, 1))):
+        light = pixels[::step, :: 8 * step].max(axis=(1, 2))  # of rows, of columns
+        lit = np.flatnonzero(light > _BLACK)
+        bars = (lit[0], len(light) - 1 - lit[-1]) if len(lit) else (len(light), 0)
+        above, below = (bar and round(bar * size / len(light)) + _BESIDE_PX for bar in bars)
+        part.append(slice(min(above, size), max(size - below, 0)))
+    return tuple(part)
 
 
 def find_corners(grey: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -34,11 +34,11 @@ class Link:
     spread: float
 
 
-def link(i: int, j: int, matches: Matches, size: tuple[int, int]) -> Link:
-    """The link of two frames, of `size` px, by what matches in them."""
+def link(i: int, j: int, matches: Matches, area: float) -> Link:
+    """The link of two frames, whose picture is of `area` px, by what matches in them."""
     p, q, agree = matches.before, matches.after, matches.agree
     moved = np.linalg.norm(q - p, axis=1)
-    spread = cv2.contourArea(cv2.convexHull(q[agree])) / (size[0] * size[1])
+    spread = cv2.contourArea(cv2.convexHull(q[agree])) / area
     few = np.unique(np.linspace(0, len(p) - 1, KEPT).round().astype(int))
     still, shift = _still(p, moved < STILL_PX), float(np.median(moved[agree]))
     return Link(i, j, p[few], q[few], agree[few], still, shift, float(agree.mean()), spread)

@@ -18,6 +18,7 @@ _SHIFT = 8  # part of a side by which two may be shifted
 _OTHER = 0.6  # correlation under which pictures may be of different scenes
 _RECOLOURED = 0.2  # and the least part of them that then has other colours
 _SUDDEN = 0.2  # by which the frames before and those after must be more alike: a blurred pan is no cut
+_DARK = 24  # lightness, of 255, up to which it may be a black bar beside a film
 _BLANK = 3.0  # grey levels of deviation under which a picture shows nothing, as between two shots
 _AHEAD, _AHEAD_BYTES = 4, 100e6  # frames in which the old picture may come back, as after a flash
 
@@ -40,7 +41,7 @@ def _judged(waiting: deque[tuple[Frame, np.ndarray]], before: deque[np.ndarray],
     """Take the first of those that wait, and say if a shot begins with it."""
     frame, picture = waiting.popleft()
     after = [later for _, later in waiting]
-    if picture.std(axis=(0, 1)).max() < _BLANK:
+    if _lit(picture)[0].std(axis=(0, 1)).max() < _BLANK:
         return frame
     if before and alike(before[-1], picture) < _OTHER:
         if any(alike(before[-1], later) >= _OTHER for later in after):
@@ -55,7 +56,8 @@ def _judged(waiting: deque[tuple[Frame, np.ndarray]], before: deque[np.ndarray],
 def _cut(earlier: np.ndarray, last: np.ndarray, first: np.ndarray, later: np.ndarray) -> bool:
     """Whether unlike frames, `last` and `first`, have a cut between them, given as well the one before and the one after."""
     steady = min(alike(earlier, last), alike(first, later)) > alike(last, first) + _SUDDEN
-    return steady and 0.5 * np.abs(_colours(last) - _colours(first)).sum() > _RECOLOURED
+    colours = [_colours(picture) for picture in _lit(last, first)]
+    return steady and 0.5 * np.abs(colours[0] - colours[1]).sum() > _RECOLOURED
 
 
 def small(image: np.ndarray) -> np.ndarray:
@@ -68,8 +70,19 @@ def small(image: np.ndarray) -> np.ndarray:
 
 def alike(a: np.ndarray, b: np.ndarray) -> float:
     """Correlation of two small pictures of one size, shifted as fits best."""
+    a, b = _lit(a, b)
     y, x = (side // _SHIFT for side in a.shape[:2])
     return float(cv2.matchTemplate(b, a[y : a.shape[0] - y, x : a.shape[1] - x], cv2.TM_CCOEFF_NORMED).max())
+
+
+def _lit(*pictures: np.ndarray) -> list[np.ndarray]:
+    """Small pictures without what is black in all of them at the sides: the bars of films are alike in any two scenes."""
+    light = np.max([picture[..., 0] for picture in pictures], axis=0)
+    sides = [np.flatnonzero(light.max(axis) > _DARK) for axis in (1, 0)]
+    if any(len(side) == 0 or side[-1] - side[0] < 2 * _SHIFT for side in sides):
+        return list(pictures)
+    rows, columns = (slice(side[0], side[-1] + 1) for side in sides)
+    return [picture[rows, columns] for picture in pictures]
 
 
 def _colours(picture: np.ndarray) -> np.ndarray:
