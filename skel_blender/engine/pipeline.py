@@ -104,6 +104,8 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     _check_count("heights", options.stature, numbered)
     _check_count("bodies", options.body, numbered)
     tracks = [replace(track, landmarks_3d=corrected(track.landmarks_3d)) for track in tracks]
+    if (told := remarks.turned(tracks, source.path.name)) is not None:
+        emit(told)
     K, lens_known = _lens(source, options, emit)
     if source.cuts:
         emit(cut_at(source.cuts))

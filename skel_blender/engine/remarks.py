@@ -8,9 +8,14 @@ import numpy as np
 from .. import who
 from ..messages import Log
 from ..take import Person
+from .blazepose import ANKLES, HIPS, SHOULDERS
 from .fit.observations import View
+from .people.tracks import Track
 
 _STAYS_M = 0.01  # what a camera goes that does not leave its place
+_ALWAYS, _STRAIGHT = 0.9, np.cos(np.radians(45))  # of the frames in which somebody is seen; between a part of the body and the image's side
+# Where heads point in an image that was turned: direction in it, how people then look, the filter of FFmpeg that turns it upright.
+_TURNED = (((0, 1), "upside down", "hflip,vflip"), ((-1, 0), "lying", "transpose=1"), ((1, 0), "lying", "transpose=2"))
 _NAMED = 8  # people who are named when they are left out
 
 
@@ -29,6 +34,19 @@ def way(view: View) -> Log:
         text = "The camera leaves its place, and no feet rest that tell how far: people seem to move instead."
         return Log("warning", f"{text} Solve the clip's camera in Blender, and place the take by it.")
     return Log("info", f"The camera goes {metres:.1f} m; that is taken out of people's motion.")
+
+
+def turned(tracks: list[Track], name: str) -> Log | None:
+    """Of footage `name` in which everybody seems to stand on the image's upper edge, or on one of its sides, nearly all the time."""
+    middles = [[track.keypoints_2d[track.observed][:, pair, :2].mean(1) for pair in (SHOULDERS, HIPS, ANKLES)] for track in tracks]
+    shoulders, hips, ankles = (np.concatenate(part) for part in zip(*middles))
+    parts = np.stack([shoulders - hips, hips - ankles])
+    parts /= np.maximum(np.linalg.norm(parts, axis=-1, keepdims=True), 1e-6)
+    for direction, look, how in _TURNED:
+        if ((parts @ np.array(direction)).min(0) > _STRAIGHT).sum() > _ALWAYS * len(hips):
+            text = f"Everybody is seen {look}, stretched out, nearly all the time. If it is the footage that is turned, turn it upright"
+            return Log("warning", f"{text}, as with `ffmpeg -i {name} -vf {how} upright.mp4`, and give that.")
+    return None
 
 
 def left_out(numbers: list[int]) -> Log:

@@ -38,6 +38,19 @@ def test_images_that_blender_does_not_show_are_named(tmp_path, names, stranger):
     assert stranger is None or not (open_source(paths, (None, 0), logs.append) and logs[1:]), "what is not asked for does not matter"
 
 
+@pytest.mark.parametrize(("numbers", "frames", "said"), [
+    ((1, 2, 4, 5), (None, None), "missing behind f0002.png: no time"),
+    ((1, 3, 7, 9, 13), (None, None), "missing behind f0003.png, and elsewhere"), ((1, 2, 4, 5), (2, None), None),
+    ((10, 20, 30), (None, None), None), ((3, 1, 2), (None, None), None), ((5,), (None, None), None),
+])  # fmt: skip
+def test_images_that_are_missing_are_told(tmp_path, numbers, frames, said):
+    paths, logs = [tmp_path / f"f{number:04d}.png" for number in numbers], []
+    for path in paths:
+        Image.fromarray(picture(0)).save(path)
+    open_source(paths, frames, logs.append)
+    assert len(logs) == bool(said) and all(said in log.text and log.level == "warning" for log in logs)
+
+
 @pytest.mark.parametrize("ending", ["webp", "png", "tiff", "jpg"])
 def test_an_image_of_several_pictures_is_named(tmp_path, ending):
     """Not a phone's JPEG, whose second picture is of the same moment."""

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the user is told of a reconstruction."""
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from skel_blender.engine import remarks  # noqa: E402
+from skel_blender.engine.blazepose import ANKLES, HIPS, SHOULDERS  # noqa: E402
 from skel_blender.engine.fit.observations import View  # noqa: E402
+from skel_blender.engine.people.tracks import Track  # noqa: E402
 
 
 @pytest.mark.parametrize(("metres", "level", "text"), [
@@ -23,3 +26,26 @@ def test_who_is_left_out_is_named_up_to_a_few():
     assert remarks.left_out([2]).text == "Left out, as no body explains what was seen: Person 2."
     assert remarks.left_out(list(range(1, 9))).text.endswith("Person 7, Person 8.")
     assert remarks.left_out(list(range(1, 12))).text.endswith("Person 7, Person 8 and 3 more.")
+
+
+def _seen(degrees: float, knees: float = 0.0, frames: int = 20, unseen: int = 0) -> Track:
+    """Somebody whose trunk is turned by so much in the image, clockwise from upright, and whose legs by `knees` more."""
+    def down(angle: float) -> np.ndarray:
+        return 100 * np.array([-np.sin(np.radians(angle)), np.cos(np.radians(angle))])
+
+    keypoints = np.ones((frames, 33, 3))
+    for pair, place in ((SHOULDERS, np.zeros(2)), (HIPS, down(degrees)), (ANKLES, down(degrees) + down(degrees + knees))):
+        keypoints[:, pair, :2] = 500 + place
+    keypoints[frames - unseen :, :, :2] = 0
+    return Track(np.arange(frames), keypoints, np.zeros((frames, 33, 3)), np.arange(frames) < frames - unseen)
+
+
+@pytest.mark.parametrize(("tracks", "how"), [
+    ([_seen(170)], "upside down, stretched out, nearly all the time. If it is the footage that is turned, turn it upright, as with "
+                   "`ffmpeg -i a.mp4 -vf hflip,vflip upright.mp4`"),
+    ([_seen(90, unseen=8)], "-vf transpose=2 "), ([_seen(-80), _seen(-100)], "-vf transpose=1 "),
+    ([_seen(0)], ""), ([_seen(180), _seen(0, frames=4)], ""), ([_seen(90, 90)], ""), ([_seen(180, 180)], ""), ([_seen(90, frames=0)], ""),
+])  # fmt: skip
+def test_footage_that_seems_turned_is_told_and_how_to_turn_it(tracks, how):
+    told = remarks.turned(tracks, "a.mp4")
+    assert (told is not None) == bool(how) and (told is None or (how in told.text and told.level == "warning"))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -228,6 +229,34 @@ def test_a_truncated_clip_gives_what_decodes_and_a_warning(tmp_path):
     assert f"only {len(frames)} of 30" in logs[-1].text
     with pytest.raises(SkelError, match="Nothing in clip.mp4 can be decoded"):
         list(open_source([path], (28, 29)))
+
+
+@pytest.mark.parametrize("ending, codec, said", [("mkv", "libx264", r"breaks off after [0-5]\.\d of its 6\.0 seconds"),
+                                                  ("flv", "flv", r"breaks off after [0-5]\.\d of its 6\.0 seconds"),
+                                                  ("avi", "mpeg4", r"only \d+ of 30 frames")])  # fmt: skip
+def test_a_clip_whose_pictures_are_all_that_tells_its_length_warns_too_if_it_is_cut_off(tmp_path, ending, codec, said):
+    path, logs = write_clip(tmp_path / f"clip.{ending}", list(range(30)), Fraction(5), codec, (640, 480)), []
+    assert len(seen(open_source([path], on_log=logs.append))) == 30 and not logs
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 2 // 3])
+    assert 0 < len(seen(open_source([path], on_log=logs.append))) < 30
+    assert [log.level for log in logs] == ["warning"] * len(logs) and re.search(said, " ".join(log.text for log in logs))
+
+
+@pytest.mark.parametrize("ending", ["mkv", "wmv", "avi", "mp4"])
+def test_a_clip_whose_sound_is_longer_does_not_break_off(tmp_path, ending):
+    path, logs = tmp_path / f"clip.{ending}", []
+    with av.open(str(path), "w") as container:
+        pictures, sound = container.add_stream("mpeg4", rate=25), container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+        for index in range(3):
+            frame = av.VideoFrame.from_ndarray(picture(STEP * index), format="rgb24")
+            frame.pts = index
+            container.mux(pictures.encode(frame))
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.int16), layout="mono")
+        frame.sample_rate, frame.pts = 8000, 0
+        container.mux([*sound.encode(frame), *pictures.encode()])
+    assert len(seen(open_source([path], on_log=logs.append))) == 3 and not logs
 
 
 def test_a_clip_cut_off_in_or_before_its_index_is_refused_clearly(tmp_path):

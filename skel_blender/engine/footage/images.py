@@ -27,10 +27,16 @@ class ImageSource(Source):
     def __init__(self, paths: list[Path], frames: Range, on_log: Callable[[Log], None], fps: float | None = None) -> None:
         self._paths, self.fps = paths, IMAGE_FPS if fps is None else rate(fps)
         super().__init__(paths[0], len(paths), frames, on_log)
-        alike = len(sequence.numbers(paths))
+        numbers = sequence.numbers(paths)
+        alike = len(numbers)
         if alike <= self.last:
             text = f"{paths[alike].name} differs from {paths[0].name} in more than the number in its name, by which Blender shows images"
             on_log(Log("warning", f"{text}: behind the rig they stand still from there on. Name them alike."))
+        steps = np.diff(numbers[self.first : self.last + 1])
+        gaps = np.flatnonzero(steps > steps.min(initial=1 << 60))
+        if len(gaps) and steps.min() > 0:
+            text = f"By the numbers in their names images are missing behind {paths[self.first + gaps[0]].name}"
+            on_log(Log("warning", f"{text}{', and elsewhere' * (len(gaps) > 1)}: no time is taken to pass there, so people jump."))
         image, self.focal_hint_px = _opened_image(paths[self.first])
         self.size = image.size
         count = _pictures_in(paths[self.first])

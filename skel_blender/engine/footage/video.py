@@ -30,6 +30,8 @@ _WANTED = "Give a video file, images or a folder of images."
 _SQUARE = 0.01  # pixels that are by less than this wider or higher are square: what an encoder made of odd sizes
 _UNSPECIFIED = 2  # FFmpeg's number for colours of which nothing is said
 _FAST = 120  # frames a second that are doubted
+_TOLD = ("matroska,webm", "flv", "asf")  # kinds of files whose header says how long all of it is
+_MISSING_S = 0.5  # at the end of such a file, from which on it is told
 _LONGEST_S = 60  # that a picture stays; a longer time between two is a clock that jumped, as where broadcasts were joined
 
 
@@ -37,7 +39,7 @@ class VideoSource(Source):
     """A video file, decoded by FFmpeg through PyAV."""
 
     def __init__(self, path: Path, frames: Range, on_log: Callable[[Log], None], fps: float | None = None) -> None:
-        times = _times(path)
+        times = _times(path, on_log)
         with _opened(path) as container:
             stream = container.streams.video[0]
             self._rate = _rate(stream, times)
@@ -45,7 +47,10 @@ class VideoSource(Source):
             self.size = _first_size(container, path)
             tick = stream.time_base * self._rate
             # where pictures change places and the rate varies, headers are short
-            length = max(stream.duration or 0, _length(times, 1 / tick, _LONGEST_S / stream.time_base))
+            stated = 0 if container.format.name in _TOLD else stream.duration or 0
+            if container.format.name == "avi":
+                stated = stream.frames  # which stays what it was in a file that is cut off
+            length = max(stated, _length(times, 1 / tick, _LONGEST_S / stream.time_base))
             count = max(round(length * tick), 1)
         super().__init__(path, count, frames, on_log)
 
@@ -145,10 +150,10 @@ def _frames(container) -> Iterator[av.VideoFrame]:
         yield from frames
 
 
-def _packets(container, stream) -> Iterator[av.Packet | None]:
-    """The stream's packets, then None, which drains the decoder."""
+def _packets(container, *streams) -> Iterator[av.Packet | None]:
+    """The packets of the streams, or of all, then None, which drains the decoder."""
     try:
-        for packet in container.demux(stream):
+        for packet in container.demux(*streams):
             if packet.size:
                 yield packet
     except av.FFmpegError:
@@ -156,11 +161,19 @@ def _packets(container, stream) -> Iterator[av.Packet | None]:
     yield None
 
 
-def _times(path: Path) -> list[tuple[int | None, int]]:
+def _times(path: Path, on_log: Callable[[Log], None]) -> list[tuple[int | None, int]]:
     """When each picture begins and how long it stays, in ticks, by all packets of a file; None and 0 where it does not say."""
     with _opened(path) as container:
-        shown = (p for p in _packets(container, container.streams.video[0]) if p and not p.is_discard)  # what was trimmed is still there
-        return [(p.pts, p.duration or 0) for p in shown]
+        stream = container.streams.video[0]
+        told = (container.duration or 0) / av.time_base if container.format.name in _TOLD else 0.0
+        times, end = [], 0.0
+        for packet in filter(None, _packets(container, *() if told else (stream,))):  # sound may be longer than the pictures
+            end = max(end, float(((packet.pts or 0) + (packet.duration or 0)) * packet.time_base))
+            if packet.stream_index == stream.index and not packet.is_discard:  # what was trimmed is still there
+                times.append((packet.pts, packet.duration or 0))
+    if told - end > _MISSING_S:
+        on_log(Log("warning", f"{path.name} breaks off after {end:.1f} of its {told:.1f} seconds; the rest is left out."))
+    return times
 
 
 def _length(times: list[tuple[int | None, int]], one: Fraction, longest: Fraction) -> Fraction:
