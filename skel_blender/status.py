@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from typing import IO
 
 from .messages import Event, Log, Progress
@@ -13,11 +14,14 @@ QUIET_S = 10.0  # between two lines about the same stage where lines stay, as in
 
 
 class Status:
-    """Shows where a run is. Lines for good, such as warnings, go above the line that changes."""
+    """Shows where a run is. Lines for good, such as warnings, go above the line that changes.
 
-    def __init__(self, stream: IO[str]) -> None:
+    What nobody can read, as nothing is there to write to, a pipe is closed or a disk is full, costs no run.
+    """
+
+    def __init__(self, stream: IO[str] | None) -> None:
         self._stream = stream
-        self._terminal = stream.isatty()
+        self._terminal = stream is not None and stream.isatty()
         self._stage, self._last = "", 0.0
 
     def event(self, event: Event) -> None:
@@ -35,23 +39,26 @@ class Status:
         """The line that changes; where lines stay, only for a new stage or after QUIET_S."""
         if self._terminal:
             width = _width()
-            self._stream.write(f"\r{text[:width]:{width}}")  # blanks over what was there: not every Windows console knows escape codes
+            self._write(f"\r{text[:width]:{width}}")  # blanks over what was there: not every Windows console knows escape codes
         elif stage != self._stage or time.monotonic() - self._last > QUIET_S:
-            self._stream.write(text + "\n")
+            self._write(text + "\n")
             self._stage, self._last = stage, time.monotonic()
-        self._stream.flush()
 
     def line(self, text: str) -> None:
         """A line for good."""
         self.clear()
-        self._stream.write(text.rstrip() + "\n")
-        self._stream.flush()
+        self._write(text.rstrip() + "\n")
 
     def clear(self) -> None:
         """Take the changing line away."""
         if self._terminal:
-            self._stream.write(f"\r{'':{_width()}}\r")
-            self._stream.flush()
+            self._write(f"\r{'':{_width()}}\r")
+
+    def _write(self, text: str) -> None:
+        if self._stream is not None:
+            with suppress(OSError):
+                self._stream.write(text)
+                self._stream.flush()
 
 
 def _width() -> int:

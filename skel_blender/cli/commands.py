@@ -16,6 +16,7 @@ from ..job import PACKAGE, Job, child_environment, run
 from ..messages import Failed, SkelError
 from ..requests import ImportRequest, Request, engine_command
 from ..status import Status
+from . import finished
 from .options import OPENSIM, SCENES
 from .outputs import TAKE, Work, checked, kept, no_neighbours, put, workplace
 
@@ -52,12 +53,18 @@ def _make(given: argparse.Namespace, status: Status, request: Callable[[Path], R
         python = _python(status)
         builder = _python(status, _blender()) if ending in SCENES else python  # whatever can fail comes before the work
         take = work.made if ending == ".npz" else work.folder / TAKE
-        status.show("starting")
-        result = run(Job(engine_command(python, request(take))), status.event)
-        if isinstance(result, Failed):
-            if result.code == "cancelled":
-                raise KeyboardInterrupt
-            raise SkelError(result.code, result.what.replace(str(take), str(out)), result.todo)
+        place = finished.place_of(request(take), environment.default_root() / "footage")
+        fetched = finished.fetch(place, take)
+        if fetched:
+            status.line("An earlier run has reconstructed this, and was stopped before it had written it.")
+        else:
+            status.show("starting")
+            result = run(Job(engine_command(python, request(take))), status.event)
+            if isinstance(result, Failed):
+                if result.code == "cancelled":
+                    raise KeyboardInterrupt
+                raise SkelError(result.code, result.what.replace(str(take), str(out)), result.todo)
+            finished.keep(take, place)
         status.show("writing")
         try:
             if ending in SCENES:
@@ -65,8 +72,15 @@ def _make(given: argparse.Namespace, status: Status, request: Callable[[Path], R
             elif ending in OPENSIM:
                 _write_with("opensim", builder, take, work, [])
             put(work, given, status)
+        except KeyboardInterrupt:
+            if place.exists():
+                status.line("The reconstruction is kept: the same command goes on with it.")
+            raise
         except SkelError as error:
+            if fetched:
+                finished.forget(place)  # which may be damaged
             raise SkelError(error.code, error.what, f"{error.todo} The reconstruction is kept as {kept(take, out)}.".lstrip()) from error
+    finished.forget(place)
     return 0
 
 

@@ -46,6 +46,10 @@ def main() -> None:
         arguments.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SkelError("unwritable", f"{arguments.folder} could not be made ({error.strerror}).", "Choose another folder.") from error
+    empty = [frame for frame in frames if _is_empty(scene, frame)]
+    if empty:
+        text = f"Nobody is in sight in frame {', '.join(map(str, empty))}: the scene has frames {scene.frame_start} to {scene.frame_end}."
+        print(text, file=sys.stderr, flush=True)
     _set_render(scene, arguments.samples, arguments.percent)
     eye = scene.camera
     footage = _stand_footage(scene, eye)
@@ -64,6 +68,12 @@ def _numbers(text: str) -> list[int]:
 def _armatures(scene: bpy.types.Scene) -> list[bpy.types.Object]:
     """Those of the scene that are switched on."""
     return [thing for thing in scene.view_layers[0].objects if thing.type == "ARMATURE"]
+
+
+def _is_empty(scene: bpy.types.Scene, frame: int) -> bool:
+    """Whether everybody is out of sight, as outside of the footage's frames."""
+    scene.frame_set(frame)
+    return all(rig.hide_render for rig in _armatures(scene))
 
 
 def _set_render(scene: bpy.types.Scene, samples: int, percent: int) -> None:

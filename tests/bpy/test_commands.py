@@ -188,6 +188,17 @@ def test_from_the_side_people_fill_the_picture_wherever_they_are(main, context, 
     assert unrendered[3][2] == pytest.approx(unrendered[1][2], rel=1e-3)
 
 
+def test_a_picture_in_which_nobody_is_says_so(main, saved, tmp_path, unrendered, capfd):
+    main(saved, "--out", tmp_path / "shot.blend")
+    first, last = bpy.context.scene.frame_start, bpy.context.scene.frame_end
+    there = f"in sight in frame {last + 1}, 900: the scene has frames {first} to {last}."
+    for frames, said in ((f"{first},{last}", ""), (f"{first},{last + 1},900", there)):
+        capfd.readouterr()
+        main(tmp_path / "shot.blend", tmp_path / "out", "--frames", frames, module="skel_blender.rig.picture")
+        told = capfd.readouterr().err
+        assert said in told and ("Nobody" in told) == bool(said)
+
+
 @pytest.mark.parametrize(("blend", "folder", "sentence"), [
     ("shot.blend", "shot.blend", "shot.blend could not be made"), ("empty.blend", "out", "has no camera, or nobody who is switched on"),
     ("off.blend", "out", "has no camera, or nobody who is switched on"), ("missing.blend", "out", "There is no file"),

@@ -164,12 +164,12 @@ def test_old_footage_makes_room_for_new(tmp_path, monkeypatch):
     clip.write_bytes(b"c"), model.write_bytes(b"m")
     folder = tmp_path / "memory"
     folder.mkdir()
-    for age, name in enumerate(("new", "older", "oldest")):
-        (folder / f"{name}.sqlite").write_bytes(b"x" * 1000)
-        os.utime(folder / f"{name}.sqlite", (1e9 - age, 1e9 - age))
+    for age, name in enumerate(("new.sqlite", "older.npz", "oldest.sqlite", "before.npz")):
+        (folder / name).write_bytes(b"x" * 1000)
+        os.utime(folder / name, (1e9 - age, 1e9 - age))
     (folder / "oldest.sqlite-journal").write_bytes(b"of a run that was killed")
     path = memory_of(folder, [clip], model)
-    assert {p.name for p in folder.iterdir()} == {"new.sqlite", "older.sqlite"}
+    assert {p.name for p in folder.iterdir()} == {"new.sqlite", "older.npz"}
     clip.write_bytes(b"changed")
     assert path != memory_of(folder, [clip], model)
 

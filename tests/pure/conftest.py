@@ -37,6 +37,7 @@ def place(tmp_path, monkeypatch):
     python.chmod(0o755)
     monkeypatch.setattr(environment, "install", lambda root, base, on_line, name="engine": python)
     monkeypatch.setattr(environment, "landmark_model", lambda root: tools / "model.task")
+    monkeypatch.setenv("SKEL_BLENDER_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(environment, "blender_of", lambda version: "blender-4.5")
     folder = tmp_path / "shots"
     folder.mkdir()

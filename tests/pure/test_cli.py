@@ -256,6 +256,22 @@ def test_a_log_file_gets_lines_and_a_terminal_one_that_changes():
     assert terminal.getvalue().split("\r")[-1].rstrip() == "fit  1/3 (33 %)" and "\x1b" not in terminal.getvalue()
 
 
+class Closed(io.StringIO):
+    """A pipe whose reader has gone."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+@POSIX
+@pytest.mark.parametrize("stream", [None, Closed()], ids=["none", "closed"])
+def test_a_run_does_not_end_because_nobody_reads_what_it_says(place, monkeypatch, stream):
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert reconstruct(place, "shot.npz") == 0
+    assert reconstruct(place, "shot.npz") == 1, "it exists"
+    assert sorted(os.listdir(place)) == ["clip.mp4", "shot.npz"]
+
+
 def test_bin_runs_from_anywhere(tmp_path):
     result = subprocess.run([sys.executable, REPOSITORY / "bin" / "skel-blender", "reconstruct", "none.mp4", "-o", "a.blend"],
                             cwd=tmp_path, capture_output=True, text=True)  # fmt: skip

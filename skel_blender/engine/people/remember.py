@@ -25,6 +25,7 @@ from .crops import Roi
 from .landmarker import Networks, Pose
 
 FOLDER_BYTES = 500e6  # of other footage than the one in work; the least recently used is forgotten first
+_KINDS = "*.sqlite", "*.npz"  # of files in the folder; the second are the command line's: Takes of which no scene was written
 _FORMAT = 3  # goes up with whatever changes the questions' answers
 _KEEP_S = 2.0  # between writes to the disk: as much is lost when the machine goes down
 _SAMPLE = 16  # px between the rows that tell one image from another
@@ -43,7 +44,7 @@ def memory_of(folder: Path, files: Iterable[Path], model: Path) -> Path:
 
 
 def _make_room(folder: Path, name: str) -> None:
-    others = [(path.stat().st_mtime, path.stat().st_size, path) for path in folder.glob("*.sqlite") if path.name != name]
+    others = [(path.stat().st_mtime, path.stat().st_size, path) for kind in _KINDS for path in folder.glob(kind) if path.name != name]
     room = FOLDER_BYTES - sum(size for _, size, _ in others)
     for _, size, path in sorted(others):
         if room >= 0:
