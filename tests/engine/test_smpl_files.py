@@ -226,11 +226,16 @@ def test_wrong_files_are_told_in_one_sentence(tmp_path, walk):
 
     assert "none of the layouts" in refused("other.npz", weights=np.zeros(3))
     assert "no trans" in refused("placeless.npz", poses=poses)
-    assert "frame" in refused("narrow.npz", poses=poses[:, :60], trans=trans)
+    others = {"narrow": poses[:, :60], "quaternions": np.ones((len(poses), 24, 4)), "six": np.ones((len(poses), 144)), "batch": poses[None]}
+    for name, values in others.items():
+        assert "165 a frame were expected" in refused(f"{name}.npz", poses=values, trans=trans)
+    parts = {"root_orient": poses[None, :, :3], "pose_body": poses[None, :, 3:66]}
+    assert "165 a frame were expected" in refused("parts.npz", **parts, trans=trans[None])
     assert "instead of" in refused("short.npz", poses=poses, trans=trans[:-1])
     assert "2000000 m from its origin" in refused("far.npz", poses=poses, trans=trans * 0 + 2e6)
     assert "do not count up" in refused("gap.npz", pose_world=poses[:2], trans_world=trans[:2], betas=BETAS, frame_ids=[0, 10**6])
     assert "no numbers" in refused("holes.npz", poses=np.where(poses > 0.1, np.nan, poses), trans=trans)
+    assert "places that are no numbers" in refused("nowhere.npz", poses=poses, trans=trans * np.nan)
     assert "no rotations" in refused("flat.npz", pred_rotmat=np.ones((4, 24, 3, 3)), pred_trans=np.zeros((4, 3)))
     (tmp_path / "text.npz").write_text("hello")
     for name in ("text.npz", "absent.npz"):

@@ -14,6 +14,7 @@ from ...requests import rate
 from .motion import BODY, nearest_rotations, rotation_matrices
 
 _WIDTHS = {72: "smpl", 66: "smplh", 69: "smpl", 156: "smplh", 165: "smplx"}  # numbers a frame, as axis times angle
+_OTHERS = {joints * numbers for joints in (22, 24, 52, 55) for numbers in (4, 6)}  # quaternions, and the first two columns of matrices
 _LIKELY = (1.0, 10000.0)  # frames a second; a file that says less or more does not know
 
 Tree = dict[Any, Any]
@@ -23,11 +24,12 @@ def rotations_of(poses: np.ndarray, path: Path) -> tuple[np.ndarray, str]:
     """(T,22,3,3) and the model, of poses (T,72..165), (T,J,3) or (T,J,3,3)."""
     if poses.ndim == 4 and poses.shape[2:] == (3, 3) and poses.shape[1] >= BODY:
         return nearest_rotations(poses[:, :BODY], path.name), _WIDTHS.get(3 * poses.shape[1], "smplh")
-    flat = poses.reshape(len(poses), -1) if poses.ndim in (2, 3) else poses
-    if flat.ndim != 2 or len(flat) == 0 or flat.shape[1] < 3 * BODY or flat.shape[1] % 3:
+    flat = poses.reshape(len(poses), -1) if poses.ndim == 3 and poses.shape[2] == 3 else poses
+    width = flat.shape[1] if flat.ndim == 2 and len(flat) else 0
+    if not 3 * BODY <= width <= max(_WIDTHS) or width % 3 or width in _OTHERS:
         raise SkelError("bad_motion", f"The poses in {path.name} are {poses.shape} numbers; 66, 72, 156 or 165 a frame were expected.",
                         "Export the motion again.")  # fmt: skip
-    return rotation_matrices(flat[:, : 3 * BODY].reshape(-1, BODY, 3)), _WIDTHS.get(flat.shape[1], "smplh")
+    return rotation_matrices(flat[:, : 3 * BODY].reshape(-1, BODY, 3)), _WIDTHS.get(width, "smplh")
 
 
 def rotations_of_parts(tree: Tree, path: Path) -> tuple[np.ndarray, str]:
@@ -48,7 +50,8 @@ def numbers_of(tree: Tree, key: str, path: Path) -> np.ndarray:
     """Finite numbers under a name, one or more dimensions. Raises SkelError if there are none."""
     value = np.asarray(tree[key]) if key in tree else None
     if value is None or value.dtype.kind not in "fiu" or not np.isfinite(value).all():
-        raise SkelError("bad_motion", f"{path.name} has no numbers under '{key}'.", "Export the motion again.")
+        what = "values that are no numbers" if value is not None and value.dtype.kind == "f" else "no numbers"
+        raise SkelError("bad_motion", f"{path.name} has {what} under '{key}'.", "Export the motion again.")
     return np.atleast_1d(value.astype(float))
 
 

@@ -181,9 +181,11 @@ def _motion(name: str, layout: str, path: Path, rotations: np.ndarray, trans: An
             fps: Fraction | None, up: str, has_floor: bool, frames: Any = None) -> SmplMotion:  # fmt: skip
     trans = np.asarray(trans, dtype=float)
     count = len(rotations)
-    if trans.shape != (count, 3) or not np.isfinite(trans).all():
+    if trans.shape != (count, 3):
         raise SkelError("bad_motion", f"{path.name} has {count} poses, but its place is {trans.shape} numbers instead of {(count, 3)}.",
                         "Export the motion again.")  # fmt: skip
+    if not np.isfinite(trans).all():
+        raise SkelError("bad_motion", f"{path.name} has places that are no numbers.", "Export the motion again.")
     if np.abs(trans).max() > _FARTHEST_M:
         raise SkelError("bad_motion", f"{path.name} has places {np.abs(trans).max():.0f} m from its origin.", "Export it in metres.")
     numbers = np.arange(count) if frames is None else np.ravel(np.asarray(frames)).astype(int)
