@@ -65,7 +65,7 @@ def test_a_foot_that_slides_or_turns_while_it_is_down_gets_another_print(places,
     ankle = np.stack([place, np.zeros(120), np.full(120, 0.1)], axis=1)
     turn = rotations.turn(yaw[:, None] * [0.0, 0.0, 1.0])
     foot, down = align.Foot(sole, np.zeros(3)), np.ones((120, 3), dtype=bool)
-    planted = feet.plant(foot, feet.Track(ankle, turn, turn), np.eye(3), down, 0.0, 6)
+    planted = feet.plant(foot, feet.Track(ankle, turn, turn), np.eye(3), down, 0.0, 6, 0.8)
     for k in range(3):
         stands = slice(40 * k + 5, 40 * k + 35)
         facing = np.arctan2(planted.turn[stands, 1, 0], planted.turn[stands, 0, 0])

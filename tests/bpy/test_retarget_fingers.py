@@ -58,6 +58,15 @@ def test_fingers_bend_to_the_palm_more_and_more_to_the_little_one(context, acros
     assert {bone for bone in guess(rest).values()}.isdisjoint(fingers.relaxed(rest, guess(rest)))
 
 
+def test_a_hand_may_have_fewer_fingers(context):
+    target = characters.mixamo()
+    for bone in target.data.bones:
+        bone.name = bone.name.replace("HandRing", "HandProp")
+    rest = relaxed(target)
+    bent = set(fingers.relaxed(rest, guess(rest)))
+    assert "mixamorig:LeftHandPinky1" in bent and "mixamorig:LeftHandProp1" not in bent
+
+
 def test_what_is_bent_at_rest_is_not_bent_twice(context):
     target = characters.mixamo()
     relaxed(target)

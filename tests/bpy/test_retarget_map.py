@@ -38,6 +38,12 @@ CONVENTIONS = {
                ("Clavicle", "UpperArm", "Forearm", "Hand", "Thigh", "Calf", "Foot", "Toe0"), "ValveBiped.Bip01_{}_{}"),
     "deform bones": (("DEF-hips", "DEF-spine", "DEF-chest", "DEF-upper_chest", "DEF-neck", "DEF-head"), ("L", "R"),
                      ("shoulder", "upper_arm", "forearm", "hand", "thigh", "shin", "foot", "toe"), "DEF-{1}.{0}"),
+    "smpl": (("Pelvis", "Spine1", "Spine2", "Spine3", "Neck", "Head"), ("L", "R"),
+             ("Collar", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Foot"), "{}_{}"),
+    "advanced skeleton": (("Root_M", "Spine1_M", "Spine2_M", "Chest_M", "Neck_M", "Head_M"), ("L", "R"),
+                          ("Scapula", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Toes"), "{1}_{0}"),
+    "auto-rig": (("root.x", "spine_01.x", "spine_02.x", "spine_03.x", "neck.x", "head.x"), ("l", "r"),
+                 ("shoulder", "arm_stretch", "forearm_stretch", "hand", "thigh_stretch", "leg_stretch", "foot", "toes_01"), "{1}.{0}"),
 }  # fmt: skip
 PARTS = ("clavicle", "arm", "forearm", "hand", "thigh", "shin", "foot", "ball")
 

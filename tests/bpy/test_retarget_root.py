@@ -38,15 +38,17 @@ def test_a_take_that_is_turned_and_moved_turns_the_target_about_its_own_place(so
         assert np.abs(turned.turns[part] - turn @ plain.turns[part]).max() < 1e-3, part
 
 
-def test_who_is_half_as_large_goes_half_as_far(source):
-    found = []
-    for size in (1.0, 0.5):
+def test_who_is_larger_or_smaller_goes_as_far_and_steps_alike(source):
+    ratios, ways = [], []
+    for size in (1.0, 0.1, 20.0):
         target = characters.mixamo()
         target.scale *= size
         bpy.context.view_layer.update()
         result, _, seen = put(source, target)
-        found.append([result.ratio, np.ptp(seen.heads["hips"][:, 1]), seen.heads["hips"][:, 2].min()])
-    assert found[0][0] == pytest.approx(1.0, abs=0.05) and found[1] == pytest.approx(0.5 * np.array(found[0]), rel=1e-3)
+        ratios.append(result.ratio / size)
+        ways.append(np.stack([seen.heads[bone] for bone in ("hips", "foot_l", "toe_r")]) / size)
+    assert ratios == pytest.approx(3 * [1.0], abs=0.05)
+    assert np.abs(ways[1] - ways[0]).max() < 1e-4 and np.abs(ways[2] - ways[0]).max() < 1e-4
 
 
 def test_the_root_bone_takes_the_way_if_asked(source):
@@ -59,6 +61,17 @@ def test_the_root_bone_takes_the_way_if_asked(source):
     hips = (travelled.heads["thigh_l"] + travelled.heads["thigh_r"]) / 2
     assert np.ptp(plain.heads["root"]) < 1e-6 and np.ptp(way[:, 2]) < 1e-5
     assert np.abs(way - way[0] - (hips - hips[0]))[:, :2].max() < 1e-4 and np.ptp(way[:, 1]) > 3.0
+
+
+def test_a_take_that_was_made_larger_or_smaller_walks_the_same(source):
+    ways = []
+    for size in (1.0, 10.0, 0.1):
+        source.parent.scale = (size, size, size)
+        target = characters.mixamo()
+        bpy.context.view_layer.update()
+        _, _, seen = put(source, target)
+        ways.append(np.stack([seen.heads[bone] for bone in ("hips", "foot_l", "toe_r")]))
+    assert np.abs(ways[1] - ways[0]).max() < 1e-4 and np.abs(ways[2] - ways[0]).max() < 1e-4
 
 
 @pytest.mark.parametrize("root_travels", [False, True])

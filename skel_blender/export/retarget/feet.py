@@ -18,7 +18,7 @@ HEEL, BALL, TIP = range(3)
 _LOW_M, _SLOW_M_S = 0.05, 0.35
 _LIFTED_M, _MOVED_M_S = 0.12, 1.2  # a contact of the Take that an edit has lifted this far, or moves this fast, is none any more
 _SHORTEST_S = 0.1
-_SLIDES_M, _SLIDES_RAD = 0.08, np.radians(30.0)  # a foot that goes farther than this while it is down takes another print
+_SLIDES, _SLIDES_RAD = 0.1, np.radians(30.0)  # of the leg's length; a foot that goes farther while it is down takes another print
 _UP = np.array([0.0, 0.0, 1.0])
 
 
@@ -48,14 +48,14 @@ def runs(mask: np.ndarray) -> list[tuple[int, int]]:
     return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
 
 
-def plant(foot: Foot, track: Track, offset: np.ndarray, touching: np.ndarray, floor: float, fade: int) -> Track:
+def plant(foot: Foot, track: Track, offset: np.ndarray, touching: np.ndarray, floor: float, fade: int, leg: float) -> Track:
     """The foot held to the floor (height m) while its sole touches (T,3) bool; `offset` (3,3) takes the resting foot to where it
-    heads at zero yaw, `fade` is how many frames the way back to the free motion takes."""
+    heads at zero yaw, `fade` is how many frames the way back to the free motion takes, `leg` the leg's length, m."""
     touching = touching.copy()
     flat = touching[:, HEEL] & (touching[:, BALL] | touching[:, TIP])
     yaw = _yaw(track.turn @ offset.T)
     for first, end in runs(touching.any(axis=1)):
-        _free_slides(track.ankle[first:end], yaw[first:end], touching[first:end], flat[first:end], fade)
+        _free_slides(track.ankle[first:end], yaw[first:end], touching[first:end], flat[first:end], fade, _SLIDES * leg)
     prints = runs(touching.any(axis=1))
     heading = yaw.copy()
     for first, end in prints:
@@ -105,12 +105,13 @@ def _held(
     return ((marks - seen) * down[..., None]).sum(axis=1) / down.sum(axis=1, keepdims=True)
 
 
-def _free_slides(ankle: np.ndarray, yaw: np.ndarray, touching: np.ndarray, flat: np.ndarray, fade: int) -> None:
-    """Clear contacts, in place, around the frames at which a foot that is down has slid or turned too far from where it came down."""
+def _free_slides(ankle: np.ndarray, yaw: np.ndarray, touching: np.ndarray, flat: np.ndarray, fade: int, most: float) -> None:
+    """Clear contacts, in place, around the frames at which a foot that is down has slid (`most` m) or turned too far from where it came
+    down."""
     facing = np.exp(1j * yaw)
     first, place, heading = 0, ankle[0, :2].copy(), facing[0]  # sums of the frames from `first` on
     for row in range(1, len(ankle)):
-        far = np.linalg.norm(ankle[row, :2] - place / (row - first)) > _SLIDES_M and flat[row]
+        far = np.linalg.norm(ankle[row, :2] - place / (row - first)) > most and flat[row]
         turned = abs(np.angle(facing[row] * heading.conjugate())) > _SLIDES_RAD and flat[row]
         if far or turned:
             gap = slice(max(0, row - fade // 2), row + fade // 2 + 1)

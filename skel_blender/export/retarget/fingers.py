@@ -24,7 +24,8 @@ def relaxed(skeleton: Skeleton, mapping: Mapping) -> dict[str, np.ndarray]:
             across = skeleton.head(knuckles[1]) - skeleton.head(knuckles[0])
             for finger, bends in _BENDS.items():
                 bones = names.finger(skeleton, side, finger)
-                result |= _bent(skeleton, skeleton.head(hand), bones, across if side == "l" else -across, np.radians(bends))
+                if bones:  # hands of fewer fingers lack some
+                    result |= _bent(skeleton, skeleton.head(hand), bones, across if side == "l" else -across, np.radians(bends))
     return result
 
 

@@ -15,10 +15,20 @@ def guess(skeleton: Skeleton) -> Mapping:
     else:
         found = names.guess(skeleton)
         if missing(found | places.trunk(skeleton, found)):
-            by_place = places.guess(skeleton)
+            by_place = _turned_as(found, places.guess(skeleton))
             found |= {slot: bone for slot, bone in by_place.items() if slot not in found and bone not in found.values()}
         found |= places.trunk(skeleton, found)
+    if found.get("root") == found.get("hips"):  # 'root' is what some call the hips
+        found.pop("root", None)
     return {slot.name: found[slot.name] for slot in SLOTS if slot.name in found}
+
+
+def _turned_as(named: Mapping, by_place: Mapping) -> Mapping:
+    """What places tell, with left and right changed over where names say that they are."""
+    ends = {"_l": "_r", "_r": "_l"}
+    other = {slot[:-2] + ends.get(slot[-2:], slot[-2:]): bone for slot, bone in by_place.items()}
+    alike, crossed = (sum(named.get(slot) == bone for slot, bone in mapping.items()) for mapping in (by_place, other))
+    return other if crossed > alike else by_place
 
 
 def missing(mapping: Mapping) -> list[str]:

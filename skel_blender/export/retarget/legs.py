@@ -108,8 +108,8 @@ def _leg(
     foot = turns[f"foot_{side}"]
     touching = motion.contacts[:, 3:] if side == "l" else motion.contacts[:, :3]
     free = feet.Track(ankles, foot, turns.get(f"toe_{side}", foot))
-    planted = feet.plant(alignment.feet[side], free, alignment.offsets[f"foot_{side}"], touching, skeleton.floor, fade)
     length = float(np.linalg.norm(knee - hip) + np.linalg.norm(ankle - knee))
+    planted = feet.plant(alignment.feet[side], free, alignment.offsets[f"foot_{side}"], touching, skeleton.floor, fade, length)
     return _Leg(hips, knees, ankles, planted, touching.any(axis=1), length)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from . import slots
+from . import places, slots
 from .skeleton import Skeleton
 from .slots import Mapping
 
@@ -14,7 +14,7 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SIDES = {"l": "l", "left": "l", "lft": "l", "lf": "l", "r": "r", "right": "r", "rgt": "r", "rt": "r"}
 # Words that say whose bone it is or what for, not which part.
 _PREFIXES = {"mixamorig", "bip", "biped", "cc", "base", "valve", "j", "jnt", "joint", "b", "c", "bn", "bone", "character", "rig",
-             "armature", "sk", "def", "org", "fk", "ctrl", "con", "x", "sec"}  # fmt: skip
+             "armature", "sk", "def", "org", "fk", "ctrl", "con", "x", "m", "sec", "bend"}  # fmt: skip
 _LATER = {"def", "org"}  # copies: the bone without this word is meant
 _NEVER = {"ik", "pole", "target", "tgt", "end", "nub", "tip", "helper", "mch", "vis", "tweak", "master", "socket", "goal", "twist", "roll",
           "parent", "heel", "corrective", "muscle", "physics"}  # fmt: skip
@@ -22,18 +22,19 @@ _NEVER = {"ik", "pole", "target", "tgt", "end", "nub", "tip", "helper", "mch", "
 # shin beside an 'upleg', and the thigh above a 'knee'.
 _CALLED = {
     "toe": ("toe", "toes", "toebase", "ball"),
-    "foot": ("foot", "ankle"),
+    "foot": ("foot", "ankle", "talus"),
     "shin": ("shin", "calf", "lowerleg", "lowleg", "leglower", "knee", "tibia", "leg"),
     "thigh": ("thigh", "upleg", "upperleg", "legupper", "femur", "leg", "hip"),
     "hand": ("hand", "wrist"),
-    "forearm": ("forearm", "lowerarm", "lowarm", "armlower", "elbow"),
+    "forearm": ("forearm", "lowerarm", "lowarm", "armlower", "elbow", "ulna"),
     "upper_arm": ("upperarm", "uparm", "armupper", "humerus", "bicep", "shldr", "arm"),
-    "shoulder": ("clavicle", "collar", "collarbone", "clav", "shoulder"),
+    "shoulder": ("clavicle", "collar", "collarbone", "clav", "scapula", "shoulder"),
 }
 _MIDDLE = {"hips": ("hips", "hip", "pelvis"), "head": ("head",), "root": ("root", "reference", "origin")}
 _FINGERS = {"index": {"index"}, "middle": {"middle", "mid"}, "ring": {"ring"}, "pinky": {"pinky", "little", "pinkie"}}
 _PALM = {"palm", "metacarpal", "toe", "foot"}
-_TWISTED = ("forearm", "lowerarm", "lowarm")
+_TWISTED = ("fore", "forearm", "lowerarm", "lowarm")
+_BEGINS = (("foot", "ankle"), ("hand", "wrist"), ("toe", "ball"))  # what a part's first bone is called where a later one has its name
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,10 @@ def guess(skeleton: Skeleton) -> Mapping:
     for side in slots.SIDES:
         for part, called in _CALLED.items():
             _find(skeleton, read_names, found, f"{part}_{side}", side, called)
-        _whole_arm(skeleton, found, side)
-        twisted = [bone for bone, name in read_names.items() if name.side == side and name.words & {"twist", "roll"}
-                   and name.key.replace("twist", "").replace("roll", "") in _TWISTED]  # fmt: skip
+        _whole_arm(skeleton, read_names, found, side)
+        _from_joints(skeleton, read_names, found, side)
+        twisted = [bone for bone, name in read_names.items() if name.side == side
+                   and (name.key == "radius" or name.key != (rest := re.sub("twist|roll", "", name.key)) and rest in _TWISTED)]  # fmt: skip
         found |= dict(zip(slots.twists(side), twisted))
     _separate_pelvis(skeleton, read_names, found)
     return found
@@ -94,11 +96,33 @@ def _find(skeleton: Skeleton, names: dict[str, Name], found: Mapping, slot: str,
                                                   called.index(names[bone].key), len(skeleton.path(skeleton.index[bone]))))  # fmt: skip
 
 
-def _whole_arm(skeleton: Skeleton, found: Mapping, side: str) -> None:
-    """'Shoulder, Elbow, Wrist': there the shoulder is the upper arm."""
-    shoulder, fore = found.get(f"shoulder_{side}"), found.get(f"forearm_{side}")
-    if shoulder and fore and f"upper_arm_{side}" not in found and skeleton.parents[skeleton.index[fore]] == skeleton.index[shoulder]:
-        found[f"upper_arm_{side}"] = found.pop(f"shoulder_{side}")
+def _whole_arm(skeleton: Skeleton, names: dict[str, Name], found: Mapping, side: str) -> None:
+    """'Shoulder, Elbow, Wrist', perhaps below a collar bone: there the shoulder is the upper arm."""
+    fore, own = found.get(f"forearm_{side}"), found.get(f"shoulder_{side}")
+    if fore is None or f"upper_arm_{side}" in found:
+        return
+    above = _above(skeleton, names, fore, "shoulder")
+    if above and (above[-1] != own or skeleton.parents[skeleton.index[fore]] == skeleton.index[own]):
+        found[f"upper_arm_{side}"] = above[-1]
+        if above[-1] == own:
+            del found[f"shoulder_{side}"]
+
+
+def _from_joints(skeleton: Skeleton, names: dict[str, Name], found: Mapping, side: str) -> None:
+    """'Ankle, Foot', 'Wrist, Hand' and 'Ball, Toes': bones that are called after the joint where they begin, as SMPL's are."""
+    for part, joint in _BEGINS:
+        own = found.get(f"{part}_{side}")
+        above = _above(skeleton, names, own, joint) if own else []
+        if above and not places.near(skeleton, skeleton.index[above[-1]], skeleton.index[own]):
+            found[f"{part}_{side}"] = above[-1]
+            if part == "foot":
+                found.setdefault(f"toe_{side}", own)
+
+
+def _above(skeleton: Skeleton, names: dict[str, Name], bone: str, key: str) -> list[str]:
+    """The bones of that key and a bone's side on which it hangs, the nearest last."""
+    way = [skeleton.names[above] for above in skeleton.path(skeleton.index[bone])[:-1]]
+    return [above for above in way if (names[above].key, names[above].side) == (key, names[bone].side) and not names[above].words & _NEVER]
 
 
 def _separate_pelvis(skeleton: Skeleton, names: dict[str, Name], found: Mapping) -> None:

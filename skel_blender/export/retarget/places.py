@@ -32,6 +32,9 @@ def guess(skeleton: Skeleton) -> Mapping:
     for chain, side in zip(legs, _sided(skeleton, legs, left)):
         found |= {f"{part}_{side}": skeleton.names[bone] for part, bone in zip(slots.LEG, chain)}
     arms = _arms(skeleton, ends, hips, left)
+    while not arms and skeleton.parents[hips] >= 0:  # a spine that does not hang on the pelvis
+        hips = skeleton.parents[hips]
+        arms = _arms(skeleton, ends, hips, left)
     for chain, side in zip(arms, _sided(skeleton, arms, left) if arms else ()):
         found |= {f"{part}_{side}": skeleton.names[bone] for part, bone in zip(slots.ARM, chain) if bone >= 0}
     return found
@@ -50,11 +53,17 @@ def trunk(skeleton: Skeleton, mapping: Mapping) -> Mapping:
     if head is None and chest >= 0:
         head = _head(skeleton, chest, {index[arm] for arm in arms})
         found |= {"head": skeleton.names[head]} if head is not None else {}
-    if hips is None or head is None or hips not in skeleton.path(head):
+    if hips is None or head is None:
         return found
+    if hips not in skeleton.path(head):  # spine and pelvis hang beside each other on what carries both
+        both = _common(skeleton, hips, head)
+        if both < 0:
+            return found
+        found |= {"hips": skeleton.names[both], "pelvis": skeleton.names[hips]}
+        hips = both
     taken = set(mapping.values())
     way = [bone for bone in skeleton.path(head)[skeleton.path(head).index(hips) + 1 : -1] if skeleton.names[bone] not in taken]
-    way = [bone for k, bone in enumerate(way) if k == 0 or not _near(skeleton, bone, way[k - 1])]
+    way = [bone for k, bone in enumerate(way) if k == 0 or not near(skeleton, bone, way[k - 1])]
     split = way.index(chest) + 1 if chest in way else max(1, len(way) - 1)
     for names, bones in ((slots.SPINE, way[:split]), (slots.NECK, way[split:])):
         found |= {slot: skeleton.names[bone] for slot, bone in zip(names, _spread(bones, len(names)))}
@@ -79,7 +88,8 @@ def _size(skeleton: Skeleton) -> float:
     return float(np.ptp(skeleton.heads[:, 2])) or 1.0
 
 
-def _near(skeleton: Skeleton, one: int, other: int) -> bool:
+def near(skeleton: Skeleton, one: int, other: int) -> bool:
+    """Whether two bones begin at the same place."""
     return float(np.linalg.norm(skeleton.heads[one] - skeleton.heads[other])) < _SAME * _size(skeleton)
 
 
@@ -87,7 +97,7 @@ def _chain(skeleton: Skeleton, top: int, end: int) -> list[int]:
     """The bones below `top` down to `end`, of those at the same place the last."""
     way = skeleton.path(end)
     way = way[way.index(top) + 1 :] if top >= 0 else way
-    return [bone for bone, after in zip(way, [*way[1:], -1]) if after < 0 or not _near(skeleton, bone, after)]
+    return [bone for bone, after in zip(way, [*way[1:], -1]) if after < 0 or not near(skeleton, bone, after)]
 
 
 def _legs(skeleton: Skeleton, ends: list[int]) -> list[list[int]] | None:
@@ -119,7 +129,13 @@ def _leg(skeleton: Skeleton, way: list[int]) -> list[int] | None:
         return float(step[2] - 2.0 * np.linalg.norm(step[:2]))
 
     best = _two_parts(way, lambda k, m, n: min(fall(k, m), fall(m, n)), 0.1 * _size(skeleton))
-    return None if best is None else [way[k] for k in best] + way[best[2] + 1 : best[2] + 2]
+    return None if best is None else [way[k] for k in best] + _toes(skeleton, way[best[2] :])
+
+
+def _toes(skeleton: Skeleton, way: list[int]) -> list[int]:
+    """The toes of the bones from the ankle to an end, none or one: bones on the way may be a heel, or the middle of the foot."""
+    reach = np.linalg.norm((skeleton.heads[way] - skeleton.heads[way[0]])[:, :2], axis=1)
+    return [bone for bone, far in zip(way[1:], reach[1:]) if far > 0.5 * reach.max()][:1]
 
 
 def _two_parts(way: list[int], value: Callable[[int, int, int], float], least: float) -> tuple[int, int, int] | None:
@@ -190,7 +206,7 @@ def _head(skeleton: Skeleton, chest: int, arms: set[int]) -> int | None:
     bone, found = chest, None
     while found is None or len(skeleton.children[bone]) == 1:
         lowest = skeleton.heads[bone, 2] + _SAME * _size(skeleton)
-        over = [child for child in skeleton.children[bone] if child not in arms and skeleton.heads[child, 2] > lowest]
+        over = [child for child in skeleton.children[bone] if not arms & set(_below(skeleton, child)) and skeleton.heads[child, 2] > lowest]
         if not over:
             break
         bone = found = max(over, key=lambda child: (len(_below(skeleton, child)), skeleton.heads[child, 2]))

@@ -48,7 +48,8 @@ def sample(scene: bpy.types.Scene, rig: bpy.types.Object) -> Steps[tuple[Motion,
     result = Motion(frames, turns, posed[..., :3, 3], np.zeros((len(frames), 6), dtype=bool), scene.render.fps / scene.render.fps_base)
     known = layers.contacts(rig, frames)
     known = known if known is not None and known.any() else None
-    touching = feet.contacts(sole(result, rest), rest.origin[2], result.fps, known)
+    size = np.linalg.norm(in_metres(rig.matrix_world)[:3, 0])  # of a take that was made larger or smaller
+    touching = feet.contacts(sole(result, rest) / size, rest.origin[2] / size, result.fps, known)
     return Motion(result.frames, result.turns, result.places, touching, result.fps), rest
 
 

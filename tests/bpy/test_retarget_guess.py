@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bone maps that are guessed where names mean joints, say little, or contradict what places tell."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+
+from skel_blender import kinematics
+from skel_blender.anatomy import JOINT_NAMES
+from skel_blender.export import names as export_names
+from skel_blender.export.retarget import guess, names, skeleton
+from skel_blender.rig import layout
+from tests import synthetic
+from tests.bpy import characters, walking
+
+
+def read(target):
+    return guess.guess(skeleton.read(target))
+
+
+def test_bones_that_bend_beside_others_that_twist_are_the_parts():
+    assert [names.read(f"l{part}Bend").key for part in ("Shldr", "Forearm", "Thigh")] == ["shldr", "forearm", "thigh"]
+
+
+def test_a_part_begins_at_the_first_of_two_bones_that_have_names_for_it(context):
+    called = {**characters.UNITY, "hand": "{} Wrist", "knuckles": "{} Hand", "ball": "{} Ball", "toes": "{} Toes",
+              "fingers": "{}_forearmtwist1"}  # fmt: skip
+    parents = {**characters._PARENTS, "knuckles": "hand", "toes": "ball", "fingers": "forearm"}
+    found = read(characters.simple("Joints", called, parents=parents))
+    assert {part: found[f"{part}_l"] for part in ("hand", "toe", "forearm_twist_1")} == {
+        "hand": "Left Wrist", "toe": "Left Ball", "forearm_twist_1": "Left_forearmtwist1"}  # fmt: skip
+
+
+def exported(table, called=lambda name: name):
+    """An armature of the bones that an export has under a table's names."""
+    body, joints = synthetic.open_body("male"), JOINT_NAMES.index
+    places = kinematics.z_up(body.joints) + [0.0, 0.0, layout.ground(body)]
+    root = export_names.root(table)
+    bones = [(called(root), None, np.zeros(3), np.array([0.0, 0.0, 0.1]))]
+    for bone in export_names.bones(table):
+        head = places[joints(bone.head)]
+        bones.append((called(bone.name), called(bone.parent or root), head, head + [0.0, -0.03, 0.01]))
+    return characters.armature("Exported", bones)
+
+
+@pytest.mark.parametrize("table", export_names.TITLES)
+def test_the_skeletons_that_are_exported_are_mapped(context, table):
+    called = {bone.joint: bone.name for bone in export_names.bones(table)}
+    if table == export_names.SKEL:
+        called |= {f"calcn_{side}": f"talus_{side}" for side in "lr"}  # the foot begins at the ankle
+    wanted = {"root": export_names.root(table), "hips": called["pelvis"], "spine_1": called["lumbar_body"], "spine_2": called["thorax"],
+              "head": called["head"]}  # fmt: skip
+    parts = {"shoulder": "scapula", "upper_arm": "humerus", "forearm": "ulna", "forearm_twist_1": "radius", "hand": "hand",
+             "thigh": "femur", "shin": "tibia", "foot": "calcn", "toe": "toes"}  # fmt: skip
+    wanted |= {f"{part}_{side}": called[f"{joint}_{side}"] for part, joint in parts.items() for side in "lr"}
+    assert read(exported(table)) == wanted
+
+
+def test_toes_lie_before_a_heel_that_is_on_the_way_to_them(context):
+    numbers = {name: f"b{number:02d}" for number, name in enumerate(["root", *JOINT_NAMES])}
+    found = read(exported(export_names.SKEL, numbers.__getitem__))
+    for part, joint in (("thigh", "femur"), ("shin", "tibia"), ("toe", "toes"), ("upper_arm", "humerus"), ("hand", "hand")):
+        assert [found[f"{part}_{side}"] for side in "lr"] == [numbers[f"{joint}_{side}"] for side in "lr"], part
+
+
+def test_names_say_which_side_is_left_where_places_say_otherwise(context):
+    called = {part: f"b{number:02d}{'{}' * ('{}' in title)}" for number, (part, title) in enumerate(characters.UNITY.items())}
+    called |= {"thigh": "{} thigh"}
+    del called["ball"]
+    target = characters.simple("Backward", called)
+    context.view_layer.objects.active = target
+    bpy.ops.object.mode_set(mode="EDIT")
+    for side in ("Left", "Right"):
+        target.data.edit_bones[called["foot"].format(side)].tail.y += 0.2
+    bpy.ops.object.mode_set(mode="OBJECT")
+    found = read(target)
+    for part, own in (("thigh", "thigh"), ("shin", "shin"), ("foot", "foot"), ("upper_arm", "arm"), ("hand", "hand")):
+        assert [found[f"{part}_l"], found[f"{part}_r"]] == [called[own].format("Left"), called[own].format("Right")]
+
+
+def test_collar_bones_of_unknown_names_are_not_the_way_to_the_head(context):
+    called = {**characters.UNITY, "clavicle": "{} Schulter", "neck0": "Hals", "head": "Kopf"}
+    found = read(characters.simple("Words", called))
+    assert (found["neck_1"], found["head"], found["upper_arm_l"]) == ("Hals", "Kopf", "Left arm")
+
+
+def test_a_spine_beside_the_pelvis_is_carried_along(source):
+    parents = {**characters._PARENTS, "hips": "crown", "spine0": "crown"}  # where what carries both begins does not matter
+    for numbered in (False, True):
+        called = {part: f"b{number:02d}{'{}' * ('{}' in title)}" if numbered else title
+                  for number, (part, title) in enumerate(({"crown": "Torso"} | characters.UNITY).items())}  # fmt: skip
+        target = characters.simple("Parted", called, parents=parents)
+        _, found, seen = walking.put(source, target)
+        assert (found["hips"], found["pelvis"], found["spine_1"]) == tuple(called[part] for part in ("crown", "hips", "spine0"))
+        assert np.ptp(np.linalg.norm(seen.heads["head"] - seen.heads["thigh_l"], axis=1)) < 0.05
+        assert np.abs(seen.heads["thigh_l"] - seen.heads["pelvis"])[:, :2].max() < 0.2
+
+
+def test_a_foot_that_begins_where_its_ankle_does_is_no_toe(context):
+    called = {**characters.UNITY, "foot": "{} Ankle", "ball": "{} Foot"}
+    target = characters.simple("Helper", called)
+    assert (read(target)["foot_l"], read(target)["toe_l"]) == ("Left Ankle", "Left Foot")
+    context.view_layer.objects.active = target
+    bpy.ops.object.mode_set(mode="EDIT")
+    for side in ("Left", "Right"):
+        target.data.edit_bones[f"{side} Foot"].head = target.data.edit_bones[f"{side} Ankle"].head
+    bpy.ops.object.mode_set(mode="OBJECT")
+    found = read(target)
+    assert found["foot_l"] == "Left Foot" and "toe_l" not in found
