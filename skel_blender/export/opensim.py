@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import bpy
 import numpy as np
 
 from .. import kinematics, opensim
-from ..anatomy import JOINT_INDEX
-from ..rig import record
-from ..rig.editing import motion
+from ..anatomy import DOFS_OF_JOINT, JOINT_INDEX, JOINT_NAMES, PARENTS
+from ..rig import controls, ik, layout, record
+from ..rig.editing import evaluation, motion
+from ..rig.editing.steps import finish
 from ..take import TRIANGLE, RestBody
-from . import writing
+from . import rotations, stage, writing
 
 
 def write_people(rigs: Sequence[bpy.types.Object], path: Path, mass: float | None = None, overwrite: bool = False) -> list[Path]:
@@ -27,14 +29,44 @@ def write_people(rigs: Sequence[bpy.types.Object], path: Path, mass: float | Non
 
 
 def write(armature: bpy.types.Object, path: Path | str, mass: float | None = None) -> list[Path]:
-    """Write a rig's motion, layers included, and its body as `opensim.write_motion` does; times are those of the footage, wherever on the
-    timeline the take begins, in the take's own world. Raises SkelError if the object is no rig or has no motion."""
+    """Write a rig's motion, layers and IK included, and its body as `opensim.write_motion` does; times are those of the footage, wherever
+    on the timeline the take begins, in the take's own world. Raises SkelError if the object is no rig or has no motion."""
     frames = motion.span_of(armature)
     poses, trans = motion.read(armature, frames)
+    _follow_controls(armature, frames, poses)
     render = bpy.context.scene.render
     fps = Fraction(render.fps / render.fps_base).limit_denominator(1001)
     return opensim.write_motion(rest_body(armature), poses, trans, frames - record.start(armature), fps, path, name=armature.name,
                                 body_name=str(armature.get("skel_body", "")), mass=mass)  # fmt: skip
+
+
+def _follow_controls(armature: bpy.types.Object, frames: np.ndarray, poses: np.ndarray) -> None:
+    """Replace, in `poses` (T,46), the angles of limbs that IK controls lead by those that are seen."""
+    joints = [joint for limb in _led(armature, frames) for joint in limb.joints]
+    if not joints:
+        return
+    turned = finish(stage.look(armature, frames, JOINT_NAMES, "Reading the motion"))[..., :3, :3]
+    rest = np.array([armature.data.bones[name].matrix_local for name in JOINT_NAMES])[:, :3, :3]
+    moved = rotations.orthonormal(turned @ rotations.transpose(rest))
+    for joint in joints:
+        own = rotations.transpose(rest[joint]) @ rotations.transpose(moved[:, PARENTS[joint]]) @ moved[:, joint] @ rest[joint]
+        channels = {dof.index: layout.channel(dof.index) for dof in DOFS_OF_JOINT[joint]}
+        near = np.zeros(3)
+        for dof, channel in channels.items():
+            near[channel.index] = channel.sign * poses[0, dof]
+        angles = kinematics.eulers(own, layout.euler_order(joint), near)
+        for dof, channel in channels.items():
+            poses[:, dof] = channel.sign * angles[:, channel.index]
+
+
+def _led(armature: bpy.types.Object, frames: np.ndarray) -> list[controls.Limb]:
+    """The limbs that a control leads on one of the frames, by what the rig's action and the NLA's strips make of the switches."""
+    if not motion.is_layered(armature):
+        return ik.led(armature)
+    limbs = ik.limbs(armature)
+    with closing(evaluation.on_frames(armature, frames)) as shown:
+        switches = np.array([[posed[limb.switch] for limb in limbs] for posed in shown])
+    return [limb for limb, on in zip(limbs, switches.T) if on.any()]
 
 
 def rest_body(armature: bpy.types.Object) -> RestBody:

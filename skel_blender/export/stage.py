@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 
 from ..messages import SkelError
+from ..rig import compat
 from ..rig.assemble import in_metres
 from ..rig.editing import evaluation
 from ..rig.editing.steps import Step, Steps
@@ -44,6 +45,20 @@ def posed_armatures(things: Sequence[bpy.types.Object]) -> Iterator[None]:
     finally:
         for data, position in before.items():
             data.pose_position = position
+
+
+def in_sight(thing: bpy.types.Object) -> bpy.types.Object:
+    """A copy of an object that nothing hides on any frame."""
+    copy = thing.copy()
+    for path in ("hide_viewport", "hide_render"):
+        copy.driver_remove(path)
+        holder = compat.holder(copy)
+        if holder and holder.fcurves.find(path):
+            compat.use_action(copy, copy.animation_data.action.copy())
+            holder = compat.holder(copy)
+            holder.fcurves.remove(holder.fcurves.find(path))
+        setattr(copy, path, False)
+    return copy
 
 
 @contextmanager

@@ -147,15 +147,19 @@ def _bvh(people: list[sample.Person], files: list[Path], preset: Preset) -> list
 
 
 def _cache(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, preset: Preset) -> list[Path]:
-    """The rigs' own meshes, evaluated in a scene that holds nothing else."""
+    """The rigs' meshes, evaluated in a scene that holds nothing else. They stay in sight: Blender's exporter leaves out the points of
+    what is hidden on a frame, and so what comes later would be played too early."""
     kinds = [kind for kind, on in (("skin", preset.skin), ("bone", preset.bones)) if on]
     things = [thing for rig in rigs for kind in kinds for thing in record.parts(rig, kind)]
     if not things:
         raise SkelError("no_mesh", "There is no mesh to export.", "Choose the skin or the skeleton.")
-    frames = sample.frames(scene, rigs, preset.range)
-    with whole_file(path) as part, stage.posed_armatures(rigs), evaluation.empty_scene(scene, "skel cache") as place:
-        for thing in things:
-            place.collection.objects.link(thing)
+    frames, names = sample.frames(scene, rigs, preset.range), {thing: thing.name for thing in things}
+    with (whole_file(path) as part, stage.posed_armatures(rigs), stage.free_names({"objects": set(names.values())}),
+          evaluation.empty_scene(scene, "skel cache") as place):  # fmt: skip
+        for thing, name in names.items():
+            shown = stage.in_sight(thing)
+            shown.name = name
+            place.collection.objects.link(shown)
         with stage.in_scene(place) as context:
             alembic(context, part, int(frames[0]), int(frames[-1]), metres(scene))
     return [path]

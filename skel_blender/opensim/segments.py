@@ -65,10 +65,10 @@ class Inertia:
 
 
 def volume(body: RestBody) -> float:
-    """m3 inside the skin, which has to be closed."""
+    """m3 inside the skin, which has to be closed; its faces may look inward."""
     faces, quads = body.skin_faces, body.skin_faces[body.skin_faces[:, 3] != TRIANGLE]
     a, b, c = np.moveaxis(body.skin_verts[np.concatenate([faces[:, :3], quads[:, [0, 2, 3]]])].astype(float), 1, 0)
-    return float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6.0)
+    return abs(float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6.0))
 
 
 def inertias(body: RestBody, sex: str, mass: float | None = None) -> list[Inertia]:

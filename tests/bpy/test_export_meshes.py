@@ -52,6 +52,29 @@ def test_alembic_holds_the_skin_as_blender_shows_it(context, tmp_path):
     assert len(expected[0]) == len(take.people[0].body.skin_verts)
 
 
+def test_alembic_plays_who_comes_later_when_he_comes(context, tmp_path):
+    take = deliveries.take(2)
+    late = take.people[1]
+    for name in ("frames", "poses", "trans", "confidence", "keypoints_2d", "landmarks_3d", "reprojection_error", "contacts"):
+        setattr(late, name, getattr(late, name)[10:])
+    collection = build_take(context, take, hide=True)
+    skin = next(thing for thing in collection.objects if thing.name == "person_2_skin")
+    frames, expected = (late.frames[0] + 1, late.frames[-1] + 1), []
+    for frame in frames:
+        context.scene.frame_set(int(frame))
+        expected.append(mesh_points(skin))
+    context.scene.frame_set(1)
+    writing.write(context.scene, writing.rigs_of(collection.all_objects), tmp_path / "shot.abc", presets.choose("generic"))
+    assert skin.name == "person_2_skin" and skin.hide_viewport
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    context.scene.render.fps, context.scene.render.fps_base = 30, 1.001
+    bpy.ops.wm.alembic_import(filepath=str(tmp_path / "shot.abc"))
+    assert {thing.name for thing in bpy.data.objects if thing.type == "MESH"} == {"person_1_skin", "person_2_skin"}
+    for frame, points in zip(frames, expected):
+        bpy.context.scene.frame_set(int(frame))
+        assert np.linalg.norm(mesh_points(bpy.data.objects["person_2_skin"]) - points, axis=1).max() < 1e-3
+
+
 def test_alembic_holds_the_bones_where_they_are(context, tmp_path):
     take = deliveries.take()
     collection = build_take(context, take)

@@ -11,9 +11,9 @@ from skel_blender import opensim
 from skel_blender.anatomy import DOFS
 from skel_blender.export import opensim as rig_opensim
 from skel_blender.messages import SkelError
-from skel_blender.rig import layout
+from skel_blender.rig import controls, layout
 from skel_blender.rig.assemble import build_take
-from skel_blender.rig.editing import layers, timing
+from skel_blender.rig.editing import layers, matching, timing
 from tests.bpy import bodies
 from tests.bpy.evaluated import curves, rig_of
 
@@ -83,6 +83,23 @@ def test_a_take_that_begins_later_on_the_timeline_has_the_times_of_its_footage_a
     assert after[110 - 101 - take.frames[0], 1 + column] == pytest.approx(np.degrees(0.25), abs=1e-3)
     assert np.ptp(change[:, 1 + column]) < 1e-3 < np.abs(change[:, 1 + column]).min()
     assert np.abs(np.delete(change, 1 + column, axis=1)).max() < 1e-3
+
+
+def test_what_ik_controls_do_is_written_as_angles(source, context, tmp_path):
+    frames, limbs = np.arange(20, 40), [controls.LIMBS[0], controls.LIMBS[4]]  # a hand, which reaches, and the head, which turns
+    before = numbers(rig_opensim.write(source, tmp_path / "before.mot")[0].read_text(), 7)
+    matching.to_control(context.scene, source, limbs, frames, lambda values: values + [0.0, -0.05, 0.3, 0.0, 0.0, 0.1, 0.0])
+    there = dump(source)
+    led = numbers(rig_opensim.write(source, tmp_path / "led.mot")[0].read_text(), 7)
+    assert dump(source) == there
+    layers.add(source)
+    context.scene.frame_set(100)  # where no control leads
+    layered = numbers(rig_opensim.write(source, tmp_path / "layered.mot")[0].read_text(), 7)
+    layers.merge(source)
+    matching.to_channels(context.scene, source, limbs, frames)
+    keyed = numbers(rig_opensim.write(source, tmp_path / "keyed.mot")[0].read_text(), 7)
+    assert np.abs(led - keyed).max() < 0.01 and np.abs(layered - keyed).max() < 0.01
+    assert np.abs(led - before)[20:38].max() > 20.0 and np.abs(led - before)[:18].max() < 0.01
 
 
 def test_what_is_no_rig_is_refused(context, tmp_path):

@@ -111,6 +111,9 @@ def test_the_volume_is_that_of_the_skin():
     body.skin_verts = corners
     body.skin_faces = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, -1], [1, 7, 3, -1]])
     assert segments.volume(body) == pytest.approx(3.0)
+    quads = body.skin_faces[:, 3] >= 0
+    body.skin_faces = np.concatenate([body.skin_faces[quads][:, ::-1], body.skin_faces[~quads][:, [2, 1, 0, 3]]])  # inside out
+    assert segments.volume(body) == pytest.approx(3.0)
 
 
 def test_a_bodys_name_tells_whose_masses_it_gets(tmp_path):
