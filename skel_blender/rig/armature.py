@@ -117,8 +117,14 @@ def select(context: bpy.types.Context, rig: bpy.types.Object) -> None:
         other.select_set(False, view_layer=layer)
     rig.select_set(True, view_layer=layer)
     layer.objects.active = rig
-    if mode == "POSE" and rig.visible_get(view_layer=layer):
+    if mode == "POSE" and can_be_posed(rig, layer):
         set_mode(context, mode)
+
+
+def can_be_posed(rig: bpy.types.Object, layer: bpy.types.ViewLayer) -> bool:
+    """Whether Blender lets a rig into Pose Mode: it is seen in the view layer, and neither linked nor an override that is not editable."""
+    override = rig.override_library
+    return rig.library is None and not (override and override.is_system_override) and rig.visible_get(view_layer=layer)
 
 
 def set_mode(context: bpy.types.Context, mode: str) -> None:

@@ -16,7 +16,7 @@ from mathutils import Matrix
 from .. import sequence
 from ..messages import SkelError
 from ..take import Camera, Take
-from . import compat, keyframes, record
+from . import compat, drivers, keyframes, record
 from .clock import Clock
 
 _SENSOR = 36.0  # mm, width
@@ -41,7 +41,8 @@ def aim(camera: bpy.types.Object, take: Take, clock: Clock = Clock()) -> None:
     K = take.camera.K
     data.sensor_fit, data.sensor_width = "HORIZONTAL", _SENSOR
     lens = float(K[0, 0]) * _SENSOR / width
-    data.animation_data_clear()
+    if data.animation_data:
+        data.animation_data.action = None
     data.lens = lens
     data.shift_x = (width / 2 - float(K[0, 2])) / width
     data.shift_y = (float(K[1, 2]) - height / 2) / width * float(K[0, 0] / K[1, 1])
@@ -179,6 +180,20 @@ def show_footage(camera: bpy.types.Object, clip: bpy.types.MovieClip) -> None:
     background.display_depth, background.frame_method, background.alpha = "BACK", "STRETCH", 1.0
     background.clip_user.proxy_render_size = "FULL"
     camera.data.show_background_images = True
+    keep_to_footage(camera)
+
+
+def keep_to_footage(camera: bpy.types.Object) -> None:
+    """Draw the footage behind a camera on its own frames alone: on others, Blender fills the view with magenta. Not of images whose clip's
+    start is keyed, for numbers that are missing: Blender takes the first gap for the end."""
+    data = camera.data
+    for number, background in enumerate(data.background_images):
+        clip = background.clip
+        if clip is None or clip.source == "SEQUENCE" and compat.action(clip) is not None:
+            continue
+        first, offset, count = (f"background_images[{number}].clip.frame_{name}" for name in ("start", "offset", "duration"))
+        drivers.add(background, "show_background_image", -1, "n < 2 or s - o <= frame < s - o + n",  # one image, or a file that is gone
+                    s=drivers.prop(data, first), o=drivers.prop(data, offset), n=drivers.prop(data, count))  # fmt: skip
 
 
 def lies(camera: bpy.types.Object) -> bool:

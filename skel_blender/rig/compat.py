@@ -42,24 +42,27 @@ def spare_action(owner: bpy.types.Object, name: str) -> Iterator[bpy.types.Actio
     """A new action for `owner`, as `new_action` gives it; afterwards `owner` plays what it played before."""
     check_assignable(owner)
     data = owner.animation_data or owner.animation_data_create()
-    before = data.action
+    before, slot = data.action, getattr(data, "action_slot", None)
     try:
         yield new_action(owner, name)
     finally:
-        if before is None:
-            data.action = None
-        else:
-            use_action(owner, before)
+        data.action = before
+        if slot is not None:
+            data.action_slot = slot
 
 
 def holder(owner: bpy.types.Object) -> bpy.types.Action | bpy.types.ActionChannelbag | None:
     """What holds the `fcurves` and `groups` that animate `owner`; None without an action."""
-    data = owner.animation_data
-    if data is None or data.action is None:
+    return holder_of(owner.animation_data)
+
+
+def holder_of(player: bpy.types.AnimData | bpy.types.NlaStrip | None) -> bpy.types.Action | bpy.types.ActionChannelbag | None:
+    """What holds the `fcurves` and `groups` that an object's own action or a strip plays; None without an action."""
+    if player is None or player.action is None:
         return None
-    if not hasattr(data.action, "slots"):
-        return data.action
-    bags = (strip.channelbag(data.action_slot) for layer in data.action.layers for strip in layer.strips if data.action_slot)
+    if not hasattr(player.action, "slots"):
+        return player.action
+    bags = (strip.channelbag(player.action_slot) for layer in player.action.layers for strip in layer.strips if player.action_slot)
     return next((bag for bag in bags if bag is not None), None)
 
 
@@ -72,11 +75,11 @@ def curves(action: bpy.types.Action) -> list[bpy.types.FCurve]:
 
 
 def use_action(owner: bpy.types.Object, action: bpy.types.Action) -> None:
-    """Let `action` animate `owner`, by the slot that was made for it."""
+    """Let `action` animate `owner`, by the slot that Blender finds for it, such as that of the name of the last one, else by the first."""
     check_assignable(owner)
     data = owner.animation_data or owner.animation_data_create()
     data.action = action
-    if hasattr(action, "slots"):
+    if hasattr(action, "slots") and data.action_slot is None:
         data.action_slot = next((slot for slot in action.slots if slot.target_id_type == owner.id_type), None)
 
 

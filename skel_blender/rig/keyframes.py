@@ -13,6 +13,7 @@ import numpy as np
 from ..take import Person
 from . import bezier, clock, colours, compat, record, tracks
 
+_SELECTED = tuple(f"select_{part}" for part in ("control_point", "left_handle", "right_handle"))
 SLOT = "SKEL"  # the slot's name in actions of rigs: Blender finds it by itself when another person is given the action
 
 
@@ -72,8 +73,8 @@ def write(holder: bpy.types.Action | bpy.types.ActionChannelbag, curve: Curve, i
         _fill(points, f"handle_{side}_type", "AUTO_CLAMPED" if handles is None else "FREE")
         if handles is not None:
             points.foreach_set(f"handle_{side}", _pairs(curve.frames + handles[:, 0], curve.values + handles[:, 1]))
-    for part in ("control_point", "left_handle", "right_handle"):  # new keys are selected, and the next press would move or delete all
-        points.foreach_set(f"select_{part}", np.zeros(count, dtype=bool))
+    for part in _SELECTED:  # new keys are selected, and the next press would move or delete all
+        points.foreach_set(part, np.zeros(count, dtype=bool))
     made.update()
     return made
 
@@ -116,7 +117,9 @@ def _split(curve: bpy.types.FCurve, frame: float) -> None:
         return
     for point in (points[after - 1], points[after]):
         point.handle_left_type = point.handle_right_type = "FREE"
-    points.insert(frame, curve.evaluate(frame))
+    made = points.insert(frame, curve.evaluate(frame))
+    for part in _SELECTED:
+        setattr(made, part, False)
 
 
 def _inside(curve: bpy.types.FCurve) -> list[bpy.types.FModifier]:
@@ -124,14 +127,18 @@ def _inside(curve: bpy.types.FCurve) -> list[bpy.types.FModifier]:
     return [modifier for modifier in curve.modifiers if modifier.type != "CYCLES"]
 
 
-_KEY = {"co": 2, "handle_left": 2, "handle_right": 2, "handle_left_type": 0, "handle_right_type": 0, "interpolation": 0}
+_KEY = ("co", "handle_left", "handle_right", "handle_left_type", "handle_right_type", "interpolation", "easing", "amplitude", "back",
+        "period", "type", *_SELECTED)  # fmt: skip
+_DTYPES = {"FLOAT": np.float32, "ENUM": np.int32, "BOOLEAN": bool}
 
 
 def _read(points: bpy.types.FCurveKeyframePoints) -> dict[str, np.ndarray]:
     """What makes up keys: property -> (K,2) or (K,)."""
     result = {}
-    for name, width in _KEY.items():
-        values = np.empty(len(points) * max(width, 1), dtype=np.float32 if width else np.int32)
+    for name in _KEY:
+        prop = bpy.types.Keyframe.bl_rna.properties[name]
+        width = getattr(prop, "array_length", 0)
+        values = np.empty(len(points) * max(width, 1), dtype=_DTYPES[prop.type])
         points.foreach_get(name, values)
         result[name] = values.reshape(-1, width) if width else values
     return result

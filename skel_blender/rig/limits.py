@@ -10,6 +10,7 @@ copies it after its Limit Rotation: exact inside the limits, and stopped channel
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import bpy
 import numpy as np
@@ -52,6 +53,13 @@ def apply(armature: bpy.types.Object, table: np.ndarray, name: str = "custom", e
             _clamp(armature, bone, armature.pose.bones[layout.CLAMPS[joint]], ranges)
     ik.limit(armature, [channel_limits(table, joint) for joint in range(len(JOINT_NAMES))], enabled)
     armature.update_tag()
+
+
+def added(armature: bpy.types.Object, joints: Iterable[int]) -> list[bpy.types.Constraint]:
+    """The constraints on the bones of joints that act and are not the rig's own."""
+    own = (CONSTRAINT, CLAMP, ik.COPY)
+    found = (constraint for joint in joints for constraint in armature.pose.bones[JOINT_NAMES[joint]].constraints)
+    return [one for one in found if one.name not in own and not one.mute and one.influence > 0.0]
 
 
 def are_on(armature: bpy.types.Object) -> bool:

@@ -63,6 +63,8 @@ def build(armature: bpy.types.Object, body: RestBody) -> None:
 
 
 def _wear(bone: bpy.types.PoseBone, shape: str, scale: tuple, place: tuple = (0.0, 0.0, 0.0), turn: tuple = (0.0, 0.0, 0.0)) -> None:
+    if bone.custom_shape is not None and record.PART not in bone.custom_shape:
+        return  # an animator's own
     bone.custom_shape = _shape(shape, bone.id_data)
     bone.use_custom_shape_bone_size = False
     bone.custom_shape_scale_xyz, bone.custom_shape_translation, bone.custom_shape_rotation_euler = Vector(scale), Vector(place), turn

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import nullcontext
+from pathlib import Path
 
 import bpy
 import numpy as np
 
 from ..take import Person, Take
-from . import armature, assemble, bones, camera, clock, correctives, coupling, embedded, ik, limits, presence, record, shapes
+from . import armature, assemble, bones, camera, clock, compat, correctives, coupling, embedded, ik, limits, presence, record, shapes
+from .editing import layers
 
 
 def update_take(
@@ -22,6 +24,8 @@ def update_take(
     if those were changed; the actions that they had stay in the file.
     """
     rigs = {rig[record.PERSON]: rig for rig in reversed(collection.objects) if record.is_rig(rig)}  # of duplicates the first
+    for rig in rigs.values():
+        compat.check_assignable(rig)
     eye = assemble.camera_of(collection)
     if eye is not None:
         time = clock.of(collection)
@@ -40,12 +44,18 @@ def update_take(
 
 
 def find_built(context: bpy.types.Context, source: str) -> bpy.types.Collection | None:
-    """The newest collection of the scene that was built from that footage, in this file; one that is switched off only if all are."""
+    """The newest collection of the scene that was built from that footage, in this file, also where that was moved and is shown from there;
+    one that is switched off only if all are."""
     homes = [home for home in context.scene.collection.children_recursive if home.library is None]
-    built = [home for home in homes if source and home.get("skel_source") == source]
+    built = [home for home in homes if source and (home.get("skel_source") == source or _shows(home, source))]
     layers = [assemble.layer_of(context.view_layer, home) for home in built]
     shown = [home for home, layer in zip(built, layers) if layer is not None and not layer.exclude]
     return next(reversed(shown or built), None)
+
+
+def _shows(home: bpy.types.Collection, source: str) -> bool:
+    eye = assemble.camera_of(home)
+    return eye is not None and camera.footage_of(eye) == Path(source)
 
 
 def remove_person(rig: bpy.types.Object) -> None:
@@ -72,6 +82,7 @@ def _update(context: bpy.types.Context, rig: bpy.types.Object, person: Person, c
     for key in record.SAID.values():
         rig.pop(key, None)
     presence.keep(rig, person, clock.rate(context.scene))
+    layers.leave(rig)
     assemble.key_raw(rig, person)
     ik.release(rig)
 
@@ -90,6 +101,7 @@ def _reshape(context: bpy.types.Context, rig: bpy.types.Object, person: Person, 
     spare = assemble.build_person(context, person, collection, None, None, assemble.Options(horizontal))
     actions = record.actions(spare)
     _carry_bones(context, rig, spare)
+    _carry_look(rig.data, spare.data)
     old = [rig.data]
     rig.data = spare.data
     for kind in ("skin", "bone"):
@@ -132,6 +144,20 @@ def _carry_bones(context: bpy.types.Context, rig: bpy.types.Object, spare: bpy.t
                 made.parent = bones[bone.parent.name]
                 made.matrix = made.parent.matrix @ bone.parent.matrix_local.inverted() @ bone.matrix_local
             made.use_connect, made.use_deform = bone.use_connect, bone.use_deform
+
+
+def _carry_look(old: bpy.types.Armature, new: bpy.types.Armature) -> None:
+    """What was set of how an armature is shown, its collections of bones and its custom properties."""
+    for prop in old.bl_rna.properties:
+        if prop.type in ("BOOLEAN", "ENUM") and not prop.is_readonly:
+            setattr(new, prop.identifier, getattr(old, prop.identifier))
+    for kept in old.collections_all:
+        made = new.collections_all.get(kept.name) or new.collections.new(kept.name)
+        made.is_visible = kept.is_visible
+        for bone in kept.bones:
+            made.assign(new.bones[bone.name])
+    for key in old.keys():
+        new[key] = old[key]
 
 
 def _ride(thing: bpy.types.Object, rig: bpy.types.Object) -> None:

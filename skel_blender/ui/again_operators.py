@@ -10,7 +10,7 @@ from bpy.props import StringProperty
 from .. import take as takes
 from .. import who
 from ..messages import SkelError
-from ..rig import record
+from ..rig import assemble, camera, record
 from ..take import Take
 from . import engine, gather
 from .arrival import build_in_scene
@@ -33,7 +33,8 @@ class SKEL_OT_reconstruct_again(StartsJob, bpy.types.Operator):
             raise SkelError("no_rig", f"There is nobody in {self.name} any more.", "Choose another take.")
         take = takes.loads(data_of(rigs[0])[1], f"The Take of {home.name}")
         each = (said(take, rigs, what, unknown) for what, unknown in (("stature", None), ("body", "")))
-        job = engine.start(gather.again(take, *each, record.said_who(home)))
+        eye = assemble.camera_of(home)
+        job = engine.start(gather.again(take, *each, record.said_who(home), eye and camera.footage_of(eye)))
         finish = functools.partial(build_in_scene, scene_uid=context.scene.session_uid, home_uid=home.session_uid)
         runner.start("Starting the engine", job, finish)
 

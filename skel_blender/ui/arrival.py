@@ -23,7 +23,7 @@ def build_in_scene(path: str, scene_uid: int, home_uid: int = 0) -> str:
     scene = next((scene for scene in bpy.data.scenes if scene.session_uid == scene_uid), None)
     windows = bpy.context.window_manager.windows
     if scene is None:
-        raise SkelError("no_scene", f"The scene is not open any more, the Take is saved as {path}.", "Load it with Load Take.")
+        raise SkelError("no_scene", "The scene is not open any more.", "Load the Take in another one.")
     window = next((window for window in windows if window.scene == scene), None)
     if window is not None:
         with bpy.context.temp_override(window=window):
@@ -42,7 +42,8 @@ def build(context: bpy.types.Context, path: str, home_uid: int = 0) -> str:
     asked = (home for home in context.scene.collection.children_recursive if home.session_uid == home_uid)
     before, idle = next(asked, None) or find_built(context, take.source), context.mode == "OBJECT"
     earlier = assemble.layer_of(context.view_layer, before) if before else None
-    collection = before if settings.again == "UPDATE" else None
+    can_change = before is not None and before.override_library is None  # an override's objects are another file's
+    collection = before if settings.again == "UPDATE" and can_change else None
     options = {"correct": settings.correct, "hide": settings.hide}
     told, rate = "", clock.rate(context.scene)
     if collection is None:

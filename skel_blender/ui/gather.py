@@ -100,13 +100,15 @@ def model_file(scene: bpy.types.Scene, take: Take, person: Person) -> str:
     return made_with if Path(made_with).is_file() else bpy.path.abspath(scene.skel.body_file)
 
 
-def again(take: Take, statures: list[float | None], bodies: list[str], corrected: tuple[who.Correction, ...]) -> Request:
+def again(
+    take: Take, statures: list[float | None], bodies: list[str], corrected: tuple[who.Correction, ...], shown: Path | None = None
+) -> Request:
     """The request that made a Take once more, of people who are so tall, m, with these bodies, and corrected, beyond what it was made with,
-    in who is who. Raises SkelError if it can't be made."""
+    in who is who; `shown` is the file behind its camera. Raises SkelError if it can't be made."""
     asked, chosen = json.loads(take.settings), preferences()
     if not asked.get("inputs"):
         raise SkelError("no_clip", "This take was not made from footage.", "What is said of people is for those who are reconstructed.")
-    footage = [file_path(path) for path in asked["inputs"]]
+    footage = _found([Path(path) for path in asked["inputs"]], shown)
     first, end = asked.get("frames") or (None, None)
     return Request(
         inputs=tuple(map(str, footage)),
@@ -119,6 +121,19 @@ def again(take: Take, statures: list[float | None], bodies: list[str], corrected
         who=who.write((*who.read(asked.get("who", "")), *corrected)),
         **{name: asked[name] for name in _KEPT if asked.get(name) is not None},
     )
+
+
+def _found(footage: list[Path], shown: Path | None) -> list[Path]:
+    """The footage of a Take where it was, else, since it was moved, where the clip behind the take's camera is now."""
+    lost = next((path for path in footage if not path.exists()), None)
+    if lost is None:
+        return [path.resolve() for path in footage]
+    if shown is None or not shown.exists():
+        raise SkelError("no_file", f"There is no file {lost}.", "Let the clip behind the take's camera show it where it is now.")
+    if len(footage) > 1:
+        return [file_path(str(shown.with_name(path.name))) for path in footage]
+    is_folder = shown.suffix.lower() in sequence.IMAGE_ENDINGS and lost.suffix.lower() not in sequence.IMAGE_ENDINGS
+    return [shown.parent if is_folder else shown]
 
 
 def _images_rate(scene: bpy.types.Scene, footage: Path) -> float | None:

@@ -7,7 +7,7 @@ from bpy.props import EnumProperty, FloatProperty, StringProperty
 
 from ..anatomy import DOF_INDEX
 from ..messages import SkelError
-from ..rig import compat, controls, ik, limbs, record, restposes
+from ..rig import compat, controls, ik, limbs, limits, record, restposes
 from ..rig.editing import layers, matching, motion, thinning
 from ..rig.editing.steps import Steps
 from .gather import editable_rig
@@ -137,6 +137,10 @@ class SKEL_OT_match(RigOperator, bpy.types.Operator):
             raise SkelError("no_control", f"What is chosen of {rig.name} follows no IK control any more.", "Undo, or work with the angles.")
         change = matching.to_control if self.to == "CONTROL" else matching.to_channels
         change(context.scene, rig, chosen, frames_of(context.scene, rig, self.range))
+        added = limits.added(rig, (joint for limb in chosen for joint in limb.joints)) if self.to == "CHANNELS" else ()
+        if added:
+            names = ", ".join(constraint.name for constraint in added)
+            self.report({"WARNING"}, f"The keys have in them what added constraints do: mute these, or they may act twice: {names}.")
 
 
 def frames_of(scene: bpy.types.Scene, rig: bpy.types.Object, choice: str) -> np.ndarray:

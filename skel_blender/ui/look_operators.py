@@ -83,11 +83,11 @@ class SKEL_OT_looked(_OfOne, bpy.types.Operator):
 
 
 def go(context: bpy.types.Context, rig: bpy.types.Object, stretch: doubt.Stretch) -> None:
-    """The frame, the limb's bones, and Pose Mode where the rig can be seen."""
+    """The frame, the limb's bones, and Pose Mode where the rig can be posed."""
     context.scene.frame_set(frames(rig, stretch)[2])
     if context.view_layer.objects.active != rig:
         armature.select(context, rig)
-    if rig.mode == "OBJECT" and rig.visible_get(view_layer=context.view_layer):
+    if rig.mode == "OBJECT" and armature.can_be_posed(rig, context.view_layer):
         armature.set_mode(context, "POSE")
     compat.select_bones(rig, limbs.PARTS[limb(stretch)])
 

@@ -41,11 +41,13 @@ class SKEL_OT_over_footage(RigOperator, bpy.types.Operator):
         eye = assemble.camera_of(home)
         if eye is None:
             raise SkelError("no_camera", f"{home.name} has no camera any more.", "Undo, or load the Take again.")
-        view, scene = context.space_data.region_3d, context.scene
-        if view.view_perspective == "CAMERA" and scene.camera == eye:
-            view.view_perspective = "PERSP"
+        space, view, scene = context.space_data, context.space_data.region_3d, context.scene
+        if view.view_perspective == "CAMERA" and (space.camera if space.use_local_camera else scene.camera) == eye:
+            view.view_perspective, space.use_local_camera = "PERSP", False
         else:
             camera.look_through(scene, eye)
+            space.camera = eye
+            space.use_local_camera = any(marker.camera for marker in scene.timeline_markers)  # who would take the scene's on the next frame
             view.view_perspective = "CAMERA"
             region = next(region for region in context.area.regions if region.type == "WINDOW")
             with context.temp_override(region=region):

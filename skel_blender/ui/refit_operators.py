@@ -87,7 +87,7 @@ def bring_back(path: str, rig_id: str, uid: int, count: int) -> str:
     twins = (thing for thing in bpy.data.objects if record.is_rig(thing) and thing[record.ID] == rig_id)
     rig = min(twins, key=lambda thing: thing.session_uid != uid, default=None)
     if rig is None:
-        raise SkelError("no_rig", f"The rig is gone, the Take is saved as {path}.", "Load it with Load Take.")
+        raise SkelError("no_rig", "The rig is gone.", "Load the Take anew.")
     take, home = takes.load(path), data_of(rig)[0]
     action = corrections.bring(rig, person_of(rig, take)[1])
     embedded.embed(home, take)

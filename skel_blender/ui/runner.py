@@ -136,6 +136,8 @@ class Runner:
         self._end()
         with guarded(self.fail):
             self.show(finish(self._result), "CHECKMARK")
+            return
+        self.show(f"The Take is saved as {self._result}. Load Take brings it in.")
 
 
 runner = Runner()

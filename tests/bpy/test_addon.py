@@ -5,6 +5,7 @@ import functools
 import re
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import bpy
@@ -221,11 +222,18 @@ def test_unregister_ends_a_running_engine(addon, monkeypatch):
     skel_blender.register()
 
 
-def test_a_take_whose_scene_is_gone_is_not_lost(addon, tmp_path):
-    from skel_blender.ui.arrival import build_in_scene
+@pytest.mark.parametrize("foreseen", [True, False])
+def test_a_take_that_can_not_be_built_is_not_lost(addon, foreseen):
+    from skel_blender.ui import arrival, engine, gather
+    from skel_blender.ui.runner import runner
 
-    with pytest.raises(skel_blender.messages.SkelError, match="Load Take"):
-        build_in_scene(str(tmp_path / "t.npz"), scene_uid=-1)
+    finish = functools.partial(arrival.build_in_scene, scene_uid=-1) if foreseen else len  # for which the runner has no sentence
+    request = gather.request(bpy.context.scene)
+    runner.start("Run", engine.start(request), finish)
+    follow(runner, until=lambda: not runner.busy)
+    told = "".join(text.replace(" ", "") for _, text in runner.lines)
+    assert ("notopenanymore." in told) is foreseen and runner.failure
+    assert f"TheTakeissavedas{request.out}.".replace(" ", "") in told and Path(request.out).is_file()
 
 
 def test_load_take_needs_no_engine(addon, tmp_path):

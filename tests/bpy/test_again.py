@@ -16,10 +16,11 @@ import pytest
 
 from skel_blender import take as takes
 from skel_blender import who
-from skel_blender.rig import record
+from skel_blender.rig import assemble, camera, embedded, record, update
 from skel_blender.rig.assemble import build_take
 from skel_blender.rig.update import update_take
 from tests.bpy.panels import draw
+from tests.bpy.pictures import save_picture
 
 PANEL = "SKEL_PT_people"
 
@@ -180,6 +181,47 @@ def test_takes_are_looked_for_where_they_are_kept(enabled, tmp_path, monkeypatch
     (tmp_path / "takes").mkdir()
     (tmp_path / "takes" / "shot_001.npz").touch()
     assert opened("") == str(tmp_path / "takes") + os.sep and opened("/mine.npz") == "/mine.npz"
+
+
+@pytest.mark.parametrize("names", [["clip.mp4"], ["frames"], ["0001.png", "0003.png"], ["0001.png"]])
+def test_footage_that_was_moved_is_found_by_the_clip_behind_the_camera(shot, tmp_path, names):
+    home, rigs, asked, take = shot
+    new = tmp_path / "new" / "frames" if names == ["frames"] else tmp_path / "new"
+    new.mkdir(parents=True)
+    for name in ["0001.png", "0002.png"] if names == ["frames"] else names:
+        save_picture(new / name) if name.endswith(".png") else (new / name).touch()
+    gone = [str(tmp_path / "old" / name) for name in names]
+    take.settings = json.dumps(json.loads(take.settings) | {"inputs": gone})
+    take.source = str(tmp_path / "old" / "clip.mp4")
+    embedded.embed(home, take)
+    home["skel_source"] = take.source
+    rigs[0].skel.stature = 1.87
+    with pytest.raises(RuntimeError, match="There is no file .*old.*. Let the clip behind the take's camera show it"):
+        bpy.ops.skel.reconstruct_again(name=home.name)
+    file = new / ("0001.png" if names == ["frames"] else names[0])
+    camera.show_footage(assemble.camera_of(home), bpy.data.movieclips.load(str(file)))
+    assert bpy.ops.skel.reconstruct_again(name=home.name) == {"FINISHED"}
+    assert asked[0].inputs == tuple(str((tmp_path / "new" / name).resolve()) for name in names)
+    assert update.find_built(bpy.context, str(file)) == home == update.find_built(bpy.context, take.source)
+    assert update.find_built(bpy.context, str(file) + "4") is None
+
+
+def test_an_override_is_not_updated_and_has_a_version_beside_it(context, enabled, take, tmp_path):
+    """Its objects are another file's."""
+    from skel_blender.ui import arrival
+
+    home = build_take(context, replace(take, source="/clip.mp4"), collection_name="shot")
+    bpy.data.libraries.write(str(tmp_path / "lib.blend"), {home})
+    bpy.data.batch_remove([*home.all_objects, home])
+    with bpy.data.libraries.load(str(tmp_path / "lib.blend"), link=True) as (_, wanted):
+        wanted.collections = ["shot"]
+    mine = wanted.collections[0].override_hierarchy_create(context.scene, context.view_layer, do_fully_editable=True)
+    for person in take.people:
+        person.betas = person.betas + 1.0  # other bodies, which would be other bones
+    takes.save(replace(take, source="/clip.mp4"), tmp_path / "again.npz")
+    enabled.again = "UPDATE"
+    assert f"{mine.name} is switched off" in arrival.build(context, str(tmp_path / "again.npz"))
+    assert len(bpy.data.collections["again"].objects) == len(mine.objects)
 
 
 def test_a_take_that_no_footage_made_says_so(context, enabled, take):

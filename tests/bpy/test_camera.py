@@ -14,8 +14,9 @@ from mathutils import Vector
 
 from skel_blender import take as takes
 from skel_blender.messages import SkelError
-from skel_blender.rig import camera, clock
+from skel_blender.rig import camera, clock, record
 from skel_blender.rig.assemble import build_take
+from skel_blender.rig.editing import timing
 from skel_blender.ui import arrival
 from tests import synthetic
 from tests.bpy.evaluated import curves
@@ -63,7 +64,7 @@ def test_a_lens_that_zooms_is_keyed_and_one_that_no_longer_does_is_not(context, 
     wide, take.camera.zoom = eye.data.lens / 1.8, None
     camera.aim(eye, take)
     context.scene.frame_set(20)
-    assert eye.data.lens == pytest.approx(wide, rel=1e-6) and not eye.data.animation_data
+    assert eye.data.lens == pytest.approx(wide, rel=1e-6) and not curves(eye.data)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +103,53 @@ def test_footage_stands_behind_the_camera_in_step(context, take, tmp_path):
     assert background.clip.frame_start + background.clip.frame_offset == 1  # source frame 0 at scene frame 1
 
 
+def test_footage_is_drawn_on_its_own_frames_alone(context, take, tmp_path):
+    """On others Blender would fill the view with magenta."""
+    def drawn(eye) -> list[int]:
+        (background,) = eye.data.background_images
+        return [frame for frame in range(-3, 60) if (context.scene.frame_set(frame), background.show_background_image)[1]]
+
+    for number in range(30):
+        save_picture(tmp_path / f"frame_{number + 7:04d}.png")
+    collection = build_take(context, take, clip_path=tmp_path / "frame_0007.png")
+    eye = context.scene.camera
+    assert drawn(eye) == [*range(1, 31)]
+    twin = bpy.data.collections.new("twin")
+    twin[record.START] = 1
+    context.scene.collection.children.link(twin)
+    other = eye.copy()
+    twin.objects.link(other)
+    timing.move(context.scene, twin, 21)
+    assert drawn(other) == [*range(21, 51)] and drawn(eye) == [*range(1, 31)]
+    timing.move(context.scene, collection, 11)
+    camera.aim(eye, take)
+    assert drawn(other) == [*range(21, 51)] and drawn(eye) == [*range(11, 41)]
+    save_picture(tmp_path / "still.png")
+    build_take(context, take, clip_path=tmp_path / "still.png")
+    assert len(drawn(context.scene.camera)) == 63  # one image has no end
+
+
+@pytest.mark.parametrize("bound", [False, True])
+def test_over_the_footage_stays_there_where_markers_choose_cameras(rig, context, bound):
+    scene, window = context.scene, context.window_manager.windows[0]
+    eye, other = scene.camera, bpy.data.objects.new("other", bpy.data.cameras.new("other"))
+    scene.collection.objects.link(other)
+    area = window.screen.areas[0]
+    area.type = "VIEW_3D"
+    space = area.spaces.active
+    if bound:
+        scene.timeline_markers.new("cut", frame=1).camera = other
+    else:
+        space.use_local_camera, space.camera = True, other  # the user's, of before
+    with context.temp_override(window=window, area=area, region=next(region for region in area.regions if region.type == "WINDOW")):
+        bpy.ops.skel.over_footage()
+        scene.frame_set(9)
+        assert space.region_3d.view_perspective == "CAMERA" and space.camera == eye and space.use_local_camera is bound
+        assert scene.camera == (other if bound else eye)
+        bpy.ops.skel.over_footage()
+    assert space.region_3d.view_perspective == "PERSP" and not space.use_local_camera
+
+
 def test_images_whose_numbers_have_gaps_are_shown_in_the_takes_order(context, tmp_path):
     take = synthetic.random_take(frames=4, people=1)
     take.source = str(tmp_path / "frame_0007.png")
@@ -120,6 +168,8 @@ def test_images_whose_numbers_have_gaps_are_shown_in_the_takes_order(context, tm
     take.source = str(tmp_path / "frame_0020.png")
     clip = camera.load_footage(take, None)
     assert [shown(frame) + 13 for frame in (1, 2, 3, 4)] == [20, 12, 8, 7]
+    (background,) = (build_take(context, take), context.scene.camera)[1].data.background_images
+    assert all((context.scene.frame_set(frame), background.show_background_image)[1] for frame in (1, 2, 3, 4))
 
 
 def test_source_of_the_take_is_the_footage_where_it_still_lies(context, take, tmp_path):

@@ -211,6 +211,27 @@ def test_a_thinned_motion_stays_what_it_was_around_the_frames_that_change_hands(
     assert len(bent) == 1 and bent[0].interpolation == "BEZIER"
 
 
+def test_keys_around_the_frames_that_change_hands_are_as_they_were(context):
+    """Their easing, their kind and whether they are selected: who moves keys in the Graph Editor moves those that he had selected."""
+    rig = rig_of(build_take(context, walk.take()))
+    finish(motion.thin(rig, thinning.Bounds()))
+    knee = next(curve for curve in curves(rig) if "tibia_r" in curve.data_path)
+    for number, key in enumerate(knee.keyframe_points):
+        key.interpolation, key.easing, key.back, key.amplitude, key.period = "BACK", "EASE_IN", 0.5, 0.25, 3.0
+        key.type, key.select_control_point = "BREAKDOWN", number == 0
+
+    def told(curve):
+        names = ("interpolation", "easing", "back", "amplitude", "period", "type", "select_control_point")
+        return {key.co.x: [getattr(key, name) for name in names] for key in curve.keyframe_points}
+
+    before = told(knee)
+    for change in (matching.to_control, matching.to_channels):
+        change(context.scene, rig, controls.LIMBS, np.arange(40, 52))
+    after = told(next(curve for curve in curves(rig) if curve.data_path == knee.data_path and curve.array_index == knee.array_index))
+    assert {frame: after[frame] for frame in before if not 39 <= frame <= 52} == {f: k for f, k in before.items() if not 39 <= f <= 52}
+    assert sum(key[-1] for key in after.values()) == 1
+
+
 def test_a_control_is_seen_while_it_leads(rig, context):
     def shown() -> list[str]:
         context.view_layer.update()

@@ -9,7 +9,8 @@ import pytest
 
 from skel_blender.anatomy import DOF_INDEX
 from skel_blender.export import sample
-from skel_blender.rig import record
+from skel_blender.messages import SkelError
+from skel_blender.rig import compat, record, update
 from skel_blender.rig.editing import corrections, layers, motion, timing
 from tests.bpy.evaluated import joint_positions
 from tests.bpy.panels import draw
@@ -21,6 +22,11 @@ def angle(rig, frame: int) -> float:
     """The elbow's channel on a frame."""
     bpy.context.scene.frame_set(frame)
     return rig.pose.bones["ulna_r"].rotation_euler.x
+
+
+def seen(rig, frames) -> np.ndarray:
+    """(T,24,3) the joints' places."""
+    return np.array([(bpy.context.scene.frame_set(int(frame)), joint_positions(rig))[1] for frame in frames])
 
 
 def correct(rig, frame: int, by: float) -> None:
@@ -53,14 +59,10 @@ def test_merged_layers_are_one_version_of_the_same_motion(rig):
     for frame, by in ((10, 0.0), (15, 0.3)):
         correct(rig, frame, by)
     frames = motion.span_of(rig)
-
-    def seen() -> np.ndarray:
-        return np.array([(bpy.context.scene.frame_set(int(frame)), joint_positions(rig))[1] for frame in frames])
-
-    before, raw = seen(), rig.animation_data.nla_tracks[0].strips[0].action
+    before, raw = seen(rig, frames), rig.animation_data.nla_tracks[0].strips[0].action
     assert bpy.ops.skel.merge_layers() == {"FINISHED"}
     merged = rig.animation_data.action
-    assert np.abs(seen() - before).max() < 1e-5 and not motion.is_layered(rig)
+    assert np.abs(seen(rig, frames) - before).max() < 1e-5 and not motion.is_layered(rig)
     assert merged in record.versions(rig) and all(track.mute for track in rig.animation_data.nla_tracks)
     assert np.array_equal(record.contacts(merged, frames), record.contacts(raw, frames))
     assert bpy.ops.skel.smooth() == {"FINISHED"}
@@ -82,6 +84,64 @@ def test_a_limb_led_by_its_control_is_merged_with_its_switch(rig):
     bpy.ops.skel.merge_layers()
     bpy.context.scene.frame_set(12)
     assert np.abs(joint_positions(rig) - lifted).max() < 1e-4 and rig["hand_ik_r_on"] == 1.0
+
+
+@pytest.mark.parametrize("meta", [False, True])
+def test_what_else_is_animated_is_merged_and_kept_by_a_refit(rig, take, meta):
+    hold = rig.pose.bones["hand_r"].constraints.new("COPY_LOCATION")
+    hold.target = rig.parent
+    for frame, value in ((5, 0.0), (30, 1.0)):
+        rig.location.x, hold.influence = value, value
+        rig.keyframe_insert("location", index=0, frame=frame)
+        hold.keyframe_insert("influence", frame=frame)
+        rig.pose.bones["tibia_r"].rotation_mode = rig.pose.bones["tibia_r"].rotation_mode
+        rig.pose.bones["tibia_r"].keyframe_insert("rotation_mode", frame=frame)  # no number
+    frames = motion.span_of(rig)
+    before = seen(rig, frames)
+    bpy.ops.skel.add_layer()
+    correct(rig, 15, 0.0)
+    if meta:
+        put_into_meta_strips(rig)
+    assert bpy.ops.skel.merge_layers() == {"FINISHED"}
+    assert np.abs(seen(rig, frames) - before).max() < 1e-5
+    bpy.ops.skel.add_layer()
+    correct(rig, 15, 0.2)
+    corrections.bring(rig, take.people[0])
+    assert np.abs(seen(rig, frames) - before).max() < 1e-4
+
+
+def test_a_range_set_by_hand_cuts_nothing_off_below_a_layer(rig):
+    action = rig.animation_data.action
+    action.use_frame_range, action.frame_start, action.frame_end = True, 10, 20
+    frames = motion.span_of(rig)
+    before = seen(rig, frames)
+    bpy.ops.skel.add_layer()
+    correct(rig, 15, 0.0)
+    assert np.abs(seen(rig, frames) - before).max() < 1e-5
+
+
+def test_an_update_plays_alone_and_does_nothing_to_a_rig_in_tweak_mode(rig, take):
+    frames, home = motion.span_of(rig), rig.users_collection[0]
+    before, data = seen(rig, frames), rig.animation_data
+    bpy.ops.skel.add_layer()
+    correct(rig, 15, 0.3)
+    layer, actions = data.action, set(bpy.data.actions)
+    other = next(thing for thing in home.objects if record.is_rig(thing) and thing != rig)
+    data.action, data.nla_tracks.active = None, data.nla_tracks[0]
+    data.nla_tracks[0].strips[0].select = True
+    data.use_tweak_mode = True
+    for name in ("person_1", "person_2"):  # whoever comes first
+        rig[record.PERSON], other[record.PERSON] = name, "person_2" if name == "person_1" else "person_1"
+        with pytest.raises(SkelError, match="in tweak mode"):
+            update.update_take(bpy.context, take, home)
+        assert set(bpy.data.actions) == actions
+    rig[record.PERSON], other[record.PERSON] = "person_1", "person_2"
+    data.use_tweak_mode = False
+    compat.use_action(rig, layer)
+    data.action_blend_type = "COMBINE"
+    update.update_take(bpy.context, take, home)
+    assert not motion.is_layered(rig) and np.abs(seen(rig, frames) - before).max() < 1e-5
+    assert layer in [strip.action for track in data.nla_tracks for strip in track.strips]
 
 
 def test_what_needs_one_action_asks_for_the_merge(rig):

@@ -110,3 +110,22 @@ def test_a_fit_around_corrections_tells_anew_and_keeps_ticks(rig, take):
     corrections.bring(rig, person)
     leg, arm = sorted(doubt.of(rig), key=lambda one: -one.limb)
     assert (arm.worst, arm.looked) == (FIRST + 11, 1) and (leg.worst, leg.looked) == (FIRST + 20, 0)
+
+
+@pytest.mark.parametrize("editable", [None, False, True])
+def test_who_comes_from_another_file_is_looked_at_and_posed_only_where_blender_lets_him(rig, context, tmp_path, editable):
+    name = rig.users_collection[0].name
+    bpy.data.libraries.write(str(tmp_path / "lib.blend"), {rig.users_collection[0]})
+    with bpy.data.libraries.load(str(tmp_path / "lib.blend"), link=True) as (_, wanted):
+        wanted.collections = [name]
+    (home,) = wanted.collections
+    if editable is None:
+        context.scene.collection.children.link(home)
+    else:
+        home = home.override_hierarchy_create(context.scene, context.view_layer, do_fully_editable=editable)
+    theirs = next(thing for thing in home.all_objects if thing.type == "ARMATURE" and doubt.of(thing))
+    armature.set_mode(context, "POSE")
+    armature.select(context, theirs)
+    assert context.object == theirs and bpy.ops.skel.look(number=0) == {"FINISHED"}
+    assert context.scene.frame_current == 17 and selected(theirs) == set(limbs.PARTS["ARM_R"])
+    assert theirs.mode == ("POSE" if editable else "OBJECT")

@@ -9,8 +9,8 @@ import pytest
 
 from skel_blender import kinematics
 from skel_blender.export import sample
-from skel_blender.rig import compat, keyframes, presence, record, tracks
-from skel_blender.rig.editing import following, loops, motion
+from skel_blender.rig import compat, controls, keyframes, presence, record, tracks
+from skel_blender.rig.editing import following, layers, loops, matching, motion
 from tests.bpy.evaluated import joint_positions
 
 
@@ -96,3 +96,20 @@ def test_what_somebody_has_hidden_by_hand_stays_so(rig):
     hidden.hide_viewport = hidden.hide_render = True
     assert bpy.ops.skel.loop(first=10, last=20) == {"FINISHED"}
     assert hidden.hide_viewport and hidden.hide_render and not any(other.hide_viewport for other in others)
+
+
+def test_a_loop_goes_on_below_a_layer_and_beside_frames_that_change_hands(source, context):
+    loops.loop(source, *loops.find(source, 30.0))
+    cycle = motion.frames_of(source)
+    context.scene.frame_start, context.scene.frame_end = int(cycle[0]) - 20, int(cycle[-1]) + 60
+    frames = np.arange(context.scene.frame_start, context.scene.frame_end + 1)
+    before = joints(source, frames)
+    for change in (matching.to_control, matching.to_channels):
+        change(context.scene, source, controls.LIMBS, cycle)
+        assert np.abs(joints(source, frames) - before).max() < 5e-3  # knees that are nearly straight start a little bent
+    layers.add(source)
+    context.scene.frame_set(int(cycle[0]))
+    source.pose.bones["tibia_r"].keyframe_insert("rotation_euler")  # as it stands: nothing is added
+    assert np.abs(joints(source, frames) - before).max() < 5e-3
+    layers.merge(source)
+    assert np.abs(joints(source, frames) - before).max() < 5e-3

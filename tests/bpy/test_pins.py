@@ -54,6 +54,23 @@ def test_a_hand_is_where_it_was_at_the_chosen_frame_and_nothing_else_moves(walke
     assert walker.animation_data.action.get(record.KIND) == motion.EDITED and ik.led(walker) == [HAND]
 
 
+@pytest.mark.parametrize("moved", ["object", "parent"])
+def test_a_hand_stays_where_it_is_while_the_object_moves_and_goes_along_with_its_parent(walker, context, moved):
+    thing = walker if moved == "object" else walker.parent
+    for frame, x in ((AT - 20, 0.0), (AT + 20, 0.4)):
+        thing.location.x, thing.rotation_euler.z = x, 0.5 * x
+        thing.keyframe_insert("location", frame=frame)
+        thing.keyframe_insert("rotation_euler", frame=frame)
+    pins.pin(context.scene, walker, HAND, pins.Pin(FIRST, LAST, AT, EASE))
+
+    def hand(frame: int) -> np.ndarray:
+        context.scene.frame_set(frame)
+        return np.array(evaluated(walker).matrix_local @ evaluated(walker).pose.bones["hand_r"].head)
+
+    places = np.array([hand(frame) for frame in range(FIRST, LAST + 1)])
+    assert np.abs(places - places[AT - FIRST]).max() < 2e-3
+
+
 def test_a_pose_that_is_not_keyed_is_what_is_held(walker, context):
     context.scene.frame_set(AT)
     walker.pose.bones["ulna_r"].rotation_euler.x += 0.4

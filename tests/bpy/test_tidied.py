@@ -103,3 +103,17 @@ def test_who_was_scaled_to_nothing_is_refused(rig, tmp_path):
     with pytest.raises(RuntimeError, match="scaled along one axis, to nothing, or mirrored"):
         bpy.ops.skel.export(preset="generic", filename_ext=".bvh", people="ACTIVE", filepath=str(tmp_path / "x.bvh"))
     assert not list(tmp_path.iterdir())
+
+
+def test_what_added_constraints_do_is_told_when_it_is_keyed(rig, capfd):
+    turn = rig.pose.bones["humerus_r"].constraints.new("COPY_ROTATION")
+    turn.name, turn.target, turn.mix_mode = "Twist", rig.parent, "AFTER"
+    rig.parent.rotation_euler.x = 0.3
+    bpy.ops.skel.match(to="CHANNELS", limbs={"foot_ik_l"}, range="FRAME")
+    bpy.ops.skel.match(to="CONTROL", limbs={"hand_ik_r"}, range="FRAME")
+    assert "may act twice" not in capfd.readouterr().out
+    bpy.ops.skel.match(to="CHANNELS", limbs={"hand_ik_r"}, range="FRAME")
+    assert "may act twice: Twist." in capfd.readouterr().out
+    turn.mute = True
+    bpy.ops.skel.match(to="CHANNELS", limbs={"hand_ik_r"}, range="FRAME")
+    assert "may act twice" not in capfd.readouterr().out

@@ -140,6 +140,19 @@ def test_the_field_moves_the_take_and_the_next_version_begins_there(rig, take, c
     assert context.scene.frame_start == 105 and rig_of(context.scene.collection.children[-1]).skel.start == 101
 
 
+def test_a_way_of_the_empty_that_carries_the_take_goes_along(context, moving):
+    rig, empty = rig_of(moving), assemble.place_of(moving)
+    frames = motion.frames_of(rig)
+    for frame, x in ((frames[0], 0.0), (frames[-1], 2.0)):
+        empty.location.x = x
+        empty.keyframe_insert("location", frame=frame)
+    twin = empty.copy()  # as a duplicate of the take has it
+    before = seen(rig, frames)
+    timing.move(context.scene, moving, 1 + BY)
+    assert np.abs(seen(rig, frames + BY) - before).max() < 1e-5
+    assert compat.action(twin) != compat.action(empty) and compat.action(twin).frame_range[0] == frames[0]
+
+
 @pytest.mark.parametrize("linked", (False, True))
 def test_a_duplicated_take_is_moved_alone(context, moving, linked):
     """As by Full Copy of the scene, and by Duplicate Linked of the collection."""

@@ -120,6 +120,9 @@ def test_an_update_keeps_bones_that_were_added(context, take):
     prop = bpy.data.objects.new("prop", None)
     collection.objects.link(prop)
     prop.parent, prop.parent_type, prop.parent_bone = rig, "BONE", "sword"
+    rig.data.display_type, rig.data["asset"], rig.pose.bones["hand_r"].custom_shape = "STICK", "hero", prop
+    props = rig.data.collections.new("Props")
+    props.is_visible = not props.assign(rig.data.bones["sword"])
 
     def places() -> list[np.ndarray]:
         hand, *added = (rig.data.bones[name].matrix_local for name in ("hand_r", "sword", "tip", "cloak"))
@@ -131,6 +134,9 @@ def test_an_update_keeps_bones_that_were_added(context, take):
     assert max(np.abs(one - other).max() for one, other in zip(places(), before)) < 1e-5
     assert rig.data.bones["tip"].use_connect and not rig.data.bones["sword"].use_deform
     assert rig.pose.bones["tip"].constraints[0].type == "DAMPED_TRACK" and prop.parent_bone == "sword"
+    assert (rig.data.display_type, rig.data["asset"], rig.pose.bones["hand_r"].custom_shape) == ("STICK", "hero", prop)
+    props = rig.data.collections["Props"]
+    assert [bone.name for bone in props.bones] == ["sword"] and not props.is_visible
 
 
 def test_an_update_leaves_a_camera_alone_that_is_not_the_takes(context, take):

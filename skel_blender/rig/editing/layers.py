@@ -8,7 +8,7 @@ a merge first (`motion.action_of`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 
 import bpy
 import numpy as np
@@ -18,7 +18,7 @@ from .. import colours, compat, controls, ik, keyframes, record
 from . import evaluation, motion
 
 MERGED = "merged"  # kind of an action that was layers
-_IK = "IK"  # the group of switches
+_IK, _OBJECT = "IK", "Object Transforms"  # groups: of switches, and Blender's own of an object's place
 
 
 def add(armature: bpy.types.Object) -> bpy.types.Action:
@@ -56,8 +56,7 @@ def merge(armature: bpy.types.Object) -> bpy.types.Action:
             for channel in (switch, *rest):
                 del columns[channel]
     resting = contacts(armature, frames)
-    groups = {path: path.split('"')[1] if path.startswith("pose.bones") else _IK for path, _ in columns}
-    action = alone(armature, MERGED, [keyframes.Curve(path, k, groups[path], frames, column) for (path, k), column in columns.items()])
+    action = alone(armature, MERGED, [_curve(path, k, frames, column) for (path, k), column in columns.items()])
     if resting is not None:
         record.keep_contacts(action, int(frames[0]), resting)
     return action
@@ -75,7 +74,8 @@ def contacts(armature: bpy.types.Object, frames: np.ndarray) -> np.ndarray | Non
 
 
 def alone(armature: bpy.types.Object, kind: str, curves: Sequence[keyframes.Curve]) -> bpy.types.Action:
-    """Give the rig a new action of these curves, to be played alone."""
+    """Give the rig a new action of these curves, to be played alone, and of what else its layers animate."""
+    curves = [*curves, *_others(armature)]
     leave(armature)
     holder = compat.new_action(armature, f"{armature.name} {kind}", keyframes.SLOT)
     for curve in curves:
@@ -84,6 +84,37 @@ def alone(armature: bpy.types.Object, kind: str, curves: Sequence[keyframes.Curv
     action = armature.animation_data.action
     record.mark(action, armature, kind)
     return action
+
+
+def _others(armature: bpy.types.Object) -> list[keyframes.Curve]:
+    """With a key on every frame, what layers animate that is neither the pose nor IK: the object's own place, bones that were added."""
+    known = {(track.path, track.index) for track in record.of(armature).tracks}
+    known.update(channel for limb in controls.LIMBS for channel in _control_channels(limb))
+    data, players = armature.animation_data, []
+    pending = [data, *motion.strips_of(data)]
+    while pending:
+        player = pending.pop()
+        players.append(compat.holder_of(player))
+        pending.extend(getattr(player, "strips", ()))  # of a meta strip
+    found = {(curve.data_path, curve.array_index) for holder in filter(None, players) for curve in holder.fcurves} - known
+    channels = []
+    for path, index in sorted(found):
+        with suppress(ValueError, IndexError):  # no number, or a path to what is not there
+            _value(armature, path, index)
+            channels.append((path, index))
+    if not channels:
+        return []
+    frames = motion.span_of(armature)
+    with closing(evaluation.on_frames(armature, frames)) as shown:
+        values = np.array([[_value(posed, path, index) for path, index in channels] for posed in shown])
+    return [_curve(path, index, frames, column) for (path, index), column in zip(channels, values.T)]
+
+
+def _curve(path: str, index: int, frames: np.ndarray, values: np.ndarray) -> keyframes.Curve:
+    """A curve in the group of its bone, of the switches, or of the object itself."""
+    switches = {f'["{limb.switch}"]' for limb in controls.LIMBS}
+    group = path.split('"')[1] if path.startswith("pose.bones") else _IK if path in switches else _OBJECT
+    return keyframes.Curve(path, index, group, frames, values)
 
 
 def leave(armature: bpy.types.Object) -> None:
@@ -104,14 +135,17 @@ def _push(armature: bpy.types.Object) -> None:
     if action is None:
         return
     if motion.keyed(armature):
-        first = action.frame_range[0]
+        first, last = action.curve_frame_range  # whatever range is set by hand
+        if motion.goes_on(armature):
+            first, last = min(first, bpy.context.scene.frame_start), max(last, bpy.context.scene.frame_end)
         track = data.nla_tracks.new()
         track.name = action.name
         strip = track.strips.new(action.name, int(first), action)
         if slot is not None:
             strip.action_slot = slot
+        strip.action_frame_end, strip.action_frame_start = max(last, first + 1.0), first
         strip.blend_type, strip.extrapolation = data.action_blend_type, data.action_extrapolation
-        strip.frame_start, strip.frame_end = first, max(action.frame_range[1], first + 1.0)
+        strip.frame_start, strip.frame_end = first, max(last, first + 1.0)
         strip.use_animated_influence, strip.influence = data.action_influence < 1.0, data.action_influence
     data.action = None
 

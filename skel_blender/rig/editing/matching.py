@@ -107,11 +107,11 @@ def _switch(
     found = holder.fcurves.find(path)
     first, last = int(frames[0]), int(frames[-1])
     around = [found.evaluate(edge) if found else armature[limb.switch] for edge in (first - 1, last + 1)]
-    inside = motion.frames_of(armature)
+    inside, goes_on = motion.frames_of(armature), motion.goes_on(armature)
     times, values = [first], [value]
-    if first > inside[0]:
+    if first > inside[0] or goes_on:
         times, values = [first - 1, *times], [around[0], *values]
-    if last < inside[-1]:
+    if last < inside[-1] or goes_on:
         times, values = [*times, last + 1], [*values, around[1]]
     curve = keyframes.Curve(path, 0, "IK", np.array(times), np.array(values))
     keyframes.merge(holder, curve, "CONSTANT", span=(times[0], max(last, times[-1])))

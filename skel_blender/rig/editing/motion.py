@@ -81,6 +81,11 @@ def keyed(armature: bpy.types.Object) -> list[bpy.types.FCurve]:
     return [curve for curve in (holder.fcurves if holder else ()) if len(curve.keyframe_points)]
 
 
+def goes_on(armature: bpy.types.Object) -> bool:
+    """Whether the rig's own action moves outside of its keys, as a loop does."""
+    return any(modifier.type == "CYCLES" and not modifier.mute for curve in keyed(armature) for modifier in curve.modifiers)
+
+
 def read(armature: bpy.types.Object, frames: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(T,46) poses and (T,3) trans of the keyed channels, of layers of all that they make together; a channel without a curve stands as
     it is. Raises SkelError if a bone has not the rotation mode any more in which its angles are angles of SKEL."""

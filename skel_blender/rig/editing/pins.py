@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import bpy
 import numpy as np
+from mathutils import Matrix, Quaternion
 
 from ...messages import SkelError
 from .. import controls, record
@@ -29,7 +30,8 @@ class Pin:
 
 
 def pin(scene: bpy.types.Scene, armature: bpy.types.Object, limb: controls.Limb, held: Pin) -> None:
-    """Hold a hand or foot still (of head and chest the turn) by its control; before and after, the motion is what it was.
+    """Hold a hand or foot still (of head and chest the turn) by its control, also where the rig's object moves: in the space of that one's
+    parent. Before and after, the motion is what it was.
 
     Where the pin's frame is the current one, a pose counts that is not keyed yet.
     """
@@ -37,14 +39,20 @@ def pin(scene: bpy.types.Scene, armature: bpy.types.Object, limb: controls.Limb,
     frames = span[(span >= held.first - held.ease) & (span <= held.last + held.ease)]
     if not len(frames):
         raise SkelError("no_frames", "There is no motion between these frames.", "Choose frames of the motion.")
-    ((there,),) = matching.sample(scene, armature, np.array([held.at]), lambda posed: [matching.followed(posed, armature, limb)])
+    ((there, at),) = matching.sample(
+        scene, armature, np.array([held.at]), lambda posed: [matching.followed(posed, armature, limb), posed.matrix_local.copy()]
+    )
+    objects = matching.sample(scene, armature, frames, lambda posed: [posed.matrix_local.copy()])
+    rest, still = armature.data.bones[limb.control].matrix_local, Matrix.LocRotScale(there[:3], Quaternion(there[3:]), None)
+    wanted = [(rest.inverted() @ now.inverted() @ at @ rest @ still).decompose() for (now,) in objects]
+    places, turns = (np.array([part[k] for part in wanted]) for k in (0, 1))
     share = held.share(frames)
 
     def hold(values: np.ndarray) -> np.ndarray:
-        near = np.where(values[:, 3:] @ there[3:] < 0.0, -1.0, 1.0)[:, None] * there[3:]
-        turns = values[:, 3:] + share * (near - values[:, 3:])
-        places = values[:, :3] + share * (there[:3] - values[:, :3])
-        return np.concatenate([places, turns / np.linalg.norm(turns, axis=1, keepdims=True)], axis=1)
+        near = np.where(np.sum(values[:, 3:] * turns, axis=1) < 0.0, -1.0, 1.0)[:, None] * turns
+        turned = values[:, 3:] + share * (near - values[:, 3:])
+        moved = values[:, :3] + share * (places - values[:, :3])
+        return np.concatenate([moved, turned / np.linalg.norm(turned, axis=1, keepdims=True)], axis=1)
 
     matching.to_control(scene, armature, [limb], frames, hold)
 

@@ -27,7 +27,7 @@ def move(scene: bpy.types.Scene, collection: bpy.types.Collection, start: int, f
     if rigs and (scene.frame_start, scene.frame_end) == span(collection):
         scene.frame_start, scene.frame_end = scene.frame_start + by, scene.frame_end + by
         scene.frame_current += by
-    owners = [*rigs, *((eye, eye.data) if eye else ())]
+    owners = [*rigs, *((eye, eye.data) if eye else ()), *filter(None, [assemble.place_of(collection)])]
     actions = {compat.action(owner) for owner in owners if compat.action(owner)}
     for rig in rigs:
         actions.update(record.actions(rig))

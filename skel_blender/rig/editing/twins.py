@@ -8,23 +8,22 @@ import uuid
 
 import bpy
 
-from .. import assemble, compat, record
+from .. import assemble, camera, compat, record
 from . import motion
 
 
 def part(collection: bpy.types.Collection) -> None:
-    """Give the rigs and the camera of a take motions of their own, where those of another take have the same ones."""
+    """Give the rigs, the camera and the empty of a take motions of their own, where those of another take have the same ones."""
     own = set(collection.objects)
     for rig in [thing for thing in own if record.is_rig(thing)]:
         if any(record.is_rig(other) and other[record.ID] == rig[record.ID] for other in bpy.data.objects if other not in own):
             _part_rig(rig)
         _part_borrowed(rig, own)
-    eye = assemble.camera_of(collection)
-    if eye is None:
-        return
-    if eye.data.users > 1:
+    eye, place = assemble.camera_of(collection), assemble.place_of(collection)
+    if eye is not None and eye.data.users > 1:
         eye.data = eye.data.copy()
-    for owner in (eye, eye.data):
+        camera.keep_to_footage(eye)
+    for owner in filter(None, (place, eye, eye and eye.data)):
         action = compat.action(owner)
         if action is not None and bpy.data.user_map(subset=[action])[action] != {owner}:
             compat.use_action(owner, action.copy())
