@@ -18,6 +18,7 @@ from skel_blender.take import CONTACT_NAMES, Person, Take, load
 
 LIMBS = (*range(11, 17), *range(23, 29))  # shoulders, elbows, wrists, hips, knees, ankles
 FOOT = {"r": (3, 4, 5), "l": (8, 9, 10)}
+WALL_M = 0.5  # who rests higher rests on something else than the floor
 CLEAR = 0.5  # confidence from which a landmark is what the landmarker saw, not what it guessed
 
 
@@ -61,7 +62,7 @@ def height_px(take: Take, person: Person) -> np.ndarray:
 
 
 def _contact_height(person: Person) -> float:
-    """The farthest (m) that the lowest skin vertex of a foot in contact is from the floor."""
+    """The farthest (m) that the lowest skin vertex of a foot in contact is from the floor, but for feet on a wall."""
     worst, body = 0.0, person.body
     main = body.owners()
     transforms = person.transforms()
@@ -70,7 +71,8 @@ def _contact_height(person: Person) -> float:
         touching = person.contacts[:, [name.endswith(side) for name in CONTACT_NAMES]].any(axis=1)
         for t in np.flatnonzero(touching):
             skin = kinematics.skin(transforms[t], body.joints, body.skin_verts[own], body.weight_index[own], body.weight_value[own])
-            worst = max(worst, abs(float(skin[:, 1].min())))
+            height = float(skin[:, 1].min())
+            worst = max(worst, abs(height) if height < WALL_M else 0.0)
     return worst
 
 
