@@ -69,7 +69,7 @@ def test_what_is_said_without_being_sure_is_straightened_and_the_trunk_stays(bod
     assert surer[:, KNEES[0]].all() and surer.sum() == FRAMES
 
 
-@pytest.mark.parametrize(("right", "left", "sigma"), [(50.0, 55.0, 6.0), (2.0, 30.0, 16.0)])
+@pytest.mark.parametrize(("right", "left", "sigma"), [(50.0, 55.0, 6.0), (50.0, 55.0, 13.0), (70.0, 70.0, 18.0), (2.0, 30.0, 16.0)])
 def test_a_bend_that_was_seen_and_a_leg_that_is_straight_stay(body, right, left, sigma):
     seen = _told(body, right, left, sigma)
     assert np.abs(_knees(straightened(seen, ALWAYS)) - _knees(seen)).max() < 0.5

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from scipy.ndimage import binary_closing, binary_opening, binary_propagation, uniform_filter1d
+from scipy.ndimage import binary_closing, binary_opening, binary_propagation, find_objects, label, uniform_filter1d
 
 from ...anatomy import DOF_INDEX
 from .observations import Observations
@@ -22,7 +22,7 @@ _FADE_S = 1.0  # how long what is said of him takes to come and go
 _STRAIGHT = 0.07, 0.1  # rad, the straighter knee of people who wait, and its deviation
 _BENT = 0.7, 0.35  # and of those who wait on bent knees, as for a ball,
 _RARE = 0.05  # which are so many of them
-_NOTHING = 1e-6  # rad^-2, the precision of who knows nothing
+_RATHER = 4  # power of the odds: who may be the one or the other is not half of each, but rather the likelier
 _KNEES = [DOF_INDEX["knee_angle_r"], DOF_INDEX["knee_angle_l"]]
 _WITH = [DOF_INDEX[f"{name}_{side}"] for name in ("hip_flexion", "ankle_angle") for side in "rl"]  # bend half as far
 
@@ -42,27 +42,32 @@ def waits(resting: np.ndarray, over_feet: np.ndarray, pelvis: np.ndarray, fps: f
 def straightened(seen: Observations, waiting: np.ndarray) -> Observations:
     """What a regressor says (`prior_poses`, `prior_sigma`) of one person, where he is `waiting` (T,) together with what is known of that.
 
-    The straighter of his knees is one that is straight, or one of few that are bent: by how likely what was said is of the first, that
-    counts as a second measurement. The other knee keeps its difference, and his trunk its tilt.
+    The straighter of his knees is one that is straight, or one of few that are bent. As far as the first is the likelier, it counts as a
+    second measurement, of the deviation that straight knees have. The other knee keeps its difference, and his trunk its tilt.
     """
     if seen.prior_poses is None or not waiting.any():
         return seen
     poses, sigma = seen.prior_poses.clone(), seen.prior_sigma.clone()
-    fade = torch.as_tensor(uniform_filter1d(waiting.astype(float), max(1, round(_FADE_S * seen.fps)), mode="nearest")).to(poses)
     said, straighter = poses[:, _KNEES].min(dim=1)
     precision = sigma[:, _KNEES].gather(1, straighter[:, None])[:, 0] ** -2
-    (usual, spread), (bent, wide) = _STRAIGHT, _BENT
-    likely, rare = (1 - _RARE) * _density(said - usual, precision, spread), _RARE * _density(said - bent, precision, wide)
-    share = (precision > 0) * likely / (likely + rare) / spread**2
-    change = (fade * share * (usual - said) / (precision + share).clamp(min=_NOTHING)).clamp(max=0.0)[:, None]
+    usual, second = _STRAIGHT[0], _STRAIGHT[1] ** -2
+    straight = np.zeros(len(waiting))
+    for (spell,) in find_objects(label(waiting)[0]):
+        straight[spell] = _straight(*(float(part[spell].median()) for part in (said, precision)))
+    straight = torch.as_tensor(uniform_filter1d(straight, max(1, round(_FADE_S * seen.fps)), mode="nearest")).to(said) * (precision > 0)
+    change = (straight * (usual - said) * second / (precision + second)).clamp(max=0.0)[:, None]
     poses[:, _KNEES] += change
     poses[:, _WITH] += 0.5 * change
     knees = torch.as_tensor(_KNEES).to(straighter.device)[straighter]
-    sigma.scatter_(1, knees[:, None], ((precision + fade * share) ** -0.5)[:, None])
+    sigma.scatter_(1, knees[:, None], ((precision + straight * second) ** -0.5)[:, None])
     return replace(seen, prior_poses=poses, prior_sigma=sigma)
 
 
-def _density(off: torch.Tensor, precision: torch.Tensor, spread: float) -> torch.Tensor:
-    """Of a normal deviate whose variance is 1 / precision + spread^2, but for a factor."""
-    variance = spread**2 + 1.0 / precision.clamp(min=_NOTHING)
-    return torch.exp(-0.5 * off**2 / variance) * variance**-0.5
+def _straight(said: float, precision: float) -> float:
+    """0..1, whether a knee of which so much is `said` (rad), with this `precision` (rad^-2), is rather a straight one."""
+    if precision <= 0.0:
+        return 0.0
+    densities = [np.exp(-0.5 * (said - usual) ** 2 / variance) / variance**0.5
+                 for usual, variance in ((usual, spread**2 + 1.0 / precision) for usual, spread in (_STRAIGHT, _BENT))]  # fmt: skip
+    odds = (_RARE * densities[1] / max((1 - _RARE) * densities[0], 1e-30)) ** _RATHER
+    return float(1.0 / (1.0 + odds))
