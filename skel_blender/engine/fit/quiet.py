@@ -2,7 +2,7 @@
 """Who stands still stands on straight legs: a second opinion on knees, whose bend one view from before or behind hardly tells.
 
 Muscles hold a bent knee, hardly anything a straight one; so people who wait let at least one leg be straight (Perry, Gait Analysis, 1992).
-A regressor that does not see the bend says what motion usually has, some 30 degrees, and that it is not sure.
+A regressor that does not see the bend says what motion usually has, and that it is not sure.
 """
 
 from __future__ import annotations
