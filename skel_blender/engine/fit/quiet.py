@@ -30,8 +30,8 @@ _WITH = [DOF_INDEX[f"{name}_{side}"] for name in ("hip_flexion", "ankle_angle") 
 def waits(resting: np.ndarray, over_feet: np.ndarray, pelvis: np.ndarray, fps: float) -> np.ndarray:
     """(T,) bool: a foot rests, soles' points (T,6) bool, he is over his feet (T,), and the pelvis (T,3) m stands still, or sways before or
     after it did. Nobody waits who is seen for a moment only."""
-    least = round(_LEAST_S * fps)
-    if len(pelvis) < max(2, least):
+    least = max(2, round(_LEAST_S * fps))
+    if len(pelvis) < least:
         return np.zeros(len(pelvis), dtype=bool)
     velocity = np.gradient(pelvis, axis=0) * fps
     speed = np.linalg.norm(uniform_filter1d(velocity, max(1, round(_WINDOW_S * fps)), axis=0, mode="nearest"), axis=1)
