@@ -33,7 +33,7 @@ from skel_blender.take import Person, Take
 
 _BODIES = ("humerus", "ulna", "hand", "femur", "tibia", "talus")  # shoulders, elbows, wrists, hips, knees, ankles; left before right
 _HANDS = ((15, 19, 17), (16, 20, 18))  # wrist and knuckles of index and pinky
-_LEGS = ((23, 25, 27), (24, 26, 28))  # hip, knee, ankle
+LEGS = ((23, 25, 27), (24, 26, 28))  # hip, knee, ankle
 _HEADER = ("camera", "MPJPE mm", "PA-MPJPE mm", "acceleration mm/frame2", "of the reference", "up is off by deg", "palms by deg",
            "knees more bent by deg")  # fmt: skip
 
@@ -70,10 +70,10 @@ def palms_off(found: np.ndarray, truth: np.ndarray) -> float:
 
 def knees_off(found: np.ndarray, truth: np.ndarray) -> float:
     """Degrees by which the knees of landmarks (T,33,3) are more bent than those of the truth (T,33,3): the median over frames and legs."""
-    return float(np.nanmedian([_bend(found[:, leg]) - _bend(truth[:, leg]) for leg in _LEGS]))
+    return float(np.nanmedian([bend(found[:, leg]) - bend(truth[:, leg]) for leg in LEGS]))
 
 
-def _bend(leg: np.ndarray) -> np.ndarray:
+def bend(leg: np.ndarray) -> np.ndarray:
     """(T,) degrees between thigh and shank of hip, knee and ankle (T,3,3)."""
     return np.array([metrics.angle_between(knee - hip, ankle - knee) for hip, knee, ankle in leg])
 

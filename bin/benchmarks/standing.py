@@ -17,7 +17,7 @@ from unittest.mock import patch
 import numpy as np
 
 from bin.benchmarks import report
-from bin.benchmarks.cameras import compare, find_footage
+from bin.benchmarks.cameras import LEGS, bend, compare, find_footage
 from bin.benchmarks.lift_cameras import tracks_of
 from bin.benchmarks.multiview import CalibratedCamera, triangulate
 from bin.benchmarks.posing import posed
@@ -33,7 +33,6 @@ from skel_blender.engine.regress.correction import corrected
 from skel_blender.engine.regress.lift import Lift
 
 _MEETS_PX, _SEEN, _STILL_M = 5.0, 0.9, 0.1  # landmarks of one person meet, in so many frames, and his hips stay within
-_LEGS = ((23, 25, 27), (24, 26, 28))  # hip, knee, ankle
 _COLUMNS = ("camera", "frames", "knees by two cameras, deg", "without", "with", "MPJPE mm without", "with", "PA-MPJPE mm without", "with")
 _KNEES = [DOF_INDEX["knee_angle_l"], DOF_INDEX["knee_angle_r"]]
 
@@ -47,18 +46,10 @@ def waiting(found: list[list[Track]], cameras: list[CalibratedCamera]) -> Iterat
                 continue
             seen = np.stack([track.keypoints_2d[frames - track.frames[0]] for track in tracks])
             points, off = triangulate(seen[..., :2], seen[..., 2], [cameras[camera] for camera in pair])
-            legs = np.unique(_LEGS)
+            legs = np.unique(LEGS)
             if np.isfinite(points[:, legs]).mean() > _SEEN and np.median(off[:, :, legs]) < _MEETS_PX:
                 if np.ptp(np.nanquantile(points[:, HIPS], (0.05, 0.95), axis=0), axis=0).max() < _STILL_M:
                     yield from ((camera, track, frames, points) for camera, track in zip(pair, tracks))
-
-
-def bends(points: np.ndarray) -> np.ndarray:
-    """(T,2) degrees of left and right knee of landmarks (T,33,3)."""
-    legs = points[:, _LEGS]
-    thigh, shank = np.moveaxis(np.diff(legs, axis=2), 2, 0)
-    cosine = (thigh * shank).sum(-1) / (np.linalg.norm(thigh, axis=-1) * np.linalg.norm(shank, axis=-1))
-    return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
 
 
 def fitted(track: Track, body: BodyModel, K: np.ndarray, fps: float, lift: Lift, told: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -93,7 +84,7 @@ def main(argv: list[str]) -> int:
         known = np.isfinite(truth).all(axis=(1, 2))
         fits = [fitted(track, body, K, fps, lift, told) for told in (False, True)]
         rows = [compare(limbs[own][known], truth[known]) for _, limbs in fits]
-        bent = [np.nanmedian(bends(points)), *(np.median(knees[own]) for knees, _ in fits)]
+        bent = [np.nanmedian([bend(points[:, leg]) for leg in LEGS]), *(np.median(knees[own]) for knees, _ in fits)]
         cells = [f"{value:.0f}" for value in bent] + [f"{row.mpjpe:.1f}" for row in rows] + [f"{row.pa_mpjpe:.1f}" for row in rows]
         lines.append(report.row([camera.name, str(len(frames)), *cells]))
     print("\n".join(lines))
