@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -56,11 +57,8 @@ def fitted(track: Track, body: BodyModel, K: np.ndarray, fps: float, lift: Lift,
     """Knees (T,2) in degrees, and limbs (T,12,3) m in camera axes."""
     guess = lift(track, body, K, fps)
     nobody = patch.object(people, "waits", lambda resting, *given: np.zeros(len(resting), dtype=bool))
-    if told:
+    with nullcontext() if told else nobody:
         (fit,), view = people.fit_people([track], body, K, fps, guesses=[lambda _: guess])
-    else:
-        with nobody:
-            (fit,), view = people.fit_people([track], body, K, fps, guesses=[lambda _: guess])
     state, R, t = fit.state, view.R.numpy(), view.t.numpy()
     limbs = (BLAZEPOSE @ posed(body, state[:, 3:], fit.betas, state[:, :3])[0])[:, LIMBS] @ R.T + t
     return np.degrees(state[:, 3:][:, _KNEES]), limbs
