@@ -48,8 +48,8 @@ def find_built(context: bpy.types.Context, source: str) -> bpy.types.Collection 
     one that is switched off only if all are."""
     homes = [home for home in context.scene.collection.children_recursive if home.library is None]
     built = [home for home in homes if source and (home.get("skel_source") == source or _shows(home, source))]
-    layers = [assemble.layer_of(context.view_layer, home) for home in built]
-    shown = [home for home, layer in zip(built, layers) if layer is not None and not layer.exclude]
+    views = [assemble.layer_of(context.view_layer, home) for home in built]
+    shown = [home for home, layer in zip(built, views) if layer is not None and not layer.exclude]
     return next(reversed(shown or built), None)
 
 
