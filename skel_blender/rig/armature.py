@@ -130,13 +130,14 @@ def can_be_posed(rig: bpy.types.Object, layer: bpy.types.ViewLayer) -> bool:
 def set_mode(context: bpy.types.Context, mode: str) -> None:
     """Change the mode of the view layer's active object. Said explicitly, since a timer or another scene has no active object."""
     active = context.view_layer.objects.active
-    with _in_sight(active), context.temp_override(active_object=active, object=active):
+    with in_sight(active), context.temp_override(active_object=active, object=active):
         bpy.ops.object.mode_set(mode=mode)
 
 
 @contextmanager
-def _in_sight(thing: bpy.types.Object) -> Iterator[None]:
-    """Show an object that is hidden, as a rig in Pose Mode is once its person has left the footage: Blender changes no mode of those."""
+def in_sight(thing: bpy.types.Object) -> Iterator[None]:
+    """Show an object that is hidden, as a rig is once its person has left the footage: Blender neither changes modes of those, nor poses
+    them."""
     hidden, data, holder = thing.hide_viewport, thing.animation_data, compat.holder(thing)
     curves = [*(data.drivers if data else ()), *(holder.fcurves if holder else ())]
     muting = [curve for curve in curves if curve.data_path == "hide_viewport" and not curve.mute]

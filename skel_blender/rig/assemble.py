@@ -16,6 +16,7 @@ from . import (
     bones,
     camera,
     clock,
+    contacts,
     correctives,
     coupling,
     doubt,
@@ -63,7 +64,7 @@ def build_take(
     correct: bool = False,
     hide: bool = False,
     embed: bool = True,
-    start: int = record.FIRST_FRAME,
+    before: bpy.types.Collection | None = None,
 ) -> bpy.types.Collection:
     """Build a valid Take in the context's scene and return its new collection.
 
@@ -71,16 +72,16 @@ def build_take(
     of the first Take its rate as well, and the footage's sound comes onto its timeline.
     All hangs on an empty, so that the whole take can be moved; in a scene whose unit is no metre it is scaled, for people in their size.
     Building again makes a second version, named apart by Blender's suffix. `clip_path` is the footage (None: the Take's source, if
-    it still lies there); `start` is the scene frame for the footage's first; the rest are `Options`, and whether the .blend file shall
-    hold the Take itself. Raises SkelError if the footage can't be shown, before anything is built.
+    it still lies there); of a version of the take `before` the frames are that one's; the rest are `Options`, and whether the .blend file
+    shall hold the Take itself. Raises SkelError if the footage can't be shown, before anything is built.
     """
-    time = clock.for_take(context.scene, take, start)
+    time = clock.for_take(context.scene, take, before)
     footage = camera.load_footage(take, clip_path, time)
     if clock.is_empty(context.scene):
         clock.give_rate(context.scene, take.fps)
     name = collection_name or Path(take.source).stem or "take"
     collection = bpy.data.collections.new(name)
-    clock.keep(collection, time)
+    clock.keep(collection, time, clock.rate(context.scene) if before is None else time.pace * float(take.fps))
     keep_span(collection, take)
     context.scene.collection.children.link(collection)
     place = bpy.data.objects.new(f"{name}_place", None)
@@ -93,7 +94,7 @@ def build_take(
     if footage is not None:
         camera.show_footage(eye, footage)
         if footage.source == "MOVIE":
-            sound.lay(context.scene, camera.footage_of(eye), start)
+            sound.lay(context.scene, camera.footage_of(eye), time.start)
     for index, person in enumerate(take.people):
         add_person(context, person, index, collection, Options(horizontal, correct, hide))
     if embed:
@@ -149,7 +150,7 @@ def key_raw(rig: bpy.types.Object, person: Person) -> bpy.types.Action:
     action = keyframes.key_person(rig, person)
     record.mark(action, rig, record.RAW)
     played = clock.of_rig(rig).play(person)
-    record.keep_contacts(action, int(played.frames[0]), played.contacts)
+    contacts.keep(rig, int(played.frames[0]), played.contacts)
     doubt.keep(rig, person)
     return action
 

@@ -14,6 +14,7 @@ from ..take import Person, Take
 from . import continuity, record
 
 _PACE = "skel_pace"  # of a take's collection: scene frames for each frame of the footage, where that is not 1
+_RATE = "skel_rate"  # of a take's collection: frames a second that the scene played when the take came
 _OFF = 0.5  # frames at the end of a take by which two rates are still the same
 _ROUNDING = 1e-6
 _GREATEST_FPS = 32767
@@ -75,9 +76,9 @@ def of_rig(armature: bpy.types.Object) -> Clock:
     return Clock() if home is None else of(home)
 
 
-def keep(collection: bpy.types.Collection, clock: Clock) -> None:
-    """Write a take's clock down."""
-    collection[record.START] = clock.start
+def keep(collection: bpy.types.Collection, clock: Clock, fps: float) -> None:
+    """Write a take's clock down, in a scene that plays `fps` frames a second."""
+    collection[record.START], collection[_RATE] = clock.start, fps
     if clock.pace != 1.0:
         collection[_PACE] = clock.pace
 
@@ -87,11 +88,13 @@ def is_empty(scene: bpy.types.Scene) -> bool:
     return not any(record.START in home for home in scene.collection.children_recursive)
 
 
-def for_take(scene: bpy.types.Scene, take: Take, start: int) -> Clock:
-    """The clock for a new take, in a scene that has the rate of its first one."""
+def for_take(scene: bpy.types.Scene, take: Take, before: bpy.types.Collection | None = None) -> Clock:
+    """The clock for a new take, in a scene that has the rate of its first one; a version of the take `before` lies in step with that, also
+    where the scene plays at another rate by now."""
     if is_empty(scene):
-        return Clock(start)
-    pace = rate(scene) / float(take.fps)
+        return Clock()
+    start, fps = (record.FIRST_FRAME, rate(scene)) if before is None else (record.start_of(before), before.get(_RATE, rate(scene)))
+    pace = fps / float(take.fps)
     return Clock(start, 1.0 if abs(pace - 1.0) * len(take.frames) < _OFF else pace)
 
 

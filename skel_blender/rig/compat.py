@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import bpy
@@ -66,11 +66,14 @@ def holder_of(player: bpy.types.AnimData | bpy.types.NlaStrip | None) -> bpy.typ
     return next((bag for bag in bags if bag is not None), None)
 
 
-def curves(action: bpy.types.Action) -> list[bpy.types.FCurve]:
-    """All F-curves of an action, of all its slots."""
+def curves(action: bpy.types.Action, owners: Collection[bpy.types.ID] | None = None) -> list[bpy.types.FCurve]:
+    """All F-curves of an action, of all its slots; but not of those that only others than `owners` use."""
     if not hasattr(action, "slots"):
         return list(action.fcurves)
-    bags = (bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags)
+    bags = [bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags]
+    if owners is not None:
+        users = [bag.slot.users() for bag in bags]
+        bags = [bag for bag, using in zip(bags, users) if not using or any(user in owners for user in using)]
     return [curve for bag in bags for curve in bag.fcurves]
 
 

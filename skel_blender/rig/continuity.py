@@ -10,6 +10,7 @@ from ..anatomy import ARCS, DOFS_OF_JOINT, ELLIPSOIDS, J
 
 _TURN = 2.0 * np.pi
 _JUMP = np.pi / 2  # rad between frames
+_ALIKE = 0.02  # rad beyond limits that are no reason for another branch
 
 
 def continuous(poses: np.ndarray, limits: np.ndarray) -> np.ndarray:
@@ -33,6 +34,16 @@ def continuous(poses: np.ndarray, limits: np.ndarray) -> np.ndarray:
             if _beyond(moved, limits[columns]) <= _beyond(stretch, limits[columns]):
                 poses[first:end, columns] = moved
     return poses
+
+
+def within(angles: np.ndarray, before: np.ndarray, middle: int, ranges: np.ndarray) -> np.ndarray:
+    """(3,) Euler angles of the same rotation as `angles` (3,), on the branch and with the whole turns that keep `ranges` (3,2) best; of
+    those that keep them alike, the nearest to `before` (3,). `middle` is the index of the axis that is turned about in between."""
+    other = angles + np.pi
+    other[middle] -= 2.0 * angles[middle]
+    usual = np.where(np.isfinite(ranges), ranges, before[:, None]).mean(axis=1)
+    options = [branch - _TURN * np.round((branch - near) / _TURN) for branch in (angles, other) for near in (before, usual)]
+    return min(options, key=lambda option: (max(_beyond(option, ranges), _ALIKE), float(np.abs(option - before).sum())))
 
 
 def _turns(poses: np.ndarray, joint: int, frames: np.ndarray) -> np.ndarray:

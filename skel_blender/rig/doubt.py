@@ -57,7 +57,7 @@ def of(rig: Mapping) -> list[Stretch] | None:
     """What `keep` wrote down, the worst first; None where nobody knows."""
     if _KEY not in rig:
         return None
-    numbers = list(rig[_KEY])
+    numbers = rig[_KEY].split() if isinstance(rig[_KEY], str) else list(rig[_KEY])
     width = len(Stretch.__dataclass_fields__)
     return [Stretch(*map(int, numbers[start : start + width])) for start in range(0, len(numbers), width)]
 
@@ -70,7 +70,7 @@ def tick(rig: MutableMapping, number: int) -> None:
 
 
 def _write(rig: MutableMapping, found: list[Stretch]) -> None:
-    rig[_KEY] = [number for stretch in found for number in astuple(stretch)]
+    rig[_KEY] = " ".join(str(number) for stretch in found for number in astuple(stretch))  # which Blender's Bake Action does not key
 
 
 def _ticked(stretch: Stretch, before: list[Stretch]) -> Stretch:

@@ -12,7 +12,7 @@ import bpy
 import numpy as np
 
 from ..anatomy import JOINT_NAMES
-from . import compat, controls, drivers, layout
+from . import compat, controls, drivers, layout, nla
 
 COPY, SOLVE, LOOK, LIMIT = "IK", "Solve", "Look", "Limit Rotation"
 _AXES = "xyz"
@@ -89,12 +89,12 @@ def is_on(armature: bpy.types.Object, limb: controls.Limb) -> bool:
 
 
 def led(armature: bpy.types.Object) -> list[controls.Limb]:
-    """The limbs that a control leads now or on some frame of the action."""
-    holder = compat.holder(armature)
+    """The limbs that a control leads now or on some frame of what the rig plays."""
+    holders = nla.holders(armature)
 
     def leads(limb: controls.Limb) -> bool:
-        curve = holder.fcurves.find(f'["{limb.switch}"]') if holder else None
-        return is_on(armature, limb) or bool(curve) and any(key.co.y > 0.0 for key in curve.keyframe_points)
+        curves = filter(None, (holder.fcurves.find(f'["{limb.switch}"]') for holder in holders))
+        return is_on(armature, limb) or any(key.co.y > 0.0 for curve in curves for key in curve.keyframe_points)
 
     return [limb for limb in limbs(armature) if leads(limb)]
 

@@ -13,6 +13,7 @@ import numpy as np
 from ..take import Person
 from . import bezier, clock, colours, compat, record, tracks
 
+_SPLIT = ("CONSTANT", "LINEAR", "BEZIER")  # kinds of stretches whose parts are of the same kind
 _SELECTED = tuple(f"select_{part}" for part in ("control_point", "left_handle", "right_handle"))
 SLOT = "SKEL"  # the slot's name in actions of rigs: Blender finds it by itself when another person is given the action
 
@@ -110,16 +111,24 @@ def merge(
 
 
 def _split(curve: bpy.types.FCurve, frame: float) -> None:
-    """Key a curve on a frame between its keys without a change of its shape: Blender splits a stretch exactly if its handles are free."""
+    """Key a curve on a frame between its keys without a change of its shape: Blender splits a stretch exactly if its handles are free. One
+    that eases in or out, as SINE and BACK do, has no part that is such a one: it is keyed on each of its frames."""
     points = curve.keyframe_points
     after = bisect.bisect_left(points, frame - 0.5, key=lambda point: point.co.x)
     if not 0 < after < len(points) or points[after].co.x < frame + 0.5 or _inside(curve):
         return
-    for point in (points[after - 1], points[after]):
+    ends = points[after - 1], points[after]
+    parts = ends[0].interpolation in _SPLIT
+    frames = [frame] if parts else np.arange(np.floor(ends[0].co.x) + 1.0, ends[1].co.x).tolist()
+    values = [curve.evaluate(one) for one in frames]
+    for point in ends if parts else ():
         point.handle_left_type = point.handle_right_type = "FREE"
-    made = points.insert(frame, curve.evaluate(frame))
-    for part in _SELECTED:
-        setattr(made, part, False)
+    kind = ends[0].interpolation = ends[0].interpolation if parts else "LINEAR"
+    for one, value in zip(frames, values):
+        made = points.insert(one, value)
+        made.interpolation = kind
+        for part in _SELECTED:
+            setattr(made, part, False)
 
 
 def _inside(curve: bpy.types.FCurve) -> list[bpy.types.FModifier]:

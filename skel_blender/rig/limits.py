@@ -40,7 +40,8 @@ def apply(armature: bpy.types.Object, table: np.ndarray, name: str = "custom", e
     """
     armature[record.TURNED] = [DOFS[row].name for row in np.nonzero(np.greater(*np.asarray(table).T))[0]]
     table = ordered(table)
-    armature[record.TABLE], armature[record.LIMITS] = name, table.ravel().tolist()
+    armature[record.TABLE] = name
+    record.put(armature, record.LIMITS, table.ravel().tolist())
     for kept in (record.TABLE, record.LIMITS):
         armature.property_overridable_library_set(f'["{kept}"]', True)
     for joint, bone_name in enumerate(JOINT_NAMES):

@@ -38,10 +38,10 @@ def move(armature: bpy.types.Object, by: int) -> None:
 
 
 def _keep(armature: bpy.types.Object, first: int, last: int, gaps: list[int]) -> None:
-    armature[FIRST], armature[LAST] = first, last
-    armature.pop(GAPS, None)
-    if gaps:
-        armature[GAPS] = gaps
+    for key, value in ((FIRST, first), (LAST, last), (GAPS, gaps)):
+        record.put(armature, key, value)
+    if not gaps:
+        del armature[GAPS]
     if is_on(armature):
         apply(armature, True)
 

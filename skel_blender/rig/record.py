@@ -13,7 +13,7 @@ from .. import who
 from ..anatomy import JOINT_INDEX, JOINT_NAMES, J, Q
 from ..messages import SkelError
 from ..take import Person
-from . import layout, tracks
+from . import compat, layout, tracks
 
 PLACE = "skel_place"  # custom property of the empty that carries a take
 FOLLOWS = "skel_follows"  # custom property of a take's camera: whether it follows a solved one
@@ -28,9 +28,10 @@ ID, _BODY, _BETAS, _JOINTS, _FRAMES, _GROUND, _HORIZONTAL = (
 PERSON = "skel_person"  # the person's name in the Take
 STATURE = "skel_stature"  # m from sole to crown of the skin at rest
 SAID = {"stature": "skel_said", "body": "skel_said_body"}  # what an animator says that it is, 0: not known; and which body fits
+_NOTHING = {"stature": -1.0, "body": ""}  # is said; there all the same, since a library override keeps no property that its file lacks
 TABLE, LIMITS, BODY_LIMITS = "skel_limit_table", "skel_limits", "skel_body_limits"
 TURNED = "skel_limits_turned"  # names of the DoFs whose limits the table has the wrong way round
-KIND, OWNER, CONTACTS, FIRST = "skel_kind", "skel_of", "skel_contacts", "skel_first"  # of actions
+KIND, OWNER = "skel_kind", "skel_of"  # of actions
 RAW, LAYER = "raw", "layer"
 
 
@@ -56,6 +57,17 @@ def keep(armature: bpy.types.Object, person: Person, horizontal: bool) -> None:
     armature[STATURE] = float(np.ptp(body.skin_verts[:, 1]))
     armature[BODY_LIMITS] = body.limits.astype(float).ravel().tolist()
     armature[_GROUND], armature[_HORIZONTAL] = layout.ground(body), horizontal
+    unsay(armature)
+
+
+def put(armature: bpy.types.Object, key: str, value: object) -> None:
+    """Give a custom property another value. Blender's Bake Action keys them all, and the next frame would bring the old one back: such
+    keys go."""
+    armature[key] = value
+    holder = compat.holder(armature)
+    if holder is not None and holder.id_data.library is None:
+        for curve in [curve for curve in holder.fcurves if curve.data_path == f'["{key}"]']:
+            holder.fcurves.remove(curve)
 
 
 def is_rig(thing: bpy.types.Object | None) -> bool:
@@ -70,12 +82,20 @@ def rigs(scene: bpy.types.Scene) -> list[bpy.types.Object]:
 
 def said(armature: bpy.types.Object, what: str) -> float | str | None:
     """What an animator says of the person: his 'stature', m, 0: that he does not know; his 'body', such as 'female'; None: nothing."""
-    return armature.get(SAID[what])
+    value = armature.get(SAID[what], _NOTHING[what])
+    return None if value == _NOTHING[what] else value
 
 
 def is_said(armature: bpy.types.Object) -> bool:
     """Whether an animator says anything of the person."""
-    return any(key in armature for key in SAID.values())
+    return any(said(armature, what) is not None for what in SAID)
+
+
+def unsay(armature: bpy.types.Object, *names: str) -> None:
+    """Forget what an animator says of the person: these of SAID, or all."""
+    for what in names or SAID:
+        put(armature, SAID[what], _NOTHING[what])
+        armature.property_overridable_library_set(f'["{SAID[what]}"]', True)
 
 
 def said_who(collection: bpy.types.Collection) -> tuple[who.Correction, ...]:
@@ -140,28 +160,6 @@ def mark(action: bpy.types.Action, armature: bpy.types.Object, kind: str) -> Non
     """Say whose an action is and how it came about; it stays in the file even if nothing uses it."""
     action[OWNER], action[KIND] = armature[ID], kind
     action.use_fake_user = True
-
-
-def keep_contacts(action: bpy.types.Action, first: int, contacts: np.ndarray) -> None:
-    """Write down the contacts (T,6) bool of the scene frames from `first` on."""
-    bits = contacts.astype(int) @ (1 << np.arange(contacts.shape[1]))
-    action[FIRST], action[CONTACTS] = int(first), bits.tolist()
-
-
-def move_contacts(action: bpy.types.Action, by: int) -> None:
-    """Let an action's contacts, if it knows any, be `by` frames later."""
-    if FIRST in action:
-        action[FIRST] += by
-
-
-def contacts(action: bpy.types.Action, frames: np.ndarray) -> np.ndarray | None:
-    """(T,6) bool contacts at the scene frames (T,), none outside the range that is known; None if nothing is."""
-    if CONTACTS not in action:
-        return None
-    bits, places = np.array(action[CONTACTS]), np.asarray(frames).astype(int) - action[FIRST]
-    inside = (places >= 0) & (places < len(bits))
-    known = np.where(inside, bits[np.clip(places, 0, len(bits) - 1)], 0)
-    return (known[:, None] >> np.arange(6)) & 1 > 0
 
 
 def actions(armature: bpy.types.Object) -> list[bpy.types.Action]:

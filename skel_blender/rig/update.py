@@ -11,8 +11,7 @@ import bpy
 import numpy as np
 
 from ..take import Person, Take
-from . import armature, assemble, bones, camera, clock, compat, correctives, coupling, embedded, ik, limits, presence, record, shapes
-from .editing import layers
+from . import armature, assemble, bones, camera, clock, compat, correctives, coupling, embedded, ik, limits, nla, presence, record, shapes
 
 
 def update_take(
@@ -79,10 +78,9 @@ def _update(context: bpy.types.Context, rig: bpy.types.Object, person: Person, c
         rig.animation_data.action.use_fake_user = True
     if not _same_body(kept, rig, person):
         _reshape(context, rig, person, collection, horizontal)
-    for key in record.SAID.values():
-        rig.pop(key, None)
+    record.unsay(rig)
     presence.keep(rig, person, clock.rate(context.scene))
-    layers.leave(rig)
+    nla.leave(rig)
     assemble.key_raw(rig, person)
     ik.release(rig)
 

@@ -45,10 +45,9 @@ def build(context: bpy.types.Context, path: str, home_uid: int = 0) -> str:
     can_change = before is not None and before.override_library is None  # an override's objects are another file's
     collection = before if settings.again == "UPDATE" and can_change else None
     options = {"correct": settings.correct, "hide": settings.hide}
-    told, rate = "", clock.rate(context.scene)
+    told, rate, shot = "", clock.rate(context.scene), _shot(context.scene)
     if collection is None:
-        start = record.start_of(before) if before else record.FIRST_FRAME
-        collection = build_take(context, take, collection_name=Path(path).stem, start=start, **options)
+        collection = build_take(context, take, collection_name=Path(path).stem, before=before, **options)
         first = next((thing for thing in collection.objects if record.is_rig(thing)), None)
         if first is not None and idle:
             armature.select(context, first)
@@ -75,7 +74,17 @@ def build(context: bpy.types.Context, path: str, home_uid: int = 0) -> str:
         told += f" The footage has {float(take.fps):.4g} frames a second; it is shown in the scene's {rate:.4g}."
     elif abs(rate - clock.rate(context.scene)) > _SAME_RATE:
         told += f" The scene plays {clock.rate(context.scene):.4g} frames a second now, not {rate:.4g}."
+    changed = [name for name, was in shot.items() if was not in (None, _shot(context.scene)[name])]
+    if changed:
+        told += f" The take has set the scene's {', '.join(changed)}."
     return summary(take) + told
+
+
+def _shot(scene: bpy.types.Scene) -> dict[str, object]:
+    """What a take sets in a scene beside its rate; no camera if that is a take's."""
+    size = scene.render.resolution_x, scene.render.resolution_y
+    eye = None if scene.camera is None or record.FOLLOWS in scene.camera else scene.camera
+    return {"range": (scene.frame_start, scene.frame_end), "picture size": size, "camera": eye}
 
 
 def summary(take: takes.Take) -> str:

@@ -7,8 +7,8 @@ from bpy.props import EnumProperty, FloatProperty, StringProperty
 
 from ..anatomy import DOF_INDEX
 from ..messages import SkelError
-from ..rig import compat, controls, ik, limbs, limits, record, restposes
-from ..rig.editing import layers, matching, motion, thinning
+from ..rig import compat, controls, ik, limbs, limits, nla, record, restposes
+from ..rig.editing import matching, motion, thinning
 from ..rig.editing.steps import Steps
 from .gather import editable_rig
 from .operators import RigOperator
@@ -68,7 +68,8 @@ class SKEL_OT_smooth(RigOperator, bpy.types.Operator):
         render = context.scene.render
         rig = editable_rig(context)
         moved, slid = motion.smooth(rig, self.seconds, render.fps / render.fps_base, set(self.limbs), self.most)
-        self.report({"INFO"}, f"Joints moved by at most {100 * moved:.1f} cm, resting feet by {1000 * slid:.1f} mm.{but_led(rig)}")
+        feet = "; which feet rest is not known" if slid is None else f", resting feet by {1000 * slid:.1f} mm"
+        self.report({"INFO"}, f"Joints moved by at most {100 * moved:.1f} cm{feet}.{but_led(rig)}")
 
 
 def but_led(rig: bpy.types.Object) -> str:
@@ -87,7 +88,7 @@ class SKEL_OT_use_action(RigOperator, bpy.types.Operator):
         rig = editable_rig(context)
         action = _version(rig, self.name)
         compat.check_assignable(rig)
-        layers.leave(rig)
+        nla.leave(rig)
         compat.use_action(rig, action)
         ik.release(rig)
 

@@ -5,8 +5,8 @@ import bpy
 from bpy.props import EnumProperty, FloatProperty, IntProperty
 
 from ..messages import SkelError
-from ..rig import controls, ik, presence, record
-from ..rig.editing import layers, loops, motion, pins
+from ..rig import controls, ik, nla, presence, record
+from ..rig.editing import layers, loops, pins
 from .gather import active_rig, editable_rig
 from .operators import RigOperator
 
@@ -33,7 +33,7 @@ class SKEL_OT_merge_layers(RigOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         rig = active_rig(context)
         cls.poll_message_set("Only for a motion that has layers")
-        return super().poll(context) and record.missing(rig) is None and motion.is_layered(rig)
+        return super().poll(context) and record.missing(rig) is None and nla.is_layered(rig)
 
     def run(self, context: bpy.types.Context) -> None:
         layers.merge(editable_rig(context))

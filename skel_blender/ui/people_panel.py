@@ -55,8 +55,10 @@ class SKEL_PT_people(Sidebar, bpy.types.Panel):
             self.layout.label(text=f"No bone {lost} any more", icon="ERROR")
         self.layout.operator("skel.over_footage", icon="VIEW_CAMERA")
         self.layout.prop(active.skel, "skin", slider=True)
-        self.layout.prop(active.skel, "hide_absent")
         row, home = self.layout.row(), timing.home_of(active)
+        row.enabled = active.library is None and active.override_library is None  # Blender saves no drivers of an override
+        row.prop(active.skel, "hide_absent")
+        row = self.layout.row()
         row.enabled = home is not None
         row.prop(active.skel, "start", text="Starts at Frame")
         elsewhere = timing.footage_elsewhere(home) if home else None

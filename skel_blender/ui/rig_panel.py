@@ -4,7 +4,7 @@
 import bpy
 
 from ..anatomy import DOFS, JOINT_NAMES
-from ..rig import controls, doubt, ik, limbs, record
+from ..rig import controls, doubt, ik, limbs, nla, record
 from ..rig.editing import motion
 from . import look_operators
 from .gather import active_rig
@@ -169,7 +169,7 @@ class SKEL_PT_keys(_RigPanel, bpy.types.Panel):
             if not used and action.get(record.KIND) != record.RAW:
                 row.operator("skel.remove_action", text="", icon="X").name = action.name
         if current not in record.versions(rig):
-            column.label(text=current.name if current else "Played by the NLA", icon="NLA" if motion.is_layered(rig) else "ACTION")
+            column.label(text=current.name if current else "Played by the NLA", icon="NLA" if nla.is_layered(rig) else "ACTION")
         row = column.row(align=True)
         row.operator("skel.add_layer", icon="ADD")
         row.operator("skel.merge_layers", icon="NLA_PUSHDOWN")

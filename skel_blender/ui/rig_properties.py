@@ -121,7 +121,7 @@ def _get_stature(self) -> float:
 
 
 def _set_stature(self, value: float) -> None:
-    self.id_data[record.SAID["stature"]] = value * assemble.metres(bpy.context.scene)
+    record.put(self.id_data, record.SAID["stature"], value * assemble.metres(bpy.context.scene))
 
 
 def _get_body(self) -> int:
@@ -132,9 +132,9 @@ def _get_body(self) -> int:
 def _set_body(self, value: int) -> None:
     rig, name = self.id_data, _OPEN[value]
     if name == record.open_body(rig):
-        rig.pop(record.SAID["body"], None)
+        record.unsay(rig, "body")
     else:
-        rig[record.SAID["body"]] = name
+        record.put(rig, record.SAID["body"], name)
 
 
 def _set_start(self, value: int) -> None:

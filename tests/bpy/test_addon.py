@@ -75,22 +75,25 @@ def test_the_engine_is_looked_for_although_a_file_is_opened_first(context, tmp_p
 
 
 def test_reconstruct_builds_the_rigs_and_keeps_the_take_beside_the_file(addon, tmp_path):
+    bpy.context.scene.camera = bpy.data.objects.new("shot", bpy.data.cameras.new("shot"))
     assert bpy.ops.skel.reconstruct() == {"FINISHED"}
     collection = bpy.data.collections["run 1_001"]
     assert collection["skel_take"] == "//takes/run 1_001.npz"
     assert len(take.load(tmp_path / "takes" / "run 1_001.npz").people) == 2
     assert sum(thing.type == "ARMATURE" for thing in collection.all_objects) == 2
     assert "The scene plays 29.97 frames a second now, not 24." in messages_shown()
+    assert "The take has set the scene's range, picture size, camera." in messages_shown()
     assert "2 people in 20 frames" in messages_shown() and "Two frames could not be decoded." in messages_shown()
     assert "Found:" not in messages_shown()
 
 
 def test_a_second_run_overwrites_nothing(addon, tmp_path):
     bpy.ops.skel.reconstruct()
-    assert "switched off" not in messages_shown()
+    assert "switched off" not in messages_shown() and "The take has set the scene's range, picture size." in messages_shown()
     bpy.ops.skel.reconstruct()
     assert sorted(path.name for path in (tmp_path / "takes").iterdir()) == ["run 1_001.npz", "run 1_002.npz"]
     assert "run 1_002" in bpy.data.collections and "run 1_001 is switched off, in People" in messages_shown()
+    assert "has set" not in messages_shown()
     layers = [assemble.layer_of(bpy.context.view_layer, bpy.data.collections[f"run 1_00{number}"]) for number in (1, 2)]
     assert [layer.exclude for layer in layers] == [True, False]
     layers[0].exclude, layers[1].exclude = False, True

@@ -80,13 +80,14 @@ def test_a_lens_that_zooms_is_keyed_and_one_that_no_longer_does_is_not(context, 
 )
 def test_scene_has_the_clips_rate_range_and_size(context, fps, expected):
     take = synthetic.random_take(frames=7, people=1, first=12, fps=fps)
-    build_take(context, take)
     scene, render = context.scene, context.scene.render
+    render.resolution_percentage = 50  # the user's
+    build_take(context, take)
     assert render.fps / render.fps_base == pytest.approx(float(fps), rel=1e-7)
     if expected:
         assert (render.fps, render.fps_base) == (expected[0], pytest.approx(expected[1], rel=1e-7))
     assert (scene.frame_start, scene.frame_end, scene.frame_current) == (13, 19, 13)
-    assert (render.resolution_x, render.resolution_y, render.resolution_percentage) == (1280, 720, 100)
+    assert (render.resolution_x, render.resolution_y, render.resolution_percentage) == (1280, 720, 50)
 
 
 def test_footage_stands_behind_the_camera_in_step(context, take, tmp_path):

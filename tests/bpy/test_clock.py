@@ -14,7 +14,7 @@ import pytest
 from skel_blender import kinematics
 from skel_blender import take as takes
 from skel_blender.messages import SkelError
-from skel_blender.rig import assemble, camera, clock, compat, presence, record
+from skel_blender.rig import assemble, camera, clock, compat, contacts, presence
 from skel_blender.rig.editing import corrections, motion, placement, timing
 from skel_blender.ui import arrival
 from tests import synthetic
@@ -53,8 +53,19 @@ def test_it_is_seen_in_real_time_and_the_scene_keeps_its_rate(context, second, l
         scene.frame_set(int(6 + PACE * row))
         assert np.abs(joint_positions(rig) - expected[row]).max() < 1e-4
         assert np.abs(np.array(scene.camera.matrix_world.translation) - eye[row]).max() < 1e-5
-    contacts = record.contacts(rig.animation_data.action, np.arange(6, 27))
-    assert not contacts[:9, 0].any() and contacts[9:, 0].all()
+    resting = contacts.of(rig, np.arange(6, 27))
+    assert not resting[:9, 0].any() and resting[9:, 0].all()
+
+
+def test_the_next_version_is_in_step_with_the_one_before_whatever_the_scene_plays_by_now(context, second, later):
+    frames = motion.frames_of(rig_of(second))
+    for fps in (30, 24):
+        context.scene.render.fps = fps
+        again = assemble.build_take(context, later, CLIP, before=second)
+        assert np.array_equal(motion.frames_of(rig_of(again)), frames)
+        assert clock.of(assemble.build_take(context, replace(later, fps=2 * SLOW), before=again)).pace == pytest.approx(PACE / 2)
+    del second["skel_rate"]  # a take of before that was kept
+    assert clock.for_take(context.scene, later, second).pace == pytest.approx(24.0 / float(SLOW))
 
 
 def test_its_footage_is_in_step_and_moves_along(context, second):
@@ -104,15 +115,15 @@ def test_a_correction_belongs_to_the_nearest_frame_of_the_footage(second, later)
         curve.keyframe_points[key].co.y += 0.3
     curve.update()
     assert corrections.find(rig, person).frames.tolist() == [5]
-    action = corrections.bring(rig, person)
-    assert np.array_equal(motion.frames_of(rig), np.arange(6, 27)) and record.contacts(action, np.array([26]))[0, 0]
+    corrections.bring(rig, person)
+    assert np.array_equal(motion.frames_of(rig), np.arange(6, 27)) and contacts.of(rig, np.array([26]))[0, 0]
 
 
 def test_it_is_told_and_an_update_keeps_its_time(context, enabled, later, tmp_path):
     for name, take in (("one", synthetic.random_take(people=1, fps=Fraction(30))), ("two", replace(later, source="two.mp4"))):
         takes.save(take, tmp_path / f"{name}.npz")
         said = arrival.build(context, str(tmp_path / f"{name}.npz"))
-    assert said.endswith("The footage has 12 frames a second; it is shown in the scene's 30.")
+    assert said.endswith("The footage has 12 frames a second; it is shown in the scene's 30. The take has set the scene's range.")
     enabled.again = "UPDATE"
     arrival.build(context, str(tmp_path / "two.npz"))
     home = bpy.data.collections["two"]
@@ -159,4 +170,4 @@ def test_a_long_take_of_nearly_the_same_rate_is_put_into_the_scenes(context):
     assemble.build_take(context, synthetic.random_take(people=1, fps=Fraction(30)))
     long = synthetic.random_take(frames=3, people=1, fps=Fraction(30000, 1001))
     long = replace(long, frames=np.arange(1000))
-    assert clock.for_take(context.scene, long, 1).pace == pytest.approx(1.001, abs=1e-7)
+    assert clock.for_take(context.scene, long).pace == pytest.approx(1.001, abs=1e-7)

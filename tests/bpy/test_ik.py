@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from skel_blender import kinematics
-from skel_blender.anatomy import DOFS_OF_JOINT, JOINT_NAMES
+from skel_blender.anatomy import DOFS_OF_JOINT, JOINT_INDEX, JOINT_NAMES
 from skel_blender.rig import controls, layout, limits, record
 from skel_blender.rig.assemble import build_take
-from skel_blender.rig.editing import matching, motion, thinning
+from skel_blender.rig.editing import matching, motion, pins, thinning
 from skel_blender.rig.editing.steps import finish
 from tests import synthetic, walk
 from tests.bpy import bodies
@@ -212,7 +212,8 @@ def test_a_thinned_motion_stays_what_it_was_around_the_frames_that_change_hands(
 
 
 def test_keys_around_the_frames_that_change_hands_are_as_they_were(context):
-    """Their easing, their kind and whether they are selected: who moves keys in the Graph Editor moves those that he had selected."""
+    """Their easing, their kind and whether they are selected: who moves keys in the Graph Editor moves those that he had selected. Of the
+    stretches that are cut, the part that stays is keyed, since no easing makes it."""
     rig = rig_of(build_take(context, walk.take()))
     finish(motion.thin(rig, thinning.Bounds()))
     knee = next(curve for curve in curves(rig) if "tibia_r" in curve.data_path)
@@ -224,12 +225,68 @@ def test_keys_around_the_frames_that_change_hands_are_as_they_were(context):
         names = ("interpolation", "easing", "back", "amplitude", "period", "type", "select_control_point")
         return {key.co.x: [getattr(key, name) for name in names] for key in curve.keyframe_points}
 
-    before = told(knee)
+    knee.update()
+    before, outside = told(knee), [*range(1, 40), *range(52, 121)]
+    values = [knee.evaluate(frame) for frame in outside]
+    cut = [max(frame for frame in before if frame < 40), min(frame for frame in before if frame > 51)]
     for change in (matching.to_control, matching.to_channels):
         change(context.scene, rig, controls.LIMBS, np.arange(40, 52))
-    after = told(next(curve for curve in curves(rig) if curve.data_path == knee.data_path and curve.array_index == knee.array_index))
-    assert {frame: after[frame] for frame in before if not 39 <= frame <= 52} == {f: k for f, k in before.items() if not 39 <= f <= 52}
+    knee = next(curve for curve in curves(rig) if curve.data_path == knee.data_path and curve.array_index == knee.array_index)
+    after, stay = told(knee), [frame for frame in before if not cut[0] <= frame <= cut[1] - (cut[1] == 52)]
+    assert [after[frame] for frame in stay] == [before[frame] for frame in stay] and len(stay) > 8
+    assert [knee.evaluate(frame) for frame in outside] == pytest.approx(values, abs=1e-5)
     assert sum(key[-1] for key in after.values()) == 1
+
+
+def test_a_limb_that_leaps_keeps_its_limits_and_its_place_when_it_is_handed_over(context):
+    """As an arm does that reaches for what is too far away: the nearest angles of the same turn lie beyond a limit, which cuts them."""
+    take = walk.take()
+    person, random = take.people[0], np.random.default_rng(2)
+    arms = [dof.index for limb in controls.LIMBS[:2] for joint in limb.joints for dof in DOFS_OF_JOINT[joint]]
+    low, up = person.body.limits[arms].T
+    person.poses[:40, arms] = low + random.uniform(0.05, 0.95, (40, len(arms))) * (up - low)
+    rig = rig_of(build_take(context, take))
+    before = np.array([(context.scene.frame_set(frame), joint_turns(rig))[1] for frame in range(1, 41)])
+    matching.to_channels(context.scene, rig, controls.LIMBS[:2], np.arange(1, 41))
+    after = np.array([(context.scene.frame_set(frame), joint_turns(rig))[1] for frame in range(1, 41)])
+    assert degrees_apart(before, after) < 0.1
+    poses, box = motion.read(rig, np.arange(1, 41))[0], record.limits(rig)
+    assert (poses[:, arms] > box[arms, 0] - 1e-3).all() and (poses[:, arms] < box[arms, 1] + 1e-3).all()
+
+
+def test_on_a_subframe_the_whole_frame_is_handed_over(context):
+    rig = rig_of(build_take(context, walk.take()))
+    frames = motion.frames_of(rig)
+    before = motion.read(rig, frames)[0]
+    context.scene.frame_set(12, subframe=0.5)
+    matching.to_channels(context.scene, rig, controls.LIMBS, np.array([12]))
+    assert np.abs(kinematics.joint_rotations(motion.read(rig, frames)[0]) - kinematics.joint_rotations(before)).max() < 2e-3
+
+
+@pytest.mark.parametrize("muted", [False, True])
+def test_a_control_that_hangs_on_a_prop_takes_its_limb_over_without_a_jump(context, muted):
+    """By a Child Of, as a hand holds on to something."""
+    rig = rig_of(build_take(context, walk.take()))
+    prop = bpy.data.objects.new("prop", None)
+    context.scene.collection.objects.link(prop)
+    for frame in (1, 120):
+        prop.location, prop.rotation_euler = (0.01 * frame, 0.5, 1.0), (0.0, 0.01 * frame, 0.5)
+        prop.keyframe_insert("location", frame=frame)
+        prop.keyframe_insert("rotation_euler", frame=frame)
+    hang = rig.pose.bones["hand_ik_l"].constraints.new("CHILD_OF")
+    hang.target, hang.mute = prop, muted
+    frames = range(20, 60, 7)
+
+    def seen() -> np.ndarray:
+        return np.array([(context.scene.frame_set(frame), joint_positions(rig))[1] for frame in frames])
+
+    before = seen()
+    for change in (matching.to_control, matching.to_control, matching.to_channels):
+        change(context.scene, rig, controls.LIMBS[:3], np.arange(15, 70))
+        assert np.abs(seen() - before).max() < 2e-4
+    pins.pin(context.scene, rig, controls.LIMBS[1], pins.Pin(20, 27, 27, 2))
+    hand = before[:2, JOINT_INDEX["hand_l"]]
+    assert np.abs(seen()[:2, JOINT_INDEX["hand_l"]] - hand[1]).max() < 5e-3 < 0.1 * np.linalg.norm(hand[1] - hand[0])
 
 
 def test_a_control_is_seen_while_it_leads(rig, context):

@@ -10,7 +10,7 @@ import pytest
 from skel_blender.anatomy import DOF_INDEX
 from skel_blender.export import sample
 from skel_blender.messages import SkelError
-from skel_blender.rig import compat, record, update
+from skel_blender.rig import compat, contacts, controls, ik, record, update
 from skel_blender.rig.editing import corrections, layers, motion, timing
 from tests.bpy.evaluated import joint_positions
 from tests.bpy.panels import draw
@@ -55,16 +55,19 @@ def test_keys_of_a_layer_add_to_the_motion_which_stays(rig):
 
 
 def test_merged_layers_are_one_version_of_the_same_motion(rig):
+    resting = np.zeros((30, 6), dtype=bool)
+    resting[4:12, 0] = resting[20:, 4] = True
+    contacts.keep(rig, 5, resting)
     bpy.ops.skel.add_layer()
     for frame, by in ((10, 0.0), (15, 0.3)):
         correct(rig, frame, by)
     frames = motion.span_of(rig)
-    before, raw = seen(rig, frames), rig.animation_data.nla_tracks[0].strips[0].action
+    before = seen(rig, frames)
     assert bpy.ops.skel.merge_layers() == {"FINISHED"}
     merged = rig.animation_data.action
     assert np.abs(seen(rig, frames) - before).max() < 1e-5 and not motion.is_layered(rig)
     assert merged in record.versions(rig) and all(track.mute for track in rig.animation_data.nla_tracks)
-    assert np.array_equal(record.contacts(merged, frames), record.contacts(raw, frames))
+    assert np.array_equal(contacts.of(rig, frames), resting)
     assert bpy.ops.skel.smooth() == {"FINISHED"}
     with pytest.raises(RuntimeError, match="poll"):
         bpy.ops.skel.merge_layers()
@@ -84,6 +87,20 @@ def test_a_limb_led_by_its_control_is_merged_with_its_switch(rig):
     bpy.ops.skel.merge_layers()
     bpy.context.scene.frame_set(12)
     assert np.abs(joint_positions(rig) - lifted).max() < 1e-4 and rig["hand_ik_r_on"] == 1.0
+
+
+@pytest.mark.parametrize("meta", [False, True])
+def test_who_leads_on_other_frames_below_a_layer_is_known(rig, meta):
+    bpy.context.scene.frame_set(12)
+    bpy.ops.skel.match(to="CONTROL", limbs={"hand_ik_r"}, range="FRAME")
+    bpy.ops.skel.add_layer()
+    correct(rig, 15, 0.0)
+    if meta:
+        put_into_meta_strips(rig)
+    bpy.context.scene.frame_set(20)
+    assert not ik.is_on(rig, controls.LIMBS[0]) and ik.led(rig) == [controls.LIMBS[0]]
+    rig.animation_data.use_nla = False
+    assert ik.led(rig) == []
 
 
 @pytest.mark.parametrize("meta", [False, True])
@@ -164,10 +181,11 @@ def test_refit_reads_what_layers_make_and_its_answer_plays_alone(rig, take):
     layer, seen = rig.animation_data.action, angle(rig, 15)
     found = corrections.find(rig, take.people[0])
     assert found.frames.tolist() == [14] and found.poses[0, ELBOW] == pytest.approx(abs(seen), abs=1e-5)
+    take.people[0].contacts[3:9, 1] = True
     action = corrections.bring(rig, take.people[0])
     assert rig.animation_data.action == action and not motion.is_layered(rig)
     assert [track.strips[0].action for track in rig.animation_data.nla_tracks] == [raw, layer]
-    assert np.array_equal(record.contacts(action, motion.frames_of(rig)), take.people[0].contacts)
+    assert np.array_equal(contacts.of(rig, motion.frames_of(rig)), take.people[0].contacts)
 
 
 def test_a_version_that_is_chosen_plays_alone_and_the_layers_are_kept(rig):

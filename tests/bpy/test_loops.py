@@ -9,7 +9,7 @@ import pytest
 
 from skel_blender import kinematics
 from skel_blender.export import sample
-from skel_blender.rig import compat, controls, keyframes, presence, record, tracks
+from skel_blender.rig import compat, contacts, controls, keyframes, presence, record, tracks
 from skel_blender.rig.editing import following, layers, loops, matching, motion
 from tests.bpy.evaluated import joint_positions
 
@@ -35,7 +35,7 @@ def test_a_loop_goes_on_without_a_jump_and_the_way_too(source):
     raw = source.animation_data.action
     first, last = loops.find(source, 30.0)
     length, frames = last - first, np.arange(first, last + 1)
-    before, contacts = joints(source, frames), record.contacts(raw, frames)
+    before, resting = joints(source, frames), contacts.of(source, frames)
     apart, times = loops.loop(source, first, last)
     assert times == 1
     after = joints(source, frames)
@@ -45,7 +45,7 @@ def test_a_loop_goes_on_without_a_jump_and_the_way_too(source):
     for times in (-2, 1, 7):
         assert np.abs(joints(source, frames + times * length) - after - times * step).max() < 1e-4
     assert np.array_equal(motion.frames_of(source), frames)
-    assert np.array_equal(record.contacts(source.animation_data.action, frames), contacts)
+    assert np.array_equal(contacts.of(source, frames), resting)
     (person,) = sample.people(bpy.context.scene, [source], "current", "keys")
     assert np.array_equal(person.clips[0].frames, frames)
     assert raw in record.versions(source) and len(compat.curves(raw)[0].modifiers) == 0

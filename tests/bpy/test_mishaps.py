@@ -10,7 +10,7 @@ import pytest
 from skel_blender.anatomy import DOF_INDEX
 from skel_blender.export import sample
 from skel_blender.messages import SkelError
-from skel_blender.rig import assemble, record
+from skel_blender.rig import assemble, presence, record
 from skel_blender.rig.editing import evaluation, motion
 from tests.bpy.evaluated import curves, evaluated
 from tests.bpy.panels import draw
@@ -217,6 +217,8 @@ def test_an_override_is_keyed_and_limited_without_noise_and_keeps_it(rig, contex
     bpy.ops.skel.key_angles(dofs="knee_angle_r hip_flexion_r")
     assert rig.animation_data.action.library is None and rig.animation_data.action[record.KIND] == motion.EDITED
     bpy.ops.skel.limit_dof(dof="knee_angle_l", low=0.0, up=0.7)
+    assert not record.is_said(rig)
+    rig.skel.stature, rig[record.SAID["body"]] = 1.7, "female"
     path = str(tmp_path / "shot.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
@@ -224,6 +226,7 @@ def test_an_override_is_keyed_and_limited_without_noise_and_keeps_it(rig, contex
     poses = motion.read(rig, [bpy.context.scene.frame_current])[0][0]
     assert [poses[DOF_INDEX[dof]] for dof in ("knee_angle_r", "hip_flexion_r")] == pytest.approx([0.5, 0.25], abs=1e-6)
     assert record.limits(rig)[DOF_INDEX["knee_angle_l"]] == pytest.approx([0.0, 0.7])
+    assert record.said(rig, "stature") == pytest.approx(1.7) and record.said(rig, "body") == "female"
     assert rig.pose.bones["tibia_l"].constraints["Limit Rotation"].max_x == pytest.approx(0.7)
 
 
@@ -236,6 +239,28 @@ def test_what_was_found_beyond_limits_is_told_no_more_once_a_bone_is_gone(rig, c
     rig.data.bones["tibia_r"].name = "shin.R"
     bpy.context.scene.frame_set(9)
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_after_blenders_own_bake_limits_heights_and_frames_can_be_changed(rig, context):
+    """It keys whatever numbers an object has as custom properties."""
+    presence.apply(rig, True)
+    bpy.ops.object.mode_set(mode="POSE")
+    bpy.ops.nla.bake(frame_start=5, frame_end=9, only_selected=False, visual_keying=True, bake_types={"POSE"})
+    assert any("skel_limits" in curve.data_path for curve in curves(rig))
+    bpy.ops.skel.limit_dof(dof="knee_angle_r", low=0.0, up=0.7)
+    rig.skel.stature = 1.6
+    rig.skel.start = 11
+    context.scene.frame_set(context.scene.frame_current + 3)
+    assert record.limits(rig)[DOF_INDEX["knee_angle_r"]] == pytest.approx([0.0, 0.7])
+    assert record.said(rig, "stature") == pytest.approx(1.6) and rig[presence.FIRST] == 15
+
+
+def test_a_key_that_is_no_number_is_named(rig):
+    knee = next(curve for curve in curves(rig) if "tibia_r" in curve.data_path)
+    knee.keyframe_points[4].co.y = float("nan")
+    for button in (bpy.ops.skel.thin_keys, bpy.ops.skel.smooth, bpy.ops.skel.check_limits):
+        with pytest.raises(RuntimeError, match="tibia_r has a value that is no number on frame 9"):
+            button()
 
 
 def test_values_that_nobody_has_keyed_stay_whatever_their_names_and_kinds(rig, context):

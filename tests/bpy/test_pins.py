@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 import pytest
 
-from skel_blender.rig import controls, ik, record
+from skel_blender.rig import contacts, controls, ik, record
 from skel_blender.rig.assemble import build_take
 from skel_blender.rig.editing import motion, pins
 from tests import walk
@@ -82,12 +82,12 @@ def test_a_pose_that_is_not_keyed_is_what_is_held(walker, context):
 
 def test_a_resting_foot_is_offered_its_rest(walker, context):
     frames = motion.frames_of(walker)
-    contacts = record.contacts(walker.animation_data.action, frames)
-    if contacts is None or not contacts[:, 3:].any():
-        contacts = np.zeros((len(frames), 6), dtype=bool)
-        contacts[20:31, 3] = contacts[28:35, 4] = True
-        record.keep_contacts(walker.animation_data.action, int(frames[0]), contacts)
-    left = contacts[:, 3:].any(axis=1)
+    resting = contacts.of(walker, frames)
+    if resting is None or not resting[:, 3:].any():
+        resting = np.zeros((len(frames), 6), dtype=bool)
+        resting[20:31, 3] = resting[28:35, 4] = True
+        contacts.keep(walker, int(frames[0]), resting)
+    left = resting[:, 3:].any(axis=1)
     place = int(np.flatnonzero(left)[0])
     first, last = pins.resting(walker, FOOT, int(frames[place]))
     assert left[first - frames[0] : last - frames[0] + 1].all() and first <= frames[place] <= last

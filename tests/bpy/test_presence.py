@@ -7,11 +7,12 @@ import bpy
 import numpy as np
 import pytest
 
-from skel_blender.rig import presence, record, update
+from skel_blender import kinematics
+from skel_blender.rig import controls, presence, record, update
 from skel_blender.rig.assemble import Options, build_take
-from skel_blender.rig.editing import timing
+from skel_blender.rig.editing import matching, motion, timing
 from tests import synthetic
-from tests.bpy.evaluated import evaluated, mesh_points, rig_of
+from tests.bpy.evaluated import curves, evaluated, mesh_points, rig_of
 
 
 @pytest.fixture
@@ -73,6 +74,23 @@ def test_more_absences_than_a_driver_has_room_for_are_not_all_hidden(context):
     rig = rig_of(build_take(context, take, hide=True))
     assert seen(context.scene, rig, (1, 50, 101, 150, 701, 750, 801, 850)) == [1, 101, 701, 801, 850]
     assert all(curve.driver.is_simple_expression for curve in rig.animation_data.drivers)
+
+
+def test_limbs_change_hands_also_on_frames_on_which_the_person_is_out_of_sight(context, shot):
+    """As where keys were moved or scaled beyond the footage: Blender does not pose who is hidden."""
+    shot.people[1].poses[:, 6:] *= 0.3  # far from any limit
+    rig = rig_of(build_take(context, shot, hide=True), 1)
+    for curve in curves(rig):
+        for key in curve.keyframe_points:
+            key.co.x = 2.0 * key.co.x
+        curve.update()
+    frames = motion.frames_of(rig)
+    before = kinematics.joint_rotations(motion.read(rig, frames)[0])
+    assert frames[-1] == 40 and np.abs(before[-1] - before[0]).max() > 0.1
+    for change in (matching.to_control, matching.to_channels):
+        change(context.scene, rig, controls.LIMBS, frames)
+    assert np.abs(kinematics.joint_rotations(motion.read(rig, frames)[0]) - before).max() < 2e-3
+    assert seen(context.scene, rig, (10, 11, 20, 21)) == [11, 20]
 
 
 def test_it_can_be_switched_and_follows_an_update(context, shot):

@@ -58,3 +58,14 @@ def test_a_spare_action_gives_the_slot_back(pair):
         with compat.spare_action(rig, "spare"):
             assert data.action != was[0]
         assert (data.action, data.action_slot.identifier) == was
+
+
+def test_a_prop_that_shares_an_action_stays_in_its_time(rig):
+    shared, prop = rig.animation_data.action, bpy.data.objects.new("ball", None)
+    bpy.context.scene.collection.objects.link(prop)
+    prop.animation_data_create().action = shared
+    prop.animation_data.action_slot = shared.slots.new(id_type="OBJECT", name="ball")
+    prop.keyframe_insert("location", frame=7)
+    rig.skel.start = 11
+    assert {key.co.x for curve in curves(prop) for key in curve.keyframe_points} == {7.0}
+    assert motion.frames_of(rig)[0] == 15

@@ -61,7 +61,7 @@ def test_a_take_brings_its_sound_once_and_it_moves_with_the_take(context, take, 
     assert strips() == [("clip.mp4", 1)] and len(bpy.data.sounds) == 1
     timing.move(scene, one, 101)
     assert strips() == [("clip.mp4", 101)]
-    other = assemble.build_take(context, take, clip, start=101)  # another version in the same time
+    other = assemble.build_take(context, take, clip, before=one)  # another version in the same time
     assert strips() == [("clip.mp4", 101)]
     timing.move(scene, other, 501)
     assert sorted(strips()) == [("clip.mp4", 101), ("clip.mp4", 501)]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from skel_blender import take as takes
-from skel_blender.rig import assemble, compat, presence, record, update
+from skel_blender.rig import assemble, compat, contacts, presence, record, update
 from skel_blender.rig.editing import corrections, layers, motion, timing
 from skel_blender.ui import arrival
 from tests import synthetic
@@ -46,13 +46,13 @@ def test_people_camera_and_all_versions_are_as_much_later(context, moving):
     rig, scene = rig_of(moving), context.scene
     raw = rig.animation_data.action
     motion.smooth(rig, 0.2, 30.0, {"ARM_R"})
-    frames, contacts = motion.frames_of(rig), record.contacts(raw, motion.frames_of(rig))
+    frames, resting = motion.frames_of(rig), contacts.of(rig, motion.frames_of(rig))
     before, other = seen(rig, frames), seen(rig_of(moving, 1), frames)
     timing.move(scene, moving, 1 + BY)
     assert (scene.frame_start, scene.frame_end) == (5 + BY, 34 + BY) and record.start(rig) == 1 + BY
     assert np.abs(seen(rig, frames + BY) - before).max() < 1e-6 and np.abs(seen(rig_of(moving, 1), frames + BY) - other).max() < 1e-6
     compat.use_action(rig, raw)
-    assert np.array_equal(motion.frames_of(rig), frames + BY) and np.array_equal(record.contacts(raw, frames + BY), contacts)
+    assert np.array_equal(motion.frames_of(rig), frames + BY) and np.array_equal(contacts.of(rig, frames + BY), resting)
     scene.frame_set(5)
     assert rig.hide_viewport
     scene.frame_set(5 + BY)
@@ -118,7 +118,7 @@ def test_a_take_follows_its_footage_that_was_moved_by_hand(context, rig, take, t
     assert bpy.ops.skel.follow_footage() == {"FINISHED"}
     assert np.array_equal(motion.frames_of(rig), frames + BY - 7) and rig.skel.start == 1 + BY - 7
     assert (clip.frame_start, clip.frame_offset) == (1 + BY, 7) and timing.footage_elsewhere(home) is None
-    other = assemble.build_take(context, take, tmp_path / "still.png", start=1 + BY - 7)
+    other = assemble.build_take(context, take, tmp_path / "still.png", before=home)
     assert assemble.camera_of(other).data.background_images[0].clip == clip, "in step with it"
 
 

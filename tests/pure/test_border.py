@@ -83,6 +83,11 @@ def test_blender_side_needs_only_what_blender_brings(name):
     assert outside(name) <= set(sys.stdlib_module_names) | BLENDER | {"numpy"}
 
 
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("skel_blender.rig.") and ".editing" not in name])
+def test_what_rigs_are_made_of_needs_nothing_of_what_edits_them(name):
+    assert not [imported for imported in imports(name, MODULES[name]) if imported.startswith("skel_blender.rig.editing")]
+
+
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_the_package_is_imported_by_relative_names_only(name):
     """As an extension it is `bl_ext.<repository>.skel_blender`."""

@@ -5,7 +5,7 @@ import numpy as np
 
 from skel_blender import kinematics
 from skel_blender.anatomy import DOF_INDEX, LIMITS_ANATOMICAL
-from skel_blender.rig.continuity import continuous
+from skel_blender.rig.continuity import continuous, within
 
 LIMITS = np.array(LIMITS_ANATOMICAL)
 
@@ -44,3 +44,18 @@ def test_no_angle_is_sent_beyond_its_limits():
     poses = np.zeros((4, 46))
     poses[:2, DOF_INDEX["hip_flexion_r"]] = 2.0 * np.pi
     assert np.array_equal(continuous(poses, LIMITS), poses)
+
+
+def test_angles_beyond_limits_are_left_for_the_same_turn_within_them():
+    def turn(angles):
+        x, y, z = (kinematics.axis_rotation(axis, angle) for axis, angle in zip(np.eye(3), angles))
+        return z @ y @ x  # Blender's XYZ, whose middle is y
+
+    ranges, before = np.array([[-2.0, 2.0], [-1.5, 1.5], [-np.inf, np.inf]]), np.array([2.6, 1.7, 0.2])
+    wanted = np.array([-0.6, 1.4, -2.5])
+    for angles in (wanted, wanted + [2 * np.pi, 0.0, -2 * np.pi], [np.pi - 0.6, np.pi - 1.4, np.pi - 2.5]):
+        found = within(np.array(angles), before, 1, ranges)
+        assert np.allclose(turn(found), turn(wanted)) and np.allclose(found[:2], wanted[:2])
+        assert abs(found[2] - before[2]) <= np.pi
+    near = within(wanted, before, 1, np.array([[-np.inf, np.inf]] * 3))  # where there are none, what is near
+    assert np.allclose(turn(near), turn(wanted)) and np.abs(near - before).max() < 0.7

@@ -9,7 +9,7 @@ import numpy as np
 from ... import kinematics
 from ...messages import SkelError
 from ...take import Corrections, Person
-from .. import clock, doubt, ik, keyframes, record, tracks
+from .. import clock, contacts, doubt, ik, keyframes, nla, record, tracks
 from . import layers, motion
 
 _TURNED, _MOVED_M = 2e-3, 1e-3  # a joint's rotation matrix and the place of who was set by hand differ by more than rounding does
@@ -41,11 +41,11 @@ def bring(rig: bpy.types.Object, person: Person) -> bpy.types.Action:
     """Give the rig a new action with the person's motion; what it plays now stays in the file, layers in the NLA and muted."""
     played = clock.of_rig(rig).play(person)
     curves = keyframes.every_frame(record.of(rig).tracks, played.frames, tracks.sources(played.poses, played.trans))
-    if motion.is_layered(rig):
+    if nla.is_layered(rig):
         action = layers.alone(rig, KIND, curves)
         ik.release(rig)
     else:
         action = motion.derive(rig, KIND, curves)
-    record.keep_contacts(action, int(played.frames[0]), played.contacts)
+    contacts.keep(rig, int(played.frames[0]), played.contacts)
     doubt.keep(rig, person, again=True)
     return action

@@ -8,23 +8,18 @@ from contextlib import contextmanager, suppress
 
 import bpy
 
-from .. import compat
+from .. import armature, compat
 
 _KINDS = ("objects", "meshes", "armatures", "actions", "collections", "scenes")
 
 
 def on_frames(thing: bpy.types.Object, frames: Iterable[int]) -> Iterator[bpy.types.Object]:
     """`thing` evaluated on each of the scene frames, hidden or not, in a scene without any skin. Poses that are not keyed stay."""
-    hidden = thing.hide_viewport
-    with kept_values(), empty_scene(bpy.context.scene, "skel stage") as scene:
+    with kept_values(), empty_scene(bpy.context.scene, "skel stage") as scene, armature.in_sight(thing):
         scene.collection.objects.link(thing)
-        try:
-            thing.hide_viewport = False
-            for frame in frames:
-                scene.frame_set(int(frame))
-                yield thing.evaluated_get(scene.view_layers[0].depsgraph)
-        finally:
-            thing.hide_viewport = hidden
+        for frame in frames:
+            scene.frame_set(int(frame))
+            yield thing.evaluated_get(scene.view_layers[0].depsgraph)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 from ... import kinematics
 from ...anatomy import JOINT_INDEX, Q
 from ...messages import SkelError
-from .. import compat, ik, keyframes, record, tracks
+from .. import compat, contacts, ik, keyframes, record, tracks
 from . import following, motion
 
 KIND = "loop"
@@ -65,16 +65,16 @@ def loop(armature: bpy.types.Object, first: int, last: int) -> Looped:
         raise SkelError("led", f"IK controls lead {led}.", "Hand them over first, by All to Angles.")
     frames = np.arange(first, last + 1)
     poses, trans = motion.read(armature, frames)
-    kept, contacts = record.of(armature), record.contacts(motion.action_of(armature), frames)
+    kept, resting = record.of(armature), contacts.of(armature, frames)
     rest = kept.joints, kept.frames
     ends = _places(poses[[0, -1]], trans[[0, -1]], rest)
     headings = _headings(poses, rest)
     times, turn = _closing(headings[-1] - headings[0])
     rounds = _rounds(*_even(poses, trans, rest, turn), rest, times, turn)
     frames = np.arange(first, first + len(rounds[0]))
-    action = motion.derive(armature, KIND, keyframes.every_frame(kept.tracks, frames, tracks.sources(*rounds)))
-    if contacts is not None:
-        record.keep_contacts(action, first, np.concatenate([*[contacts[:-1]] * times, contacts[-1:]]))
+    motion.derive(armature, KIND, keyframes.every_frame(kept.tracks, frames, tracks.sources(*rounds)))
+    if resting is not None:
+        contacts.keep(armature, first, np.concatenate([*[resting[:-1]] * times, resting[-1:]]))
     holder = compat.holder(armature)
     for track in kept.tracks:
         _repeat(holder.fcurves.find(track.path, index=track.index), track.source in _GOES_ON)

@@ -8,9 +8,10 @@ from contextlib import closing
 
 import bpy
 import numpy as np
+from mathutils import Euler, Matrix, Quaternion
 
-from ...anatomy import DOFS_OF_JOINT, JOINT_NAMES
-from .. import colours, compat, controls, keyframes, layout, record
+from ...anatomy import ARCS, DOFS_OF_JOINT, JOINT_NAMES
+from .. import colours, compat, continuity, controls, keyframes, layout, limits, nla, record
 from . import evaluation, motion
 
 
@@ -20,11 +21,15 @@ def to_control(
 ) -> None:  # fmt: skip
     """Put the limbs' controls where the limbs are on each of the scene frames, key them and switch IK on there. `change` makes of these
     locations and quaternions (T,7) what is keyed."""
-    places = sample(scene, armature, frames, lambda posed: [followed(posed, armature, limb) for limb in limbs])
+    seen = sample(
+        scene, armature, frames, lambda posed: [(followed(posed, armature, limb), _carried(posed, armature, limb)) for limb in limbs]
+    )
     holder = _editable(armature)
-    for limb, keys in zip(limbs, zip(*places)):
+    for limb, keys in zip(limbs, zip(*seen)):
         path = f'pose.bones["{limb.control}"].'
-        values = change(_continuous(np.array(keys)))
+        values, carried = change(_continuous(np.array([place for place, _ in keys]))), [by for _, by in keys]
+        if any(carried):
+            values = _continuous(np.array([_before(place, by) for place, by in zip(values, carried)]))
         for index in range(7):
             curve, place = ("location", index) if index < 3 else ("rotation_quaternion", index - 3)
             keyframes.merge(holder, keyframes.Curve(path + curve, place, limb.control, frames, values[:, index]))
@@ -40,9 +45,10 @@ def to_channels(scene: bpy.types.Scene, armature: bpy.types.Object, limbs: Seque
     motion.check_modes(armature)
     joints = [joint for limb in limbs for joint in limb.joints]
     before = {joint: None for joint in joints}
-    seen = sample(scene, armature, frames, lambda posed: [_angles(posed, joint, before) for joint in joints])
-    holder = _editable(armature)
     box = record.limits(armature)
+    ranges = {joint: _ranges(box, joint) for joint in joints}
+    seen = sample(scene, armature, frames, lambda posed: [_angles(posed, joint, before, ranges[joint]) for joint in joints])
+    holder = _editable(armature)
     for joint, angles in zip(joints, zip(*seen)):
         name = JOINT_NAMES[joint]
         for dof in DOFS_OF_JOINT[joint]:
@@ -60,7 +66,7 @@ def sample(scene: bpy.types.Scene, armature: bpy.types.Object, frames: np.ndarra
     """What `look` says of the evaluated armature on each frame: on the current one alone as it is seen, keyed or not."""
     motion.action_of(armature)
     compat.check_assignable(armature)
-    if list(frames) == [scene.frame_current] and armature.visible_get():
+    if list(frames) == [scene.frame_current] and not scene.frame_subframe and armature.visible_get():
         return [look(armature.evaluated_get(bpy.context.evaluated_depsgraph_get()))]
     with closing(evaluation.on_frames(armature, frames)) as shown:
         return [look(posed) for posed in shown]
@@ -75,13 +81,40 @@ def followed(posed: bpy.types.Object, armature: bpy.types.Object, limb: controls
     return np.array([*place, *turn])
 
 
-def _angles(posed: bpy.types.Object, joint: int, before: dict) -> tuple[float, float, float]:
-    """The joint's Euler angles as seen, close to those of the frame before."""
+def _carried(posed: bpy.types.Object, armature: bpy.types.Object, limb: controls.Limb) -> Matrix | None:
+    """By what constraints that were added to the control, such as Child Of, carry it away from where its keys put it, in its rest axes;
+    None if it has none."""
+    control = posed.pose.bones[limb.control]
+    if not any(not constraint.mute for constraint in control.constraints):
+        return None
+    return armature.data.bones[limb.control].matrix_local.inverted() @ control.matrix @ control.matrix_basis.inverted()
+
+
+def _before(values: np.ndarray, carried: Matrix) -> np.ndarray:
+    """(7,) the location and quaternion that `carried` brings to `values` (7,)."""
+    place, turn, _ = (carried.inverted_safe() @ Matrix.LocRotScale(values[:3], Quaternion(values[3:]), None)).decompose()
+    return np.array([*place, *turn])
+
+
+def _ranges(box: np.ndarray, joint: int) -> np.ndarray:
+    """(3,2) rad between which the limits (46,2) leave a joint's Euler angles; 0 of those that it has not."""
+    result, found = np.zeros((3, 2)), limits.channel_limits(box, joint)
+    for dof in DOFS_OF_JOINT[joint]:
+        index = layout.channel(dof.index).index
+        result[index] = found.get(index, (-np.inf, np.inf))
+    return result
+
+
+def _angles(posed: bpy.types.Object, joint: int, before: dict, ranges: np.ndarray) -> tuple[float, float, float]:
+    """The joint's Euler angles as seen, in their ranges if they can be, and close to those of the frame before."""
     bone = posed.pose.bones[JOINT_NAMES[joint]]
     local = posed.convert_space(pose_bone=bone, matrix=bone.matrix, from_space="POSE", to_space="LOCAL")
-    near = before[joint] or bone.rotation_euler.copy()
-    before[joint] = local.to_euler(bone.rotation_mode, near)
-    return tuple(before[joint])
+    near, order = before[joint] or bone.rotation_euler.copy(), bone.rotation_mode
+    found = local.to_euler(order, near)
+    if joint not in ARCS:  # a whole turn more is another place there
+        found = Euler(continuity.within(np.array(found), np.array(near), "XYZ".index(order[1]), ranges), order)
+    before[joint] = found
+    return tuple(found)
 
 
 def _continuous(values: np.ndarray) -> np.ndarray:
@@ -107,7 +140,7 @@ def _switch(
     found = holder.fcurves.find(path)
     first, last = int(frames[0]), int(frames[-1])
     around = [found.evaluate(edge) if found else armature[limb.switch] for edge in (first - 1, last + 1)]
-    inside, goes_on = motion.frames_of(armature), motion.goes_on(armature)
+    inside, goes_on = motion.frames_of(armature), nla.goes_on(armature)
     times, values = [first], [value]
     if first > inside[0] or goes_on:
         times, values = [first - 1, *times], [around[0], *values]

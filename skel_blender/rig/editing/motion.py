@@ -13,7 +13,8 @@ import numpy as np
 from ... import kinematics
 from ...anatomy import JOINT_NAMES, Q
 from ...messages import SkelError
-from .. import compat, keyframes, layout, limbs, record, tracks
+from .. import compat, contacts, keyframes, layout, limbs, record, tracks
+from ..nla import is_layered, keyed, strips_of
 from . import evaluation, planted, smoothing, sway, thinning
 from .steps import Steps
 
@@ -37,23 +38,6 @@ def action_of(armature: bpy.types.Object) -> bpy.types.Action:
     return data.action
 
 
-def is_layered(armature: bpy.types.Object) -> bool:
-    """Whether strips of the NLA take part in what the rig plays."""
-    data = armature.animation_data
-    if not strips_of(data):
-        return False
-    if data.action is None or data.action_blend_type != "REPLACE" or data.action_influence < 1.0:
-        return True
-    holder = compat.holder(armature)
-    return holder is None or any(holder.fcurves.find(track.path, index=track.index) is None for track in record.of(armature).tracks)
-
-
-def strips_of(data: bpy.types.AnimData | None) -> list[bpy.types.NlaStrip]:
-    """The strips that play, lowest first."""
-    tracks = [track for track in data.nla_tracks if not track.mute] if data is not None and data.use_nla else []
-    return [strip for track in tracks for strip in track.strips if not strip.mute]
-
-
 def frames_of(armature: bpy.types.Object) -> np.ndarray:
     """(T,) all whole frames between the first and last key of the pose."""
     action_of(armature)
@@ -73,17 +57,6 @@ def span_of(armature: bpy.types.Object) -> np.ndarray:
     own = [] if data.use_tweak_mode else [round(end) for curve in keyed(armature) for end in curve.range()]
     ends = [*own, *(round(end) for strip in strips for end in (strip.frame_start, strip.frame_end))]
     return np.arange(min(ends), max(ends) + 1)
-
-
-def keyed(armature: bpy.types.Object) -> list[bpy.types.FCurve]:
-    """The curves of the rig's own action that have keys."""
-    holder = compat.holder(armature)
-    return [curve for curve in (holder.fcurves if holder else ()) if len(curve.keyframe_points)]
-
-
-def goes_on(armature: bpy.types.Object) -> bool:
-    """Whether the rig's own action moves outside of its keys, as a loop does."""
-    return any(modifier.type == "CYCLES" and not modifier.mute for curve in keyed(armature) for modifier in curve.modifiers)
 
 
 def read(armature: bpy.types.Object, frames: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -106,6 +79,10 @@ def read(armature: bpy.types.Object, frames: Sequence[int] | np.ndarray) -> tupl
         values = np.array(rows)
     else:
         values = np.stack([curve(*channel) for channel in (*angles, *places)], axis=1)
+    if not np.isfinite(values).all():
+        row, column = np.argwhere(~np.isfinite(values))[0]
+        bone, *_ = (*angles, *places)[column]
+        raise SkelError("no_number", f"{bone} has a value that is no number on frame {frames[row]}.", "Delete its keys around that frame.")
     poses = values[:, :Q] * [channel.sign for channel in layout.channels()]
     root, pelvis = values[:, Q : Q + 3], values[:, Q + 3 :]
     basis = np.array(armature.data.bones["pelvis"].matrix_local)[:3, :3]
@@ -167,26 +144,28 @@ def thin(armature: bpy.types.Object, bounds: thinning.Bounds) -> Steps[thinning.
     """Give the rig an action with few Bezier keys of the same motion, within `bounds`."""
     frames, kept = frames_of(armature), record.of(armature)
     poses, trans = read(armature, frames)
-    contacts, box = record.contacts(action_of(armature), frames), record.limits(armature)
-    result = yield from thinning.thinned(poses, trans, kept.joints, kept.frames, contacts, bounds, box)
+    resting, box = contacts.of(armature, frames), record.limits(armature)
+    result = yield from thinning.thinned(poses, trans, kept.joints, kept.frames, resting, bounds, box)
     derive(armature, "thinned", keyframes.thinned(kept.tracks, int(frames[0]), result.spline))
+    if resting is not None:
+        contacts.keep(armature, int(frames[0]), resting, few=True)
     return result
 
 
-def smooth(armature: bpy.types.Object, seconds: float, fps: float, names: set[str], most: float = np.inf) -> tuple[float, float]:
+def smooth(armature: bpy.types.Object, seconds: float, fps: float, names: set[str], most: float = np.inf) -> tuple[float, float | None]:
     """Give the rig an action smoothed over `seconds` in the limbs of these names, in which joints move by about `most` (m) at most and
-    resting feet stay. Returns how far (m) a joint moved at most, and a resting foot."""
+    resting feet stay. Returns how far (m) a joint moved at most, and a resting foot; None where nobody knows which rest."""
     frames, kept = frames_of(armature), record.of(armature)
     before = tracks.sources(*read(armature, frames))
     chosen, rest, span = limbs.channels(names), (kept.joints, kept.frames), max(1, round(seconds * fps))
     after = before.copy()
     after[chosen] = smoothing.smooth(before[chosen].T, seconds, fps).T
     after = planted.held_back(before, after, rest, most, span)
-    contacts = record.contacts(action_of(armature), frames)
-    if contacts is not None:
-        after = planted.plant(before, after, rest, contacts, chosen, span)
+    resting = contacts.of(armature, frames)
+    if resting is not None:
+        after = planted.plant(before, after, rest, resting, chosen, span)
     changed = np.abs(after - before).max(axis=1) > 0.0
     derive(armature, "smoothed", keyframes.every_frame([track for track in kept.tracks if changed[track.source]], frames, after))
-    moving = sway.Moving(before, rest, contacts, sway.Bounds(joint=np.inf, contact=0.0))
+    moving = sway.Moving(before, rest, resting, sway.Bounds(joint=np.inf, contact=0.0))
     moved = np.linalg.norm(moving.off(after), axis=-1)
-    return float(moved.max()), float(moved[moving.allowed == 0.0].max(initial=0.0))
+    return float(moved.max()), None if resting is None else float(moved[moving.allowed == 0.0].max(initial=0.0))

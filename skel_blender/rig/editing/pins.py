@@ -10,7 +10,7 @@ import numpy as np
 from mathutils import Matrix, Quaternion
 
 from ...messages import SkelError
-from .. import controls, record
+from .. import contacts, controls
 from . import matching, motion, sway
 
 
@@ -60,7 +60,7 @@ def pin(scene: bpy.types.Scene, armature: bpy.types.Object, limb: controls.Limb,
 def resting(armature: bpy.types.Object, limb: controls.Limb, frame: int) -> tuple[int, int] | None:
     """First and last scene frame of the time in which a foot rests around `frame`, by the motion's contacts; None if it does not rest."""
     frames = motion.frames_of(armature)
-    found = record.contacts(motion.action_of(armature), frames)
+    found = contacts.of(armature, frames)
     own = [k for k, joints in enumerate(sway.HELD) if set(joints) & set(limb.joints)]
     place = frame - int(frames[0])
     if found is None or not 0 <= place < len(frames) or not found[place, own].any():

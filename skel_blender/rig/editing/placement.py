@@ -17,7 +17,7 @@ import numpy as np
 
 from ...anatomy import Q
 from ...messages import SkelError
-from .. import assemble, camera, clock, keyframes, record, tracks
+from .. import assemble, camera, clock, contacts, keyframes, record, tracks
 from . import evaluation, following, motion, timing
 
 KIND = "placed"
@@ -152,5 +152,5 @@ def _follow(
 
 def _walker(rig: bpy.types.Object) -> following.Walker:
     kept, frames = record.of(rig), motion.frames_of(rig)
-    contacts = record.contacts(motion.action_of(rig), frames)
-    return following.Walker(frames, *motion.read(rig, frames), kept.joints, kept.frames, kept.ground, contacts)
+    resting = contacts.of(rig, frames)
+    return following.Walker(frames, *motion.read(rig, frames), kept.joints, kept.frames, kept.ground, resting)

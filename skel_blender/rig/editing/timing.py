@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import bpy
 import numpy as np
 
-from .. import assemble, camera, clock, compat, presence, record, sound
+from .. import assemble, camera, clock, compat, contacts, presence, record, sound
 from . import twins
 
 _PLACES = ("co", "handle_left", "handle_right")
@@ -36,8 +36,8 @@ def move(scene: bpy.types.Scene, collection: bpy.types.Collection, start: int, f
         for track in rig.animation_data.nla_tracks if rig.animation_data else ():
             _move_strips(track.strips, actions, by)
     for action in actions:
-        record.move_contacts(action, by)
-        for curve in compat.curves(action):
+        contacts.move(action, by)
+        for curve in compat.curves(action, owners):
             _move_keys(curve, by)
     if eye is not None:
         _move_sound(scene, collection, eye, start)
