@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".jp2", ".j2c", ".bmp", ".tga", ".tif", ".tiff", ".webp", ".exr", ".hdr", ".dpx"}
 
 
 def images_of(folder: Path) -> list[Path]:

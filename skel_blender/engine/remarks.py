@@ -17,6 +17,7 @@ _ALWAYS, _STRAIGHT = 0.9, np.cos(np.radians(45))  # of the frames in which someb
 # Where heads point in an image that was turned: direction in it, how people then look, the filter of FFmpeg that turns it upright.
 _TURNED = (((0, 1), "upside down", "hflip,vflip"), ((-1, 0), "lying", "transpose=1"), ((1, 0), "lying", "transpose=2"))
 _NAMED = 8  # people who are named when they are left out
+_UNDER_M = 0.3  # under the floor, more than anybody's feet are off by
 
 
 def lens(size: tuple[int, int], focal_px: float, spread: float) -> Log:
@@ -59,3 +60,12 @@ def found(people: list[Person]) -> Log:
     """Of who is in which frames."""
     there = ", ".join(f"{person.name} in frames {person.frames[0]} to {person.frames[-1]}" for person in people)
     return Log("detail", f"Found: {there}.")
+
+
+def under(people: list[Person]) -> Log | None:
+    """Of who stands under the floor on which others stand, as a child does who is taken for a man farther away."""
+    low = [person.name for person in people if np.median(person.joints()[..., 2].min(axis=1)) < -_UNDER_M]
+    if not low or len(people) == 1:
+        return None
+    text = f"{', '.join(low)}: under the floor. Who is small, as a child, is taken to be larger and farther away"
+    return Log("warning", f"{text}: say how tall he is, with --stature (in Blender: People).")

@@ -117,14 +117,29 @@ def test_bars_are_left_out_with_what_is_beside_them():
     assert not np.ones((200, 300))[rows, columns].size, "all of it is black"
 
 
-def test_a_camera_that_was_held_upright_is_followed_between_broad_bars():
+@pytest.mark.parametrize("colour", [2, 250, 128])
+def test_a_camera_that_was_held_upright_is_followed_between_broad_bars(colour):
     truth = camera(3 * THERE_AND_BACK, 2 * THERE_AND_BACK)
     images = list(views(SCENE, truth, noise=3))
     for image in images:
-        image[:, :190], image[:, -190:] = 2, 2
+        image[:, :190], image[:, -190:] = colour, colour
     assert compare(motion_of(images), truth)[0].max() < 0.5
     images[0][:] = 90
     assert motion_of(images) is None, "what was lit before is no bar: little of the picture moves"
+
+
+def test_what_is_laid_over_the_footage_does_not_lead_a_camera_away():
+    """Logos, a title and lines stay in place: they hid a zoom, and passed for a camera that leaves its place."""
+    truth = camera(2.4 * THERE_AND_BACK, 2 * THERE_AND_BACK, focal=FOCAL * np.linspace(1, 1.1, 40))
+    images = list(views(SCENE, truth, noise=3))
+    rough = np.random.default_rng(5).integers(0, 2, (30, 60, 1), np.uint8).repeat(3, axis=2) * 255
+    for image in images:
+        for x, y in ((15, 15), (410, 15), (170, 230), (225, 230)):
+            image[y : y + 30, x : x + 60] = rough
+        image[180, :], image[:, 160] = 255, 255
+    motion = motion_of(images)
+    off, _ = compare(motion, truth)
+    assert motion.places is None and off.max() < 0.1 and np.ptp(motion.zoom) == pytest.approx(0.095, abs=0.005)
 
 
 @pytest.mark.parametrize("noise", [0, 8])

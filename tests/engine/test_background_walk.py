@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ pytest.importorskip("pycolmap")
 
 from skel_blender.engine.background import Background, logs
 from skel_blender.engine.background.structure import structure
-from skel_blender.engine.background.trails import Followed
+from skel_blender.engine.background.trails import Followed, moving
 from skel_blender.engine.camera import intrinsics
 from tests.virtual_camera import Shot, compare, path_off, shot
 from tests.virtual_scene import Board, frames, in_the_hand, room, street
@@ -132,6 +133,17 @@ def test_without_colmap_a_walk_is_followed_in_its_turns_and_the_user_is_told(mon
     assert [log.level for log in logs(motion, background.findings)] == ["info", "warning"]
 
 
+def test_what_stays_in_place_while_the_camera_turns_is_laid_over_the_footage():
+    """Three corners in four frames: a logo's, one that moves, and one that stays while the camera does."""
+    corner, frame = np.arange(3).repeat(4), np.tile(np.arange(4), 3)
+    px = np.where(corner == 1, 5.0 * frame, 0.3 * (frame % 2))[:, None] * np.ones(2)
+    kept, off = moving(Followed(corner, frame, px), np.where(corner == 2, 0.4, 9.0))
+    assert kept.corner.tolist() == [0] * 4 + [1] * 4 and off.tolist() == [9.0] * 4 + [0.4] * 4
+    assert (kept.px == px[4:]).all() and (kept.frame == frame[4:]).all()
+    nothing = Followed(corner[:0], frame[:0], px[:0])
+    assert moving(nothing, np.zeros(0))[0] is nothing
+
+
 def test_colmap_is_imported_in_one_file():
     folder = Path(sys.modules[Background.__module__].__file__).parents[1]
     assert [path.name for path in folder.rglob("*.py") if "import pycolmap" in path.read_text(encoding="utf-8")] == ["structure.py"]
@@ -147,3 +159,32 @@ def test_a_run_can_still_be_ended():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stdout.strip()) == (0, "tidied up")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals that a process sends itself")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_run_in_colmap_ends_at_once(name):
+    """COLMAP would hear of it when it is done; and a run that ignores such requests, as under nohup, goes on."""
+    code = (
+        "import os, signal\n"
+        "import skel_blender.engine.background.structure as structure\n"
+        f"number = signal.{name}\n"
+        "def solve(*_):\n"
+        "    os.kill(os.getpid(), number)\n"
+        "    print('went on', flush=True)\n"
+        "structure._by_frame = structure._write = lambda *_: []\n"
+        "structure._solve = solve\n"
+        "signal.signal(number, signal.SIG_IGN)\n"
+        "structure._from(None, [], 500.0, 640.0, True)\n"
+        "handler = lambda *_: print('too late', flush=True)\n"
+        "signal.signal(number, handler)\n"
+        "structure._write = lambda *_: 1 / 0\n"
+        "try:\n"
+        "    structure._from(None, [], 500.0, 640.0, True)\n"
+        "except ZeroDivisionError:\n"
+        "    print(signal.getsignal(number) is handler, flush=True)\n"
+        "structure._write = lambda *_: []\n"
+        "structure._from(None, [], 500.0, 640.0, True)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stdout.split("\n")[:-1]) == (-getattr(signal, name), ["went on", "True"]), run.stderr

@@ -66,12 +66,19 @@ def test_black_and_white_is_not_taken_for_blank():
     assert cuts_of(grey(dark + shot(2, 9))) == [12]
 
 
-def barred(frames: list[np.ndarray], left: int, top: int) -> list[np.ndarray]:
-    """Between black bars, as wide as this at both sides, or as high."""
+def barred(frames: list[np.ndarray], left: int, top: int, colour: tuple[int, int, int] = (2, 2, 2)) -> list[np.ndarray]:
+    """Between bars, as wide as this at both sides, or as high."""
     frames = [image.copy() for image in frames]
     for image in frames:
-        image[:, :left], image[:, SIZE[0] - left :], image[:top], image[SIZE[1] - top :] = 2, 2, 2, 2
+        image[:, :left], image[:, SIZE[0] - left :], image[:top], image[SIZE[1] - top :] = [colour] * 4
     return frames
+
+
+@pytest.mark.parametrize("colour", [(255, 255, 255), (128, 128, 128), (20, 30, 90)])
+@pytest.mark.parametrize(("left", "top"), [(0, 40), (100, 0), (90, 30)])
+def test_bars_of_any_colour_hide_no_cut(left, top, colour):
+    assert cuts_of(barred(shot(1, 12) + shot(2, 9), left, top, colour)) == [12]
+    assert cuts_of(barred(shot(1, 24, 9.0), left, top, colour)) == []
 
 
 @pytest.mark.parametrize(("left", "top"), [(0, 40), (100, 0), (90, 30)])

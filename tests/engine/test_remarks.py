@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the user is told of a reconstruction."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from skel_blender.engine import remarks  # noqa: E402
 from skel_blender.engine.blazepose import ANKLES, HIPS, SHOULDERS  # noqa: E402
 from skel_blender.engine.fit.observations import View  # noqa: E402
 from skel_blender.engine.people.tracks import Track  # noqa: E402
+from tests import walk  # noqa: E402
 
 
 @pytest.mark.parametrize(("metres", "level", "text"), [
@@ -49,3 +52,12 @@ def _seen(degrees: float, knees: float = 0.0, frames: int = 20, unseen: int = 0)
 def test_footage_that_seems_turned_is_told_and_how_to_turn_it(tracks, how):
     told = remarks.turned(tracks, "a.mp4")
     assert (told is not None) == bool(how) and (told is None or (how in told.text and told.level == "warning"))
+
+
+@pytest.mark.parametrize(("lower", "told"), [((0.0, 0.5), "Person 2: under the floor."), ((0.0, 0.2), ""), ((0.0, -1.0), ""), ((0.5,), "")])
+def test_who_stands_under_the_floor_is_told(lower, told):
+    walker = walk.take().people[0]
+    down = np.array([0.0, 1.0, 0.0])
+    people = [replace(walker, name=f"Person {k}", trans=walker.trans - metres * down) for k, metres in enumerate(lower, 1)]
+    said = remarks.under(people)
+    assert (said is not None) == bool(told) and (said is None or said.text.startswith(told))

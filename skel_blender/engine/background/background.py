@@ -14,7 +14,7 @@ from .corners import SIDE, Matches, beside, between_bars, find_corners, match, m
 from .keyframes import Keyframe, Keyframes, Stance, chained
 from .links import Link, gather, link
 from .motion import Findings, about_middle, confirmed, moves, solve, turned_off
-from .trails import Trails
+from .trails import Trails, moving
 
 if TYPE_CHECKING:
     from .walk import Walk
@@ -114,7 +114,7 @@ class Background:
         """The camera's path, where it leaves its place; focal (px), stretch (2,) and principal (2,) px as for `gather`."""
         followed = self._trails.followed()
         followed = replace(followed, px=(followed.px + 0.5) * stretch - principal)
-        off = turned_off(followed, cameras)
+        followed, off = moving(followed, turned_off(followed, cameras))
         if not len(off) or (off < _NEAR_PX).mean() > _TURNS:
             return None
         try:

@@ -18,7 +18,9 @@ _BACK_PX = 0.5  # a corner that is followed there and back ends this near to whe
 _AGREE_PX = 1.5
 _LEAST, _LEAST_SHARE = 15, 0.3  # corners that agree on one motion, of those that were followed
 _MIDDLE, _CONTRAST, _GAIN = 128.0, 50.0, 8.0  # mean and deviation of a reduced image, and what noise is raised by at most
-_BLACK, _BESIDE_PX = 32, 12  # the lightest channel of what is a black bar; where pictures end at one are corners that no camera moves
+# The lightest channel of what is a black bar, and by which one of another colour may vary; where pictures end at one are corners that no
+# camera moves.
+_BLACK, _PLAIN, _BESIDE_PX = 32, 12, 12
 _MARGIN = 0.1  # of a person's size, around his landmarks
 
 
@@ -55,15 +57,17 @@ def beside(people: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
 
 
 def between_bars(image: np.ndarray, shape: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns of the reduced image of `shape` (h,w) that are of the picture, and not of black bars at the sides of an RGB image
-    (H,W,3), as of a film, nor beside them; all where there are no bars."""
+    """Rows and columns of the reduced image of `shape` (h,w) that are of the picture, and not of bars at the sides of an RGB image (H,W,3),
+    black or of the corner's colour, nor beside them; all where there are no bars."""
     step = max(1, max(image.shape) // SIDE)
+    corner = image[0, 0].astype(int)
     part = []
     for size, pixels in zip(shape, (image, image.swapaxes(0, 1))):
-        light = pixels[::step, :: 8 * step].max(axis=(1, 2))  # of rows, of columns
-        lit = np.flatnonzero(light > _BLACK)
-        bars = (lit[0], len(light) - 1 - lit[-1]) if len(lit) else (len(light), 0)
-        above, below = (bar and round(bar * size / len(light)) + _BESIDE_PX for bar in bars)
+        lines = pixels[::step, :: 8 * step]  # rows, columns
+        plain = np.abs(lines - corner).max(axis=(1, 2)) <= _PLAIN
+        lit = np.flatnonzero((lines.max(axis=(1, 2)) > _BLACK) & ~(plain & ~plain.all()))
+        bars = (lit[0], len(lines) - 1 - lit[-1]) if len(lit) else (len(lines), 0)
+        above, below = (bar and round(bar * size / len(lines)) + _BESIDE_PX for bar in bars)
         part.append(slice(min(above, size), max(size - below, 0)))
     return tuple(part)
 

@@ -12,12 +12,14 @@ from .corners import Matches
 
 KEPT = 48  # corners of a link: they bound the memory of a long clip
 STILL_PX = 0.4  # of the reduced image: less than this is the noise of compressed footage
+MOVED_PX = 1.0  # more is motion
 _AREA_PX = 80
 
 
 @dataclass(frozen=True)
 class Link:
-    """Corners p (n,2) px in frame i and q (n,2) in frame j, of the reduced image; agree (n,): on the motion that most follow.
+    """Corners p (n,2) px in frame i and q (n,2) in frame j, of the reduced image, but for those that stay while the others move; agree
+    (n,): on the motion that most follow.
 
     still: part of the image with corners in which most stay in place; shift: median px by which those that agree moved; share: how many
     agree; spread: the part of the image between these.
@@ -39,8 +41,9 @@ def link(i: int, j: int, matches: Matches, area: float) -> Link:
     p, q, agree = matches.before, matches.after, matches.agree
     moved = np.linalg.norm(q - p, axis=1)
     spread = cv2.contourArea(cv2.convexHull(q[agree])) / area
-    few = np.unique(np.linspace(0, len(p) - 1, KEPT).round().astype(int))
     still, shift = _still(p, moved < STILL_PX), float(np.median(moved[agree]))
+    shown = np.flatnonzero(agree | (moved >= STILL_PX) | (shift < MOVED_PX))  # what is laid over the footage stays in place
+    few = shown[np.unique(np.linspace(0, len(shown) - 1, KEPT).round().astype(int))]
     return Link(i, j, p[few], q[few], agree[few], still, shift, float(agree.mean()), spread)
 
 

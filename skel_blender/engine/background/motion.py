@@ -13,11 +13,11 @@ from scipy.spatial.transform import Rotation
 from ...messages import Log
 from ..camera import CameraMotion
 from .bundle import Cameras, Fitted, bundle, residuals
-from .links import STILL_PX, Link, Links
+from .links import MOVED_PX, STILL_PX, Link, Links
 from .trails import Followed
 
 # A link shows that the camera moves where most corners, all over the image, moved together, and little of it stayed in place.
-_MOVED_PX, _MOST, _SPREAD, _STAY = 1.0, 0.5, 0.15, 0.2
+_MOST, _SPREAD, _STAY = 0.5, 0.15, 0.2
 _FRAMES, _PART = 3, 0.02  # so many frames, at least, and such a part of them, must show it
 _ALONG = 0.5  # of the way that a corner moved, what a turn may leave that is the reason
 _EXPLAINED_PX = 3.0  # of the reduced image
@@ -68,7 +68,7 @@ def logs(motion: CameraMotion, findings: Findings) -> list[Log]:
 
 def moves(links: list[Link], count: int) -> bool:
     """Whether the links of `count` frames show that the camera moves. What moves before a camera that stands leaves something in place."""
-    shown = {link.j for link in links if link.shift > _MOVED_PX and link.share > _MOST and link.spread >= _SPREAD and link.still < _STAY}
+    shown = {link.j for link in links if link.shift > MOVED_PX and link.share > _MOST and link.spread >= _SPREAD and link.still < _STAY}
     return len(shown) >= _enough(count)
 
 
@@ -87,7 +87,7 @@ def confirmed(links: Links, cameras: Cameras) -> bool:
     off = residuals(links, cameras)
     count = np.maximum(links.known.sum(1), 1)
     along = (links.known & (way > STILL_PX) & (off < _ALONG * way)).sum(1) / count
-    far = np.nanmedian(np.where(links.known, way, np.nan), axis=1) > _MOVED_PX
+    far = np.nanmedian(np.where(links.known, way, np.nan), axis=1) > MOVED_PX
     return len(np.unique(links.j[far & (along > _MOST) & (links.still < _STAY)])) >= _enough(len(cameras.zoom))
 
 

@@ -10,6 +10,7 @@ import itertools
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -98,10 +99,26 @@ def _flat(points: np.ndarray) -> bool:
     return bool(sizes[2] < _THIN * sizes[1])
 
 
+@contextmanager
+def _ended_at_once() -> Iterator[None]:
+    """COLMAP hears of no request to stop for seconds. Meanwhile the system ends the run; nothing is lost by that, or left behind."""
+    here = threading.current_thread() is threading.main_thread()
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if here and hasattr(signal, name)]
+    ours = {one: handler for one in numbers if callable(handler := signal.getsignal(one))}  # what is ignored, as under nohup, still is
+    for one in ours:
+        signal.signal(one, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for one, handler in ours.items():
+            signal.signal(one, handler)
+
+
+@_ended_at_once()
 def _from(followed: Followed, rows: np.ndarray, focal: float, side: float, lens_known: bool) -> Structure | None:
     at = _by_frame(followed)
     members = [at[row] for row in rows]
-    with pycolmap.Database.open(":memory:") as database:  # COLMAP can only be killed, and what it had in files would stay
+    with pycolmap.Database.open(":memory:") as database:  # whoever is ended at once leaves files
         _write(database, followed, members, _camera(focal, side))
         model = _solve(database, lens_known)
     return None if model is None else _read(model, followed, rows, members, lens_known)

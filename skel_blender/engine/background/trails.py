@@ -15,6 +15,7 @@ _APART_PX = 10  # between corners that are followed; new ones are not so near to
 _EVERY = 5  # frames, at least, between looks for new ones
 _LOST, _PATIENCE = 0.2, 5  # where fewer of them go on, as in a flash or a blur, they are looked for in the next few frames, too
 _SHORT = 4  # frames: a shorter trail tells nothing
+_STAYS_PX, _TURNED_PX = 1.0, 3.0  # a corner that goes no farther stays in place, where turns would have moved it so far
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,18 @@ class Followed:
     corner: np.ndarray
     frame: np.ndarray
     px: np.ndarray
+
+
+def moving(followed: Followed, off: np.ndarray) -> tuple[Followed, np.ndarray]:
+    """Sightings, and by how many px (N,) the camera's turns put them elsewhere, without those of corners that stay in place although it
+    turns: they are laid over the footage."""
+    _, begin, each = np.unique(followed.corner, return_index=True, return_inverse=True)
+    if not len(begin):
+        return followed, off
+    extent = (np.maximum.reduceat(followed.px, begin) - np.minimum.reduceat(followed.px, begin)).max(1)
+    kept = ((extent >= _STAYS_PX) | (np.maximum.reduceat(off, begin) < _TURNED_PX))[each]
+    corner = np.unique(followed.corner[kept], return_inverse=True)[1]
+    return Followed(corner, followed.frame[kept], followed.px[kept]), off[kept]
 
 
 class Trails:

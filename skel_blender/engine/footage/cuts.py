@@ -18,7 +18,7 @@ _SHIFT = 8  # part of a side by which two may be shifted
 _OTHER = 0.6  # correlation under which pictures may be of different scenes
 _RECOLOURED = 0.2  # and the least part of them that then has other colours
 _SUDDEN = 0.2  # by which the frames before and those after must be more alike: a blurred pan is no cut
-_DARK = 24  # lightness, of 255, up to which it may be a black bar beside a film
+_DARK, _PLAIN = 24, 8  # lightness, of 255, up to which it may be a black bar beside a film, and by which one of a colour may vary
 _BLANK = 3.0  # grey levels of deviation under which a picture shows nothing, as between two shots
 _AHEAD, _AHEAD_BYTES = 4, 100e6  # frames in which the old picture may come back, as after a flash
 
@@ -76,9 +76,10 @@ def alike(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _lit(*pictures: np.ndarray) -> list[np.ndarray]:
-    """Small pictures without what is black in all of them at the sides: the bars of films are alike in any two scenes."""
-    light = np.max([picture[..., 0] for picture in pictures], axis=0)
-    sides = [np.flatnonzero(light.max(axis) > _DARK) for axis in (1, 0)]
+    """Small pictures without what is at the sides black, or of the corner's colour, in all of them: bars are alike in any two scenes."""
+    every = np.stack(pictures).astype(np.int16)
+    shown = (every[..., 0] > _DARK) & (np.abs(every - every[0, 0, 0]).max(-1) > _PLAIN)
+    sides = [np.flatnonzero(shown.any((0, axis))) for axis in (2, 1)]
     if any(len(side) == 0 or side[-1] - side[0] < 2 * _SHIFT for side in sides):
         return list(pictures)
     rows, columns = (slice(side[0], side[-1] + 1) for side in sides)

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from ... import sequence
 from ...messages import Log, SkelError
 from ...requests import rate
+from .plates import PLATES, plate
 from .source import Range, Source
 
 IMAGE_FPS = Fraction(24)
@@ -60,6 +61,8 @@ class ImageSource(Source):
 def _opened_image(path: Path) -> tuple[Image.Image, float | None]:
     """An image as it is shown, RGB of 8 bits, and the focal length (px) that its EXIF states."""
     try:
+        if path.suffix.lower() in PLATES:
+            return Image.fromarray(plate(path)), None
         with Image.open(path) as image:
             shown, focal_px = ImageOps.exif_transpose(image), _focal_px(image)
             if shown.mode.startswith("I;16"):  # grey of 16 bits, which Pillow cuts off at 255
@@ -71,11 +74,11 @@ def _opened_image(path: Path) -> tuple[Image.Image, float | None]:
 
 def _pictures_in(path: Path) -> int:
     """How many pictures an image that can be opened holds, as one that is animated; a phone's JPEG may have others of the same moment."""
-    with Image.open(path) as image:
-        try:
+    try:
+        with Image.open(path) as image:
             return getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
-        except Exception:  # what follows the first picture is cut off or damaged, of which Pillow complains in any way
-            return 1
+    except Exception:  # Pillow does not know it, or complains, in any way, of what follows the first picture and is damaged
+        return 1
 
 
 def _focal_px(image: Image.Image) -> float | None:

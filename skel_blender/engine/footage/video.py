@@ -110,7 +110,7 @@ def open_source(
         except OSError as error:
             raise SkelError("no_frames", f"The folder {folder} cannot be read ({error.strerror}).", "Check whose it is.") from error
         if not paths:
-            raise SkelError("no_frames", f"The folder {folder} has no images.", "Give a folder of PNG, JPEG, TIFF, BMP or WebP frames.")
+            raise SkelError("no_frames", f"The folder {folder} has no images.", "Give a folder of PNG, JPEG, TIFF, EXR or DPX frames.")
     if all(p.suffix.lower() in IMAGE_ENDINGS for p in paths):
         return ImageSource(paths, frames, on_log, fps)
     if len(paths) > 1:

@@ -26,14 +26,14 @@ _REACH_M, _REACH_M_S = 0.6, 1.5  # how far somebody may have gone, and more a se
 
 @dataclass(eq=False)
 class _Piece:
-    """Part of what was seen of somebody, his clothes (6,3), where and how large he is (x, y, px per m) at its ends, and the piece that was
-    cut off before it."""
+    """Part of what was seen of somebody, his clothes (6,3), where and how large he is (x, y, px per m) at its ends, and whether it was cut
+    off from the piece before it."""
 
     person: Person
     clothes: np.ndarray | None
     begin: np.ndarray
     end: np.ndarray
-    before: _Piece | None = None
+    continues: bool
 
     @property
     def first(self) -> int:
@@ -44,12 +44,13 @@ def identified(people: list[Person], fps: float) -> list[Person]:
     """The same readings as those of one person each."""
     pieces = [piece for person in people for piece in _pieces(person, fps)]
     cost = np.full((len(pieces), len(pieces)), 1.0)
+    first, last = (np.array(frames)[:, None] for frames in ([piece.first for piece in pieces], [piece.person.last for piece in pieces]))
+    away = first.T - last
+    for i, j in np.argwhere((-_OVERLAP_S * fps <= away) & (away <= HIDDEN_S * fps) & (first < first.T)):
+        cost[i, j] = min(_cost(pieces[i], pieces[j], fps), 1.0)
     for j, later in enumerate(pieces):
-        for i, earlier in enumerate(pieces):
-            if earlier is later.before:
-                cost[i, j] = _UNCUT
-            elif -_OVERLAP_S * fps <= later.first - earlier.person.last <= HIDDEN_S * fps and earlier.first < later.first:
-                cost[i, j] = min(_cost(earlier, later, fps), 1.0)
+        if later.continues:
+            cost[j - 1, j] = _UNCUT
     follows = {int(i): int(j) for i, j in zip(*linear_sum_assignment(cost), strict=True) if cost[i, j] < 1.0}
     return [_joined(pieces, start, follows) for start in range(len(pieces)) if start not in follows.values()]
 
@@ -82,7 +83,7 @@ def _pieces(person: Person, fps: float) -> list[_Piece]:
         worn = np.array(list(part.worn.values()))
         clothes = _usual(worn) if len(worn) >= _LEAST else None
         order = sorted(part.readings)
-        pieces.append(_Piece(part, clothes, _place(part, order[:5], 0), _place(part, order[-5:], -1), pieces[-1] if pieces else None))
+        pieces.append(_Piece(part, clothes, _place(part, order[:5], 0), _place(part, order[-5:], -1), bool(pieces)))
     return pieces
 
 
