@@ -7,7 +7,7 @@ import argparse
 import json
 import re
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from bin.benchmarks.report import head, row
@@ -30,6 +30,8 @@ def main(arguments: list[str]) -> int:
         found = read_samples(options.predictions, models, truth=False, person=options.person)
         truth = read_samples(options.truth, models, truth=True, person=options.truth_person)
         if options.select:
+            if found.names is None and found.count == truth.count:
+                found = replace(found, names=truth.names)
             truth = truth.select(options.select)
             found = found.select(options.select) if found.names is not None and not found.numbered else found
         check_pair(found, truth)

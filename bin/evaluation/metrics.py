@@ -39,15 +39,15 @@ def similarity(found: np.ndarray, truth: np.ndarray, scale: bool = True) -> np.n
     known = np.isfinite(found).all(-1) & np.isfinite(truth).all(-1)
     weight = known / known.sum(axis=1, keepdims=True)
     a, b = np.where(known[..., None], found, 0.0), np.where(known[..., None], truth, 0.0)
-    middle_a, middle_b = (np.einsum("tk,tki->ti", weight, points)[:, None] for points in (a, b))
+    middle_a, middle_b = (weight[:, None] @ points for points in (a, b))
     a, b = (a - middle_a) * known[..., None], (b - middle_b) * known[..., None]
-    u, singular, vt = np.linalg.svd(np.einsum("tki,tkj->tij", b, a))
+    u, singular, vt = np.linalg.svd(b.swapaxes(1, 2) @ a)
     flip = np.ones_like(singular)
     flip[:, 2] = np.sign(np.linalg.det(u) * np.linalg.det(vt))  # a rotation, never a mirror image
     rotation = (u * flip[:, None]) @ vt
     spread = (a**2).sum(axis=(1, 2))
     size = (singular * flip).sum(axis=1) / np.where(spread > 0, spread, 1.0) if scale else np.ones(len(a))
-    return size[:, None, None] * np.einsum("tij,tkj->tki", rotation, found - middle_a) + middle_b
+    return size[:, None, None] * ((found - middle_a) @ rotation.swapaxes(1, 2)) + middle_b
 
 
 def pa_mpjpe(found: np.ndarray, truth: np.ndarray) -> float:

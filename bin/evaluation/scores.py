@@ -74,7 +74,7 @@ def score(found: Samples, truth: Samples, joints: tuple[int, ...] | None = None)
 
 def _solid(found: Samples, truth: Samples, protocol: str, joints: tuple[int, ...], result: Scores) -> None:
     chosen, root = list(joints), ROOTS[protocol]
-    skins = found.has_skin(protocol) and truth.has_skin(protocol)
+    no_skin = "" if found.has_skin(protocol) and truth.has_skin(protocol) else _why_no_skin(found, truth)
     columns: dict[str, list[np.ndarray]] = {"MPJPE": [], "PA-MPJPE": [], "PVE": [], "PA-PVE": []}
     kept: list[tuple[np.ndarray, np.ndarray]] = []
     for start in range(0, truth.count, _CHUNK):
@@ -85,13 +85,14 @@ def _solid(found: Samples, truth: Samples, protocol: str, joints: tuple[int, ...
         kept.append((ours, theirs))
         columns["MPJPE"].append(metrics.distances(ours, theirs, None))
         columns["PA-MPJPE"].append(_aligned(ours, theirs))
-        if skins:
-            skin, true = found.skin(rows, protocol), truth.skin(rows, protocol)
-            if skin.shape != true.shape:
-                raise SkelError("bad_predictions", f"{found.name} has skins of {skin.shape[1]} vertices, {truth.name} of {true.shape[1]}.",
-                                "Leave the vertices out, or predict those of the same mesh.")  # fmt: skip
+        if no_skin:
+            continue
+        skin, true = found.skin(rows, protocol), truth.skin(rows, protocol)
+        if skin.shape == true.shape:
             columns["PVE"].append(metrics.distances(skin, true, None).mean(1))
             columns["PA-PVE"].append(_aligned(skin, true).mean(1))
+        else:
+            no_skin = f"No PVE: {found.name} has skins of {skin.shape[1]} vertices, {truth.name} of {true.shape[1]}."
     for name, parts in columns.items():
         if parts:
             each = np.concatenate(parts)
@@ -102,8 +103,8 @@ def _solid(found: Samples, truth: Samples, protocol: str, joints: tuple[int, ...
                 result.figures[name] = float(by_row[told].mean())
             if name == "MPJPE":
                 _tell_gaps(known, told, protocol, result)
-    if not skins:
-        result.notes.append(_why_no_skin(found, truth))
+    if no_skin:
+        result.notes.append(no_skin)
     _restless(kept, truth, result)
 
 

@@ -59,21 +59,22 @@ class Training:
             self.network.load_state_dict(load_lift(given.start, self.device).network.state_dict())
         else:
             self._measure()
+        self._forget()
 
     def run(self) -> None:
         """To the last step, or until the minutes are over."""
         given, start, told = self.given, time.monotonic() - self.spent_s, time.monotonic()
         loader = DataLoader(Subset(self.train, range(self.step, given.steps)), batch_size=None, num_workers=given.workers,
                             prefetch_factor=4 if given.workers else None)  # fmt: skip
-        sums: dict[str, float] = {}
+        since: list[dict[str, float]] = []
         for batch in loader:
             terms = self._learn(batch)
             self.step += 1
-            sums = {name: sums.get(name, 0.0) + float(value.detach()) for name, value in terms.items()}
+            since.append({name: float(value.detach()) for name, value in terms.items()})
             self.spent_s = time.monotonic() - start
             if self.step % given.log == 0:
-                self._log({name: value / given.log for name, value in sums.items()})
-                sums = {}
+                self._log({name: sum(one[name] for one in since) / len(since) for name in terms})
+                since = []
             if given.minutes is not None and self.spent_s > 60 * given.minutes:
                 break
             if time.monotonic() - told > 60 * given.save_minutes:
@@ -153,6 +154,13 @@ class Training:
         self.optimizer.load_state_dict(kept["optimizer"])
         self.step, self.spent_s = kept["step"], kept["spent_s"]
 
+    def _forget(self) -> None:
+        """Take from the curves what a run that was killed had learned since it was last kept: it is learned again."""
+        path = self.given.out.with_suffix(".csv")
+        if path.exists():
+            head, *rows = path.read_text().splitlines(keepends=True)
+            path.write_text(head + "".join(row for row in rows if int(row.split(",")[0]) <= self.step))
+
     def _log(self, means: dict[str, float]) -> None:
         path = self.given.out.with_suffix(".csv")
         fresh = not path.exists()
@@ -195,6 +203,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Make labels, train, keep."""
     given = parser().parse_args(argv)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(given.threads)
     learned, scored = mocap_files(given.mocap, given.train_split), mocap_files(given.mocap, given.val_split)
     train = labels(learned, given.cache, longest=given.longest, processes=given.label_processes)

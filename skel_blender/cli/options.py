@@ -76,7 +76,8 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
 
 def _import(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("import", help="make a scene from a motion of the SMPL family",
-                                  description="Make a scene from a motion file: AMASS, SMPL, 4D-Humans, WHAM, GVHMR or TRAM.")  # fmt: skip
+                                  description="Make a scene from a motion file: AMASS, SMPL, 4D-Humans, WHAM, GVHMR, TRAM, SLAHMR or "
+                                              "3DPW.")  # fmt: skip
     command.add_argument("inputs", nargs=1, metavar="MOTION", help="a .npz, .npy, .pkl or .pt that such a program wrote")
     command.add_argument("--model", default="", metavar="SMPL_FILE", help="your SMPL, SMPL-H or SMPL-X model file, or a folder of such")
     command.add_argument("--body", type=_body, default="", metavar="NAME",

@@ -140,7 +140,8 @@ def reading(path: Path | str, what: str, state: str) -> Iterator[None]:
     except SkelError:
         raise
     except Exception as error:
-        raise SkelError("bad_file", f"{path} {state}, where {what} was expected.", "Download the file again.") from error
+        raise SkelError("bad_file", f"{path} {state}, where {what} was expected.",
+                        "Get the file again, or unpack it if it is an archive.") from error  # fmt: skip
 
 
 def read_pickle(path: Path | str, what: str = "a body model") -> Any:

@@ -19,6 +19,13 @@ from tests import synthetic_smpl  # noqa: E402
 
 BETAS = np.array([1.0, -1.0, 0.5, 0, 0, 0, 0, 0, 0, 0])
 JOINTS = 22
+FEW = 12  # frames
+GONE = object()  # stands for an entry that is left out
+NONSENSE = [
+    GONE, None, "text", b"x", -1, float("nan"), float("inf"), 1e30, [], (), {}, {"a": 1}, np.zeros(0), np.zeros((1, FEW, 72)),
+    np.full((FEW, 3), np.nan), np.array(["a"] * FEW), np.array([None] * FEW, dtype=object), np.array([*range(FEW - 1), 10**9]),
+    np.arange(FEW)[::-1],
+]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -160,6 +167,36 @@ def write_tram(path: Path, walk: tuple) -> None:
     np.save(path, np.array(people, dtype=object), allow_pickle=True)
 
 
+def moving_camera(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """World to camera, turns (count,3,3) and places (count,3) m: one that starts as the world and turns, goes and looks along."""
+    return motions.rotation_matrices(np.linspace([0, 0, 0], [0.1, 0.5, 0], count)), np.linspace([0, 0, 0], [0.6, 0.1, 0.4], count)
+
+
+def write_slahmr(path: Path, walk: tuple) -> None:
+    """Somebody walks beside, whose limbs turn half as much."""
+    matrices, trans = in_camera(*walk)
+    count = len(trans)
+    poses = motions.rotation_vectors(matrices)[:, :JOINTS].reshape(count, -1)
+    poses, trans = np.stack([poses, poses * np.where(np.arange(66) < 3, 1.0, 0.5)]), np.stack([trans, trans + [2.0, 0, 0]])
+    turns, places = (np.stack([part, part]) for part in moving_camera(count))
+    np.savez(path, root_orient=poses[..., :3], pose_body=poses[..., 3:], trans=trans, betas=np.stack([np.pad(BETAS, (0, 6)), np.zeros(16)]),
+             latent_pose=np.zeros((2, count, 32)), cam_R=turns, cam_t=places, intrins=np.array([900.0, 910, 640, 360]),
+             floor_plane=np.zeros((2, 3)), world_scale=np.ones((1, 1)))  # fmt: skip
+
+
+def write_3dpw(path: Path, walk: tuple) -> None:
+    poses, trans, _ = walk
+    cameras = np.tile(np.eye(4), (len(poses), 1, 1))
+    cameras[:, :3, :3], cameras[:, :3, 3] = moving_camera(len(poses))
+    cameras[:, :3] = motions.UP_AXES["-y"] @ cameras[:, :3]
+    people = {"poses": [poses, poses[:, ::-1] * 0.1], "trans": [trans, trans + [1.0, 0.3, 0]], "genders": ["f", "m"],
+              "betas": [np.pad(BETAS, (0, 290)), np.zeros(300)], "poses_60Hz": [poses, poses], "trans_60Hz": [trans, trans],
+              "v_template_clothed": [np.zeros((9, 3))] * 2, "campose_valid": [np.ones(len(poses), bool)] * 2}  # fmt: skip
+    told = {"sequence": "outdoors_fencing_01", "cam_poses": cameras, "img_frame_ids": 2 * np.arange(len(poses)),
+            "cam_intrinsics": np.array([[1960.0, 0, 540], [0, 1970, 960], [0, 0, 1]])}  # fmt: skip
+    path.write_bytes(pickle.dumps(people | told, protocol=2))
+
+
 # file, writer, layout, model, frames a second, up, whether it says its rate
 LAYOUTS = [
     ("amass.npz", write_amass, "AMASS", "smplh", Fraction(60), "z", True),
@@ -170,4 +207,6 @@ LAYOUTS = [
     ("hmr4d_results.pt", write_gvhmr, "GVHMR", "smplx", Fraction(30), "y", True),
     ("gvhmr.npz", write_gvhmr_npz, "GVHMR", "smplx", Fraction(30), "y", True),
     ("hps_track_0.npy", write_tram, "TRAM", "smpl", Fraction(30), "-y", False),
+    ("clip_000060_world_results.npz", write_slahmr, "SLAHMR", "smplh", Fraction(30), "-y", False),
+    ("outdoors_fencing_01.pkl", write_3dpw, "3DPW", "smpl", Fraction(30), "y", True),
 ]

@@ -56,6 +56,27 @@ def test_a_take_is_scored_by_its_limbs_against_labels_that_are_picked(tmp_path, 
     assert "5 rows" in _refused(capsys, tmp_path / "found.npz", tmp_path / "labels.npz")
 
 
+def test_predictions_without_names_are_picked_by_the_labels_names(tmp_path, capsys):
+    names = np.array([f"{'ours' if k % 3 else 'theirs'}/{k:05d}.jpg" for k in range(12)])
+    hmr2_labels(tmp_path / "labels.npz", imgname=names)
+    found = np.random.default_rng(2).normal(0, 0.5, (12, 44, 3))
+    np.savez(tmp_path / "nameless.npz", joints44=found)
+    np.savez(tmp_path / "named.npz", joints44=found, imgname=names)
+    told, _ = evaluate(capsys, tmp_path, tmp_path / "nameless.npz", tmp_path / "labels.npz", "--select", "ours/")
+    wanted, _ = evaluate(capsys, tmp_path, tmp_path / "named.npz", tmp_path / "labels.npz", "--select", "ours/")
+    assert told["count"] == 8 and told == wanted
+
+
+def test_skins_of_other_meshes_cost_no_more_than_their_own_figures(tmp_path, capsys):
+    """As of two Takes, one of the open body, one of SKEL's: nobody can leave the vertices out of those."""
+    rng = np.random.default_rng(4)
+    joints, others = rng.normal(0, 0.5, (2, 300, 44, 3))  # more rows than are in memory at once
+    for name, points, vertices in (("found", joints, 70), ("truth", others, 60)):
+        np.savez(tmp_path / f"{name}.npz", joints44=points, vertices=rng.normal(0, 0.5, (300, vertices, 3)))
+    told, text = evaluate(capsys, tmp_path, tmp_path / "found.npz", tmp_path / "truth.npz")
+    assert set(told["figures"]) == {"MPJPE", "PA-MPJPE"} and text.count("skins of 70 vertices") == 1
+
+
 def test_only_the_pictures_that_are_picked_are_made():
     """Every hundredth of 20,000 skins: those between would fill the memory."""
     made = []

@@ -36,24 +36,34 @@ def arguments(out, cache, *more: str) -> list[str]:
 
 
 def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path, cache, motions):
-    for name in ("whole", "stopped"):
-        (tmp_path / name).mkdir()
     whole, stopped = (tmp_path / name / "lift.safetensors" for name in ("whole", "stopped"))
     train.main(arguments(whole, cache))
     train.main(arguments(stopped, cache, "--minutes", "0"))
     assert json.loads(stopped.with_suffix(".json").read_text())["steps"] == 1
+    with stopped.with_suffix(".csv").open("a") as curves:
+        curves.write("2" + 8 * ",0.5" + "\n")  # of a run that was killed before it was kept
     train.main(arguments(stopped, cache))
     assert whole.read_bytes()[-1000:] == stopped.read_bytes()[-1000:]
     first, second = (load_lift(path).network.state_dict() for path in (whole, stopped))
     assert all(torch.equal(first[name], second[name]) for name in first)
-    assert len(whole.with_suffix(".csv").read_text().splitlines()) == 4
+    for path in (whole, stopped):
+        assert [row.split(",")[0] for row in path.with_suffix(".csv").read_text().splitlines()] == ["step", "1", "2", "3"]
     with pytest.raises(SystemExit, match="another run"):
         train.main(arguments(whole, cache, "--rate", "0.5"))
 
 
+def test_curves_of_a_run_that_goes_on_are_means_of_what_it_learned_since(tmp_path, cache, motions):
+    out = tmp_path / "lift.safetensors"
+    for more in (["--minutes", "0"], []):
+        train.main(arguments(out, cache, "--log", "3", "--rate", "0", *more))
+    assert out.with_suffix(".csv").read_text().splitlines()[1].startswith("3,")
+    each = tmp_path / "each.safetensors"
+    train.main(arguments(each, cache, "--rate", "0"))
+    every, once = (np.loadtxt(path.with_suffix(".csv"), delimiter=",", skiprows=1, ndmin=2)[:, 2:] for path in (each, out))
+    assert np.allclose(once[0], every[1:].mean(0), atol=2e-5)  # of steps 2 and 3, as the first run ended before it had told of its one
+
+
 def test_a_run_that_begins_from_weights_says_so(tmp_path, cache, motions):
-    for name in ("first", "second"):
-        (tmp_path / name).mkdir()
     first, second = (tmp_path / name / "lift.safetensors" for name in ("first", "second"))
     train.main(arguments(first, cache))
     train.main(arguments(second, cache, "--start", str(first), "--rate", "0"))

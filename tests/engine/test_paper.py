@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX, SMPL_FEATURE_JOINTS  # noqa: E402
+from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX, LIMITS_HSMR, SMPL_FEATURE_JOINTS  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
 from skel_blender.engine.fit import paper  # noqa: E402
 from tests.engine.oracle import read_oracle  # noqa: E402
@@ -24,6 +24,17 @@ def test_value_is_the_originals(oracle, phase):
     case = oracle.objective(phase)
     value = paper.paper_objective(oracle.body, *(case[key] for key in _START), phase, oracle.points)
     assert float(value) == pytest.approx(float(case["loss"]), rel=1e-5)
+
+
+def test_in_double_precision_the_limits_are_in_double_precision(oracle):
+    """The prior of angles alone, where nothing is seen and nobody has a shape."""
+    case = oracle.objective("overall-1")
+    value = paper.paper_objective(oracle.body, case["kp2d"] * torch.tensor([1.0, 1, 0]), case["poses"], 0 * case["betas"], case["cam_t"],
+                                  "overall-1", oracle.points)  # fmt: skip
+    low, up = torch.tensor(LIMITS_HSMR[3:], dtype=torch.float64).T
+    poses = case["poses"][:, 3:]
+    wanted = (404 * 1.7) ** 2 * (torch.exp(2 * (low - poses)) + torch.exp(2 * (poses - up))).mean()
+    assert float(value) == pytest.approx(float(wanted), rel=1e-12)
 
 
 @pytest.mark.parametrize("phase", paper.PHASES)
@@ -110,5 +121,9 @@ def test_single_precision_is_taken_and_an_unknown_phase_is_not(oracle):
     case = oracle.objective("refiner")
     single = [case[key].float() for key in _START]
     assert float(paper.paper_objective(oracle.body, *single, "refiner", oracle.points)) == pytest.approx(float(case["loss"]), rel=1e-5)
+    double = paper.paper_fit(oracle.body, *(part.double() for part in single), "refiner", oracle.points)
+    assert torch.equal(paper.paper_fit(oracle.body, *single, "refiner", oracle.points).state, double.state)
+    with pytest.raises(ValueError, match="only full, refiner"):
+        paper.paper_fit(oracle.body, *single, "fast", oracle.points)
     with pytest.raises(ValueError, match="only camera-init"):
         paper.paper_objective(oracle.body, *single, "overall-9", oracle.points)

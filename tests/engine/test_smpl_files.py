@@ -28,15 +28,7 @@ from skel_blender.engine.imports.formats import read_motions  # noqa: E402
 from skel_blender.engine.imports.source_body import chain, load_model  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 from tests import synthetic_smpl  # noqa: E402
-from tests.engine.smpl_layouts import BETAS, JOINTS, LAYOUTS, JoblibPickler, write_aist, write_gvhmr_npz, write_tram  # noqa: E402
-
-FEW = 12  # frames
-GONE = object()  # stands for an entry that is left out
-NONSENSE = [
-    GONE, None, "text", b"x", -1, float("nan"), float("inf"), 1e30, [], (), {}, {"a": 1}, np.zeros(0), np.zeros((1, FEW, 72)),
-    np.full((FEW, 3), np.nan), np.array(["a"] * FEW), np.array([None] * FEW, dtype=object), np.array([*range(FEW - 1), 10**9]),
-    np.arange(FEW)[::-1],
-]  # fmt: skip
+from tests.engine.smpl_layouts import BETAS, FEW, GONE, JOINTS, LAYOUTS, NONSENSE, JoblibPickler, write_aist, write_amass, write_gvhmr_npz  # noqa: E402
 
 
 @pytest.mark.parametrize("name, write, layout, kind, fps, up, knows_rate", LAYOUTS, ids=[row[0] for row in LAYOUTS])
@@ -46,7 +38,7 @@ def test_every_layout_gives_the_motion_that_was_written(tmp_path, walk, name, wr
     found = read_motions(path)
     motion = found[0]
     assert (motion.layout, motion.model, motion.fps, motion.up, motion.knows_rate) == (layout, kind, fps, up, knows_rate)
-    assert motion.gender == ("female" if layout == "AMASS" else "neutral")
+    assert motion.gender == ("female" if layout in ("AMASS", "3DPW") else "neutral")
     poses, trans, joints = walk
     assert len(motion.frames) == len(poses) and np.all(np.diff(motion.frames) == 1)
     truth = motions.rotation_matrices(poses.reshape(-1, 24, 3))[:, :JOINTS]
@@ -61,10 +53,10 @@ def test_every_layout_gives_the_motion_that_was_written(tmp_path, walk, name, wr
     if layout != "SMPL":  # AIST++ has no shapes
         assert np.allclose(motion.betas[:10], BETAS, atol=1e-6)
     assert motion.has_floor == (layout == "AMASS")
-    assert (motion.lens is not None) == (layout == "4D-Humans")
-    if motion.lens is not None:
+    assert (motion.lens is not None) == (layout in ("4D-Humans", "SLAHMR", "3DPW"))
+    if layout == "4D-Humans":
         assert motion.lens.size == (1280, 720) and motion.lens.K.tolist() == [[25000, 0, 640], [0, 25000, 360], [0, 0, 1]]
-    assert len(found) == (2 if layout == "WHAM" else 1)
+    assert len(found) == (2 if layout in ("WHAM", "SLAHMR", "3DPW") else 1)
 
 
 def _chained(turns: np.ndarray, joints: np.ndarray) -> np.ndarray:
@@ -75,34 +67,6 @@ def _chained(turns: np.ndarray, joints: np.ndarray) -> np.ndarray:
         above.append(above[parent] @ turns[:, joint])
     return np.stack(places, axis=1)
 
-
-def test_trams_moving_camera_puts_people_into_its_world(tmp_path, walk):
-    (tmp_path / "hps").mkdir()
-    path = tmp_path / "hps" / "hps_track_0.npy"
-    write_tram(path, walk)
-    count = len(walk[0])
-    turns = motions.rotation_matrices(np.linspace([0, 0, 0], [0, 0.8, 0], count))
-    places = np.linspace([0, 0, 0], [1.0, 0, 0.5], count)
-    camera = {"pred_cam_R": turns, "pred_cam_T": places, "img_focal": np.float32(900), "img_center": np.array([640.0, 360.0])}
-    np.save(tmp_path / "camera.npy", np.array(camera, dtype=object), allow_pickle=True)
-    motion = read_motions(path)[0]
-    still = replace(motion, lens=None)
-    _, there = chain(motion, walk[2][:JOINTS])
-    _, here = chain(still, walk[2][:JOINTS])
-    flip = motions.UP_AXES["-y"]
-    wanted = np.einsum("tij,tkj->tki", turns, here @ flip) + places[:, None]
-    assert np.allclose(there @ flip, wanted)
-    assert motion.lens.size == (1280, 720) and motion.lens.K.tolist() == [[900, 0, 640], [0, 900, 360], [0, 0, 1]]
-    np.save(tmp_path / "camera.npy", np.array(camera | {"pred_cam_R": turns[:-1], "pred_cam_T": places[:-1]}, dtype=object))
-    with pytest.raises(SkelError, match=f"has {count - 1} frames, fewer than the motion"):
-        read_motions(path)
-    for name in camera:
-        for value in NONSENSE:
-            changed = {key: entry for key, entry in (camera | {name: value}).items() if entry is not GONE}
-            np.save(tmp_path / "camera.npy", np.array(changed, dtype=object), allow_pickle=True)
-            with pytest.raises(SkelError) as caught:
-                read_motions(path)
-            assert caught.value.code in ("bad_motion", "hostile_file") and "\n" not in str(caught.value), (name, value)
 
 
 def test_a_batch_of_one_and_people_without_a_place_in_the_world(tmp_path, walk):
@@ -289,6 +253,16 @@ def test_model_files_of_another_kind_are_refused(tmp_path, model, walk):
     (tmp_path / "m.pkl").write_bytes(pickle.dumps({"v_template": np.zeros((5, 3))}))
     with pytest.raises(SkelError, match="weights"):
         load_model(tmp_path / "m.pkl", motion)
+
+
+@pytest.mark.parametrize("name", ["SMPLH_NEUTRAL.npz", "smplh/SMPLH_neutral.npz", "neutral/model.npz", "smplh/neutral/model.npz"])
+def test_a_model_is_found_by_the_names_that_its_sites_give_it(tmp_path, walk, name):
+    write_amass(tmp_path / "amass.npz", walk)
+    motion = replace(read_motions(tmp_path / "amass.npz")[0], gender="neutral")
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    np.savez(tmp_path / name, v_template=np.zeros((5, 3)))
+    with pytest.raises(SkelError, match=f"{name} has no entry 'weights'"):
+        load_model(tmp_path, motion)
 
 
 def test_the_first_releases_chumpy_arrays_are_read_without_chumpy(model, walk, tmp_path, monkeypatch):

@@ -84,7 +84,7 @@ class PaperProblem:
         system = NormalEquations.zeros(owner, len(state), betas.shape[1], state)
         if self.phase.angle:
             weight = self.phase.angle / (Q - 3) ** 0.5
-            for residual, sign in limit_residuals(state[:, TRANS:], torch.tensor(LIMIT_TABLES["hsmr"]).to(state)):
+            for residual, sign in limit_residuals(state[:, TRANS:], state.new_tensor(LIMIT_TABLES["hsmr"])):
                 row = weight * residual
                 system.diagonal[:, TRANS:] += row**2
                 system.gradient[:, TRANS:] += sign * row * row
@@ -180,7 +180,11 @@ def paper_fit(body: BodyModel, kp2d: torch.Tensor, poses: torch.Tensor, betas: t
 
     The release's refiner ends long before the minimum, and does well to: image points alone leave depth open, and beyond some step
     the objective falls only as their noise is fitted. The floor of the damping does the same here, item by item.
+    Shapes as for `paper_problem`. Raises ValueError for a schedule that is not one of SCHEDULES.
     """
+    if schedule not in SCHEDULES:
+        raise ValueError(f"there is no schedule '{schedule}', only {', '.join(SCHEDULES)}")
+    kp2d, poses, betas, cam_t = (part.to(body.J_template) for part in (kp2d, poses, betas, cam_t))
     points = keypoint_points(body, "hsmr44") if points is None else points
     state, plan = torch.cat([cam_t, poses], 1), SCHEDULES[schedule]
     first, least, metre = plan.damping

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What stands under a name in a motion file, as the numbers that it should be: rotations, frame rates, places."""
+"""What stands under a name in a motion file, as the numbers that it should be (rotations, frame rates, places), and a person of these."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import numpy as np
 
 from ...messages import SkelError
 from ...requests import rate
-from .motion import BODY, nearest_rotations, rotation_matrices
+from .motion import BODY, SmplMotion, bridged, nearest_rotations, rotation_matrices
 
 _WIDTHS = {72: "smpl", 66: "smplh", 69: "smpl", 156: "smplh", 165: "smplx"}  # numbers a frame, as axis times angle
 _OTHERS = {joints * numbers for joints in (22, 24, 52, 55) for numbers in (4, 6)}  # quaternions, and the first two columns of matrices
 _LIKELY = (1.0, 10000.0)  # frames a second; a file that says less or more does not know
+_LONGEST = 500_000  # frames from a track's first to its last: an hour at 120 a second, and 10 GB of targets
+_FARTHEST_M = 1e4  # from the origin; beyond, the fit's digits end
 
 Tree = dict[Any, Any]
 
@@ -65,3 +67,31 @@ def rate_of(tree: Tree, *names: str) -> Fraction | None:
     stated = first_of(tree, *names)
     fps = None if stated is None else float(np.ravel(stated)[0])
     return rate(fps) if fps is not None and _LIKELY[0] <= fps <= _LIKELY[1] else None
+
+
+def motion_of(name: str, layout: str, path: Path, rotations: np.ndarray, trans: Any, betas: Any, model: str, tree: Tree,
+              fps: Fraction | None, up: str, has_floor: bool, frames: Any = None) -> SmplMotion:  # fmt: skip
+    """One person's motion, made whole and checked. Raises SkelError for what can't be one."""
+    trans = np.asarray(trans, dtype=float)
+    count = len(rotations)
+    if trans.shape != (count, 3):
+        raise SkelError("bad_motion", f"{path.name} has {count} poses, but its place is {trans.shape} numbers instead of {(count, 3)}.",
+                        "Export the motion again.")  # fmt: skip
+    if not np.isfinite(trans).all():
+        raise SkelError("bad_motion", f"{path.name} has places that are no numbers.", "Export the motion again.")
+    if np.abs(trans).max() > _FARTHEST_M:
+        raise SkelError("bad_motion", f"{path.name} has places {np.abs(trans).max():.0f} m from its origin.", "Export it in metres.")
+    numbers = np.arange(count) if frames is None else np.ravel(np.asarray(frames)).astype(int)
+    if len(numbers) != count or np.any(np.diff(numbers) <= 0) or numbers[-1] - numbers[0] > _LONGEST:
+        raise SkelError("bad_motion", f"{path.name} has {count} poses, but its frame numbers do not count up to as many.",
+                        "Export the motion again.")  # fmt: skip
+    betas = np.zeros(10) if betas is None else np.asarray(betas, dtype=float)
+    betas = betas.reshape(-1, betas.shape[-1]).mean(axis=0) if betas.ndim > 1 else np.ravel(betas)
+    if not np.isfinite(betas).all():
+        raise SkelError("bad_motion", f"{path.name} has betas that are no numbers.", "Export the motion again.")
+    gender = np.ravel(tree.get("gender", "neutral"))[0]
+    gender = (gender.decode("latin1") if isinstance(gender, bytes) else str(gender)).lower()
+    gender = next((known for known in ("female", "male") if gender.startswith(known[0]) or known == gender.strip("b'")), "neutral")
+    numbers, rotations, trans, seen = bridged(numbers, rotations, trans)
+    return SmplMotion(name, model, gender, fps or Fraction(30), numbers, rotations, trans, betas, seen, up, has_floor, layout,
+                      knows_rate=fps is not None)  # fmt: skip

@@ -110,7 +110,7 @@ def _laid_over(body: BodyModel, motion: SmplMotion, options: Options, emit: Call
 def _take(options: Options, people: list[_Imported], emit: Callable[[Event], None], begun: float) -> Take:
     motions = [each.motion for each in people]
     floors = [_floor(each.motion, each.fitted, bool(options.model), emit) for each in people]
-    if motions[0].up == CAMERA:
+    if motions[0].up == CAMERA or motions[0].lens is not None:
         floors = [min(floors)] * len(floors)  # one camera, one world
     frames = np.arange(min(motion.frames[0] for motion in motions), max(motion.frames[-1] for motion in motions) + 1)
     made, settings = [], []

@@ -36,11 +36,12 @@ _ORTHOGONAL = 1e-2  # how far a matrix that claims to be a rotation may be from 
 
 @dataclass(frozen=True)
 class Lens:
-    """The camera that a motion in camera axes was seen by."""
+    """The camera that a motion was seen by."""
 
     K: np.ndarray  # (3,3) px
     size: tuple[int, int]  # width, height px
-    cam_to_world: np.ndarray | None = None  # (T,4,4) where the file tells of a camera that moves; else the camera's axes are the world
+    cam_to_world: np.ndarray | None = None  # (N,4,4) by frame number, where the camera moves; else the camera's axes are the world
+    people_in_world: bool = False  # whether the file tells people in that world, not in the moving camera's axes
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ def read_model(path: Path, model: str, gender: str) -> SmplModel:
 def _in_folder(folder: Path, model: str, gender: str) -> Path:
     stem = f"{model.upper()}_{gender.upper()}"
     for place in (folder, folder / model):
-        for ending in (".npz", ".pkl"):
-            if (place / (stem + ending)).is_file():
-                return place / (stem + ending)
+        for ending in (".npz", ".pkl"):  # SMPL-H for AMASS has a folder for each gender
+            for path in (place / (stem + ending), place / f"{model.upper()}_{gender}{ending}", place / gender / f"model{ending}"):
+                if path.is_file():
+                    return path
     raise SkelError("no_file", f"There is no {stem}.pkl or .npz in {folder}.", "Give the model file itself.")

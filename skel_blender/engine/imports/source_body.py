@@ -116,8 +116,10 @@ def chain(motion: SmplMotion, joints: np.ndarray) -> tuple[np.ndarray, np.ndarra
         places.append(places[parent] + turns[parent] @ (joints[joint] - joints[parent]))
         turns.append(turns[parent] @ motion.rotations[:, joint])
     rotations, centres = np.stack(turns, axis=1), np.stack(places, axis=1)
-    if motion.lens is not None and motion.lens.cam_to_world is not None:
-        turn, move = motion.lens.cam_to_world[:, None, :3, :3], motion.lens.cam_to_world[:, None, :3, 3]
+    lens = motion.lens
+    if lens is not None and lens.cam_to_world is not None and not lens.people_in_world:
+        moved = lens.cam_to_world[motion.frames, None]
+        turn, move = moved[..., :3, :3], moved[..., :3, 3]
         rotations, centres = turn @ rotations, (turn @ centres[..., None])[..., 0] + move
     up = motion.to_y_up()
     return up @ rotations, centres @ up.T

@@ -19,13 +19,9 @@ _FROM_FRONT = 0.3  # how much farther a camera may be for showing the face rathe
 
 
 def filming(motion: SmplMotion, floor: float, frames: np.ndarray) -> Camera:
-    """The camera that the motion's axes are of, in the Take's world, for frames (T,); `floor` m is how much the motion was let down.
-
-    Before and after the person is seen the camera stays as it is nearest to them.
-    """
+    """The camera that filmed the motion, in the Take's world, for frames (T,); `floor` m is how much the motion was let down."""
     lens = motion.lens
-    moved = np.tile(np.eye(4), (len(motion.frames), 1, 1)) if lens.cam_to_world is None else lens.cam_to_world
-    moved = moved[np.clip(frames - motion.frames[0], 0, len(motion.frames) - 1)]
+    moved = np.tile(np.eye(4), (len(frames), 1, 1)) if lens.cam_to_world is None else lens.cam_to_world[frames]
     file_to_world = np.eye(4)
     file_to_world[:3, :3] = R_ZUP_YUP @ motion.to_y_up()
     file_to_world[:3, 3] = z_up(np.array([0.0, -floor, 0.0]))
