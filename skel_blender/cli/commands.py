@@ -22,6 +22,10 @@ from .outputs import TAKE, Work, checked, kept, no_neighbours, put, workplace
 
 
 def _reconstruct(given: argparse.Namespace, status: Status) -> int:
+    if given.hsmr and given.regressor != "hsmr":
+        raise SkelError("usage", "HSMR's checkpoint is named, and the first poses are to come from elsewhere.",
+                        "Add --regressor hsmr, or leave --hsmr out.")  # fmt: skip
+
     def request(take: Path) -> Request:
         return Request(
             inputs=tuple(given.inputs), out=str(take), frames=given.frames or "", people=given.people, body=given.body,
@@ -68,9 +72,9 @@ def _make(given: argparse.Namespace, status: Status, request: Callable[[Path], R
         status.show("writing")
         try:
             if ending in SCENES:
-                _write_with("rig", builder, take, work, presets.options(given))
+                _write_with("rig", builder, take, work, presets.options(given), status)
             elif ending in OPENSIM:
-                _write_with("opensim", builder, take, work, [])
+                _write_with("opensim", builder, take, work, [], status)
             put(work, given, status)
         except KeyboardInterrupt:
             if place.exists():
@@ -96,9 +100,10 @@ def _export(given: argparse.Namespace, status: Status) -> int:
     options = [f"--{name}={value}" for name in asked if (value := getattr(given, name)) is not None]
     module = "export" if kind == ".blend" else "opensim" if ending in OPENSIM else "rig"
     python = _python(status) if module == "opensim" else _python(status, _blender())
+    said = options if module == "opensim" else [*presets.options(given), *options]
     with workplace(out) as work:
         status.show("exporting")
-        _write_with(module, python, source, work, options if module == "opensim" else [*presets.options(given), *options])
+        _write_with(module, python, source, work, said, status)
         put(work, given, status)
     return 0
 
@@ -120,12 +125,15 @@ def _picture(given: argparse.Namespace, status: Status) -> int:
     return 1 if done.returncode else 0
 
 
-def _write_with(module: str, python: Path, source: Path, work: Work, options: list[str]) -> None:
+def _write_with(module: str, python: Path, source: Path, work: Work, options: list[str], status: Status) -> None:
     """Let a program of this package read `source` and write `work.made`, or files beside it. Raises SkelError if it wrote nothing."""
     command = [str(python), "-m", f"{PACKAGE.name}.{module}", str(source), "--out", str(work.made), *options]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
                           errors="replace", env=child_environment())  # fmt: skip
     if done.returncode == 0 and work.files():
+        for line in done.stdout.splitlines():
+            if line.startswith(presets.LEFT_OUT):
+                status.line(line)
         return
     said = done.stdout.strip().replace(str(work.made), str(work.out))
     last = said.splitlines()[-1].strip() if said else f"exit code {done.returncode}"

@@ -12,7 +12,7 @@ from ..messages import SkelError
 from ..opensim import ENDINGS as OPENSIM
 from ..rig import program
 from . import opensim, presets
-from .writing import chosen, rigs_of, write
+from .writing import chosen, left_out, rigs_of, write
 
 
 def main() -> None:
@@ -33,7 +33,10 @@ def main() -> None:
     if out.suffix.lower() in OPENSIM:
         files = opensim.write_people(rigs, out, given.mass, given.overwrite)
     else:
-        files = write(bpy.context.scene, rigs, out, presets.given(given), given.overwrite)
+        preset = presets.given(given)
+        files = write(bpy.context.scene, rigs, out, preset, given.overwrite)
+        if without := left_out(rigs, out, preset):
+            print(without)
     for file in files:
         print(f"Wrote {file}")
 

@@ -16,6 +16,7 @@ TRAVELS = {"root": "Root Bone", "hips": "Hips", "none": "In Place"}
 CLIPS = {"current": "Current Motion", "all": "All Versions"}
 RANGES = {"keys": "Keyed Frames", "scene": "Scene Range"}
 INFLUENCES = {"all": "All", "8": "8", "4": "4"}
+LEFT_OUT = "Left out: "  # begins what the user is told of a file that lacks something
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,9 @@ def _person(
         sizes = np.linalg.norm(world[..., :3, :3], axis=-2)  # of the columns
         scale = float(np.median(sizes)) if scale is None else scale
         off = (np.abs(sizes - scale) > _LIKE * scale).any(axis=(0, 2)) | (np.linalg.det(world[..., :3, :3]) <= 0.0).any(axis=0)
+        if np.ptp(sizes) > _LIKE * scale and (np.ptp(sizes, axis=(1, 2)) <= _LIKE * scale).all():
+            raise SkelError("growing", f"{rig.name} grows or shrinks during its motion, and files hold one size.",
+                            "Delete the keys of its scale, or of the scale of what it hangs on, such as the take's empty.")  # fmt: skip
         if off.any():
             bone = JOINT_NAMES[int(np.argmax(off))]
             raise SkelError("scaled", f"The bone {bone} of {rig.name} is scaled along one axis, to nothing, or mirrored.",

@@ -20,7 +20,7 @@ from ..sequence import natural_key
 from ..take import index_of
 from . import bvh, sample, skeleton, stage
 from .exporters import EXPORTERS, Exporter, alembic
-from .presets import ENDINGS, Preset
+from .presets import ENDINGS, LEFT_OUT, Preset
 
 _BUILT = {ending: lambda: bpy.app.build_options.usd for ending in (".usd", ".usdc", ".usda")} | {
     ".abc": lambda: bpy.app.build_options.alembic}  # fmt: skip
@@ -102,6 +102,17 @@ def write(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, 
             with whole_file(file) as part:
                 _scene(scene, group, part, EXPORTERS[ending], preset, path.stem)
     return files
+
+
+def left_out(rigs: Sequence[bpy.types.Object], path: Path, preset: Preset) -> str:
+    """A sentence for the user: what the meshes have that a file of this ending lacks; empty if nothing."""
+    if path.suffix.lower() not in EXPORTERS:
+        return ""
+    kinds = [kind for kind, on in (("skin", preset.skin), ("bone", preset.bones)) if on]
+    things = [thing for rig in rigs for kind in kinds for thing in record.parts(rig, kind)]
+    names = {modifier.name for thing in things for modifier in thing.modifiers if modifier.type != "ARMATURE" and modifier.show_render}
+    names |= {"Shape Keys" for thing in things if thing.data.shape_keys}
+    return f"{LEFT_OUT}{', '.join(sorted(names))}. Apply what is to be in the file, or export Alembic." if names else ""
 
 
 def _files(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, preset: Preset, ending: str) -> list[Path]:

@@ -100,14 +100,18 @@ class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
         rigs = [active_rig(context)] if self.people == "ACTIVE" else writing.rigs_of(context.view_layer.objects)
         if rigs == [None]:
             raise SkelError("no_rig", "No person is active.", "Click on one, or export everybody.")
-        path = Path(bpy.path.abspath(self.filepath))
-        if self.filename_ext == _OPENSIM:
+        path, without = Path(bpy.path.abspath(self.filepath)), ""
+        ending = self.filename_ext or path.suffix.lower()  # a script may say no more than the file
+        if ending == _OPENSIM:
             files = opensim.write_people(rigs, path, overwrite=self.overwrite)
         else:
-            given = {option: getattr(self, option) for option in _shown(self.filename_ext)
-                     if self.properties.is_property_set(option)}  # fmt: skip
-            files = writing.write(context.scene, rigs, path, presets.choose(self.preset, **given), self.overwrite)
+            given = {option: getattr(self, option) for option in _shown(ending) if self.properties.is_property_set(option)}
+            preset = presets.choose(self.preset, **given)
+            files = writing.write(context.scene, rigs, path, preset, self.overwrite)
+            without = writing.left_out(rigs, path, preset)
         self.report({"INFO"}, f"Wrote {_listed([file.name for file in files])} in {path.parent}.")
+        if without:
+            self.report({"WARNING"}, without)
 
 
 def _listed(names: list[str]) -> str:

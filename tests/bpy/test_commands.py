@@ -96,6 +96,19 @@ def test_a_scene_is_exported_by_preset(repository, main, saved, tmp_path):
     assert "mixamorig:Hips" in (tmp_path / "one.bvh").read_text()
 
 
+def test_what_a_file_lacks_of_a_skin_is_told(main, saved, tmp_path, capfd):
+    main(saved, "--out", tmp_path / "shot.blend")
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
+    skin = next(thing for thing in bpy.data.objects if thing.get("skel_part") == "skin")
+    skin.shape_key_add(name="Basis")
+    skin.modifiers.new("Fewer", "DECIMATE")
+    bpy.ops.wm.save_mainfile()
+    capfd.readouterr()
+    for name, told in (("game.fbx", True), ("game.abc", False), ("game.bvh", False)):
+        main(tmp_path / "shot.blend", "--out", tmp_path / name, module="skel_blender.export")
+        assert ("Left out: Fewer, Shape Keys. Apply" in capfd.readouterr().out) == told
+
+
 @pytest.mark.parametrize(
     ("blend", "options", "sentence"),
     [

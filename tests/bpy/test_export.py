@@ -137,6 +137,16 @@ def test_a_mirrored_take_is_refused(context, tmp_path):
         writing.write(context.scene, [rig_of(collection)], tmp_path / "shot.fbx", presets.choose("generic"))
 
 
+def test_a_take_that_grows_is_refused_and_told_why(context, tmp_path):
+    collection = build_take(context, synthetic.random_take(frames=3, people=1))
+    place = assemble.place_of(collection)
+    place.keyframe_insert("scale", frame=1)
+    place.scale = (1.5, 1.5, 1.5)
+    place.keyframe_insert("scale", frame=3)
+    with pytest.raises(SkelError, match="person_1 grows or shrinks during its motion"):
+        writing.write(context.scene, [rig_of(collection)], tmp_path / "shot.fbx", presets.choose("generic"))
+
+
 def test_the_range_is_the_keys_or_the_scenes(context, tmp_path):
     collection = build_take(context, deliveries.take())
     context.scene.frame_start, context.scene.frame_end = 8, 12

@@ -69,3 +69,20 @@ def test_there_is_no_button_without_a_person(context):
         assert not bpy.ops.skel.export.poll()
     finally:
         skel_blender.unregister()
+
+
+def test_a_script_needs_to_say_no_more_than_the_file(rig, tmp_path):
+    assert bpy.ops.skel.export(filepath=str(tmp_path / "shot.osim"), people="ACTIVE") == {"FINISHED"}
+    assert (tmp_path / "shot.osim").is_file()
+
+
+def test_what_a_file_lacks_is_told_after_what_was_written(rig, tmp_path):
+    skin = next(thing for thing in bpy.data.objects if thing.get("skel_part") == "skin")
+    skin.modifiers.new("Fewer", "DECIMATE")
+    said = []
+    button = SimpleNamespace(
+        filename_ext=".glb", filepath=str(tmp_path / "shot.glb"), people="ALL", preset="godot", overwrite=False,
+        properties=SimpleNamespace(is_property_set=lambda name: False), report=lambda kind, text: said.append((kind, text)),
+    )  # fmt: skip
+    export_operators.SKEL_OT_export.run(button, bpy.context)
+    assert [kind for kind, _ in said] == [{"INFO"}, {"WARNING"}] and said[1][1].startswith("Left out: Fewer.")

@@ -9,7 +9,7 @@ import pytest
 from skel_blender.anatomy import DOF_INDEX, JOINT_INDEX
 from skel_blender.export import rotations
 from skel_blender.export.retarget import align, feet, legs, skeleton
-from skel_blender.rig import record
+from skel_blender.rig import contacts
 from skel_blender.rig.assemble import build_take
 from skel_blender.rig.editing import layers
 from tests import walk
@@ -18,30 +18,34 @@ from tests.bpy.evaluated import curves, rig_of
 from tests.bpy.walking import put
 
 
+def lift(source, metres):
+    """Raise a whole motion."""
+    for curve in curves(source):
+        if curve.data_path.endswith('["pelvis"].location'):
+            rise = np.array(source.data.bones["pelvis"].matrix_local)[2, curve.array_index] * metres
+            for key in curve.keyframe_points:
+                key.co.y += rise
+
+
 def test_contacts_of_the_take_are_believed_and_those_that_an_edit_lifts_are_not(source):
-    action = source.animation_data.action
     target = characters.mixamo()
     down = np.zeros((120, 6), dtype=bool)
     down[29:45, 3:5] = True
-    record.keep_contacts(action, 1, down)
+    contacts.keep(source, 1, down)
     _, _, seen = put(source, target)
     assert walking.slide(seen.heads["foot_l"][29:45]) < 0.001 < walking.slide(seen.heads["toe_l"][10:24])
     down[:] = True  # of a walk this can't be true: the feet are in the air in between
-    record.keep_contacts(action, 1, down)
+    contacts.keep(source, 1, down)
     _, _, seen = put(source, target)
     assert seen.heads["foot_l"][:, 2].max() > 0.2
 
 
 def test_contacts_are_known_below_a_layer_too(source):
     """The walk floats 7 cm over its floor: only what is known of it holds the feet; moved in time, it is known of the same steps."""
-    action, down = source.animation_data.action, np.zeros((120, 6), dtype=bool)
+    down = np.zeros((120, 6), dtype=bool)
     down[29:45, 3:5] = True
-    record.keep_contacts(action, 1, down)
-    for curve in curves(source):
-        if curve.data_path.endswith('["pelvis"].location'):
-            rise = np.array(source.data.bones["pelvis"].matrix_local)[2, curve.array_index] * 0.07
-            for key in curve.keyframe_points:
-                key.co.y += rise
+    contacts.keep(source, 1, down)
+    lift(source, 0.07)
     bone = source.pose.bones["ulna_r"]
     slides = []
     for step in (None, layers.add):
@@ -57,6 +61,46 @@ def test_contacts_are_known_below_a_layer_too(source):
     assert walking.slide(seen.heads["foot_l"][59:75]) == pytest.approx(slides[0], abs=5e-4)
 
 
+@pytest.mark.parametrize("make", [characters.mixamo, characters.manny])
+def test_feet_stand_on_a_wall_as_on_the_floor(source, make):
+    """A walk 2 m up: it slid by 30 mm where only the floor counted."""
+    down = np.zeros((120, 6), dtype=bool)
+    down[29:45, 3:5] = True
+    contacts.keep(source, 1, down)
+    _, _, low = put(source, make())
+    lift(source, 2.0)
+    result, _, seen = put(source, make())
+    ankle, below = seen.heads["foot_l"][29:45], low.heads["foot_l"][29:45]
+    assert walking.slide(ankle) < 0.001 and np.ptp(ankle[:, 2]) < 0.001 and walking.slide(seen.heads["toe_l"][10:24]) > 0.02
+    assert ankle[:, 2].mean() - below[:, 2].mean() == pytest.approx(2.0 * result.ratio, abs=0.03)
+
+
+def test_only_whoever_stands_up_there_rests_on_something_raised():
+    """Not a foot that an edit lifts while the other one stands, and nobody whom an edit lets float up."""
+    known, points = np.ones((60, 6), dtype=bool), np.zeros((60, 6, 3))
+    points[..., 2] = 0.5
+    touching, levels = feet.contacts(points, 0.1, 30.0, known)
+    assert touching.all() and np.allclose(levels, 0.4)
+    points[:, 3:, 2] = 0.11
+    touching, levels = feet.contacts(points, 0.1, 30.0, known)
+    assert not touching[:, :3].any() and touching[:, 3:].all() and not levels.any()
+    points[..., 2] = np.linspace(0.0, 1.2, 60)[:, None]
+    touching, _ = feet.contacts(points, 0.0, 30.0, known)
+    assert not touching[10:].any() and touching[:5].all()
+
+
+def test_a_foot_without_toes_rolls_where_toes_would_be(source):
+    """Its bone points up, as Roblox's and many exported ones do: the front of the foot went 67 mm below the floor."""
+    joints = characters.places(characters.Build())
+    target = characters.simple("Blocks", {part: name for part, name in characters.UNITY.items() if part != "ball"})
+    _, mapping, seen = put(source, target)
+    before = walking.look_at_source(source)
+    for side, flip in (("l", np.asarray), ("r", characters.mirrored)):
+        rest = np.array(target.data.bones[mapping[f"foot_{side}"]].matrix_local)[:3, :3]
+        ball = seen.heads[f"foot_{side}"] + seen.turns[f"foot_{side}"] @ rest.T @ flip(joints["ball"] - joints["foot"])
+        assert ball[:, 2].min() > 0.01 and max(walking.slide(ball[step]) for step in walking.steps(before, side)) < 0.012
+
+
 @pytest.mark.parametrize(("places", "yaws"), [((0.3, 0.5, 0.2), (0.4, 0.4, 0.4)), ((0.3, 0.3, 0.3), (0.4, 1.4, 0.2))])
 def test_a_foot_that_slides_or_turns_while_it_is_down_gets_another_print(places, yaws):
     """40 frames at each place, trembling: there it stands still, where it stood on the mean."""
@@ -65,7 +109,7 @@ def test_a_foot_that_slides_or_turns_while_it_is_down_gets_another_print(places,
     ankle = np.stack([place, np.zeros(120), np.full(120, 0.1)], axis=1)
     turn = rotations.turn(yaw[:, None] * [0.0, 0.0, 1.0])
     foot, down = align.Foot(sole, np.zeros(3)), np.ones((120, 3), dtype=bool)
-    planted = feet.plant(foot, feet.Track(ankle, turn, turn), np.eye(3), down, 0.0, 6, 0.8)
+    planted = feet.plant(foot, feet.Track(ankle, turn, turn), np.eye(3), down, np.zeros(120), 6, 0.8)
     for k in range(3):
         stands = slice(40 * k + 5, 40 * k + 35)
         facing = np.arctan2(planted.turn[stands, 1, 0], planted.turn[stands, 0, 0])

@@ -12,8 +12,10 @@ from skel_blender.anatomy import JOINT_NAMES
 from skel_blender.export import names as export_names
 from skel_blender.export.retarget import guess, names, skeleton
 from skel_blender.rig import layout
-from tests import synthetic
+from skel_blender.rig.assemble import build_take
+from tests import synthetic, walk
 from tests.bpy import characters, walking
+from tests.bpy.evaluated import rig_of
 
 
 def read(target):
@@ -109,3 +111,74 @@ def test_a_foot_that_begins_where_its_ankle_does_is_no_toe(context):
     bpy.ops.object.mode_set(mode="OBJECT")
     found = read(target)
     assert found["foot_l"] == "Left Foot" and "toe_l" not in found
+
+
+MMD = {"root": "全ての親", "hips": "腰", "lower": "下半身", "spine0": "上半身", "spine1": "上半身2", "neck0": "首", "head": "頭",
+       "clavicle": "{}肩", "arm": "{}腕", "arm_twist": "{}腕捩", "forearm": "{}ひじ", "twist": "{}手捩", "twist1": "{}手捩1",
+       "hand": "{}手首", "knuckles": "{}人指１", "fingers": "{}人指２", "little": "{}小指１", "little2": "{}小指２", "thigh": "{}足",
+       "shin": "{}ひざ", "foot": "{}足首", "ball": "{}つま先", "thighD": "{}足D", "shinD": "{}ひざD", "ik": "{}足ＩＫ",
+       "heel": "{}足首D"}  # fmt: skip
+_MMD_PARENTS = {"hips": "root", "lower": "hips", "spine0": "hips", "spine1": "spine0", "neck0": "spine1", "head": "neck0",
+                "clavicle": "spine1", "arm": "clavicle", "arm_twist": "arm", "forearm": "arm_twist", "twist": "forearm",
+                "twist1": "forearm", "hand": "twist", "knuckles": "hand", "fingers": "knuckles", "little": "hand", "little2": "little",
+                "thigh": "lower", "shin": "thigh", "foot": "shin", "ball": "foot", "thighD": "lower", "shinD": "thighD",
+                "heel": "shinD"}  # fmt: skip
+_NAMED = {"root": "root", "hips": "hips", "pelvis": "lower", "spine_1": "spine0", "spine_2": "spine1", "neck_1": "neck0", "head": "head",
+          "shoulder": "clavicle", "upper_arm": "arm", "forearm": "forearm", "forearm_twist_1": "twist", "hand": "hand",
+          "thigh": "thigh", "shin": "shin", "foot": "foot", "toe": "ball"}  # fmt: skip
+
+
+def mikumiku(context, sided, names=MMD):
+    """A body as MikuMikuDance's, `sided` with the sides' words, and the map it should have."""
+    def half(j, one, other):
+        return (j[one] + j[other]) / 2
+
+    j = characters.places(characters.Build(drop=0.6, spine=2))
+    j |= {"root": np.zeros(3), "lower": j["hips"] + [0, 0, 0.02], "arm_twist": half(j, "arm", "forearm"), "heel": j["foot"],
+          "twist": half(j, "forearm", "hand"), "twist1": half(j, "forearm", "hand"), "thighD": j["thigh"], "shinD": j["shin"],
+          "ik": j["foot"], "little": j["knuckles"] + [0, 0.03, 0], "little2": j["fingers"] + [0, 0.03, 0]}  # fmt: skip
+    bones = []
+    for part, name in names.items():
+        above = names.get(_MMD_PARENTS.get(part, "root")) if part != "root" else None
+        for side, flip in (("l", lambda p: p), ("r", characters.mirrored)) if "{}" in name else (("", lambda p: p),):
+            bones.append((sided(name, side), above and sided(above, side), flip(j[part]), flip(j[part]) + [0, -0.01, 0.05]))
+    wanted = {slot + end: sided(names[part], end[1:]) for slot, part in _NAMED.items() if part in names
+              for end in (("_l", "_r") if "{}" in names[part] else ("",))}  # fmt: skip
+    return characters.armature("MMD", bones), wanted
+
+
+@pytest.mark.parametrize("sided", [lambda name, side: name.format({"l": "左", "r": "右"}.get(side, "")),
+                                   lambda name, side: name.replace("{}", "") + (f".{side.upper()}" if "{}" in name else "")])  # fmt: skip
+def test_mikumikudances_names_are_known(context, sided):
+    """As they are, and as its importer for Blender turns them; what follows or leads those bones is not taken for them."""
+    made, wanted = mikumiku(context, sided)
+    assert read(made) == wanted and names.knuckles(skeleton.read(made), "l") == (sided(MMD["knuckles"], "l"), sided(MMD["little"], "l"))
+
+
+def test_bones_that_twist_on_the_way_to_a_hand_without_names_are_no_joints(context):
+    numbered = {part: f"n{k:02d}" + ("_{}" if "{}" in name else "") for k, (part, name) in enumerate(MMD.items()) if part != "ik"}
+    made, wanted = mikumiku(context, lambda name, side: name.format({"l": "q", "r": "z"}.get(side, "")), numbered)
+    arms = {slot: bone for slot, bone in wanted.items() if slot[:-2] in ("shoulder", "upper_arm", "forearm", "hand")}
+    assert len(arms) == 8 and {slot: read(made).get(slot) for slot in arms} == arms
+
+
+def test_legs_that_hang_on_the_spine_are_carried_by_the_pelvis(context):
+    """As 3ds Max's Biped has it: what carries them turns as the pelvis does, else feet slid by 9 mm."""
+    called = characters.UNITY | {"hips": "Bip001 Pelvis", "spine0": "Bip001 Spine"}
+    parents = characters._PARENTS | {"thigh": "spine0"}
+    source = rig_of(build_take(context, walk.take()))
+    seen, before = walking.look_at_source(source), characters.simple("Biped", called, parents=parents)
+    _, found, after = walking.put(source, before)
+    assert (found["hips"], found["pelvis"], found["spine_1"]) == ("Bip001 Pelvis", "Bip001 Spine", "Chest")
+    assert max(walking.slide(after.heads[f"toe_{side}"][step]) for side in "lr" for step in walking.steps(seen, side)) < 0.001
+
+
+def test_few_controls_are_meant_rather_than_the_many_bones_that_copy_them(context):
+    controls = {"hips": "Hips", "thigh": "{}Thigh", "shin": "{}Shin", "foot": "{}Foot"}
+    copies = {part: f"DEF-{title}" for part, title in characters.UNITY.items()}
+    target = characters.simple("Copied", copies)
+    bones = [bone for thing in (target, characters.simple("Own", controls)) for bone in thing.data.bones]
+    both = characters.armature("Both", [(bone.name, bone.parent and bone.parent.name, np.array(bone.head_local), np.array(bone.tail_local))
+                                        for bone in bones])  # fmt: skip
+    found = read(both)
+    assert found["thigh_l"] == "LeftThigh" and found["foot_r"] == "RightFoot" and found["hips"] == "Hips"

@@ -44,6 +44,12 @@ CONVENTIONS = {
                           ("Scapula", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Toes"), "{1}_{0}"),
     "auto-rig": (("root.x", "spine_01.x", "spine_02.x", "spine_03.x", "neck.x", "head.x"), ("l", "r"),
                  ("shoulder", "arm_stretch", "forearm_stretch", "hand", "thigh_stretch", "leg_stretch", "foot", "toes_01"), "{1}.{0}"),
+    "numbers": (("pelvis", "spine_1", "spine_2", "spine_3", "neck", "head"), ("L", "R"),
+                ("shoulder", "arm_1", "arm_2", "arm_3", "leg_1", "leg_2", "leg_3", "foot_1"), "{}_{}"),
+    "numbered arms": (("Hips", "Spine", "Spine1", "Spine2", "Neck", "Head"), ("Left", "Right"),
+                      ("Shoulder", "Arm1", "Arm2", "Arm3", "UpLeg", "Leg", "Foot", "ToeBase"), "{}{}"),
+    "optitrack": (("Hip", "Ab", "Spine", "Chest", "Neck", "Head"), ("L", "R"),
+                  ("Shoulder", "UArm", "FArm", "Hand", "Thigh", "Shin", "Foot", "Toe"), "{}{}"),
 }  # fmt: skip
 PARTS = ("clavicle", "arm", "forearm", "hand", "thigh", "shin", "foot", "ball")
 
@@ -77,6 +83,18 @@ def test_mixamo_and_unreal_are_mapped_whole(context):
     found = read(characters.manny())
     assert found["root"] == "root" and found["hips"] == "pelvis" and found["spine_5"] == "spine_05" and found["neck_2"] == "neck_02"
     assert found["forearm_twist_2_r"] == "lowerarm_twist_01_r" and found["toe_l"] == "ball_l" and set(LIMBS) < set(found)
+
+
+@pytest.mark.parametrize("whose", ["Hero_", "SK_Bob_", "Bob ", "bobs"])
+def test_a_characters_own_name_before_its_bones_changes_nothing(context, whose):
+    target = characters.manny()
+    plain = read(target)
+    for bone in target.data.bones:
+        bone.name = whose + (bone.name if whose[-1] in "_ " else bone.name.capitalize()) * (bone.name != "root")
+    found = read(target)
+    assert {slot: bone.lower() for slot, bone in found.items() if slot != "root"} == {
+        slot: (whose + bone).lower() for slot, bone in plain.items() if slot != "root"}  # fmt: skip
+    assert len(names.finger(skeleton.read(target), "l", "middle")) == 1
 
 
 @pytest.mark.parametrize("maker", [characters.mixamo, characters.manny, lambda: characters.simple("Unity", characters.UNITY)])

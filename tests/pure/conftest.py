@@ -21,6 +21,7 @@ case "$FAKE_BUILDER" in
   full) echo "Error: Cannot open file /x for writing: No space left on device" >&2; exit 1;;
   trace) printf 'Traceback (most recent call last):\\nKeyError: 0\\n' >&2; exit 1;;
   nothing) exit 0;;
+  less) printf 'noise\\nLeft out: Fewer. Apply it.\\n';;
 esac
 test -f "$3" && echo "scene of $3" > "$5"
 """

@@ -104,6 +104,13 @@ def test_what_was_reconstructed_outlives_a_scene_that_could_not_be_built(place, 
 
 
 @POSIX
+def test_what_a_scene_lacks_is_told(place, monkeypatch, capfd):
+    monkeypatch.setenv("FAKE_BUILDER", "less")
+    assert cli.main(["reconstruct", str(place / "clip.mp4"), "-o", str(place / "shot.fbx")]) == 0
+    said = capfd.readouterr().err
+    assert "Left out: Fewer. Apply it." in said and "noise" not in said
+
+
 def test_what_exists_is_replaced_only_on_request(place, capfd):
     (place / "shot.blend").write_text("precious")
     assert reconstruct(place, "shot.blend") == 1
@@ -155,6 +162,7 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(place, end, monkeypatch):
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--stature", "1.8,tall"], "'tall' is not a height"),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--fov", "50", "--focal-length", "900"], "not allowed with"),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--device", "tpu"], "invalid choice"),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--hsmr", "h.ckpt"], "Add --regressor hsmr, or leave --hsmr out."),
     (["picture", "{}/a.blend", "--frames", "first"], "not a list of frames"),
     (["picture", "{}/a.blend", "--samples", "0"], "not a number of samples"),
     (["dance"], "invalid choice"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -199,12 +200,43 @@ def test_surface_markers_lie_where_their_names_say(sex):
     assert at["RLMA"][0] < at["RMMA"][0] < 0 and at["RLMA"][1] == pytest.approx(body.joints[3, 1], abs=0.04)
     assert at["RHEE"][2] < body.joints[3, 2] < at["RMT5"][2] < at["RTOE"][2]
     assert at["SACR"][2] < at["RASI"][2] and at["C7"][2] < body.joints[12, 2] and at["STRN"][2] > 0
+    assert at["C7"][1] == pytest.approx(body.joints[12, 1], abs=0.015)
     assert at["VERT"][1] > 0.99 * body.skin_verts[:, 1].max() and abs(at["RFIN"][0]) > abs(at["RPNK"][0]) > abs(at["RRST"][0])
     for name, place in at.items():
         if not name.endswith(markers.CENTRE):
             assert np.linalg.norm(body.skin_verts - place, axis=1).min() < 1e-6
         if name[0] == "R" and f"L{name[1:]}" in at:
             assert at[f"L{name[1:]}"] * [-1, 1, 1] == pytest.approx(place, abs=0.02)
+
+
+def surface(body):
+    """Name -> (3,) of the surface markers of a body at rest."""
+    still = kinematics.forward(np.zeros(46), body.joints, body.frames)
+    points = markers.markers_of(body)
+    return {point.name: place for point, place in zip(points, markers.places(points, body, still[None])[0])
+            if not point.name.endswith(markers.CENTRE)}  # fmt: skip
+
+
+def test_surface_markers_hold_wherever_the_body_stands_and_whatever_lies_beside_its_middle():
+    body = synthetic.open_body("male")
+    at, aside = surface(body), np.array([0.3, 0.0, 0.0])
+    away = replace(body, joints=body.joints + aside, skin_verts=body.skin_verts + aside, bone_verts=body.bone_verts + aside)
+    horned = body.bone_verts.copy()
+    beside = (np.abs(horned[:, 0]) > 0.02) & np.isin(body.bone_joint, [JOINT_NAMES.index(name) for name in ("pelvis", "thorax")])
+    horned[beside] += [0.0, 0.1, np.inf] * np.where(horned[beside, 2:] > 0, 1.0, -1.0)
+    for name, place in surface(away).items():
+        assert place - aside == pytest.approx(at[name], abs=1e-9), name
+    beyond = surface(replace(body, bone_verts=np.clip(horned, -1.0, 1.0)))
+    assert all(beyond[name] == pytest.approx(at[name], abs=1e-9) for name in ("SACR", "LUMB", "T10", "C7", "STRN"))
+    off = surface(replace(body, skin_verts=body.skin_verts + [0.004, 0.0, 0.0]))  # no vertex on the middle
+    assert all(off[name][0] == body.joints[0, 0] for name in ("SACR", "T10", "C7", "STRN", "VERT", "FACE"))
+
+
+def test_a_body_without_bones_has_markers_on_the_skin_that_they_move():
+    body = synthetic.open_body("male")
+    bare = surface(replace(body, bone_verts=np.zeros((0, 3)), bone_faces=np.zeros((0, 4), dtype=int), bone_joint=np.zeros(0, dtype=int)))
+    off = {name: np.linalg.norm(place - bare[name]) for name, place in surface(body).items()}
+    assert max(off.values()) < 0.25 and np.median(list(off.values())) < 0.03
 
 
 def test_the_model_opens_on_its_feet_under_gravity_with_the_inertias_in_opensims_order(tmp_path):

@@ -21,7 +21,7 @@ from .slots import Mapping
 _STEEP = np.cos(np.radians(30.0))
 _LIMBS = {"upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "foot"}
 _HEEL = 0.3  # of the way from ankle to ball, behind the ankle
-_UP = np.array([0.0, 0.0, 1.0])
+_UP, _LEVEL = np.array([0.0, 0.0, 1.0]), np.array([1.0, 1.0, 0.0])
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,13 @@ def align(skeleton: Skeleton, mapping: Mapping, rest: Rest) -> Alignment:
     up = _UP if up @ _UP > _STEEP else up
     turn = rest.turned @ rotations.frame(_UP, np.array([1.0, 0.0, 0.0])) @ rotations.frame(up, across).T
     offsets = {slot: turn for slot in mapping if mapping[slot]}
+    ratio = _leg_length(head) / _source_leg(rest)
+    balls = {side: _ball(skeleton, mapping, rest, side, turn, ratio) for side in slots.SIDES}
     for side in slots.SIDES:
         _arm(offsets, skeleton, mapping, rest, side, turn)
-        _leg(offsets, skeleton, mapping, rest, side, turn)
-    ratio = _leg_length(head) / _source_leg(rest)
+        _leg(offsets, skeleton, mapping, rest, side, turn, balls[side])
     source_ankle = float(np.mean([rest.joints[f"talus_{s}"][2] for s in "lr"]) - rest.origin[2])
-    feet = {side: _foot(skeleton, mapping, side, turn) for side in slots.SIDES}
+    feet = {side: _foot(skeleton, mapping, side, turn, balls[side]) for side in slots.SIDES}
     return Alignment(offsets, ratio, hips, float(ankles[2] - skeleton.floor), source_ankle, feet, rest.turned @ [1.0, 0.0, 0.0])
 
 
@@ -134,14 +135,22 @@ def twist_part(skeleton: Skeleton, mapping: Mapping, twist: str, side: str) -> f
     return min(part, 1.0) if part > 0.05 else 0.5
 
 
-def _leg(offsets: dict, skeleton: Skeleton, mapping: Mapping, rest: Rest, side: str, turn: np.ndarray) -> None:
+def _ball(skeleton: Skeleton, mapping: Mapping, rest: Rest, side: str, turn: np.ndarray, ratio: float) -> np.ndarray:
+    """(3,) m where a foot rolls: at its toes, or at its bone's tail if that lies ahead, else as far ahead as SKEL's toes."""
+    ankle, j = skeleton.head(mapping[f"foot_{side}"]), rest.joints
+    if mapping.get(f"toe_{side}"):
+        return skeleton.head(mapping[f"toe_{side}"])
+    tail = skeleton.tail(mapping[f"foot_{side}"])
+    aim, ahead = (vector * _LEVEL for vector in (ratio * (j[f"toes_{side}"] - j[f"talus_{side}"]), turn @ (tail - ankle)))
+    return tail if ahead @ aim > 0.5 * aim @ aim and _angle(ahead, aim) < 60.0 else ankle + turn.T @ aim
+
+
+def _leg(offsets: dict, skeleton: Skeleton, mapping: Mapping, rest: Rest, side: str, turn: np.ndarray, ball: np.ndarray) -> None:
     j, own = rest.joints, turn
     for name, aim in (("thigh", j[f"tibia_{side}"] - j[f"femur_{side}"]), ("shin", j[f"talus_{side}"] - j[f"tibia_{side}"])):
         turn = offsets[f"{name}_{side}"] = rotations.between(turn @ _direction(skeleton, mapping, name, side), aim) @ turn
-    ball = skeleton.head(mapping[f"toe_{side}"]) if mapping.get(f"toe_{side}") else skeleton.tail(mapping[f"foot_{side}"])
-    flat = np.array([1.0, 1.0, 0.0])
-    heading = own @ (ball - skeleton.head(mapping[f"foot_{side}"])) * flat
-    aim = (j[f"toes_{side}"] - j[f"talus_{side}"]) * flat
+    heading = own @ (ball - skeleton.head(mapping[f"foot_{side}"])) * _LEVEL
+    aim = (j[f"toes_{side}"] - j[f"talus_{side}"]) * _LEVEL
     level = rotations.between(heading, aim) @ own if _angle(heading, aim) < 60.0 else own
     offsets[f"foot_{side}"] = offsets[f"toe_{side}"] = level
 
@@ -165,12 +174,11 @@ def _direction(skeleton: Skeleton, mapping: Mapping, name: str, side: str) -> np
     return skeleton.tail(bone) - skeleton.head(bone)
 
 
-def _foot(skeleton: Skeleton, mapping: Mapping, side: str, turn: np.ndarray) -> Foot:
+def _foot(skeleton: Skeleton, mapping: Mapping, side: str, turn: np.ndarray, ball: np.ndarray) -> Foot:
     """Heel and tip of the toes on the floor, and the ball: with toes their joint, about which the foot rolls while they lie flat."""
     bone, toe = mapping[f"foot_{side}"], mapping.get(f"toe_{side}")
     ankle = skeleton.head(bone)
-    ball = skeleton.head(toe) if toe else skeleton.tail(bone)
-    forward = turn.T @ (turn @ (ball - ankle) * [1.0, 1.0, 0.0])
+    forward = turn.T @ (turn @ (ball - ankle) * _LEVEL)
     heading = rotations.unit(forward)
     tip = skeleton.tail(toe) if toe and (skeleton.tail(toe) - ball) @ heading > 0.0 else ball + 0.4 * forward
     sole = np.stack([ankle - _HEEL * forward, ball, tip])

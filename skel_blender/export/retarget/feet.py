@@ -31,15 +31,35 @@ class Track:
     toe_turn: np.ndarray  # (T,3,3)
 
 
-def contacts(points: np.ndarray, floor: float, fps: float, known: np.ndarray | None) -> np.ndarray:
-    """(T,6) bool when points (T,6,3) m of the soles rest on a floor at height `floor`: as the Take says, `known` (T,6) bool, or, where it
-    does not, from how low and slow they are."""
+def contacts(points: np.ndarray, floor: float, fps: float, known: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """(T,6) bool when points (T,6,3) m of the soles rest, and (T,2) m how high over the floor at height `floor` that is, right and left:
+    as the Take says, `known` (T,6) bool, or, where it does not, on the floor, from how low and slow they are."""
     height = points[..., 2] - floor
     speed = np.linalg.norm(np.gradient(points, axis=0), axis=-1) * fps if len(points) > 1 else np.zeros_like(height)
+    levels = np.zeros((len(points), 2))
     if known is not None:
-        return known & (height < _LIFTED_M) & (speed < _MOVED_M_S)
+        still = known & (speed < _MOVED_M_S)
+        down = still & (height < _LIFTED_M)
+        return down | _raised(height, still & ~down.any(axis=1, keepdims=True), levels), levels
     width = max(1, round(_SHORTEST_S * fps))
-    return _opened(~_opened(~((height < _LOW_M) & (speed < _SLOW_M_S)), width), width)
+    return _opened(~_opened(~((height < _LOW_M) & (speed < _SLOW_M_S)), width), width), levels
+
+
+def _raised(height: np.ndarray, still: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """(T,6) bool the `still` points of somebody who is off the floor that rest on a wall or a step, whose height over the floor goes into
+    `levels` (T,2): each foot at one height as long as it is down. Whom an edit lets rise does not stand there."""
+    result = np.zeros_like(still)
+    for foot in range(2):
+        own = slice(3 * foot, 3 * foot + 3)
+        for first, end in runs(still[:, own].any(axis=1)):
+            part = slice(first, end)
+            low = np.where(still[part, own], height[part, own], np.inf).min(axis=1)
+            level = np.median(low)
+            near = np.abs(low - level) < _LOW_M
+            if near.mean() > 0.5:
+                result[part, own] = still[part, own] & near[:, None]
+                levels[part, foot] = level
+    return result
 
 
 def runs(mask: np.ndarray) -> list[tuple[int, int]]:
@@ -48,9 +68,9 @@ def runs(mask: np.ndarray) -> list[tuple[int, int]]:
     return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
 
 
-def plant(foot: Foot, track: Track, offset: np.ndarray, touching: np.ndarray, floor: float, fade: int, leg: float) -> Track:
-    """The foot held to the floor (height m) while its sole touches (T,3) bool; `offset` (3,3) takes the resting foot to where it
-    heads at zero yaw, `fade` is how many frames the way back to the free motion takes, `leg` the leg's length, m."""
+def plant(foot: Foot, track: Track, offset: np.ndarray, touching: np.ndarray, floor: np.ndarray, fade: int, leg: float) -> Track:
+    """The foot held to what it stands on (height `floor` (T,) m) while its sole touches (T,3) bool; `offset` (3,3) takes the resting foot
+    to where it heads at zero yaw, `fade` is how many frames the way back to the free motion takes, `leg` the leg's length, m."""
     touching = touching.copy()
     flat = touching[:, HEEL] & (touching[:, BALL] | touching[:, TIP])
     yaw = _yaw(track.turn @ offset.T)
@@ -91,7 +111,7 @@ def _opened(mask: np.ndarray, width: int) -> np.ndarray:
 
 
 def _held(
-    foot: Foot, track: Track, level: np.ndarray, touching: np.ndarray, flat: np.ndarray, floor: float, first: int, end: int
+    foot: Foot, track: Track, level: np.ndarray, touching: np.ndarray, flat: np.ndarray, floor: np.ndarray, first: int, end: int
 ) -> np.ndarray:
     """(N,3) what brings the points that are down in frames `first` to `end` - 1 onto their footprint."""
     part = slice(first, end)
@@ -101,7 +121,7 @@ def _held(
     else:
         marks = (seen * down[..., None]).sum(axis=0) / np.maximum(down.sum(axis=0), 1.0)[:, None]
         down = np.stack([np.convolve(np.pad(column, 1, mode="edge"), np.ones(3), mode="valid") for column in down.T], axis=1)
-    marks[:, 2] = floor + foot.heights
+    marks[:, 2] = floor[first] + foot.heights
     return ((marks - seen) * down[..., None]).sum(axis=1) / down.sum(axis=1, keepdims=True)
 
 
@@ -121,7 +141,7 @@ def _free_slides(ankle: np.ndarray, yaw: np.ndarray, touching: np.ndarray, flat:
         heading += facing[row]
 
 
-def _above(foot: Foot, track: Track, floor: float) -> Track:
+def _above(foot: Foot, track: Track, floor: np.ndarray) -> Track:
     """The same with toes bent up, and then the foot lifted, where it would go below the floor."""
     joint = track.ankle + rotations.apply(track.turn, foot.sole[BALL])
     tip = rotations.apply(track.toe_turn, foot.sole[TIP] - foot.sole[BALL])

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from . import names, places, rigify
+from . import names, places, rigify, slots
 from .skeleton import Skeleton
 from .slots import BY_NAME, SLOTS, Mapping
+
+_ARMS = [f"{part}_{side}" for part in slots.ARM[1:] for side in slots.SIDES]
 
 
 def guess(skeleton: Skeleton) -> Mapping:
@@ -14,8 +16,11 @@ def guess(skeleton: Skeleton) -> Mapping:
         found = rigify.mapping(set(skeleton.names))
     else:
         found = names.guess(skeleton)
-        if missing(found | places.trunk(skeleton, found)):
+        if missing(found | places.trunk(skeleton, found)) or any(slot not in found for slot in _ARMS):
             by_place = _turned_as(found, places.guess(skeleton))
+            for side in slots.SIDES:
+                if not {f"thigh_{side}", f"shin_{side}"} & set(found) and f"foot_{side}" in by_place:
+                    found = {slot: bone for slot, bone in found.items() if slot not in (f"foot_{side}", f"toe_{side}")}  # a whole leg
             found |= {slot: bone for slot, bone in by_place.items() if slot not in found and bone not in found.values()}
         found |= places.trunk(skeleton, found)
     if found.get("root") == found.get("hips"):  # 'root' is what some call the hips

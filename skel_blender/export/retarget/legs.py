@@ -29,7 +29,7 @@ class _Leg:
     knee: np.ndarray  # (T,3)
     ankle: np.ndarray  # (T,3)
     planted: feet.Track
-    down: np.ndarray  # (T,) bool, whether the foot touches the floor
+    down: np.ndarray  # (T,) bool, whether the foot touches what it stands on
     length: float
 
 
@@ -109,7 +109,8 @@ def _leg(
     touching = motion.contacts[:, 3:] if side == "l" else motion.contacts[:, :3]
     free = feet.Track(ankles, foot, turns.get(f"toe_{side}", foot))
     length = float(np.linalg.norm(knee - hip) + np.linalg.norm(ankle - knee))
-    planted = feet.plant(alignment.feet[side], free, alignment.offsets[f"foot_{side}"], touching, skeleton.floor, fade, length)
+    ground = skeleton.floor + alignment.ratio * motion.levels[:, "rl".index(side)]
+    planted = feet.plant(alignment.feet[side], free, alignment.offsets[f"foot_{side}"], touching, ground, fade, length)
     return _Leg(hips, knees, ankles, planted, touching.any(axis=1), length)
 
 

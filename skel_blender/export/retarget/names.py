@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 
 from . import places, slots
@@ -26,15 +28,22 @@ _CALLED = {
     "shin": ("shin", "calf", "lowerleg", "lowleg", "leglower", "knee", "tibia", "leg"),
     "thigh": ("thigh", "upleg", "upperleg", "legupper", "femur", "leg", "hip"),
     "hand": ("hand", "wrist"),
-    "forearm": ("forearm", "lowerarm", "lowarm", "armlower", "elbow", "ulna"),
-    "upper_arm": ("upperarm", "uparm", "armupper", "humerus", "bicep", "shldr", "arm"),
+    "forearm": ("forearm", "lowerarm", "lowarm", "armlower", "farm", "elbow", "ulna"),
+    "upper_arm": ("upperarm", "uparm", "armupper", "uarm", "humerus", "bicep", "shldr", "arm"),
     "shoulder": ("clavicle", "collar", "collarbone", "clav", "scapula", "shoulder"),
 }
-_MIDDLE = {"hips": ("hips", "hip", "pelvis"), "head": ("head",), "root": ("root", "reference", "origin")}
+_MIDDLE = {"hips": ("hips", "hip", "pelvis"), "head": ("head",), "root": ("root", "rlroot", "reference", "origin")}
 _FINGERS = {"index": {"index"}, "middle": {"middle", "mid"}, "ring": {"ring"}, "pinky": {"pinky", "little", "pinkie"}}
 _PALM = {"palm", "metacarpal", "toe", "foot"}
 _TWISTED = ("fore", "forearm", "lowerarm", "lowarm")
+_NUMBERED = ("arm", "leg")  # what some call all bones of a limb, with numbers
+_MOST = 0.75  # of the bones, that begin with the same word: it says whose they are
 _BEGINS = (("foot", "ankle"), ("hand", "wrist"), ("toe", "ball"))  # what a part's first bone is called where a later one has its name
+# MikuMikuDance's standard bones, in words that the tables above know; the side comes first, or follows as L or R.
+_JAPANESE = {"全ての親": "root", "下半身": "pelvis", "頭": "head", "肩": "clavicle", "腕": "upperarm", "ひじ": "forearm",
+             "手捩": "forearm twist", "手首": "hand", "足": "thigh", "ひざ": "shin", "足首": "foot", "つま先": "toe", "人指": "index",
+             "人差指": "index", "中指": "middle", "薬指": "ring", "小指": "pinky", "左": "L", "右": "R"}  # fmt: skip
+_JAPANESE_NAME = re.compile(r"([左右]?)(\D+?)(?:(?<=指)\d)?(?:[._ ]([LR]))?")
 
 
 @dataclass(frozen=True)
@@ -46,17 +55,37 @@ class Name:
     words: frozenset[str]  # all of them
 
 
-def read(name: str) -> Name:
-    """Read a name such as 'mixamorig:LeftUpLeg', 'upperarm_l', 'DEF-thigh.R' or 'Bip01 L Calf'."""
-    words = [word.lower() for word in _WORDS.findall(re.split(r"[:|]", name)[-1])]
+def read(name: str, shared: tuple[str, ...] = ()) -> Name:
+    """Read a name such as 'mixamorig:LeftUpLeg', 'upperarm_l', 'DEF-thigh.R' or 'Bip01 L Calf', without the words `shared` before it."""
+    words = _words(name)
+    words = words[len(shared) :] if tuple(words[: len(shared)]) == shared else words
     sides = [_SIDES[word] for word in words if word in _SIDES]
     key = "".join(word for word in words if word not in _SIDES and word not in _PREFIXES and not word.isdigit())
     return Name(key, sides[-1] if sides else None, frozenset(words))
 
 
+def _words(name: str) -> list[str]:
+    japanese = _JAPANESE_NAME.fullmatch(unicodedata.normalize("NFKC", name))
+    if japanese and japanese[2] in _JAPANESE:
+        name = f"{_JAPANESE.get(japanese[1]) or japanese[3] or ''} {_JAPANESE[japanese[2]]}"
+    name = re.sub("([LR])([UF]Arm)", r"\1 \2", re.split(r"[:|]", name)[-1])  # OptiTrack's
+    return [word.lower() for word in _WORDS.findall(name)]
+
+
+def _read_all(skeleton: Skeleton) -> dict[str, Name]:
+    """All names, without what most begin with, such as the character's own."""
+    everyone, shared = [_words(name) for name in skeleton.names], []
+    while True:
+        following = [words[len(shared)] for words in everyone if len(words) > len(shared) and words[: len(shared)] == shared]
+        word, count = Counter(following).most_common(1)[0] if following else ("", 0)
+        if count <= _MOST * len(everyone) or word in {*_SIDES, *_LATER, *_NEVER}:
+            return {name: read(name, tuple(shared)) for name in skeleton.names}
+        shared.append(word)
+
+
 def guess(skeleton: Skeleton) -> Mapping:
     """The parts outside the spine that names tell."""
-    read_names = {bone: read(bone) for bone in skeleton.names}
+    read_names = _read_all(skeleton)
     found: Mapping = {}
     for part, called in _MIDDLE.items():
         _find(skeleton, read_names, found, part, None, called)
@@ -82,7 +111,7 @@ def knuckles(skeleton: Skeleton, side: str) -> tuple[str, str] | None:
 
 def finger(skeleton: Skeleton, side: str, name: str) -> list[str]:
     """The bones of a finger of a side from the knuckle on, as far as names tell."""
-    fits = {bone: words for bone, words in ((bone, read(bone)) for bone in skeleton.names)
+    fits = {bone: words for bone, words in _read_all(skeleton).items()
             if words.side == side and words.words & _FINGERS[name] and not words.words & (_NEVER | _PALM)}  # fmt: skip
     own = [bone for bone in fits if not fits[bone].words & _LATER] or list(fits)
     return sorted(own, key=lambda bone: (len(skeleton.path(skeleton.index[bone])), bone))
@@ -91,9 +120,18 @@ def finger(skeleton: Skeleton, side: str, name: str) -> list[str]:
 def _find(skeleton: Skeleton, names: dict[str, Name], found: Mapping, slot: str, side: str | None, called: tuple[str, ...]) -> None:
     fits = [bone for bone, name in names.items() if name.side == side and name.key in called and not name.words & _NEVER
             and bone not in found.values()]  # fmt: skip
+    fits = [bone for bone in fits if names[bone].key not in _NUMBERED or not _goes_on(skeleton, names, bone)]
     if fits:
         found[slot] = min(fits, key=lambda bone: (bool(names[bone].words & _LATER), "fk" not in names[bone].words,
                                                   called.index(names[bone].key), len(skeleton.path(skeleton.index[bone]))))  # fmt: skip
+
+
+def _goes_on(skeleton: Skeleton, names: dict[str, Name], bone: str) -> bool:
+    """Whether another joint of a bone's chain has its name, but for a number: which is which only places tell."""
+    own, number = names[bone], skeleton.index[bone]
+    alike = [skeleton.index[other] for other, name in names.items() if other != bone and (name.key, name.side) == (own.key, own.side)]
+    return any((number in skeleton.path(other) or other in skeleton.path(number)) and not places.near(skeleton, number, other)
+               for other in alike if not names[skeleton.names[other]].words & _NEVER)  # fmt: skip
 
 
 def _whole_arm(skeleton: Skeleton, names: dict[str, Name], found: Mapping, side: str) -> None:

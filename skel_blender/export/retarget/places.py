@@ -17,6 +17,7 @@ from .skeleton import Skeleton
 from .slots import Mapping
 
 _SKIPPED = 0.85  # what a joint that a limb leaves out costs it
+_STRAIGHT = 0.01  # rad, by which a bone that only twists bends a limb at most
 _SAME = 0.02  # of the body's height: joints nearer to each other count as one place
 
 
@@ -43,9 +44,10 @@ def guess(skeleton: Skeleton) -> Mapping:
 def trunk(skeleton: Skeleton, mapping: Mapping) -> Mapping:
     """Hips, spine, neck and head between the limbs of a mapping, as far as they are not in it."""
     index, found = skeleton.index, {}
-    if "hips" not in mapping and "thigh_l" in mapping and "thigh_r" in mapping:
-        both = _common(skeleton, index[mapping["thigh_l"]], index[mapping["thigh_r"]])
-        found |= {"hips": skeleton.names[both]} if both >= 0 else {}
+    thighs = [mapping.get(f"thigh_{side}") for side in slots.SIDES]
+    legs = _common(skeleton, *(index[thigh] for thigh in thighs)) if all(thighs) else -1
+    if "hips" not in mapping and legs >= 0:
+        found |= {"hips": skeleton.names[legs]}
     hips = index.get((mapping | found).get("hips"))
     arms = [mapping.get(f"shoulder_{side}") or mapping.get(f"upper_arm_{side}") for side in slots.SIDES]
     chest = _common(skeleton, *(index[arm] for arm in arms)) if all(arms) else -1
@@ -64,6 +66,9 @@ def trunk(skeleton: Skeleton, mapping: Mapping) -> Mapping:
     taken = set(mapping.values())
     way = [bone for bone in skeleton.path(head)[skeleton.path(head).index(hips) + 1 : -1] if skeleton.names[bone] not in taken]
     way = [bone for k, bone in enumerate(way) if k == 0 or not near(skeleton, bone, way[k - 1])]
+    if legs in way and "pelvis" not in mapping | found:  # the legs hang on what looks like a spine, as Biped's do
+        found |= {"pelvis": skeleton.names[legs]}
+        way = way[way.index(legs) + 1 :]
     split = way.index(chest) + 1 if chest in way else max(1, len(way) - 1)
     for names, bones in ((slots.SPINE, way[:split]), (slots.NECK, way[split:])):
         found |= {slot: skeleton.names[bone] for slot, bone in zip(names, _spread(bones, len(names)))}
@@ -197,8 +202,16 @@ def _arm(skeleton: Skeleton, way: list[int]) -> list[int] | None:
         upper, lower = (float(np.linalg.norm(skeleton.heads[way[b]] - skeleton.heads[way[a]])) for a, b in ((k, m), (m, n)))
         return min(upper, lower) - 0.5 * abs(upper - lower)
 
+    bent = [bone for k, bone in enumerate(way) if k in (0, len(way) - 1) or _bends(skeleton, *way[k - 1 : k + 2])]
+    if len(bent) > 3 and len(skeleton.children[way[-1]]) > 1:  # fingers say where the arm ends
+        way = bent  # without bones that twist, which lie on a straight line
     best = _two_parts(way, reach, 0.05 * _size(skeleton))
     return None if best is None else [way[best[0] - 1] if best[0] > 0 else -1, *(way[k] for k in best)]
+
+
+def _bends(skeleton: Skeleton, before: int, bone: int, after: int) -> bool:
+    one, other = skeleton.heads[bone] - skeleton.heads[before], skeleton.heads[after] - skeleton.heads[bone]
+    return float(np.linalg.norm(np.cross(one, other))) > _STRAIGHT * float(one @ other)
 
 
 def _head(skeleton: Skeleton, chest: int, arms: set[int]) -> int | None:

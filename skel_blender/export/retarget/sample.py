@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
@@ -22,12 +22,13 @@ _TIPS = ("hand_r", "hand_l", "toes_r", "toes_l")
 @dataclass(frozen=True)
 class Motion:
     """A SKEL motion: scene frames (T,), turns (T,24,3,3) of the joints from the T pose and their centres (T,24,3) m, world axes;
-    contacts (T,6) bool, points as in take.CONTACT_NAMES."""
+    contacts (T,6) bool, points as in take.CONTACT_NAMES; levels (T,2) m over the floor on which the right and the left foot rest."""
 
     frames: np.ndarray
     turns: np.ndarray
     places: np.ndarray
     contacts: np.ndarray
+    levels: np.ndarray
     fps: float
 
     def turn(self, joint: str) -> np.ndarray:
@@ -45,12 +46,13 @@ def sample(scene: bpy.types.Scene, rig: bpy.types.Object) -> Steps[tuple[Motion,
     posed = yield from stage.look(rig, frames, JOINT_NAMES, "Reading the motion")
     rest, bases = _rest(rig)
     turns = rotations.orthonormal(posed[..., :3, :3]) @ rotations.transpose(bases)
-    result = Motion(frames, turns, posed[..., :3, 3], np.zeros((len(frames), 6), dtype=bool), scene.render.fps / scene.render.fps_base)
-    known = layers.contacts(rig, frames)
+    fps, unknown = scene.render.fps / scene.render.fps_base, np.zeros((len(frames), 0))
+    result = Motion(frames, turns, posed[..., :3, 3], unknown, unknown, fps)
+    known = layers.resting(rig, frames)
     known = known if known is not None and known.any() else None
     size = np.linalg.norm(in_metres(rig.matrix_world)[:3, 0])  # of a take that was made larger or smaller
-    touching = feet.contacts(sole(result, rest) / size, rest.origin[2] / size, result.fps, known)
-    return Motion(result.frames, result.turns, result.places, touching, result.fps), rest
+    touching, levels = feet.contacts(sole(result, rest) / size, rest.origin[2] / size, fps, known)
+    return replace(result, contacts=touching, levels=levels * size), rest
 
 
 def _rest(rig: bpy.types.Object) -> tuple[Rest, np.ndarray]:
