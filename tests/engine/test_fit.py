@@ -121,6 +121,13 @@ def test_who_leans_all_the_time_hardly_tilts_the_floor():
     assert np.degrees(np.arccos(found.up[1])) < 15
 
 
+def test_who_is_seen_without_feet_stands_on_the_floor():
+    upright = np.tile([0.0, 1.0, 0.0], (20, 1))
+    soles = np.tile([0.2, -0.7, -2.0], (20, 1))
+    found = find_floor([Sightings(np.zeros((0, 3)), upright, upright, soles=soles)])
+    assert found.height == pytest.approx(-0.7, abs=0.02)
+
+
 def test_a_camera_that_goes_keeps_its_height():
     """People who seem to lean by 6 degrees; a camera that goes 4 m along the floor, and one that goes up a ladder."""
     leaning = np.tile([0.0, np.cos(np.radians(6)), np.sin(np.radians(6))], (40, 1))

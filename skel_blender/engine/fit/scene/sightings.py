@@ -48,7 +48,8 @@ def sightings(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
     lowest = np.minimum(heights.min(axis=1), (others @ up).min(axis=1) + _SKIN_M)  # who stands on the hands rests on no sole
     resting = contacts(seen, depth_of(seen.view, state).cpu().numpy(), heights - lowest[:, None])
     eyes = np.broadcast_to(seen.view.eye.cpu().numpy().reshape(-1, 1, 3), soles.shape)
-    return Sightings(soles[resting], bodies, trunks, eyes[resting], any(seen.statures))
+    under = soles[np.arange(len(soles)), heights.argmin(axis=1)]
+    return Sightings(soles[resting], bodies, trunks, eyes[resting], any(seen.statures), under)
 
 
 def stance_of(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, bent: float) -> Stance:
