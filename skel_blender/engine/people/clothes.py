@@ -11,8 +11,9 @@ _ACROSS = np.linspace(0.2, 0.8, 5)  # of the way from the right to the left
 _FAR = 90.0  # grey levels between two colours from which more tells no more
 
 
-def clothes(image: np.ndarray, keypoints_2d: np.ndarray) -> np.ndarray:
-    """(6,3) mean colours of an RGB image (H,W,3) across the body of a pose (33,3), from the top down."""
+def clothes(image: np.ndarray, keypoints_2d: np.ndarray, hidden: np.ndarray | None = None) -> np.ndarray:
+    """(6,3) mean colours of an RGB image (H,W,3) across the body of a pose (33,3), from the top down, without what is `hidden` (H,W); NaN
+    where nothing else is there."""
     points = keypoints_2d[:, :2]
     left, right = points[[11, 23, 25]], points[[12, 24, 26]]
     ends = [(0, 1, part) for part in _TRUNK] + [(1, 2, part) for part in _THIGHS]
@@ -20,7 +21,12 @@ def clothes(image: np.ndarray, keypoints_2d: np.ndarray) -> np.ndarray:
     places = sides[1][:, None] + _ACROSS[:, None] * (sides[0] - sides[1])[:, None]
     places[len(_TRUNK) :, len(_ACROSS) // 2] = sides[0][len(_TRUNK) :]  # there is air between the thighs
     column, row = np.clip(np.round(places).astype(int), 0, np.array(image.shape[1::-1]) - 1).transpose(2, 0, 1)
-    return image[row, column].astype(np.float32).mean(1)
+    colours = image[row, column].astype(np.float32)
+    if hidden is None:
+        return colours.mean(1)
+    shown = ~hidden[row, column]
+    with np.errstate(invalid="ignore"):
+        return (colours * shown[..., None]).sum(1) / shown.sum(1, dtype=np.float32)[:, None]
 
 
 def unlike(a: np.ndarray, b: np.ndarray) -> float:

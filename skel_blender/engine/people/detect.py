@@ -24,6 +24,7 @@ READINGS = 5  # kept of a frame that has several
 STILL = 2.0  # mean change in grey levels of a window under which nothing in it moves: the noise of compressed video stays below
 _LARGER, _AS_GOOD = 2.7, 0.8  # times the extent, and the quality, of a pose that is a part of another
 _PATCH = 32
+_PAINT = 128
 _REFUSED = 64
 _TURNS = [k * np.pi / 4 for k in range(1, 8)]
 _WINDOW_M = (1.9, 1.55, 2.3)
@@ -114,6 +115,14 @@ class PeopleFinder:
             found += self._all_around(image, expected, likelihood)
         return [p for p in sorted(found, key=likelihood, reverse=True)[:READINGS] if likelihood(p) > 0], looked
 
+    def losses(self, image: np.ndarray, covered: list[tuple[Expected, np.ndarray]]) -> list[float]:
+        """By how much less is seen of each who is expected in an image if his part (H,W) of it is painted over."""
+        images = [shown for _, hidden in covered for shown in (image, painted(image, hidden))]
+        places = [expected for expected, _ in covered for _ in range(2)]
+        poses = self._each(lambda shown, expected: self._net.landmarks(shown, expected.roi), images, places)
+        seen = [quality(pose) * similarity(pose.keypoints_2d, expected.keypoints_2d) for pose, expected in zip(poses, places, strict=True)]
+        return [plain - less for plain, less in zip(seen[::2], seen[1::2], strict=True)]
+
     def confirm(self, image: np.ndarray, pose: Pose) -> bool:
         """Whether the detector, which knows nothing of the track, sees a person in a pose's place."""
         window = pose.next_roi.scaled(1.4)
@@ -187,6 +196,15 @@ def _part_of(pose: Pose, other: Pose) -> bool:
     """Whether a pose is no more than a part of another that is about as good: hair or legs can look like a person of their own."""
     larger = extent(other.keypoints_2d) > _LARGER * extent(pose.keypoints_2d)
     return larger and quality(other) > _AS_GOOD * quality(pose) and lies_on(pose.keypoints_2d, other.keypoints_2d)
+
+
+def painted(image: np.ndarray, hidden: np.ndarray | None) -> np.ndarray:
+    """An image (H,W,3) with what is `hidden` (H,W) painted over."""
+    if hidden is None:
+        return image
+    copy = image.copy()
+    copy[hidden] = _PAINT
+    return copy
 
 
 def patch(image: np.ndarray, roi: Roi) -> np.ndarray:

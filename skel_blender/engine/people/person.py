@@ -22,7 +22,7 @@ _WINDOW_FRAMES = 15
 _MEMORY_FRAMES = 1000
 
 
-@dataclass
+@dataclass(eq=False)
 class Person:
     """Somebody's readings by frame number, the chosen one of a frame first."""
 

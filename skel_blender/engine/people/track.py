@@ -17,8 +17,9 @@ from .clothes import clothes, unlike
 from .detect import SURE, Expected, PeopleFinder
 from .landmarker import Landmarker, Pose
 from .mirror import Mirror
+from .overlaps import Body, Overlaps, Sight
 from .person import Person
-from .poses import quality, same_body, scale, similarity
+from .poses import SAME_PERSON, quality, same_body, scale, similarity
 from .remember import Remembering, memory_of
 from .tracks import Track, finished
 
@@ -31,6 +32,7 @@ BUFFER_BYTES = 400e6
 _AHEAD, _AHEAD_BYTES = 8, 100e6  # frames that are read, and searched, before people are followed there
 _BEHIND = 4  # frames by which who watches may lag behind
 _NEAR_M = 1.2  # between two people who may be mistaken for each other
+_LATELY_S = 0.2  # since somebody was seen where he is expected
 _OTHER_CLOTHES = 20.0  # grey levels up to which clothes may be the same
 _LEVELS, _QUICK_LEVELS = 3, 2
 
@@ -42,6 +44,7 @@ class Tracker:
     def __init__(self, finder: PeopleFinder, fps: float, first: int = 0, each: Each = map, mirror: Mirror | None = None) -> None:
         self._finder, self._each, self._mirror = finder, each, mirror
         self._fps, self._first = fps, first
+        self._overlaps = Overlaps(finder, fps)
         self._buffer: deque[tuple[int, np.ndarray]] = deque()
         self.people: list[Person] = []
 
@@ -66,6 +69,7 @@ class Tracker:
     def cut(self) -> list[Person]:
         """Begin a shot, of which nobody is known yet. Returns the people of the one that has ended."""
         people, self.people = self.people, []
+        self._overlaps = Overlaps(self._finder, self._fps)
         self._buffer.clear()
         return people
 
@@ -78,45 +82,46 @@ class Tracker:
         return max(1, min(round(SEARCH_S * self._fps), _room(image) - 1))
 
     def _follow(self, active: list[Person], number: int, image: np.ndarray) -> None:
-        found: list[tuple[float, Person, list[Pose]]] = []
-        places = [person.expect(number, 1) for person in active]
-        looks = self._each(lambda person, expected: self._look(person, number, image, expected), active, places)
-        for person, expected, readings in zip(active, places, list(looks), strict=True):
-            readings = [r for r in readings if not self._is_of_another(r, person, active, image)]
+        bodies = [Body(p, p.expect(number, 1), number - p.last <= max(1, _LATELY_S * self._fps), image.shape[:2]) for p in active]
+        sights = [self._overlaps.sight(number, image, body, [other for other in bodies if other is not body]) for body in bodies]
+        looks = self._each(lambda body, sight: self._look(body.person, number, sight, body.expected), bodies, sights)
+        found: list[tuple[float, Person, Sight, list[Pose]]] = []
+        for body, sight, readings in zip(bodies, sights, list(looks), strict=True):
+            readings = [r for r in readings if not self._is_of_another(r, body.person, active, sight)]
             if readings:
-                age = min(len(person.readings) / self._fps, 1.0)
-                found.append((similarity(readings[0].keypoints_2d, expected.keypoints_2d) + age, person, readings))
+                age = min(len(body.person.readings) / self._fps, 1.0)
+                likely = similarity(readings[0].keypoints_2d, body.expected.keypoints_2d) + age
+                found.append((likely, body.person, sight, readings))
         # a body has one owner: who has been followed for long and expected it there
-        taken: list[np.ndarray] = []
-        for _, person, readings in sorted(found, key=lambda entry: -entry[0]):
-            free = [r for r in readings if not any(same_body(r.keypoints_2d, other) for other in taken)]
+        taken: list[tuple[Person, Sight, Pose]] = []
+        for _, person, sight, readings in sorted(found, key=lambda entry: -entry[0]):
+            free = [r for r in readings if not any(_of_one((person, sight, r), other) for other in taken)]
             if free:
-                taken.append(free[0].keypoints_2d)
-                seen = clothes(image, free[0].keypoints_2d)
-                self._take(person, number, image, free, seen)
+                taken.append((person, sight, free[0]))
+                self._take(person, number, sight, free)
                 if quality(free[0]) > SURE:
-                    person.wear(seen)
+                    person.wear(person.worn[number])
 
-    def _take(self, person: Person, number: int, image: np.ndarray, readings: list[Pose], seen: np.ndarray) -> None:
-        person.see(number, readings, seen)
+    def _take(self, person: Person, number: int, sight: Sight, readings: list[Pose]) -> None:
+        person.see(number, readings, sight.clothes(readings[0], person.clothes))
         if self._mirror is not None:
-            person.mirrored[number] = self._mirror.look(image, readings[0])
+            person.mirrored[number] = self._mirror.look(sight.shown, readings[0])
 
-    def _is_of_another(self, pose: Pose, person: Person, active: list[Person], image: np.ndarray) -> bool:
+    def _is_of_another(self, pose: Pose, person: Person, active: list[Person], sight: Sight) -> bool:
         """Whether a pose wears what somebody else near it is known to wear, rather than what the person does."""
         reach = _NEAR_M * scale(pose)[0]
         near = [p for p in active if p is not person and np.hypot(*(p.pose(p.last).next_roi.center - pose.next_roi.center)) < reach]
-        seen = clothes(image, pose.keypoints_2d)
+        seen = sight.clothes(pose, person.clothes)
         own = unlike(person.clothes, seen)
         return own > _OTHER_CLOTHES and any(unlike(p.clothes, seen) < 0.6 * own for p in near)
 
-    def _look(self, person: Person, number: int, image: np.ndarray, expected: Expected) -> list[Pose]:
+    def _look(self, person: Person, number: int, sight: Sight, expected: Expected) -> list[Pose]:
         """Readings of a person, with as much effort as he has credit for; the unsure are now and then checked by the detector."""
-        readings, thorough = self._finder.follow(image, expected, thorough=person.credit >= 1)
+        readings, thorough = self._finder.follow(sight.shown, expected, thorough=person.credit >= 1)
         sure = bool(readings) and quality(readings[0]) > SURE
         person.credit = min(person.credit + (-1.0 if thorough else 0.1 if sure else 0.0), CREDIT_S * self._fps)
         if readings and number % max(1, round(CONFIRM_S * self._fps)) == 0:
-            person.check(number, image, readings[0], self._finder)
+            person.check(number, sight.image, readings[0], self._finder)
         return readings
 
     def _search(self, active: list[Person], number: int, image: np.ndarray, levels: int, upright: bool) -> None:
@@ -132,7 +137,7 @@ class Tracker:
             if person is None:
                 person = Person(worn[index], credit=0.2 * self._fps)
                 self.people.append(person)
-            self._take(person, number, image, [pose], worn[index])
+            self._take(person, number, Sight(image), [pose])
             self._backward(person, number)
 
     def _distance(self, person: Person, pose: Pose, number: int) -> float:
@@ -150,7 +155,8 @@ class Tracker:
         for earlier, image in reversed(self._buffer):
             if earlier in person.readings:
                 return
-            readings = self._look(person, earlier, image, person.expect(earlier, -1))
+            sight = Sight(image)
+            readings = self._look(person, earlier, sight, person.expect(earlier, -1))
             if not readings:
                 return
             others = [p for p in self.people if p is not person and earlier in p.readings]
@@ -158,7 +164,7 @@ class Tracker:
             if met:
                 self._join(person, met[0], earlier, number)
                 return
-            self._take(person, earlier, image, readings, clothes(image, readings[0].keypoints_2d))
+            self._take(person, earlier, sight, readings)
 
     def _join(self, person: Person, other: Person, meeting: int, number: int) -> None:
         """Make `person` the continuation of `other` from the frame where they meet, unless he has a past or `other` did well without."""
@@ -166,6 +172,14 @@ class Tracker:
             return
         other.absorb(person, meeting)
         self.people = [p for p in self.people if p is not person]
+
+
+def _of_one(a: tuple[Person, Sight, Pose], b: tuple[Person, Sight, Pose]) -> bool:
+    """Whether what was seen of two people is of one body; where one was painted over while the other was looked at, they may lie on each
+    other."""
+    if a[0] in b[1].front or b[0] in a[1].front:
+        return similarity(a[2].keypoints_2d, b[2].keypoints_2d) > SAME_PERSON
+    return same_body(a[2].keypoints_2d, b[2].keypoints_2d)
 
 
 def _room(image: np.ndarray) -> int:

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where people overlap in an image: who is in front of whom, and what of others is painted over while one of them is looked at.
+
+The landmark network is for one person. Of two in a window it tells a mixture, and soon of the one who is hidden what is the other's. With
+whoever is in front painted over it looks at the hidden one as at somebody behind a thing, which it has learned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from .clothes import clothes
+from .detect import Expected, PeopleFinder, painted
+from .landmarker import Pose
+from .person import Person
+
+_JUDGE_S = 0.2  # between two looks at who is in front
+_COVERED = 0.05  # of a body's silhouette from which on the order matters
+_APART = 0.3  # under which the two are two, not a body and what is seen in it besides
+_CLEAR = 0.1  # how much more one must lose than the other, of what is seen of him
+_LARGE = 90.0  # px per metre of people from whom on losses tell more than noise
+_ROOM = 1.3  # times the thickness of a silhouette that others leave free where nobody knows who is in front
+_REACH = 0.75  # of a window's side around its centre: what is farther away is not painted
+_LIMITS = 1e4  # px beyond which nothing is drawn
+# Landmarks at the ends of a part, and half of its thickness in metres.
+_PARTS = ((11, 13, 0.06), (13, 15, 0.05), (12, 14, 0.06), (14, 16, 0.05), (15, 19, 0.05), (16, 20, 0.05),
+          (23, 25, 0.09), (25, 27, 0.07), (24, 26, 0.09), (26, 28, 0.07), (27, 31, 0.05), (28, 32, 0.05),
+          (11, 12, 0.07), (12, 24, 0.07), (24, 23, 0.07), (23, 11, 0.07))  # fmt: skip
+_TRUNK, _EARS, _SHOULDERS = [11, 12, 24, 23], [7, 8], [11, 12]
+_HEAD_M, _NECK_M = 0.13, 0.06
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """An image (H,W,3) in which somebody is looked at while what is `hidden` (H,W), if anything, is painted over: those in `front` of him,
+    and what is beside him."""
+
+    image: np.ndarray
+    hidden: np.ndarray | None = None
+    front: tuple[Person, ...] = ()
+
+    @cached_property
+    def shown(self) -> np.ndarray:
+        return painted(self.image, self.hidden)
+
+    def clothes(self, pose: Pose, known: np.ndarray) -> np.ndarray:
+        """(6,3) what a pose wears: `known` where that is hidden."""
+        seen = clothes(self.image, pose.keypoints_2d, self.hidden)
+        return np.where(np.isnan(seen), known, seen)
+
+
+@dataclass(eq=False)
+class Body:
+    """Somebody in an image of `shape` (H,W), where he is expected; seen: whether he was seen just before."""
+
+    person: Person
+    expected: Expected
+    seen: bool
+    shape: tuple[int, int]
+
+    @cached_property
+    def silhouette(self) -> np.ndarray:
+        """(H,W) bool, about what he covers."""
+        return _silhouette(self.shape, self.expected, 1.0)
+
+    @cached_property
+    def room(self) -> np.ndarray:
+        """(H,W) bool, what he covers for certain and what is around it."""
+        return _silhouette(self.shape, self.expected, _ROOM)
+
+    def near(self, other: Body) -> bool:
+        """Whether the other is in his window, in part at least, and both are large enough."""
+        if min(self.expected.px_per_m, other.expected.px_per_m) < _LARGE:
+            return False
+        off = np.abs(other.expected.keypoints_2d[:, :2] - self.expected.roi.center).max(1)
+        return bool(off.min() < _REACH * self.expected.roi.size)
+
+
+class Overlaps:
+    """Judges now and then, by what a finder loses, who is in front."""
+
+    def __init__(self, finder: PeopleFinder, fps: float) -> None:
+        self._finder, self._every = finder, max(1, round(_JUDGE_S * fps))
+        self._two: set[tuple[Person, Person]] = set()
+        self._order: dict[tuple[Person, Person], tuple[int, float]] = {}  # when it was judged, and how clearly the first is in front
+
+    def sight(self, number: int, image: np.ndarray, body: Body, others: list[Body]) -> Sight:
+        """What is to be seen of the frame `number` while `body` is looked at: nothing of who is in front of him, all of who is behind him,
+        and of others what may be his own."""
+        hidden, front = None, []
+        for other in others:
+            if not other.seen or not (body.near(other) or other.near(body)):
+                continue
+            ahead = self._ahead(number, image, other, body)
+            if ahead < -_CLEAR:
+                continue
+            if ahead > _CLEAR:
+                front.append(other.person)
+            part = other.silhouette if ahead > _CLEAR else other.silhouette & ~body.room
+            hidden = part if hidden is None else hidden | part
+        return Sight(image, hidden, tuple(front))
+
+    def _ahead(self, number: int, image: np.ndarray, a: Body, b: Body) -> float:
+        """How clearly `a` is in front of `b`, negative where he is behind; 0 where they hardly overlap."""
+        smaller = max(1, min(np.count_nonzero(a.silhouette), np.count_nonzero(b.silhouette)))
+        covered = np.count_nonzero(a.silhouette & b.silhouette) / smaller
+        if covered < _APART and b.seen:
+            self._two |= {(a.person, b.person), (b.person, a.person)}
+        if covered < _COVERED or (a.person, b.person) not in self._two:
+            return 0.0
+        when, ahead = self._order.get((a.person, b.person), (None, 0.0))
+        if b.seen and (when is None or abs(number - when) >= self._every):
+            # who is in front loses what the other covers; who is behind had lost it anyway
+            lost = self._finder.losses(image, [(a.expected, b.silhouette), (b.expected, a.silhouette)])
+            now = lost[0] - lost[1]
+            ahead = now if when is None else (ahead + now) / 2
+            self._order[a.person, b.person], self._order[b.person, a.person] = (number, ahead), (number, -ahead)
+        return ahead
+
+
+def _silhouette(shape: tuple[int, int], expected: Expected, times: float) -> np.ndarray:
+    points = np.clip(np.round(expected.keypoints_2d[:, :2]), -_LIMITS, _LIMITS).astype(np.int32)
+    thick = times * expected.px_per_m
+    mask = np.zeros(shape, np.uint8)
+    for a, b, half in _PARTS:
+        cv2.line(mask, points[a].tolist(), points[b].tolist(), 1, max(1, round(2 * half * thick)))
+    cv2.fillConvexPoly(mask, cv2.convexHull(points[_TRUNK]), 1)
+    head, neck = points[_EARS].mean(0).round().astype(int).tolist(), points[_SHOULDERS].mean(0).round().astype(int).tolist()
+    cv2.circle(mask, head, max(1, round(_HEAD_M * thick)), 1, -1)
+    cv2.line(mask, head, neck, 1, max(1, round(2 * _NECK_M * thick)))
+    return mask.astype(bool)
