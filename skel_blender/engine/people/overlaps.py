@@ -85,8 +85,8 @@ class Overlaps:
 
     def __init__(self, finder: PeopleFinder, fps: float) -> None:
         self._finder, self._every = finder, max(1, round(_JUDGE_S * fps))
-        self._two: set[tuple[Person, Person]] = set()
-        self._order: dict[tuple[Person, Person], tuple[int, float]] = {}  # when it was judged, and how clearly the first is in front
+        # of those who were seen apart: when it was judged, None for never, and how clearly the first is in front
+        self._order: dict[tuple[Person, Person], tuple[int | None, float]] = {}
 
     def sight(self, number: int, image: np.ndarray, body: Body, others: list[Body]) -> Sight:
         """What is to be seen of the frame `number` while `body` is looked at: nothing of who is in front of him, all of who is behind him,
@@ -109,10 +109,11 @@ class Overlaps:
         smaller = max(1, min(np.count_nonzero(a.silhouette), np.count_nonzero(b.silhouette)))
         covered = np.count_nonzero(a.silhouette & b.silhouette) / smaller
         if covered < _APART and b.seen:
-            self._two |= {(a.person, b.person), (b.person, a.person)}
-        if covered < _COVERED or (a.person, b.person) not in self._two:
+            for pair in ((a.person, b.person), (b.person, a.person)):
+                self._order.setdefault(pair, (None, 0.0))
+        if covered < _COVERED or (a.person, b.person) not in self._order:
             return 0.0
-        when, ahead = self._order.get((a.person, b.person), (None, 0.0))
+        when, ahead = self._order[a.person, b.person]
         if b.seen and (when is None or abs(number - when) >= self._every):
             # who is in front loses what the other covers; who is behind had lost it anyway
             lost = self._finder.losses(image, [(a.expected, b.silhouette), (b.expected, a.silhouette)])
