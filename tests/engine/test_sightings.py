@@ -39,6 +39,18 @@ def test_who_tells_how_a_body_stands(body, posture):
     assert len(words) == stands, "one in 0.7 s of those that were observed"
 
 
+def test_legs_that_nobody_saw_do_not_tell_how_a_body_stands(body):
+    """Behind a desk they are straight ones by default. A knee or an ankle is enough."""
+    state = on_floor(body, standing(FRAMES))
+    seen = evidence(body, state)
+    seen.keypoints_2d[:, [25, 26, 27, 28], 2] = 0.2
+    seen.keypoints_2d[0, 25, 2] = seen.keypoints_2d[1, 28, 2] = 0.5
+    told = sightings(body, seen, state, NONE, OBSERVED)
+    assert (len(told.bodies), len(told.trunks)) == (2, OBSERVED.sum())
+    seen.keypoints_2d[:2, [25, 28], 2] = 0.2
+    assert len(witness(body, seen, state, NONE, OBSERVED).bodies) == 0
+
+
 @pytest.mark.parametrize(("raised", "resting"), [("", range(6)), ("r", range(3, 6)), ("l", range(3))])
 def test_feet_that_rest_tell_where_they_are_and_from_where_that_was_seen(body, raised, resting):
     """One may be held up, a quarter of a metre over the floor."""

@@ -24,7 +24,7 @@ _RAISED_M = 0.1  # who is as far above the floor with all of his soles, and does
 _SLOW = 0.4  # m/s at the person's depth
 _WINDOW_S = 0.12  # a contact or a gap shorter than this is noise
 _UNSEEN = 0.1  # confidence under which a landmark is a guess
-_SEEN = 0.3  # least confidence of a landmark that can tell
+SEEN = 0.3  # least confidence of a landmark that can tell
 _FALL_S, _FALLS = 0.2, 0.33  # s over which it shows whether something falls, and by which part of gravity that may be off
 ON_FLOOR_M = 0.03  # what is nearer is on it
 _HIDDEN_S = 0.5  # a landmark that can not for longer than this may have gone and come back
@@ -65,7 +65,7 @@ def airborne(seen: Observations, depth: np.ndarray, heights: np.ndarray, centre:
 
 def _still(seen: Observations, depth: np.ndarray) -> np.ndarray:
     """(T,10) bool: landmarks that hardly move in the image, and are seen or hidden for a moment only."""
-    sure = seen.keypoints_2d[:, list(_LANDMARK), 2].cpu().numpy() > _SEEN
+    sure = seen.keypoints_2d[:, list(_LANDMARK), 2].cpu().numpy() > SEEN
     slow = _speed(seen, depth, sure) < _SLOW
     return slow & (sure | binary_closing(sure, np.ones((1 + int(_HIDDEN_S * seen.fps), 1), dtype=bool)))
 

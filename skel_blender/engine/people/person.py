@@ -15,6 +15,7 @@ from .mirror import Answer
 from .poses import quality, scale
 
 _CERTAIN = 0.85  # mean quality of a person who may stand as still as a thing
+_SOON = 15  # checks, 3 s, over which somebody clear may sit or stand as still as a thing
 _NEW_LOOK = 0.15  # weight of the clothes of one frame
 _SEEN = 0.6  # share of a person's frames in which he is seen
 _VELOCITY_FRAMES = 5
@@ -83,12 +84,14 @@ class Person:
         self.changes[frame] = float(np.abs(shown - self._patch).mean())
 
     def is_real(self) -> bool:
-        """Whether this is a person, not a thing: clear in a fifth of the frames or mostly confirmed, and alive or beyond doubt."""
+        """Whether this is a person, not a thing: clear in a fifth of the frames or mostly confirmed, and alive or beyond doubt, or clear
+        and always confirmed for too short a time to tell."""
         belief = [quality(poses[0]) for poses in self.readings.values()]
         span = self.last - min(self.readings) + 1
         seen = len(belief) >= _SEEN * span and (np.quantile(belief, 0.8) >= CLEAR or sum(self.checks.values()) >= len(self.checks) / 2)
+        quiet = np.mean(belief) > CLEAR and len(self.checks) <= _SOON and all(self.checks.values())
         alive = len(self.changes) < 2 or np.quantile([*self.changes.values()], 0.9) > STILL or np.mean(belief) > _CERTAIN
-        return bool(seen and alive)
+        return bool(seen and (alive or quiet))
 
     def absorb(self, later: Person, meeting: int) -> None:
         """Go on as `later` from the frame where both meet; what was read here since is dropped."""

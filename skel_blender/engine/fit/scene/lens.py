@@ -19,7 +19,7 @@ from ...camera import toward
 from ..contacts import contacts
 from ..observations import Observations, View
 from ..problem import depth_of
-from .sightings import places, stance_of
+from .sightings import legs_shown, places, stance_of
 from .upright import Cast, Folk, misfit
 
 SURE = 0.20  # greatest deviation of the logarithm of a focal length that is believed
@@ -47,7 +47,7 @@ def witness(body: BodyModel, seen: Observations, state: torch.Tensor, betas: tor
     """What a person tells who was fitted alone before a camera that stands still: state (T,49), betas (1,10), observed (T,) bool."""
     R = seen.view.R.cpu().numpy()
     stance = stance_of(body, state, betas, _TRUNK)
-    hips, whole, stands = stance.hips @ R.T, stance.whole @ R.T, stance.stands & observed
+    hips, whole, stands = stance.hips @ R.T, stance.whole @ R.T, stance.stands & observed & legs_shown(seen)
     up = _unit(whole[stands].mean(0) if stands.any() else np.array([0.0, -1.0, 0.0]))
     soles = places(body, state, betas, body.soles) @ R.T
     heights = soles @ up

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from ....anatomy import DOF_INDEX, JOINT_INDEX
+from ...blazepose import ANKLES, KNEES
 from ...body import BodyModel, Points
 from ...body.chain import Posed, pose_chain, pose_points
 from ...body.skeleton import Shape
 from ...camera import Sightings
-from ..contacts import contacts
+from ..contacts import SEEN, contacts
 from ..observations import Observations
 from ..problem import depth_of
 
@@ -40,7 +41,7 @@ class Stance:
 def sightings(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor, observed: np.ndarray) -> Sightings:
     """Of a person fitted in a level camera's axes: state (T,49), betas (1,10), observed (T,) bool."""
     stance = stance_of(body, state, betas, _UPRIGHT_TRUNK)
-    bodies = stance.whole[stance.stands & observed]
+    bodies = stance.whole[stance.stands & observed & legs_shown(seen)]
     trunks = stance.trunk[(stance.trunk[:, 1] > _UP) & observed]
     up = next((axes.mean(0) for axes in (bodies, trunks) if len(axes)), np.array([0.0, 1.0, 0.0]))
     soles, others = places(body, state, betas, body.soles), places(body, state, betas, body.markers)
@@ -59,6 +60,11 @@ def stance_of(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, bent: f
     trunk, legs, whole = (axes / np.linalg.norm(axes, axis=1, keepdims=True) for axes in (neck - hips, hips - ankles, neck - ankles))
     straight = (state[:, _KNEES].amax(1).cpu().numpy() < _UPRIGHT_KNEE) & ((trunk * legs).sum(1) > np.cos(bent))
     return Stance(hips, trunk, whole, straight & (whole[:, 1] > _STANDS))
+
+
+def legs_shown(seen: Observations) -> np.ndarray:
+    """(T,) bool, of one person: a knee or an ankle was seen; legs behind a desk are straight ones by default, whoever sits there."""
+    return (seen.keypoints_2d[:, KNEES + ANKLES, 2].amax(dim=1) > SEEN).cpu().numpy()
 
 
 def over_feet(body: BodyModel, state: torch.Tensor, betas: torch.Tensor) -> np.ndarray:
