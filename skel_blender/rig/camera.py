@@ -22,6 +22,7 @@ from .clock import Clock
 _SENSOR = 36.0  # mm, width
 _LEAP, _FARTHER = 0.1, 5.0  # from one frame to the next, in m, rad or lenses, and than in the frames around: another shot's camera
 _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # Blender's cameras have y up and look along -z
+_FOOTAGE = "skel_footage"  # custom properties of a take's camera data, with a number: the clips behind it
 _PICTURE = "skel_picture"  # custom property of a take's camera: the footage's size in pixels, and a pixel's height over its width
 
 
@@ -191,8 +192,10 @@ def keep_to_footage(camera: bpy.types.Object) -> None:
         if clip is None or clip.source == "SEQUENCE" and compat.action(clip) is not None:
             continue
         first, offset, count = (f"background_images[{number}].clip.frame_{name}" for name in ("start", "offset", "duration"))
+        data[f"{_FOOTAGE}_{number}"] = clip  # so that it stays in the file if another one takes its place
         drivers.add(background, "show_background_image", -1, "n < 2 or s - o <= frame < s - o + n",  # one image, or a file that is gone
-                    s=drivers.prop(data, first), o=drivers.prop(data, offset), n=drivers.prop(data, count))  # fmt: skip
+                    s=drivers.prop(data, first), o=drivers.prop(data, offset), n=drivers.prop(data, count),
+                    known=drivers.prop(clip, "frame_start"))  # or a render finds no clip, and says so on the console  # fmt: skip
 
 
 def lies(camera: bpy.types.Object) -> bool:

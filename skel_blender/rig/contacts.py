@@ -42,7 +42,21 @@ def keep(armature: bpy.types.Object, first: int, contacts: np.ndarray, few: bool
     change.
     """
     build(armature)
-    holder, rows = compat.holder(armature), np.arange(len(contacts))
+    _key(compat.holder(armature), first, contacts, few)
+
+
+def adopt(armature: bpy.types.Object) -> None:
+    """Key contacts that what the rig plays knows from before, without curves: layers show curves alone."""
+    for holder in nla.holders(armature):
+        action = holder.id_data
+        if _KEPT in action and action.library is None:
+            build(armature)
+            _key(holder, action[_FIRST], _kept(action, action[_FIRST] + np.arange(len(action[_KEPT]))))
+            del action[_KEPT], action[_FIRST]
+
+
+def _key(holder: bpy.types.Action | bpy.types.ActionChannelbag, first: int, contacts: np.ndarray, few: bool = False) -> None:
+    rows = np.arange(len(contacts))
     known = contacts.any() or any(map(holder.fcurves.find, paths()))
     for (bone, _), path, rests in zip(channels(), paths(), contacts.T > 0) if known else ():
         if few:

@@ -7,11 +7,13 @@ long on a frame as the armature itself.
 
 from __future__ import annotations
 
+import math
+
 import bpy
 import numpy as np
 
 from ..take import Person
-from . import clock, compat, drivers, keyframes, record
+from . import clock, compat, drivers, keyframes, nla, record
 
 FIRST, LAST = "skel_first_frame", "skel_last_frame"  # custom properties of the armature: scene frames between which the person is there
 GAPS = "skel_gaps"  # but for these: the last scene frame before each long absence, and the first after it
@@ -44,6 +46,17 @@ def _keep(armature: bpy.types.Object, first: int, last: int, gaps: list[int]) ->
         del armature[GAPS]
     if is_on(armature):
         apply(armature, True)
+
+
+def beyond(armature: bpy.types.Object, frame: int) -> bool:
+    """Whether the person is out of sight on a scene frame because he has not come yet, or is gone."""
+    return is_on(armature) and not armature.get(FIRST, frame) <= frame <= armature.get(LAST, frame)
+
+
+def reach(armature: bpy.types.Object, frame: int) -> None:
+    """Let the person be there on a scene frame before he comes or after he goes, and wherever beyond them his motion has keys."""
+    ends = [frame, armature[FIRST], armature[LAST], *(end for curve in nla.keyed(armature) for end in curve.range())]
+    _keep(armature, math.floor(min(ends)), math.ceil(max(ends)), list(armature.get(GAPS, ())))
 
 
 def nearest(armature: bpy.types.Object, frame: int) -> int:

@@ -4,7 +4,7 @@
 import bpy
 
 from ..export import sample
-from ..rig import assemble, record
+from ..rig import assemble, presence, record
 from ..rig.editing import timing
 from . import who_operators
 from .gather import active_rig
@@ -55,9 +55,11 @@ class SKEL_PT_people(Sidebar, bpy.types.Panel):
             self.layout.label(text=f"No bone {lost} any more", icon="ERROR")
         self.layout.operator("skel.over_footage", icon="VIEW_CAMERA")
         self.layout.prop(active.skel, "skin", slider=True)
-        row, home = self.layout.row(), timing.home_of(active)
-        row.enabled = active.library is None and active.override_library is None  # Blender saves no drivers of an override
-        row.prop(active.skel, "hide_absent")
+        column, home = self.layout.column(), timing.home_of(active)
+        column.enabled = active.library is None and active.override_library is None  # Blender saves no drivers of an override
+        column.prop(active.skel, "hide_absent")
+        if presence.beyond(active, context.scene.frame_current):
+            column.operator("skel.show_here", icon="HIDE_ON")
         row = self.layout.row()
         row.enabled = home is not None
         row.prop(active.skel, "start", text="Starts at Frame")

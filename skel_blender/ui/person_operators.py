@@ -74,6 +74,15 @@ class SKEL_OT_follow_footage(RigOperator, bpy.types.Operator):
             timing.move(context.scene, home, start, footage=False)
 
 
+class SKEL_OT_show_here(RigOperator, bpy.types.Operator):
+    """The footage does not show this person on this frame: show him all the same, to here and wherever his motion has keys"""
+
+    bl_idname, bl_label = "skel.show_here", "Out of Sight Here: Show"
+
+    def run(self, context: bpy.types.Context) -> None:
+        presence.reach(active_rig(context), context.scene.frame_current)
+
+
 class SKEL_OT_place(RigOperator, bpy.types.Operator):
     """Put the take where the solved camera of the clip chosen above sees it, moving with it if it moves; floor and scale stay"""
 
@@ -106,4 +115,4 @@ class SKEL_OT_remove_person(RigOperator, bpy.types.Operator):
         update.remove_person(rig)
 
 
-CLASSES = (SKEL_OT_select_person, SKEL_OT_over_footage, SKEL_OT_follow_footage, SKEL_OT_place, SKEL_OT_remove_person)
+CLASSES = (SKEL_OT_select_person, SKEL_OT_over_footage, SKEL_OT_follow_footage, SKEL_OT_show_here, SKEL_OT_place, SKEL_OT_remove_person)

@@ -125,6 +125,10 @@ def test_footage_is_drawn_on_its_own_frames_alone(context, take, tmp_path):
     timing.move(context.scene, collection, 11)
     camera.aim(eye, take)
     assert drawn(other) == [*range(21, 51)] and drawn(eye) == [*range(11, 41)]
+    (background,) = eye.data.background_images
+    background.clip = background.clip.copy()  # as another grade of it
+    bpy.data.orphans_purge(do_recursive=True)
+    assert drawn(eye) == [*range(11, 41)]
     save_picture(tmp_path / "still.png")
     build_take(context, take, clip_path=tmp_path / "still.png")
     assert len(drawn(context.scene.camera)) == 63  # one image has no end

@@ -120,6 +120,12 @@ def test_what_a_rig_of_before_remembers_is_read_and_moved(walker):
     assert np.array_equal(contacts.of(walker, frames), REST)
     timing.move(bpy.context.scene, record.home_of(walker), 8)
     assert np.array_equal(contacts.of(walker, frames + 7), REST)
+    layers.add(walker)
+    walker.pose.bones["ulna_r"].keyframe_insert("rotation_euler", frame=50)
+    layers.merge(walker)
+    assert np.array_equal(contacts.of(walker, frames + 7), REST)
+    compat.use_action(walker, action)
+    assert np.array_equal(contacts.of(walker, frames + 7), REST)
 
 
 def heels(rig, frames) -> np.ndarray:

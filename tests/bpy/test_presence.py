@@ -13,6 +13,7 @@ from skel_blender.rig.assemble import Options, build_take
 from skel_blender.rig.editing import matching, motion, timing
 from tests import synthetic
 from tests.bpy.evaluated import curves, evaluated, mesh_points, rig_of
+from tests.bpy.panels import draw
 
 
 @pytest.fixture
@@ -91,6 +92,23 @@ def test_limbs_change_hands_also_on_frames_on_which_the_person_is_out_of_sight(c
         change(context.scene, rig, controls.LIMBS, frames)
     assert np.abs(kinematics.joint_rotations(motion.read(rig, frames)[0]) - before).max() < 2e-3
     assert seen(context.scene, rig, (10, 11, 20, 21)) == [11, 20]
+
+
+def test_who_is_to_be_seen_beyond_the_footage_is_shown_by_one_click(rig, context):
+    """An animator who prolongs a motion: the rig vanishes on the frame after the last."""
+    presence.apply(rig, True)
+    first, last = rig[presence.FIRST], rig[presence.LAST]
+    context.scene.frame_set(last)
+    assert "skel.show_here" not in draw("SKEL_PT_people").operators
+    for frame in (last + 5, first - 3):
+        context.scene.frame_set(frame)
+        assert "skel.show_here" in draw("SKEL_PT_people").operators and seen(context.scene, rig, [frame]) == []
+        assert bpy.ops.skel.show_here() == {"FINISHED"}
+        assert "skel.show_here" not in draw("SKEL_PT_people").operators
+    assert seen(context.scene, rig, (first - 4, first - 3, last + 5, last + 6)) == [first - 3, last + 5]
+    rig.pose.bones["ulna_r"].keyframe_insert("rotation_euler", index=0, frame=last + 20)
+    presence.reach(rig, last + 6)
+    assert seen(context.scene, rig, (first - 4, last + 20, last + 21)) == [last + 20]
 
 
 def test_it_can_be_switched_and_follows_an_update(context, shot):

@@ -44,6 +44,7 @@ def merge(armature: bpy.types.Object) -> bpy.types.Action:
     compat.check_assignable(armature)
     if not nla.is_layered(armature):
         raise SkelError("no_layers", f"{armature.name} plays one action alone.", "Add a layer first, or put strips into the NLA.")
+    contacts.adopt(armature)
     frames, channels = motion.span_of(armature), [(track.path, track.index) for track in record.of(armature).tracks]
     for limb in ik.limbs(armature):
         channels += _control_channels(limb)

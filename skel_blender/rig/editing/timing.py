@@ -106,6 +106,7 @@ def _move_footage(eye: bpy.types.Object, by: int) -> None:
             continue
         if any(shown.clip == clip for other in bpy.data.cameras if other != eye.data for shown in other.background_images):
             clip = background.clip = clip.copy()
+            camera.keep_to_footage(eye)
         clip.frame_start += by
         if compat.action(clip) is not None:  # of another rate than the scene's: its start is keyed, to be `by` more and as much later
             for curve in compat.curves(compat.action(clip)):
