@@ -87,7 +87,9 @@ def in_scene(scene: bpy.types.Scene) -> Iterator[bpy.types.Context]:
     context, layer = bpy.context, scene.view_layers[0]
     window = context.window
     shown = (window.scene, window.view_layer) if window else None
+    compat.settle_context()  # exporters set the window's scene
     with ExitStack() as stack:
+        stack.callback(compat.settle_context)
         if shown:
             stack.callback(_show, window, *shown)
         stack.enter_context(context.temp_override(scene=scene, view_layer=layer))

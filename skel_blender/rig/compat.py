@@ -121,3 +121,9 @@ def use_nodes(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree
     if bpy.app.version < (5, 0, 0):
         owner.use_nodes = True
     return owner.node_tree
+
+
+def settle_context() -> None:
+    """Let what `bpy.context` gives, as its window, belong to a scene that is alive: to 4.2 all of it belongs to the scene that it was last
+    asked the tool settings or the layer collection of, as Rigify asks, and Blender ends if that is freed and the window set."""
+    _ = bpy.context.tool_settings

@@ -26,7 +26,10 @@ def context():
     """The context of an empty scene."""
     import bpy
 
+    from skel_blender.rig import compat
+
     bpy.ops.wm.read_factory_settings(use_empty=True)
+    compat.settle_context()
     return bpy.context
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 import pytest
 
-from skel_blender.export import presets, writing
+from skel_blender.export import presets, stage, writing
 from skel_blender.messages import SkelError
 from skel_blender.rig import assemble
 from skel_blender.rig.assemble import build_take
@@ -119,6 +119,17 @@ def test_presets_and_options_that_there_are_not_are_said():
 def test_a_scene_without_people_is_said(context):
     with pytest.raises(SkelError, match="no reconstructed person"):
         writing.rigs_of(context.scene.objects)
+
+
+def test_what_the_context_gives_belongs_to_a_scene_that_is_alive(context):
+    """Exporters set `bpy.context.window.scene`: in 4.2 that writes to the scene that the context was last asked something of."""
+    other, place = (bpy.data.scenes.new(name) for name in ("other", "place"))
+    with context.temp_override(scene=other):
+        assert context.tool_settings
+    with stage.in_scene(place):
+        assert context.window.id_data != other
+        assert context.tool_settings
+    assert context.window.id_data != place
 
 
 def test_a_scaled_bone_is_refused(context, tmp_path):
