@@ -26,6 +26,7 @@ from tests import skel_file  # noqa: E402
         ({"per_joint_rot": np.zeros((24, 3, 3))}, "axes that are no rotation"),
         ({"apose_rel_transfo": np.tile(np.eye(4), (24, 1, 1))}, "bones without a length"),
         ({"skin_template_v": np.zeros((6890, 3))}, "bones without a length"),
+        ({"skel_template_v": np.zeros((0, 3))}, "has no bone meshes"),
     ],
 )
 def test_other_files_are_refused_in_one_sentence(tmp_path, change, message):

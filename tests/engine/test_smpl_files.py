@@ -27,6 +27,7 @@ from skel_blender.engine.imports.containers import read_tree  # noqa: E402
 from skel_blender.engine.imports.formats import read_motions  # noqa: E402
 from skel_blender.engine.imports.source_body import chain, load_model  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
+from skel_blender.take.file import FORMAT  # noqa: E402
 from tests import synthetic_smpl  # noqa: E402
 from tests.engine.smpl_layouts import BETAS, FEW, GONE, JOINTS, LAYOUTS, NONSENSE, JoblibPickler, write_aist, write_amass, write_gvhmr_npz  # noqa: E402
 
@@ -189,6 +190,7 @@ def test_wrong_files_are_told_in_one_sentence(tmp_path, walk):
         return caught.value.what
 
     assert "none of the layouts" in refused("other.npz", weights=np.zeros(3))
+    assert "is a Take already" in refused("take.npz", format=np.array(FORMAT), people=np.array(1))
     assert "no trans" in refused("placeless.npz", poses=poses)
     others = {"narrow": poses[:, :60], "quaternions": np.ones((len(poses), 24, 4)), "six": np.ones((len(poses), 144)), "batch": poses[None]}
     for name, values in others.items():

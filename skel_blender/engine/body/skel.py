@@ -39,6 +39,8 @@ def read_skel(path: Path | str, sex: str = "male") -> BodyModel:
         return torch.as_tensor(entry(key, *shape).astype(np.float64))
 
     bones = len(entry("skel_template_v", None, 3))
+    if not bones:
+        raise _unfit(path, "has no bone meshes: its entry 'skel_template_v' is empty")
     shapedirs = real("shapedirs", SKIN_VERTS, 3, None)
     if shapedirs.shape[2] < BETAS:
         raise _unfit(path, f"has {shapedirs.shape[2]} shape directions, where {BETAS} or more are expected")

@@ -24,6 +24,7 @@ import numpy as np
 
 from ...messages import SkelError
 from ...requests import rate
+from ...take.file import FORMAT
 from .containers import read_tree
 from .entries import Tree, first_of, motion_of, numbers_of, rate_of, rotations_of, rotations_of_parts
 from .filmed import phalp, slahmr, threedpw, tram
@@ -45,6 +46,8 @@ def read_motions(path: Path | str, fps: float | None = None, up: str | None = No
         raise
     except Exception as error:  # names that a layout knows, with anything under them
         raise SkelError("bad_motion", f"{path.name} has the names of a layout, but not what belongs there.", "Export it again.") from error
+    if not found and isinstance(tree, dict) and str(tree.get("format")) == FORMAT:
+        raise SkelError("bad_motion", f"{path.name} is a Take already.", "Give it to the command export, or to Load Take in Blender.")
     if not found:
         keys = f" (it has {', '.join(map(str, list(tree)[:6]))})" if isinstance(tree, dict) and tree else ""
         raise SkelError("bad_motion", f"{path.name} is in none of the layouts AMASS, SMPL, 4D-Humans, WHAM, GVHMR, TRAM, SLAHMR "
