@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Train the lifting network: `./bin/train-lift MOCAP_DIR --out lift.safetensors`.
+"""Train the lifting network: `./bin/train-lift MOCAP_DIR --out lift.safetensors --cache FOLDER`.
 
 MOCAP_DIR holds `subject_NNN.npz` at any depth (`bin/benchmarks/mocap` tells the layout) with their own split: `train` is learned, `val`
 is scored (quality A) as it goes. Poses are made by our own solver first and kept in --cache. Beside the weights lie `lift.json` (command,

@@ -21,8 +21,24 @@ OPENSIM = (".osim", ".mot", ".trc")
 ENDINGS = (*SCENES, ".npz", *OPENSIM)
 
 
+class _Once(argparse.Action):
+    """Stores a value; of two for one option neither would be right alone."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None) -> None:
+        given = vars(namespace).setdefault("_given", set())
+        if self.dest in given:
+            raise argparse.ArgumentError(self, "given twice")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
-    """Whose errors are SkelErrors, and who takes `-y` after --up, and `-3,4` after --frames, for a value, not for an option."""
+    """Whose errors are SkelErrors, and who takes `-y` after --up, and `-3,4` after --frames, for a value, not for an option. No option is
+    taken twice."""
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(**settings)
+        self.register("action", None, _Once)
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None) -> argparse.Namespace:
         words: list[str] = []
@@ -49,7 +65,7 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("reconstruct", help="make a scene from footage", description="Make a scene from footage.")
     command.add_argument("inputs", nargs="+", metavar="INPUT", help="a video, an image, several images or a folder of frames")
     command.add_argument("--frames", type=_frames, metavar="A:B", help="frames A to B-1, counted from 0")
-    command.add_argument("--people", type=count, default=0, metavar="N", help="the N people seen most (default: all)")
+    command.add_argument("--people", type=count, default=0, metavar="N", help="the N people of each shot who are seen most (default: all)")
     command.add_argument("--body", type=_bodies, default="", metavar="NAME[,NAME...]",
                          help="male (default), female or a SKEL model file: everybody's, or Person 1's, Person 2's, ...")  # fmt: skip
     command.add_argument("--device", default="", choices=("auto", "cpu", "cuda"), help="where to compute")
@@ -104,8 +120,8 @@ def _env(commands: argparse._SubParsersAction) -> None:
 
 def _picture(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("picture", help="render a scene through its camera over the footage, and from the side")
-    command.add_argument("blend", metavar="SHOT.blend")
-    command.add_argument("folder", nargs="?", default=os.path.join("build", "pictures"), help="where to (default: %(default)s)")
+    command.add_argument("blend", metavar="SHOT.blend", help="a scene that this program wrote")
+    command.add_argument("folder", nargs="?", metavar="FOLDER", default="build/pictures", help="where to (default: %(default)s)")
     command.add_argument("--frames", type=_numbers, metavar="N,N,...", help="scene frames (default: four over the range)")
     command.add_argument("--samples", type=_samples, metavar="N", help="of a pixel: more are less noisy (default: 64)")
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from ..export import presets
 from ..files import put_in_place, workfolder
 from ..messages import SkelError
 from ..status import Status
@@ -41,7 +42,17 @@ def checked(given: argparse.Namespace) -> Path:
         raise SkelError("exists", f"{out} exists already.", "Choose another name or add --overwrite.")
     if not os.access(out.parent, os.W_OK):
         raise SkelError("unwritable", f"The folder {out.parent} cannot be written to.", "Choose another.")
+    _no_idle_options(out.suffix.lower(), given)
     return out
+
+
+def _no_idle_options(ending: str, given: argparse.Namespace) -> None:
+    """Raise SkelError for an option that changes nothing in a file of this ending."""
+    if ending not in presets.ENDINGS and presets.given(given) != presets.choose("generic"):
+        raise SkelError("usage", f"The options of an export change nothing in a {ending}.", "Leave them out, or choose another ending.")
+    for name, endings in (("mass", OPENSIM), ("person", (*presets.ENDINGS, *OPENSIM))):
+        if getattr(given, name, None) and ending not in endings:
+            raise SkelError("usage", f"--{name} changes nothing in a {ending}.", "Leave it out, or choose another ending.")
 
 
 def no_neighbours(out: Path, given: argparse.Namespace) -> None:

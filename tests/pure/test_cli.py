@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import signal
@@ -163,6 +164,12 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(place, end, monkeypatch):
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--fov", "50", "--focal-length", "900"], "not allowed with"),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--device", "tpu"], "invalid choice"),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--hsmr", "h.ckpt"], "Add --regressor hsmr, or leave --hsmr out."),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--out", "{}/a.fbx"], "Argument -o/--out: given twice."),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--who", "1+4", "--who", "5-"], "Argument --who: given twice."),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.blend", "--no-skin"], "The options of an export change nothing in a .blend."),
+    (["export", "{}/clip.npz", "-o", "{}/a.mot", "--preset", "unity"], "change nothing in a .mot."),
+    (["export", "{}/clip.npz", "-o", "{}/a.fbx", "--mass", "70"], "--mass changes nothing in a .fbx."),
+    (["export", "{}/clip.npz", "-o", "{}/a.blend", "--person", "2"], "--person changes nothing in a .blend."),
     (["picture", "{}/a.blend", "--frames", "first"], "not a list of frames"),
     (["picture", "{}/a.blend", "--samples", "0"], "not a number of samples"),
     (["dance"], "invalid choice"),
@@ -278,6 +285,28 @@ def test_a_run_does_not_end_because_nobody_reads_what_it_says(place, monkeypatch
     assert reconstruct(place, "shot.npz") == 0
     assert reconstruct(place, "shot.npz") == 1, "it exists"
     assert sorted(os.listdir(place)) == ["clip.mp4", "shot.npz"]
+
+
+@pytest.mark.parametrize("name", ["benchmark", "test", pytest.param("build-open-body", marks=POSIX), "skel-blender"])
+def test_programs_of_bin_say_what_they_are_and_do_nothing_else(tmp_path, name):
+    run = [sys.executable] if name != "build-open-body" else []
+    told = subprocess.run([*run, REPOSITORY / "bin" / name, "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)})  # fmt: skip
+    assert (told.returncode, told.stderr) == (0, "") and 3 < len(told.stdout.splitlines()) < 40
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_ends_a_program_of_bin_is_one_sentence(tmp_path, monkeypatch, capfd):
+    spec = importlib.util.spec_from_file_location("_engine", REPOSITORY / "bin" / "_engine.py")
+    spec.loader.exec_module(engine := importlib.util.module_from_spec(spec))
+    ending = "from skel_blender.messages import SkelError\ndef main(words):\n    if words: raise SkelError('x', *words)\n    return 3\n"
+    (tmp_path / "ending.py").write_text(ending)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(environment, "install", lambda *given: sys.executable)
+    for words, code, said in (([], 3, ""), (["It broke.", "Mend it."], 1, "It broke. Mend it.\n")):
+        with pytest.raises(SystemExit) as ended:
+            engine.end_with("ending", words)
+        assert (ended.value.code, capfd.readouterr().err) == (code, said)
 
 
 def test_bin_runs_from_anywhere(tmp_path):
