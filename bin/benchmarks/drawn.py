@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import torch
 
-from bin.benchmarks.mocap import BodyMotion
 from bin.benchmarks.renders import clothes
 from bin.openbody.render import layer
 from skel_blender.engine.body import BodyModel
@@ -21,12 +20,13 @@ _CLEAR_M, _HALF_M = 6.0, 9.0  # about the motion nothing stands: the camera may 
 _BLUR_PX, _NOISE = 0.7, 2.0  # of a lens, and of a sensor in grey levels
 
 
-def drawn(motion: BodyMotion, body: BodyModel, R: np.ndarray, eye: np.ndarray, K: np.ndarray, size: tuple[int, int],
-          rng: np.random.Generator) -> Iterator[np.ndarray]:  # fmt: skip
-    """RGB frames (h,w,3) uint8 of a motion over the floor y = 0, m, y up, seen by a camera R (T,3,3), eye (T,3), K (3,3) px, `size` px."""
+def drawn(poses: np.ndarray, betas: np.ndarray, trans: np.ndarray, body: BodyModel, R: np.ndarray, eye: np.ndarray, K: np.ndarray,
+          size: tuple[int, int], rng: np.random.Generator) -> Iterator[np.ndarray]:  # fmt: skip
+    """RGB frames (h,w,3) uint8 of a motion over the floor y = 0, poses (T,46) rad, betas (10,), trans (T,3) m, y up, seen by a camera
+    R (T,3,3), eye (T,3), K (3,3) px, `size` px."""
     like, half_turn = body.J_template, np.diag([1.0, -1.0, -1.0])
-    betas = np.tile(motion.betas, (len(motion.poses), 1))
-    verts = body.forward(*(torch.as_tensor(part).to(like) for part in (motion.poses, betas, motion.trans)), skel=False).skin_verts
+    shapes = np.tile(betas, (len(poses), 1))
+    verts = body.forward(*(torch.as_tensor(part).to(like) for part in (poses, shapes, trans)), skel=False).skin_verts
     middle = verts.numpy().mean(axis=(0, 1)) * [1, 0, 1]
     triangles = body.triangles
     colours = clothes(body, rng)[triangles].mean(1)

@@ -159,7 +159,8 @@ def drawn_rows(motions: list[BodyMotion], body: BodyModel, seed: int) -> Iterato
         case = film(motions[number], body, kind, rng)
         with tempfile.TemporaryDirectory() as folder:
             clip = Path(folder) / "drawn.mp4"
-            write_clip(clip, drawn(motions[number], body, case.R, case.eye, case.motion.K, SIZE, rng), case.fps, SIZE)
+            one = motions[number]
+            write_clip(clip, drawn(one.poses, one.betas, one.trans, body, case.R, case.eye, case.motion.K, SIZE, rng), case.fps, SIZE)
             (size, off, slide), (_, still, still_slide) = (reconstructed(case, clip, body, camera) for camera in ("auto", "still"))
         yield report.row([kind, f"{len(case.eye) / case.fps:.1f}", f"{_length(case.eye):.1f}", f"{100 * abs(size - 1):.0f}", f"{off:.0f}",
                           f"{still:.0f}", f"{slide:.1f}", f"{still_slide:.1f}"])  # fmt: skip
