@@ -109,7 +109,7 @@ def _off(found: Found, truth: Found, body: BodyModel) -> tuple[float, float]:
 
 def filmed(footage: Path, body: BodyModel, lift: Lift, out: Path) -> list[str]:
     """The table of the clips; pictures go to `out`."""
-    heads = ("limbs missed in the image, % of the person: " + ", ".join(METHODS), "fits' roots apart by deg: median, most")
+    heads = ("limbs missed in the image, % of the person: " + "; ".join(METHODS), "fits' roots apart by deg: median, most")
     lines = [report.head(["clip", "people", *heads])]
     model = environment.landmark_model(environment.default_root())
     for name, clip in CLIPS.items():
@@ -120,7 +120,7 @@ def filmed(footage: Path, body: BodyModel, lift: Lift, out: Path) -> list[str]:
         for k, track in enumerate(tracks):
             track = Track(track.frames, track.keypoints_2d, corrected(track.landmarks_3d), track.observed)
             found = answers(track, body, K, float(source.fps), lift)
-            missed = ", ".join("none" if one is None else f"{100 * _missed(one, track, body, K):.1f}" for one in found.values())
+            missed = "; ".join("none" if one is None else f"{100 * _missed(one, track, body, K):.1f}" for one in found.values())
             fits = [found[METHODS[1]], found[METHODS[3]]]
             apart = np.full(1, np.nan) if None in fits else turned_by(*(one.joints(body)[1] for one in fits))
             who = f"{k + 1} of {len(tracks)}, frames {track.frames[0]} to {track.frames[-1]}"

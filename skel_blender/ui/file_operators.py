@@ -30,7 +30,7 @@ BODIES = (
 
 
 class SKEL_OT_import_motion(StartsJob, bpy.types.Operator, ImportHelper):
-    """Build rigs that move as the people in a motion file of the SMPL family do (AMASS, WHAM, 4DHumans and others)"""
+    """Build rigs that move as the people in a motion file of the SMPL family do (AMASS, WHAM, 4D-Humans and others)"""
 
     bl_idname, bl_label = "skel.import_motion", "Import SMPL Motion"
     filter_glob: StringProperty(default="*.npz;*.npy;*.pkl;*.pickle;*.joblib;*.pt;*.pth", options={"HIDDEN"})

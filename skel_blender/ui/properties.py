@@ -21,13 +21,13 @@ REGRESSORS = (
     ("stance", "None", "The fit starts from a relaxed stance"),
 )
 LENSES = (
-    ("AUTO", "Automatic", "From the footage if it says so, otherwise a common lens"),
+    ("AUTO", "Automatic", "From the file if it says so, or from how the camera turns or people stand; otherwise a common lens"),
     ("FOV", "Angle", "The angle of view across the picture's width"),
     ("PIXELS", "Focal Length", "The focal length in pixels of the footage"),
     ("CLIP", "From Clip", "The lens that is set for the movie clip, as in the Movie Clip Editor"),
 )
 CAMERAS = (
-    ("auto", "Automatic", "Where the camera turns or zooms, that is read from the background and taken out of the motion"),
+    ("auto", "Automatic", "Where the camera turns, zooms or goes along, that is read from the background and taken out of the motion"),
     ("still", "Still", "The camera stands still, whatever the background does"),
 )
 CUTS = (
@@ -72,7 +72,7 @@ class SKEL_PG_settings(bpy.types.PropertyGroup):
         name="Filmed At", description="Frames a second when it was filmed, of slow motion; 0: as it is played, images at the scene's rate",
         min=0.0, soft_max=240.0, precision=2, default=0.0,
     )  # fmt: skip
-    camera: EnumProperty(name="Camera", description="Whether the camera may have turned and zoomed", items=CAMERAS)
+    camera: EnumProperty(name="Camera", description="Whether the camera may have moved or zoomed", items=CAMERAS)
     cuts: EnumProperty(name="Cuts", description="Whether the footage may have several shots", items=CUTS)
     again: EnumProperty(name="If Built Before", description="What becomes of rigs from the same footage", items=AGAIN)
     correct: BoolProperty(

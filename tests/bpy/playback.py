@@ -100,7 +100,7 @@ def main() -> None:
         presence.apply(rig, True)
     row("six people, hidden when absent")
     for rig in rigs[1:]:
-        presence.keep(rig, np.array([FRAMES, FRAMES]))
+        presence.move(rig, FRAMES)
         rig.update_tag()
     row("the same, but five are absent")
     (rig,) = build(1)

@@ -97,6 +97,18 @@ def test_the_package_is_imported_by_relative_names_only(name):
         assert not [imported for imported in names if imported.partition(".")[0] == "skel_blender"]
 
 
+def test_a_module_imports_only_what_stands_above_it():
+    """In the layout of CONTRIBUTING.md, which names what is excepted."""
+    layout = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8").split("\nskel_blender/\n")[1].split("\ntests/")[0]
+    names = [line[2:].split("  ")[0] for line in layout.splitlines() if not line.startswith("   ")]
+    order = [word.removesuffix("/").removesuffix(".py") for line in names for word in line.split()]
+    assert {part(name) for name in MODULES} - {"", "__init__"} == set(order) - {"locks"}
+    used = {(name, other) for name, path in MODULES.items() if part(name) in order for other in imports(name, path) if part(other) in order}
+    below = {(name, other) for name, other in used if order.index(part(other)) > order.index(part(name))}
+    assert {other for name, other in below if part(name) == "cli"} <= {"skel_blender.export", "skel_blender.export.presets"}
+    assert {name for name, _ in below if part(name) != "cli"} == {"skel_blender.rig.__main__"}
+
+
 def test_one_file_asks_for_blenders_version():
     asking = {name for name, path in MODULES.items() if "app.version" in path.read_text(encoding="utf-8")}
     assert asking == {"skel_blender.rig.compat"}

@@ -21,6 +21,8 @@ FILES = [path.relative_to(ROOT).as_posix() for folder in ("bin", "docs", "skel_b
          if "__pycache__" not in path.parts]  # fmt: skip
 ELSEWHERE = {"hmr2/utils/pose_utils.py", "engine/data/pose_landmarker_heavy.task"}  # of another program, and in the extension alone
 ENDINGS = {"csv", "json", "npy", "npz", "pkl", "py"}  # of files
+BLENDERS = {"Paste Flipped", "Set Floor", "Playback", "File > External Data > Find Missing Files"}  # its own buttons and menus
+JOINED = {"Heel Rests", "Ball Rests", "Toe Rests"}  # names that the program puts together
 PROGRAM = re.compile(r"(?:\./)?bin/skel-blender ")
 
 
@@ -80,6 +82,22 @@ def test_functions_and_tests_that_are_named_are_there():
             assert f"def {match[1]}" in tests, f"{page}: {span}"
 
 
+def bold(text: str) -> Iterator[str]:
+    """What is bold within a line; where one begins it may be a heading."""
+    text = re.sub(r"```.*?```|`[^`]*`", "code", text, flags=re.DOTALL)
+    for match in re.finditer(r"\*\*([^*]+)\*\*", text):
+        if text[: match.start()].rpartition("\n")[2].strip(" -.0123456789"):
+            yield " ".join(match[1].split())
+
+
+def test_panels_and_buttons_have_the_names_that_are_told():
+    sources = [(ROOT / file).read_text(encoding="utf-8") for file in FILES if re.match(r"skel_blender/(ui|rig|export)/.*py$", file)]
+    told = {(page.name, name) for page, text in TEXTS.items() for name in bold(text)}
+    assert len(told) > 20
+    told = {(page, name) for page, name in told if name not in BLENDERS | JOINED}
+    assert {(page, name) for page, name in told if not any(f'"{name}"' in text for text in sources)} == set()
+
+
 def test_benchmarks_that_are_named_are_there_and_take_those_options():
     listed = subprocess.run([sys.executable, ROOT / "bin" / "benchmark"], capture_output=True, text=True, check=True).stdout
     known = {line.split()[0] for line in listed.splitlines()}
@@ -113,6 +131,15 @@ def test_tables_that_benchmarks_write_have_their_marks():
     assert len(marks) > 10
     for page, mark in marks:
         assert f"<!-- {mark}: end -->" in TEXTS[page] and f'"{mark}"' in sources, f"{page.name}: {mark}"
+
+
+def test_tables_are_whole_and_have_one_head():
+    found = [(page.name, match[0]) for page, text in TEXTS.items() for match in re.finditer(r"(?:^\|.*\n)+", text, re.MULTILINE)]
+    assert len(found) > 40
+    for page, lines in found:
+        head, rule, *rows = lines.splitlines()
+        cells = {row.count("|") - row.count("\\|") for row in (head, rule, *rows)}
+        assert len(cells) == 1 and re.fullmatch(r"\|( ?-+ ?\|)+", rule) and rows and head not in rows, f"{page}: {head}"
 
 
 def test_commands_that_are_shown_are_understood():
