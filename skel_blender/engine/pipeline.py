@@ -236,7 +236,7 @@ def _take(source: Source, options: Options, fitted: list[Fitted], emit: Callable
     people = [_person(who.name(track.number), track, fit) for track, fit in found]
     if len(people) > 1:
         emit(remarks.found(people))
-    if (told := remarks.under(people)) is not None:
+    for told in filter(None, (remarks.under(people), remarks.unseen_legs(people))):
         emit(told)
     return Take(
         source=str(source.path.resolve()), fps=source.fps, frames=frames, image_size=source.size,

@@ -8,12 +8,14 @@ import numpy as np
 from .. import who
 from ..messages import Log
 from ..take import Person
-from .blazepose import ANKLES, HIPS, SHOULDERS
+from .blazepose import ANKLES, HIPS, KNEES, SHOULDERS
+from .fit.contacts import SEEN
 from .fit.observations import View
 from .people.tracks import Track
 
 _STAYS_M = 0.01  # what a camera goes that does not leave its place
 _ALWAYS, _STRAIGHT = 0.9, np.cos(np.radians(45))  # of the frames in which somebody is seen; between a part of the body and the image's side
+_RARELY = 0.25  # of the frames
 # Where heads point in an image that was turned: direction in it, how people then look, the filter of FFmpeg that turns it upright.
 _TURNED = (((0, 1), "upside down", "hflip,vflip"), ((-1, 0), "lying", "transpose=1"), ((1, 0), "lying", "transpose=2"))
 _NAMED = 8  # people who are named when they are left out
@@ -69,3 +71,12 @@ def under(people: list[Person]) -> Log | None:
         return None
     text = f"{', '.join(low)}: under the floor. Who is small, as a child, is taken to be larger and farther away"
     return Log("warning", f"{text}: say how tall he is, with --stature (in Blender: People).")
+
+
+def unseen_legs(people: list[Person]) -> Log | None:
+    """Of whose knees and ankles are rarely seen, as behind a desk or below the image."""
+    legs = KNEES + ANKLES
+    hidden = [person.name for person in people if (person.keypoints_2d[:, legs, 2] > SEEN).any(axis=1).mean() < _RARELY]
+    if not hidden:
+        return None
+    return Log("warning", f"{', '.join(hidden)}: legs are rarely seen; they and the height of the hips are guesses, to be keyed by hand.")

@@ -9,9 +9,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from skel_blender.engine import remarks  # noqa: E402
-from skel_blender.engine.blazepose import ANKLES, HIPS, SHOULDERS  # noqa: E402
+from skel_blender.engine.blazepose import ANKLES, HIPS, KNEES, SHOULDERS  # noqa: E402
 from skel_blender.engine.fit.observations import View  # noqa: E402
 from skel_blender.engine.people.tracks import Track  # noqa: E402
+from skel_blender.take import Person  # noqa: E402
 from tests import walk  # noqa: E402
 
 
@@ -61,3 +62,17 @@ def test_who_stands_under_the_floor_is_told(lower, told):
     people = [replace(walker, name=f"Person {k}", trans=walker.trans - metres * down) for k, metres in enumerate(lower, 1)]
     said = remarks.under(people)
     assert (said is not None) == bool(told) and (said is None or said.text.startswith(told))
+
+
+def test_whose_legs_are_rarely_seen_is_told():
+    def seen(frames: int, name: str) -> Person:
+        walker = walk.take().people[0]
+        keypoints = walker.keypoints_2d.copy()
+        keypoints[:, KNEES + ANKLES, 2] = 0.2
+        keypoints[:frames, KNEES[0], 2] = 0.5
+        return replace(walker, name=name, keypoints_2d=keypoints)
+
+    assert len(walk.take().people[0].frames) == 120
+    assert remarks.unseen_legs([seen(30, "Person 1"), seen(120, "Person 2")]) is None
+    said = remarks.unseen_legs([seen(29, "Person 1"), seen(120, "Person 2"), seen(0, "Person 3")])
+    assert said.text.startswith("Person 1, Person 3: legs are rarely seen") and said.level == "warning"
