@@ -14,11 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bin.benchmarks import report
+from bin.benchmarks import renders, report
 from bin.benchmarks.cameras import LEGS, bend, compare
 from bin.benchmarks.drawn import drawn
 from bin.benchmarks.posing import posed
-from bin.benchmarks.renders import look
 from bin.benchmarks.starts import METHODS, fitted
 from skel_blender import environment
 from skel_blender.anatomy import DOF_INDEX, LIMITS_ANATOMICAL, Q
@@ -31,7 +30,6 @@ from skel_blender.engine.people.tracks import Track
 from skel_blender.engine.regress import load_lift
 from skel_blender.engine.regress.correction import corrected
 from skel_blender.engine.regress.lift import Lift
-from skel_blender.kinematics import axis_rotation
 
 # Motion -> trials: file, first second, seconds.
 TRIALS = {
@@ -43,7 +41,6 @@ VIEWS = {"before": ((0, 5), (0, 25)), "half before": ((45, 5),), "beside": ((90,
          "behind": ((180, 5), (180, 25))}  # degrees about the vertical, and down  # fmt: skip
 _SIZE, _FOCAL, _DISTANCE_M, _MIDDLE_M, _FPS = (480, 480), 600.0, 3.6, 0.95, 25.0
 _SPINE = {"extension": "lumbar_extension", "bending": "lumbar_bending", "twist": "lumbar_rotation"}  # OpenSim's one joint, for two
-_SHARES = {"lumbar": 0.5, "thorax": 0.5}
 _ARMS_DOWN, _SPREAD = np.radians(72.0), 0.8
 _KNEES = [DOF_INDEX["knee_angle_l"], DOF_INDEX["knee_angle_r"]]
 _BENDS = {"knees straighter than 15 deg": (0, 15), "knees bent by 60 deg or more": (60, 180)}
@@ -68,9 +65,9 @@ def read(path: Path, first: float, seconds: float, body: BodyModel, rng: np.rand
     poses = np.zeros((len(when), Q))
     for name in DOF_INDEX.keys() & told.keys():
         poses[:, DOF_INDEX[name]] = told[name]
-    for part, share in _SHARES.items():
-        for way, name in _SPINE.items():
-            poses[:, DOF_INDEX[f"{part}_{way}"]] = share * told[name]
+    for way, name in _SPINE.items():
+        for part in ("lumbar", "thorax"):
+            poses[:, DOF_INDEX[f"{part}_{way}"]] = 0.5 * told[name]
     for side, outward in (("r", 1), ("l", -1)):
         poses[:, DOF_INDEX[f"shoulder_{side}_x"]] = outward * _ARMS_DOWN
         poses[:, DOF_INDEX[f"shoulder_{side}_z"]] = told[f"arm_flex_{side}"]
@@ -86,11 +83,10 @@ def read(path: Path, first: float, seconds: float, body: BodyModel, rng: np.rand
     return Motion(poses, betas, trans - [1, 0, 1] * trans.mean(0))
 
 
-def camera(around: float, down: float) -> tuple[np.ndarray, np.ndarray]:
+def camera(turn: float, down: float) -> tuple[np.ndarray, np.ndarray]:
     """R (3,3) and eye (3,) m of one that looks at the middle of a person, from so many degrees about him and above him."""
-    x, y, _ = np.eye(3)
-    R = axis_rotation(x, np.array(np.radians(down))) @ np.diag([1.0, -1, -1]) @ axis_rotation(y, np.array(np.radians(around)))
-    return R, _MIDDLE_M * y - _DISTANCE_M * R[2]
+    R = renders.around(np.radians(turn), np.radians(down))
+    return R, np.array([0, _MIDDLE_M, 0]) - _DISTANCE_M * R[2]
 
 
 def seen(landmarker: Landmarker, motion: Motion, body: BodyModel, R: np.ndarray, eye: np.ndarray, kept: Path | None) -> Track:
@@ -101,7 +97,7 @@ def seen(landmarker: Landmarker, motion: Motion, body: BodyModel, R: np.ndarray,
         pixels = points[..., :2] / points[..., 2:]
         images = drawn(motion.poses, motion.betas, motion.trans, body, np.tile(R, (count, 1, 1)), np.tile(eye, (count, 1)), K, _SIZE,
                        np.random.default_rng(0))  # fmt: skip
-        poses = [look(landmarker, image, where) for image, where in zip(images, pixels)]
+        poses = [renders.look(landmarker, image, where) for image, where in zip(images, pixels)]
         found = {name: np.array([getattr(pose, name) for pose in poses], float) for name in ("keypoints_2d", "landmarks_3d")}
         if kept is None:
             return _track(**found)

@@ -51,15 +51,19 @@ def picture(body: BodyModel, pose: np.ndarray, rng: np.random.Generator, turn: f
     focal = side / (2 * np.tan(np.radians(rng.uniform(*_FOV)) / 2))
     tilt, anywhere = np.radians(rng.uniform(*_PITCH)), rng.uniform(0, 2 * np.pi)
     turn = anywhere if turn is None else turn
-    if R is None:
-        level = np.diag([1.0, -1, -1]) @ axis_rotation(np.array([0.0, 1, 0]), np.array(turn))
-        R = axis_rotation(np.array([1.0, 0, 0]), np.array(tilt)) @ level
+    R = around(turn, tilt) if R is None else R
     middle = 0.5 * (verts.min(0) + verts.max(0))
-    around = (verts - middle) @ R.T
-    distance = (np.abs(around[:, :2]) * focal / (_FILLS * side) - around[:, 2:]).max() * rng.uniform(1.0, 1.3)
+    aside = (verts - middle) @ R.T
+    distance = (np.abs(aside[:, :2]) * focal / (_FILLS * side) - aside[:, 2:]).max() * rng.uniform(1.0, 1.3)
     seen, points = (((values - middle) @ R.T) + [0, 0, distance] for values in (verts, markers))
     t = np.array([0.0, 0.0, distance]) - R @ middle
     return Picture(_drawn(body, seen, focal, side, rng), _pixels(points, focal, side), points, betas, float(focal), R, t)
+
+
+def around(turn: float, tilt: float) -> np.ndarray:
+    """(3,3) from the model's axes to those of a camera that went `turn` rad about the vertical and looks `tilt` rad down."""
+    x, y, _ = np.eye(3)
+    return axis_rotation(x, np.array(tilt)) @ (np.diag([1.0, -1, -1]) @ axis_rotation(y, np.array(turn)))
 
 
 def window(pixels: np.ndarray) -> Roi:
