@@ -22,6 +22,15 @@ def prop(owner: bpy.types.ID, path: str) -> Source:
     return fill
 
 
+def scene(path: str) -> Source:
+    """A variable that is the property at that RNA path of whichever scene is looked at."""
+    def fill(variable: bpy.types.DriverVariable) -> None:
+        variable.type = "CONTEXT_PROP"
+        variable.targets[0].context_property, variable.targets[0].data_path = "ACTIVE_SCENE", path
+
+    return fill
+
+
 def channel(owner: bpy.types.Object, source: layout.Channel) -> Source:
     """A variable that is one of the armature's channels, as it is keyed."""
     return prop(owner, f"{source.path}[{source.index}]")

@@ -134,6 +134,25 @@ def test_footage_is_drawn_on_its_own_frames_alone(context, take, tmp_path):
     assert len(drawn(context.scene.camera)) == 63  # one image has no end
 
 
+@pytest.mark.parametrize("wide", [1.0, 1.5])
+def test_footage_keeps_its_shape_in_a_picture_of_another(context, take, tmp_path, wide):
+    """The lens is of the width: there the footage has to fill the view, however high that is."""
+    save_picture(tmp_path / "still.png")
+    take.camera.K[1, 1] = take.camera.K[0, 0] / wide
+    build_take(context, take, clip_path=tmp_path / "still.png")
+    render, (background,) = context.scene.render, context.scene.camera.data.background_images
+
+    def method(width: int, height: int) -> str:
+        render.resolution_x, render.resolution_y = width, height
+        context.view_layer.update()
+        return background.frame_method
+
+    width, height = render.resolution_x, render.resolution_y
+    assert method(width, height) == method(2 * width, 2 * height) == "STRETCH"  # Blender takes its pixels for square
+    assert (method(width, 2 * height), method(2 * width, height)) == ("FIT", "CROP")
+    assert (method(width, height + 8), method(width, height - 8)) == ("FIT", "CROP")
+
+
 @pytest.mark.parametrize("bound", [False, True])
 def test_over_the_footage_stays_there_where_markers_choose_cameras(rig, context, bound):
     scene, window = context.scene, context.window_manager.windows[0]
