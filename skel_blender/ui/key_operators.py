@@ -3,12 +3,12 @@
 
 import bpy
 import numpy as np
-from bpy.props import EnumProperty, FloatProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
 from ..anatomy import DOF_INDEX
 from ..messages import SkelError
 from ..rig import compat, controls, ik, limbs, limits, nla, record, restposes
-from ..rig.editing import matching, motion, thinning
+from ..rig.editing import layers, matching, motion, thinning
 from ..rig.editing.steps import Steps
 from .gather import editable_rig
 from .operators import RigOperator
@@ -28,10 +28,17 @@ class SKEL_OT_key_angles(RigOperator, bpy.types.Operator):
 
     bl_idname, bl_label = "skel.key_angles", "Key Angles"
     dofs: StringProperty(description="Names of the angles, with spaces between them", options={"HIDDEN"})
+    back: BoolProperty(description="Key what a layer of corrections adds to them: nothing", options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        back = "Let the layer add nothing to these angles on the current frame: where a correction begins or ends"
+        return back if properties.back else cls.__doc__
 
     def run(self, context: bpy.types.Context) -> None:
+        key = layers.take_back if self.back else motion.key
         for name in self.dofs.split():
-            motion.key(editable_rig(context), DOF_INDEX[name])
+            key(editable_rig(context), DOF_INDEX[name])
 
 
 class SKEL_OT_thin_keys(SteppedOperator, RigOperator, bpy.types.Operator):

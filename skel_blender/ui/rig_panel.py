@@ -5,7 +5,7 @@ import bpy
 
 from ..anatomy import DOFS, JOINT_NAMES
 from ..rig import controls, doubt, ik, limbs, nla, record
-from ..rig.editing import motion
+from ..rig.editing import layers, motion
 from . import look_operators
 from .gather import active_rig
 from .limit_operators import range_text
@@ -52,7 +52,11 @@ class SKEL_PT_angles(_RigPanel, bpy.types.Panel):
             keyed = motion.is_keyed(rig, dof, context.scene.frame_current)
             row.operator("skel.key_angles", text="", icon="KEYFRAME_HLT" if keyed else "KEYFRAME").dofs = DOFS[dof].name
         if shown:
-            column.operator("skel.key_angles", text="Key All of Them", icon="KEYINGSET").dofs = " ".join(DOFS[dof].name for dof in shown)
+            names = " ".join(DOFS[dof].name for dof in shown)
+            column.operator("skel.key_angles", text="Key All of Them", icon="KEYINGSET").dofs = names
+            if layers.adds(rig):
+                back = column.operator("skel.key_angles", text="Key No Correction", icon="LOOP_BACK")
+                back.dofs, back.back = names, True
 
 
 def _limb_of(bone: bpy.types.Bone | None) -> str | None:

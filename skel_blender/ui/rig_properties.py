@@ -155,7 +155,7 @@ class SKEL_PG_rig(bpy.types.PropertyGroup):
         get=_get_on, set=_set_on,
     )  # fmt: skip
     skin: FloatProperty(
-        name="Skin", description="How solid the skin is in the viewport's Solid mode: 0 shows the bones alone, renders are not changed",
+        name="Skin", description="How solid the skin is in the viewport's Solid mode, and where Workbench renders: 0 shows the bones alone",
         subtype="FACTOR", min=0.0, max=1.0, options=set(), get=_get_skin, set=_set_skin,
     )  # fmt: skip
     stature: FloatProperty(

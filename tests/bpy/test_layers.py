@@ -54,6 +54,25 @@ def test_keys_of_a_layer_add_to_the_motion_which_stays(rig):
     assert [angle(rig, frame) for frame in frames] == before
 
 
+def test_a_correction_is_taken_back_where_nothing_else_tells_the_motion_below(rig, context):
+    """A layer holds its last key, and what is seen then is the corrected motion."""
+    frames, key = range(10, 26), {"dofs": "elbow_flexion_r elbow_flexion_l", "back": True}
+    with pytest.raises(RuntimeError, match="no layer"):
+        bpy.ops.skel.key_angles(**key)
+    before = np.array([angle(rig, frame) for frame in frames])
+    bpy.ops.skel.add_layer()
+    correct(rig, 15, 0.3)
+    for frame in (20, 12):  # afterwards, in any order
+        assert abs(angle(rig, frame) - before[frame - 10]) > 0.2
+        bpy.ops.skel.key_angles(**key)
+        context.view_layer.update()
+        assert rig.pose.bones["ulna_r"].rotation_euler.x == pytest.approx(before[frame - 10], abs=1e-6)  # at once
+    added = np.array([angle(rig, frame) for frame in frames]) - before
+    assert added[[0, 1, 2, 10, 12, 15]] == pytest.approx(0.0, abs=1e-6) and added[5] == pytest.approx(0.3, abs=1e-5)
+    context.window_manager.skel.limb = "ARM_R"
+    assert "Key No Correction" in draw("SKEL_PT_angles").buttons
+
+
 def test_merged_layers_are_one_version_of_the_same_motion(rig):
     resting = np.zeros((30, 6), dtype=bool)
     resting[4:12, 0] = resting[20:, 4] = True

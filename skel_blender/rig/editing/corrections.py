@@ -32,7 +32,7 @@ def find(rig: bpy.types.Object, person: Person) -> Corrections:
     if chosen.mean() > _MOST:
         raise SkelError("no_corrections", "Most frames differ from the Take.",
                         "Correct single frames in the version that came from the engine, before it is smoothed or thinned; "
-                        "end a layer with a key that takes the correction back.")  # fmt: skip
+                        "end a layer with Key No Correction, under Angles.")  # fmt: skip
     rows, first = np.unique(played.rows[chosen], return_index=True)  # two frames of the scene can show one of the footage
     return Corrections(person.frames[rows], poses[chosen][first], trans[chosen][first])
 

@@ -14,7 +14,7 @@ import bpy
 import numpy as np
 
 from ...messages import SkelError
-from .. import colours, compat, contacts, controls, ik, keyframes, nla, record
+from .. import colours, compat, contacts, controls, ik, keyframes, layout, nla, record
 from . import evaluation, motion
 
 MERGED = "merged"  # kind of an action that was layers
@@ -36,6 +36,21 @@ def add(armature: bpy.types.Object) -> bpy.types.Action:
     record.mark(data.action, armature, record.LAYER)
     data.action_blend_type, data.action_extrapolation, data.action_influence = "COMBINE", "HOLD", 1.0
     return data.action
+
+
+def adds(armature: bpy.types.Object) -> bool:
+    """Whether the keys of what the rig plays on top add to what lies below."""
+    return nla.is_layered(armature) and armature.animation_data.action_blend_type in ("COMBINE", "ADD")
+
+
+def take_back(armature: bpy.types.Object, dof: int) -> None:
+    """Key an angle so that the layer adds nothing on the current frame. Raises SkelError if the rig plays no layer."""
+    if not adds(armature):
+        raise SkelError("no_layers", f"{armature.name} plays no layer of corrections.", "Add a layer first.")
+    motion.key(armature, dof)  # makes the curve where there is none
+    channel = layout.channel(dof)
+    curve = compat.holder(armature).fcurves.find(channel.path, index=channel.index)
+    curve.keyframe_points.insert(bpy.context.scene.frame_current, 0.0)
 
 
 def merge(armature: bpy.types.Object) -> bpy.types.Action:
