@@ -9,6 +9,7 @@ import pytest
 from mathutils import Matrix, Vector
 
 from skel_blender.export.retarget import skeleton
+from skel_blender.messages import SkelError
 from tests.bpy import characters, walking
 from tests.bpy.evaluated import curves, degrees_apart
 from tests.bpy.walking import put
@@ -61,6 +62,52 @@ def test_the_root_bone_takes_the_way_if_asked(source):
     hips = (travelled.heads["thigh_l"] + travelled.heads["thigh_r"]) / 2
     assert np.ptp(plain.heads["root"]) < 1e-6 and np.ptp(way[:, 2]) < 1e-5
     assert np.abs(way - way[0] - (hips - hips[0]))[:, :2].max() < 1e-4 and np.ptp(way[:, 1]) > 3.0
+
+
+@pytest.mark.parametrize(("degrees", "refused"), [(25, False), (90, True), (-90, True), (180, True)])
+def test_a_target_that_lies_at_rest_is_to_be_turned_first(source, degrees, refused):
+    """As one whose file was imported without a conversion of axes: its feet would come out 0.2 m below the floor."""
+    target = characters.mixamo()
+    target.matrix_world = Matrix.Rotation(np.radians(degrees), 4, "X") @ target.matrix_world
+    bpy.context.view_layer.update()
+    if not refused:
+        assert put(source, target)[0].frames
+        return
+    with pytest.raises(SkelError, match="does not stand upright in its rest pose. Turn"):
+        put(source, target)
+    assert target.animation_data is None
+
+
+def test_a_root_bone_that_points_below_the_floor_leaves_the_floor_where_it_is(source):
+    target = characters.manny()
+    before = skeleton.read(target).floor
+    bpy.context.view_layer.objects.active = target
+    bpy.ops.object.mode_set(mode="EDIT")
+    target.data.edit_bones["root"].tail = (0.0, 0.0, -60.0)  # cm
+    bpy.ops.object.mode_set(mode="OBJECT")
+    assert skeleton.read(target).floor == pytest.approx(before, abs=1e-6)
+
+
+@pytest.mark.parametrize("root", [False, True])
+def test_the_bones_at_which_unreals_ik_aims_go_with_feet_and_hands(source, root):
+    """Whose own IK, in the game, would else pull the limbs to the rest pose."""
+    target = characters.manny()
+    bpy.context.view_layer.objects.active = target
+    bpy.ops.object.mode_set(mode="EDIT")
+    bones = target.data.edit_bones
+    for name, limb in (("ik_hand_l", "hand_l"), ("ik_hand_r", "hand_r")):
+        bones.new(name).matrix = bones[limb].matrix
+        bones[name].length, bones[name].parent = 1.0, bones["ik_hand_gun"]
+    bpy.ops.object.mode_set(mode="OBJECT")
+    put(source, target, root_travels=root)
+    pairs = {"ik_foot_l": "foot_l", "ik_foot_r": "foot_r", "ik_hand_gun": "hand_r", "ik_hand_l": "hand_l", "ik_hand_r": "hand_r"}
+    rest = {name: target.data.bones[limb].matrix_local.inverted() @ target.data.bones[name].matrix_local for name, limb in pairs.items()}
+    for frame in (1, 40, 100):
+        bpy.context.scene.frame_set(frame)
+        for name, limb in pairs.items():
+            wanted = target.pose.bones[limb].matrix @ rest[name]
+            assert np.abs(np.array(target.pose.bones[name].matrix) - np.array(wanted)).max() < 0.02, name  # cm
+    assert not any("ik_foot_root" in curve.data_path for curve in curves(target))
 
 
 def test_a_take_that_was_made_larger_or_smaller_walks_the_same(source):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import bpy
+import numpy as np
 
 from ...messages import SkelError
 from ...rig import compat
@@ -13,7 +14,9 @@ from ...rig.editing.steps import Steps, finish
 from . import body, rigify, sample, skeleton
 from .bake import bake
 from .body import Options
-from .slots import BY_NAME, SLOTS, Mapping
+from .slots import BY_NAME, SIDES, SLOTS, Mapping
+
+_UPRIGHT = 0.5  # least cosine between up and the legs
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ def steps(
     options = options or Options()
     mapping = checked(target, mapping, options)
     bones = skeleton.read(target)
+    _check_upright(target, bones, mapping)
     motion, rest = yield from sample.sample(scene, source)
     goals = body.goals(motion, rest, bones, mapping, options)
     switches = rigify.switches(target, set(mapping.values()))
@@ -88,6 +92,13 @@ def _check_free(target: bpy.types.Object, bones: list[str]) -> None:
         if bone.use_connect and bone.parent is not None:
             raise SkelError("connected", f"{bone.name} of {target.name} is connected to {bone.parent.name}, so that it can't travel.",
                             "In Edit Mode untick Connected in its Bone properties, under Relations.")  # fmt: skip
+
+
+def _check_upright(target: bpy.types.Object, bones: skeleton.Skeleton, mapping: Mapping) -> None:
+    """Raise SkelError if the rest pose lies, as of a file whose axes were not converted: then nothing tells where its floor is."""
+    up = np.sum([bones.head(mapping[f"thigh_{side}"]) - bones.head(mapping[f"foot_{side}"]) for side in SIDES], axis=0)
+    if up[2] < _UPRIGHT * np.linalg.norm(up):
+        raise SkelError("lying", f"{target.name} does not stand upright in its rest pose.", "Turn the object (R) until it does.")
 
 
 def checked(target: bpy.types.Object, mapping: Mapping, options: Options) -> Mapping:

@@ -15,6 +15,7 @@ from ...rig import compat, keyframes
 from ...rig.editing.steps import Steps
 from .. import rotations, stage
 from . import channels
+from .aims import aims
 from .body import Goals
 from .channels import Goal
 from .rigify import Switch
@@ -80,10 +81,14 @@ def bake(
             keyframes.write(work.holder, keyframes.Curve(switch.path, 0, "FK", frames[:1], np.array([switch.value])), "CONSTANT")
             target.pose.bones[switch.bone][switch.prop] = switch.like(switch.value)
         work.hold(goals.held)
-        bases = work.key(channels.frames_from_parents(skeleton, still, goals.bones), goals.bones)
+        given = channels.frames_from_parents(skeleton, still, goals.bones)
+        bases = work.key(given, goals.bones)
         off = (0.0, 0.0)
         if moved_otherwise(target, skeleton, goals.bones):
             off = yield from _correct(work, mapping, goals, bases)
+        else:
+            beside = aims(skeleton, mapping, {name: given[name] @ basis for name, basis in bases.items()})
+            work.key(channels.frames_from_parents(skeleton, still, goals.bones | beside), beside)
     target.update_tag()
     return Baked(target.animation_data.action, *off)
 

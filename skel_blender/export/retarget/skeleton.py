@@ -122,7 +122,8 @@ def _floor(target: bpy.types.Object, skeleton: Skeleton) -> float:
     lowest = [_lowest(thing) for thing in target.children_recursive if _is_skin(thing, target)]
     if lowest:
         return min(lowest)
-    ends = np.concatenate([skeleton.heads, skeleton.tails])[:, 2]
+    carried = np.array(skeleton.parents) >= 0  # where a root bone's tail points says nothing: below the floor, as it may be
+    ends = np.concatenate([skeleton.heads, skeleton.tails[carried]])[:, 2]
     origin, bottom, height = float(skeleton.object_matrix[2, 3]), float(ends.min()), float(np.ptp(ends))
     return origin if -0.02 * height < bottom - origin < 0.1 * height else bottom
 
