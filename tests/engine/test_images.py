@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("av")
+cv2 = pytest.importorskip("cv2")
 Image = pytest.importorskip("PIL.Image")
 
 from skel_blender.engine.footage.video import open_source  # noqa: E402
@@ -86,6 +87,19 @@ def test_images_of_unlike_size_are_refused(tmp_path):
 def test_grey_of_sixteen_bits_is_as_bright_as_of_eight(tmp_path, ending):
     Image.fromarray(np.full((48, 64), 40 * 257, np.uint16)).save(tmp_path / f"deep.{ending}")
     assert next(iter(open_source([tmp_path / f"deep.{ending}"])))[1] == pytest.approx(40)
+
+
+@pytest.mark.parametrize("colours", [1, 3, 4])
+def test_tiffs_of_floats_are_as_bright_as_blender_shows_them(tmp_path, colours):
+    light = np.tile(np.array([0.0, 0.2, 0.5, 1.0, 7.0, -1.0, np.nan, np.inf], np.float32), (6, 1))
+    dark = np.zeros_like(light)
+    cv2.imwrite(str(tmp_path / "f.tif"), np.dstack([dark, 0.5 * light, light, dark + 1][:colours]) if colours > 1 else light)
+    image = next(iter(open_source([tmp_path / "f.tif"])))[1]
+    assert image[..., 0].tolist() == [[0, 51, 128, 255, 255, 0, 0, 255]] * 6
+    assert image[0, 1].tolist() == ([51, 51, 51] if colours == 1 else [51, 26, 0])
+    (tmp_path / "f.tif").write_bytes((tmp_path / "f.tif").read_bytes()[:4])
+    with pytest.raises(SkelError, match="f.tif cannot be read"):
+        open_source([tmp_path / "f.tif"])
 
 
 def test_exif_turns_an_image_and_gives_the_focal_length(tmp_path):

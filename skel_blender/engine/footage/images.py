@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -18,6 +19,7 @@ from .source import Range, Source
 
 IMAGE_FPS = Fraction(24)
 _ANIMATED = ("PNG", "TIFF", "WEBP")  # formats whose pictures may be frames or pages
+_TIFF = (".tif", ".tiff")
 _EXIF_IFD, _FOCAL_35MM = 0x8769, 0xA405
 _DIAGONAL_35MM = 43.2666  # mm, of the 36 x 24 frame that "35 mm equivalent" refers to (CIPA DC-008)
 
@@ -67,9 +69,26 @@ def _opened_image(path: Path) -> tuple[Image.Image, float | None]:
             shown, focal_px = ImageOps.exif_transpose(image), _focal_px(image)
             if shown.mode.startswith("I;16"):  # grey of 16 bits, which Pillow cuts off at 255
                 shown = Image.fromarray((np.asarray(shown) >> 8).astype(np.uint8))
+            if shown.mode == "F":
+                raise ValueError("floats")  # which Pillow makes black
             return shown.convert("RGB"), focal_px
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise SkelError("bad_image", f"The image {path.name} cannot be read.", "Replace or remove it.") from error
+        floats = _of_floats(path)
+        if floats is None:
+            raise SkelError("bad_image", f"The image {path.name} cannot be read.", "Replace or remove it.") from error
+        return floats, None
+
+
+def _of_floats(path: Path) -> Image.Image | None:
+    """A TIFF of floats as Blender shows it, 1 as white, without a curve; None if it is none."""
+    try:
+        read = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED) if path.suffix.lower() in _TIFF else None
+    except (OSError, cv2.error):
+        return None
+    if read is None or read.dtype.kind != "f":
+        return None
+    shown = np.rint(255 * np.clip(np.nan_to_num(read), 0.0, 1.0)).astype(np.uint8)
+    return Image.fromarray(shown if shown.ndim == 2 else np.ascontiguousarray(shown[..., 2::-1])).convert("RGB")
 
 
 def _pictures_in(path: Path) -> int:
