@@ -31,6 +31,14 @@ def keyed(armature: bpy.types.Object) -> list[bpy.types.FCurve]:
     return [curve for curve in (holder.fcurves if holder else ()) if len(curve.keyframe_points)]
 
 
+def ends(armature: bpy.types.Object) -> list[float]:
+    """The scene frames at which what the rig may play begins and ends: curves of its own action, and strips."""
+    data = armature.animation_data
+    own = () if data is None or data.use_tweak_mode else keyed(armature)  # in tweak mode they are a strip's
+    found = [*(curve.range() for curve in own), *((strip.frame_start, strip.frame_end) for strip in strips_of(data))]
+    return [end for pair in found for end in pair]
+
+
 def goes_on(armature: bpy.types.Object) -> bool:
     """Whether the rig's own action moves outside of its keys, as a loop does."""
     return any(modifier.type == "CYCLES" and not modifier.mute for curve in keyed(armature) for modifier in curve.modifiers)

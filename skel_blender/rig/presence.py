@@ -55,7 +55,7 @@ def beyond(armature: bpy.types.Object, frame: int) -> bool:
 
 def reach(armature: bpy.types.Object, frame: int) -> None:
     """Let the person be there on a scene frame before he comes or after he goes, and wherever beyond them his motion has keys."""
-    ends = [frame, armature[FIRST], armature[LAST], *(end for curve in nla.keyed(armature) for end in curve.range())]
+    ends = [frame, armature[FIRST], armature[LAST], *nla.ends(armature)]
     _keep(armature, math.floor(min(ends)), math.ceil(max(ends)), list(armature.get(GAPS, ())))
 
 

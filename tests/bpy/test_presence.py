@@ -109,6 +109,10 @@ def test_who_is_to_be_seen_beyond_the_footage_is_shown_by_one_click(rig, context
     rig.pose.bones["ulna_r"].keyframe_insert("rotation_euler", index=0, frame=last + 20)
     presence.reach(rig, last + 6)
     assert seen(context.scene, rig, (first - 4, last + 20, last + 21)) == [last + 20]
+    rig.pose.bones["ulna_r"].keyframe_insert("rotation_euler", index=0, frame=last + 30)
+    bpy.ops.skel.add_layer()  # the keys lie in a strip below it now
+    presence.reach(rig, last + 21)
+    assert seen(context.scene, rig, (last + 30, last + 31)) == [last + 30]
 
 
 def test_it_can_be_switched_and_follows_an_update(context, shot):

@@ -14,7 +14,7 @@ from ... import kinematics
 from ...anatomy import JOINT_NAMES, Q
 from ...messages import SkelError
 from .. import compat, contacts, keyframes, layout, limbs, record, tracks
-from ..nla import is_layered, keyed, strips_of
+from ..nla import ends, is_layered, keyed, strips_of
 from . import evaluation, planted, smoothing, sway, thinning
 from .steps import Steps
 
@@ -50,13 +50,10 @@ def frames_of(armature: bpy.types.Object) -> np.ndarray:
 
 def span_of(armature: bpy.types.Object) -> np.ndarray:
     """(T,) all whole frames of what the rig plays: its action and the NLA's strips. Raises SkelError if it plays nothing."""
-    data = armature.animation_data
-    strips = strips_of(data)
-    if not strips:
+    if not strips_of(armature.animation_data):
         return frames_of(armature)
-    own = [] if data.use_tweak_mode else [round(end) for curve in keyed(armature) for end in curve.range()]
-    ends = [*own, *(round(end) for strip in strips for end in (strip.frame_start, strip.frame_end))]
-    return np.arange(min(ends), max(ends) + 1)
+    played = ends(armature)
+    return np.arange(round(min(played)), round(max(played)) + 1)
 
 
 def read(armature: bpy.types.Object, frames: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
