@@ -23,7 +23,7 @@ from .outputs import TAKE, Work, checked, kept, no_neighbours, put, workplace
 
 def _reconstruct(given: argparse.Namespace, status: Status) -> int:
     if given.hsmr and given.regressor != "hsmr":
-        raise SkelError("usage", "HSMR's checkpoint is named, and the first poses are to come from elsewhere.",
+        raise SkelError("usage", "HSMR's checkpoint is given, but first poses are not to come from HSMR.",
                         "Add --regressor hsmr, or leave --hsmr out.")  # fmt: skip
 
     def request(take: Path) -> Request:

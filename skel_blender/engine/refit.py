@@ -102,7 +102,7 @@ def refit_to_file(path: Path, corrections: Path, number: int, frames: tuple[int 
 
 def _person(take: Take, number: int) -> Person:
     if not 0 <= number < len(take.people):
-        raise SkelError("no_person", f"The Take has {len(take.people)} people; there is no number {number}.", "Count them from 0.")
+        raise SkelError("no_person", f"There is no person {number}; the Take has {len(take.people)}.", "Count them from 0.")
     return take.people[number]
 
 

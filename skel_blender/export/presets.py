@@ -64,7 +64,7 @@ def choose(name: str, **changes: str | bool) -> Preset:
         raise SkelError("preset", f"There is no preset {name}.", f"Choose one of {', '.join(PRESETS)}.")
     for field, value in changes.items():
         if field in _ALLOWED and value not in _ALLOWED[field]:
-            raise SkelError("preset", f"'{value}' is no {field} of an export.", f"Choose one of {', '.join(_ALLOWED[field])}.")
+            raise SkelError("preset", f"'{field}' of an export can't be '{value}'.", f"Choose one of {', '.join(_ALLOWED[field])}.")
     return replace(PRESETS[name], **changes)
 
 

@@ -32,7 +32,7 @@ _CREDITS = "Kinematics: SKEL (Keller et al. 2023). Written by skel_blender."
 def write(take: Take, person: int, out: Path | str, *, mass: float | None = None) -> list[Path]:
     """Write one person (counted from 0) of a Take; see `write_motion`. Raises SkelError if there is no such person."""
     if not 0 <= person < len(take.people):
-        raise SkelError("no_person", f"The Take has {len(take.people)} people, there is no number {person + 1}.", "Choose another.")
+        raise SkelError("no_person", f"There is no person {person + 1}; the Take has {len(take.people)}.", "Choose another.")
     one = take.people[person]
     return write_motion(one.body, one.poses, one.trans, one.frames, take.fps, out, name=one.name, body_name=one.body_name, mass=mass)
 

@@ -32,6 +32,8 @@ def main() -> None:
     ending = out.suffix.lower()
     if ending not in _ENDINGS:
         raise SkelError("ending", f"{out.name} is no file that can be written.", f"Choose one of {', '.join(_ENDINGS)}.")
+    if ending == ".blend" and (arguments.person is not None or preset != presets.choose("generic")):
+        raise SkelError("usage", "The options of an export change nothing in a .blend.", "Leave them out, or choose another ending.")
     check_folder(out)
     take = takes.load(arguments.take)
     bpy.ops.wm.read_factory_settings(use_empty=True)

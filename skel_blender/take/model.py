@@ -113,7 +113,7 @@ def index_of(names: Sequence[str], number: int) -> int:
     if None in numbers or len(set(numbers)) < len(numbers):
         numbers = list(range(1, len(names) + 1))
     if number not in numbers:
-        raise SkelError("no_person", f"There is no number {number} among {', '.join(names) or 'nobody'}.", "Choose one of them.")
+        raise SkelError("no_person", f"There is no person {number}; who is there: {', '.join(names) or 'nobody'}.", "Choose one of them.")
     return numbers.index(number)
 
 

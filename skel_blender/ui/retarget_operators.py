@@ -34,9 +34,9 @@ class SKEL_OT_guess_bones(_RetargetOperator, bpy.types.Operator):
         fill(settings, mapping)
         missing = guess.missing(mapping)
         if missing:
-            self.report({"WARNING"}, f"Found {len(mapping)} parts, but not: {', '.join(missing)}. Choose bones for them.")
+            self.report({"WARNING"}, f"Parts found: {len(mapping)}, but not: {', '.join(missing)}. Choose bones for them.")
         else:
-            self.report({"INFO"}, f"Found {len(mapping)} parts. Look them over.")
+            self.report({"INFO"}, f"Parts found: {len(mapping)}. Look them over.")
 
 
 class SKEL_OT_clear_bones(_RetargetOperator, bpy.types.Operator):
@@ -79,7 +79,8 @@ class SKEL_OT_load_bone_map(_RetargetOperator, bpy.types.Operator):
         fill(settings, mapping)
         absent = [bone for bone in mapping.values() if settings.target and bone not in settings.target.data.bones]
         if absent:
-            self.report({"WARNING"}, f"{settings.target.name} has no bone {absent[0]} and lacks {len(absent)} of {len(mapping)} in all.")
+            text = f"{settings.target.name} has no bone {absent[0]} and lacks {len(absent)} of {len(mapping)} in all."
+            self.report({"WARNING"}, f"{text} Choose others for them.")
 
 
 class SKEL_OT_delete_bone_map(SkelOperator, bpy.types.Operator):
@@ -114,7 +115,7 @@ class SKEL_OT_retarget(SteppedOperator, bpy.types.Operator):
             self.report({"WARNING"}, f"Constraints hold bones of {target.name} up to {math.degrees(made.off_rad):.0f} degrees "
                                      f"and {100 * made.off_m:.0f} cm away from the motion.")  # fmt: skip
         else:
-            self.report({"INFO"}, f"{made.frames} frames in the action {made.action.name}; the way is scaled by {made.ratio:.2f}.")
+            self.report({"INFO"}, f"Put on as {made.action.name}, frames: {made.frames}; the way is scaled by {made.ratio:.2f}.")
 
 
 CLASSES = (

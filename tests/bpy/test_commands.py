@@ -133,6 +133,8 @@ def test_a_scene_that_cannot_be_exported_is_one_sentence(context, main, tmp_path
         ("take.npz", "shot.obj", (), "Choose one of .blend, .fbx, .glb,"),
         ("take.npz", "nowhere/shot.blend", (), "Make it or choose another."),
         ("take.npz", "shot.blend", ("--clip", "gone.mp4"), "gone.mp4"),
+        ("take.npz", "shot.blend", ("--person", "2"), "change nothing in a .blend"),
+        ("take.npz", "shot.blend", ("--no-skin",), "change nothing in a .blend"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_writes_nothing(main, saved, tmp_path, take, out, extra, sentence):

@@ -80,7 +80,7 @@ def test_person_2_comes_before_person_10_and_is_who_is_meant_by_2(context):
     assert [rig.name for rig in rigs] == ["Person 1", "Person 2", "Person 10", "Person 11"]
     rigs[1].name = "Anna"
     assert writing.chosen(rigs, 2) == [rigs[1]] and writing.chosen(rigs, 10) == [rigs[2]] and writing.chosen(rigs, None) == rigs
-    with pytest.raises(SkelError, match="no number 3 among Person 1, Person 2, Person 10"):
+    with pytest.raises(SkelError, match="no person 3; who is there: Person 1, Person 2, Person 10"):
         writing.chosen(rigs, 3)
 
 

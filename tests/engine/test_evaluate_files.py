@@ -175,7 +175,7 @@ def test_files_that_are_missing_or_of_another_kind(tmp_path, capsys):
     np.savez(tmp_path / "smpl.npz", joints24=np.random.default_rng(0).normal(size=(12, 24, 3)))
     assert "Leave --joints out" in _refused(capsys, tmp_path / "smpl.npz", tmp_path / "smpl.npz", "--joints", "25,26")
     take.save(synthetic.random_take(3, 1), tmp_path / "take.npz")
-    assert "no number 2" in _refused(capsys, tmp_path / "take.npz", tmp_path / "labels.npz", "--person", "2")
+    assert "no person 2" in _refused(capsys, tmp_path / "take.npz", tmp_path / "labels.npz", "--person", "2")
 
 
 def test_hostile_labels_are_refused(tmp_path, capsys):

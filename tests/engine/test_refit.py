@@ -110,7 +110,7 @@ def test_another_body_and_another_person_are_refused(case):
     set_by_hand = Corrections(np.array([20]), poses[10:11], trans[10:11])
     with pytest.raises(SkelError, match="another version"):
         refit(take, 0, set_by_hand, body=load_body("female"))
-    with pytest.raises(SkelError, match="no number 3"):
+    with pytest.raises(SkelError, match="no person 3; the Take has 1[.] Count"):
         refit(take, 3, set_by_hand)
 
 

@@ -73,5 +73,5 @@ def test_a_saved_take_is_exported(place, capfd):
     assert cli.main([*words, str(place / "two.trc"), "--person", "3"]) == 1
     assert cli.main([*words, str(place / "two.osim"), "--mass", "heavy"]) == 1
     said = capfd.readouterr().err
-    assert "exists already" in said and "no number 3" in said and "not a mass" in said
+    assert "exists already" in said and "no person 3" in said and "not a mass" in said
     assert not [name for name in os.listdir(place) if name.startswith("two")]

@@ -44,7 +44,7 @@ def test_the_command_writes_everybody_and_overwrites_nobody(tmp_path):
 
 
 @pytest.mark.parametrize("arguments,sentence", [
-    (("shot.npz", "out.osim", "--person", "3"), "no number 3"),
+    (("shot.npz", "out.osim", "--person", "3"), "no person 3"),
     (("shot.npz", "out.c3d"), "must end in"),
     (("nothing.npz", "out.mot"), "There is no file"),
     (("shot.npz", "nowhere/out.mot"), "no folder"),

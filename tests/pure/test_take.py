@@ -62,7 +62,7 @@ def test_a_number_is_that_of_the_name_and_else_the_place(names, number, place):
 
 @pytest.mark.parametrize(("names", "number"), [(["Person 1", "Person 3"], 2), (["Anna", "Person 9"], 9), (["Anna"], 0), ([], 1)])
 def test_a_number_that_nobody_has_is_told(names, number):
-    with pytest.raises(SkelError, match=f"no number {number} among {', '.join(names) or 'nobody'}"):
+    with pytest.raises(SkelError, match=f"no person {number}; who is there: {', '.join(names) or 'nobody'}[.]"):
         takes.index_of(names, number)
 
 

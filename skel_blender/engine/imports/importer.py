@@ -124,7 +124,7 @@ def _take(options: Options, people: list[_Imported], emit: Callable[[Event], Non
         emit(Log("warning" if told["frames_beyond_limits"] else "info", _summary(motion.name, told)))
     lens = motions[0].lens
     camera, size = watching(made, frames) if lens is None else (filming(motions[0], floors[0], frames), lens.size)
-    emit(Log("info", f"{len(frames)} frames in {time.monotonic() - begun:.1f} s."))
+    emit(Log("info", f"Read and fitted in {time.monotonic() - begun:.1f} s."))
     return Take(
         source=str(Path(options.motion).resolve()), fps=motions[0].fps, frames=frames, image_size=size, camera=camera, people=made,
         producer="skel_blender engine", settings=json.dumps({"import": asdict(options), "people": settings}),
@@ -185,5 +185,6 @@ def _summary(name: str, told: dict) -> str:
 
 def _told(motion: SmplMotion, count: int) -> str:
     who = f"{count} people, the longest" if count > 1 else "one person"
-    return (f"{motion.layout} motion of {motion.model} ({motion.gender}): {who} with {len(motion.frames)} frames at "
+    frames = "1 frame" if len(motion.frames) == 1 else f"{len(motion.frames)} frames"
+    return (f"{motion.layout} motion of {motion.model} ({motion.gender}): {who} with {frames} at "
             f"{float(motion.fps):g} a second, {motion.up} up.")  # fmt: skip
