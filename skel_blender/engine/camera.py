@@ -102,7 +102,7 @@ class Sightings:
 
     feet (N,3) m are resting sole points, bodies (M,3) unit axes of the body standing upright, trunks (L,3) of the trunk anyhow.
     eyes (N,3) m: where the camera was that saw the feet; None: in the origin. sized: whether his size, and so his distance, is known.
-    soles (T,3) m: his lowest one in each frame, by which he stands where no feet are seen; None: nobody knows.
+    under (L,3) m: his lowest sole, of the same frames as trunks, by which he stands where no feet are seen to rest; None: nobody knows.
     """
 
     feet: np.ndarray
@@ -110,7 +110,7 @@ class Sightings:
     trunks: np.ndarray
     eyes: np.ndarray | None = None
     sized: bool = False
-    soles: np.ndarray | None = None
+    under: np.ndarray | None = None
 
 
 def find_floor(people: list[Sightings], path: np.ndarray | None = None, ground: np.ndarray | None = None) -> Floor:
@@ -144,8 +144,8 @@ def find_floor(people: list[Sightings], path: np.ndarray | None = None, ground: 
     fits = [least_squares(residuals, [0.0, pitch, *lowest], loss="cauchy") for pitch in _PITCHES]
     roll, pitch, *heights = min(fits, key=lambda fit: fit.cost).x
     for k, person in enumerate(people):
-        if not len(person.feet) and person.soles is not None:  # where he must stand, though nobody sees it
-            heights[k] = float(np.median(person.soles @ _up(roll, pitch)))
+        if not len(person.feet) and person.under is not None and len(person.under):  # where he must stand, though nobody sees it
+            heights[k] = float(np.median(person.under @ _up(roll, pitch)))
     return Floor(_up(roll, pitch), _ground(people, heights), tuple(heights), tuple(person.sized for person in people))
 
 

@@ -10,10 +10,12 @@ torch = pytest.importorskip("torch")
 
 from bin.benchmarks.posing import posed  # noqa: E402
 from bin.benchmarks.postures import pose_of  # noqa: E402
+from skel_blender.engine.blazepose import LIMBS  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
 from skel_blender.engine.camera import R_CAM_LEVEL, Sightings, find_floor, level_world  # noqa: E402
 from skel_blender.engine.fit import Config, View, Weights, problem  # noqa: E402
 from skel_blender.engine.fit.evidence import gather  # noqa: E402
+from skel_blender.engine.fit.keypoint_sets import BLAZEPOSE  # noqa: E402
 from skel_blender.engine.fit.normal import S  # noqa: E402
 from skel_blender.engine.fit.people import fit_people  # noqa: E402
 from skel_blender.engine.fit.skelify import PRIOR_TERMS, SIGHT_TERMS  # noqa: E402
@@ -124,7 +126,7 @@ def test_who_leans_all_the_time_hardly_tilts_the_floor():
 def test_who_is_seen_without_feet_stands_on_the_floor():
     upright = np.tile([0.0, 1.0, 0.0], (20, 1))
     soles = np.tile([0.2, -0.7, -2.0], (20, 1))
-    found = find_floor([Sightings(np.zeros((0, 3)), upright, upright, soles=soles)])
+    found = find_floor([Sightings(np.zeros((0, 3)), upright, upright, under=soles)])
     assert found.height == pytest.approx(-0.7, abs=0.02)
 
 
@@ -153,6 +155,21 @@ def test_a_curled_up_body_is_kept_and_a_tangle_of_two_is_left_out(squat):
         local = markers - markers[:, [23, 24]].mean(1, keepdims=True)
         fits, _ = fit_people([Track(np.arange(6), keypoints, local, np.ones(6, bool))], body, K, FPS)
         assert (fits[0] is not None) == kept
+
+
+def test_who_stands_on_his_hands_keeps_his_legs_in_the_air(squat):
+    """He rests on no sole, so the floor is not where his feet are."""
+    body, K = squat.body, squat.K
+    poses = np.tile(pose_of("handstand"), (12, 1))
+    markers = posed(body, poses, np.zeros(10), np.zeros((12, 3)))[0] @ R_CAM_LEVEL.T + [0.0, 0.0, 4.0]
+    flat = (BLAZEPOSE @ markers) @ K.T
+    keypoints = np.concatenate([flat[..., :2] / flat[..., 2:], np.full((12, 33, 1), 0.9)], -1)
+    track = Track(np.arange(12), keypoints, markers - markers[:, [23, 24]].mean(1, keepdims=True), np.ones(12, bool))
+    fits, view = fit_people([track], body, K, FPS)
+    found = posed(body, fits[0].state[:, 3:], fits[0].betas, fits[0].state[:, :3])[0] @ view.R.numpy().T + view.t.numpy()
+    off = found - markers
+    off = np.linalg.norm((off - off[:, [23, 24]].mean(1, keepdims=True))[:, LIMBS], axis=-1)
+    assert np.median(off) < 0.04 and off.max() < 0.15
 
 
 @pytest.fixture(scope="module")

@@ -61,6 +61,18 @@ def test_feet_that_rest_tell_where_they_are_and_from_where_that_was_seen(body, r
     assert np.array_equal(told.eyes, np.tile(EYE, (len(told.feet), 1)))
 
 
+@pytest.mark.parametrize("posture", POSTURES)
+def test_who_is_upright_stands_on_his_lower_sole(body, posture):
+    """Who lies or is on his hands rests on something else."""
+    angles, _, upright = POSTURES[posture]
+    state = standing(FRAMES, **angles)
+    told = sightings(body, evidence(body, state), state, NONE, OBSERVED)
+    assert len(told.under) == upright * OBSERVED.sum()
+    if upright:
+        up = (told.bodies if len(told.bodies) else told.trunks)[0]
+        assert np.allclose(told.under @ up, (places(body, state, NONE, body.soles)[OBSERVED] @ up).min(1))
+
+
 def test_what_is_told_of_the_lens_is_in_the_camera_s_axes(body):
     """Heels and balls that rest, as they lie beside the hips, and the body."""
     state = on_floor(body, standing(FRAMES))

@@ -42,14 +42,15 @@ def sightings(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
     """Of a person fitted in a level camera's axes: state (T,49), betas (1,10), observed (T,) bool."""
     stance = stance_of(body, state, betas, _UPRIGHT_TRUNK)
     bodies = stance.whole[stance.stands & observed & legs_shown(seen)]
-    trunks = stance.trunk[(stance.trunk[:, 1] > _UP) & observed]
+    upright = (stance.trunk[:, 1] > _UP) & observed
+    trunks = stance.trunk[upright]
     up = next((axes.mean(0) for axes in (bodies, trunks) if len(axes)), np.array([0.0, 1.0, 0.0]))
     soles, others = places(body, state, betas, body.soles), places(body, state, betas, body.markers)
     heights = soles @ up
     lowest = np.minimum(heights.min(axis=1), (others @ up).min(axis=1) + _SKIN_M)  # who stands on the hands rests on no sole
     resting = contacts(seen, depth_of(seen.view, state).cpu().numpy(), heights - lowest[:, None])
     eyes = np.broadcast_to(seen.view.eye.cpu().numpy().reshape(-1, 1, 3), soles.shape)
-    under = soles[np.arange(len(soles)), heights.argmin(axis=1)]
+    under = soles[upright, heights[upright].argmin(axis=1)]
     return Sightings(soles[resting], bodies, trunks, eyes[resting], any(seen.statures), under)
 
 
