@@ -15,6 +15,7 @@ pytest.importorskip("av")
 
 from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.footage.video import open_source
+from skel_blender.engine.people.poses import scale
 from skel_blender.engine.people.track import Tracker, find_people
 from skel_blender.engine.people.tracks import finished
 from tests import clips
@@ -107,6 +108,27 @@ def test_somebody_lost_on_a_thing_beside_him_is_one_person_again():
     assert person.frames[0] == 0
     moving = person.frames >= 18
     np.testing.assert_allclose(hips_x(person)[moving], 300 + 25 * (person.frames[moving] - 15), atol=30)
+
+
+def test_who_comes_in_before_somebody_far_off_is_not_taken_for_him():
+    """The one far off lies on the one near when he is met, and is hidden from there on."""
+    def near(n):
+        return pose_at(280 + 20 * n, 0.5 * n) if n >= 7 else None
+
+    def far(n):
+        if n > 7:
+            return None
+        pose = pose_at(420, 0.5 * n)
+        small = pose.keypoints_2d.copy()
+        small[:, :2] = (420, 300) + (small[:, :2] - (420, 300)) / 6
+        return replace(pose, keypoints_2d=small, next_roi=replace(pose.next_roi, size=pose.next_roi.size / 6))
+
+    class OfLikeSize(Stage):
+        def follow(self, image, expected, thorough):
+            return [p for p in super().follow(image, expected, thorough)[0] if 0.6 < scale(p)[0] / expected.px_per_m < 1.7], False
+
+    tracks = track(OfLikeSize([near, far], searchable=[0, *range(10, 100)]), 30)
+    assert sorted((t.frames[0], t.frames[-1]) for t in tracks) == [(0, 7), (8, 29)]
 
 
 def test_a_glimpse_and_an_unsure_thing_are_no_people():

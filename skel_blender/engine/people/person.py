@@ -16,6 +16,7 @@ from .poses import quality, scale
 
 _CERTAIN = 0.85  # mean quality of a person who may stand as still as a thing
 _SOON = 15  # checks, 3 s, over which somebody clear may sit or stand as still as a thing
+_LARGER = 2.0  # times as large in the image, as nobody gets while he is lost for a moment
 _NEW_LOOK = 0.15  # weight of the clothes of one frame
 _SEEN = 0.6  # share of a person's frames in which he is seen
 _VELOCITY_FRAMES = 5
@@ -92,6 +93,11 @@ class Person:
         quiet = np.mean(belief) > CLEAR and len(self.checks) <= _SOON and all(self.checks.values())
         alive = len(self.changes) < 2 or np.quantile([*self.changes.values()], 0.9) > STILL or np.mean(belief) > _CERTAIN
         return bool(seen and (alive or quiet))
+
+    def was_as_large(self, other: Person) -> bool:
+        """Whether he was ever seen about as large as another."""
+        own, others = ([scale(poses[0])[0] for poses in one.readings.values()] for one in (self, other))
+        return any(1 / _LARGER < size / np.median(others) < _LARGER for size in own)
 
     def absorb(self, later: Person, meeting: int) -> None:
         """Go on as `later` from the frame where both meet; what was read here since is dropped."""

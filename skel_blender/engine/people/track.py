@@ -167,8 +167,11 @@ class Tracker:
             self._take(person, earlier, sight, readings)
 
     def _join(self, person: Person, other: Person, meeting: int, number: int) -> None:
-        """Make `person` the continuation of `other` from the frame where they meet, unless he has a past or `other` did well without."""
+        """Make `person` the continuation of `other` from the frame where they meet, unless he has a past, or `other` did well without or
+        is somebody behind: never as large, and out of sight from there on."""
         if min(person.readings) < meeting or other.quality(meeting + 1, number) > 0.8 * person.quality(meeting + 1, number):
+            return
+        if other.last <= meeting and not other.was_as_large(person):
             return
         other.absorb(person, meeting)
         self.people = [p for p in self.people if p is not person]
