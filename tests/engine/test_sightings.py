@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 
 from skel_blender.anatomy import JOINT_INDEX  # noqa: E402
 from skel_blender.engine.fit.scene.lens import witness  # noqa: E402
-from skel_blender.engine.fit.scene.sightings import places, posed, sightings  # noqa: E402
+from skel_blender.engine.fit.scene.sightings import CLEAR_M, places, posed, sightings  # noqa: E402
 from tests.engine.standing import NONE, VIEW, evidence, on_floor, standing  # noqa: E402
 
 FRAMES, UNSEEN = 30, slice(12, 24)
@@ -62,15 +62,14 @@ def test_feet_that_rest_tell_where_they_are_and_from_where_that_was_seen(body, r
 
 
 @pytest.mark.parametrize("posture", POSTURES)
-def test_who_is_upright_stands_on_his_lower_sole(body, posture):
-    """Who lies or is on his hands rests on something else."""
+def test_who_is_upright_stands_on_his_lower_sole_and_nobody_else_on_any(body, posture):
+    """Under who lies or is on his hands the floor is a little below all of him."""
     angles, _, upright = POSTURES[posture]
     state = standing(FRAMES, **angles)
     told = sightings(body, evidence(body, state), state, NONE, OBSERVED)
-    assert len(told.under) == upright * OBSERVED.sum()
-    if upright:
-        up = (told.bodies if len(told.bodies) else told.trunks)[0]
-        assert np.allclose(told.under @ up, (places(body, state, NONE, body.soles)[OBSERVED] @ up).min(1))
+    up = next((axes[0] for axes in (told.bodies, told.trunks) if len(axes)), np.array([0.0, 1, 0]))
+    soles, markers = ((places(body, state, NONE, points)[OBSERVED] @ up).min(1) for points in (body.soles, body.markers))
+    assert np.allclose(told.under @ up, soles if upright else np.minimum(soles, markers) - CLEAR_M)
 
 
 def test_what_is_told_of_the_lens_is_in_the_camera_s_axes(body):

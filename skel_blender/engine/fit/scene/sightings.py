@@ -23,6 +23,7 @@ _UPRIGHT_TRUNK = 0.35  # rad, likewise the angle between trunk and legs
 _OVER_FEET = 0.85  # least cosine between up and the way from the ankles to the hips of somebody who stands, and does not sit
 _STANDS, _UP = 0.5, 0.3  # least cosine between the image's up and a body that stands, and a trunk that tells of up at all
 _SKIN_M = 0.1  # by which a landmark inside the body may lie lower than a sole that rests
+CLEAR_M = 0.2  # by which the floor stays below somebody who is never upright: farther than what is held to rest on it
 _ANKLES = [JOINT_INDEX["talus_r"], JOINT_INDEX["talus_l"]]
 _KNEES = [3 + DOF_INDEX["knee_angle_r"], 3 + DOF_INDEX["knee_angle_l"]]
 
@@ -50,8 +51,13 @@ def sightings(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
     lowest = np.minimum(heights.min(axis=1), (others @ up).min(axis=1) + _SKIN_M)  # who stands on the hands rests on no sole
     resting = contacts(seen, depth_of(seen.view, state).cpu().numpy(), heights - lowest[:, None])
     eyes = np.broadcast_to(seen.view.eye.cpu().numpy().reshape(-1, 1, 3), soles.shape)
-    under = soles[upright, heights[upright].argmin(axis=1)]
+    under = lowest_of(soles[upright], up) if upright.any() else lowest_of(np.concatenate([soles, others], 1)[observed], up) - CLEAR_M * up
     return Sightings(soles[resting], bodies, trunks, eyes[resting], any(seen.statures), under)
+
+
+def lowest_of(points: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """(T,3) of points (T,K,3), in each frame the lowest."""
+    return points[np.arange(len(points)), (points @ up).argmin(axis=1)]
 
 
 def stance_of(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, bent: float) -> Stance:
