@@ -125,7 +125,8 @@ def test_what_exists_is_replaced_only_on_request(place, capfd):
 @pytest.mark.parametrize("end", ["done", "deaf"])
 def test_ctrl_c_ends_everything_and_leaves_nothing(place, end, monkeypatch):
     driver = (
-        "import sys; from pathlib import Path; from skel_blender import cli, environment, job\n"
+        "import signal, sys; from pathlib import Path; from skel_blender import cli, environment, job\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # which tests that run in the background inherit as ignored
         "job.GRACE_S = 1.0\n"
         f"environment.install = lambda *a: Path({str(place.parent / 'tools' / 'python')!r})\n"
         "environment.landmark_model = lambda root: Path('model')\n"
