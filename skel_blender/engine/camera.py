@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -103,7 +103,7 @@ class Sightings:
     feet (N,3) m are resting sole points, bodies (M,3) unit axes of the body standing upright, trunks (L,3) of the trunk anyhow.
     eyes (N,3) m: where the camera was that saw the feet; None: in the origin. sized: whether his size, and so his distance, is known.
     under (U,3) m: his lowest sole where the trunk tells, or what is below him if it never does, where the floor is if no feet are seen to
-    rest; None: nobody knows.
+    rest; empty: nobody knows.
     """
 
     feet: np.ndarray
@@ -111,7 +111,7 @@ class Sightings:
     trunks: np.ndarray
     eyes: np.ndarray | None = None
     sized: bool = False
-    under: np.ndarray | None = None
+    under: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
 
 
 def find_floor(people: list[Sightings], path: np.ndarray | None = None, ground: np.ndarray | None = None) -> Floor:
@@ -145,7 +145,7 @@ def find_floor(people: list[Sightings], path: np.ndarray | None = None, ground: 
     fits = [least_squares(residuals, [0.0, pitch, *lowest], loss="cauchy") for pitch in _PITCHES]
     roll, pitch, *heights = min(fits, key=lambda fit: fit.cost).x
     for k, person in enumerate(people):
-        if not len(person.feet) and person.under is not None and len(person.under):  # where he must be, though nobody sees it
+        if len(person.under) and not len(person.feet):  # where he must be, though nobody sees it
             heights[k] = float(np.median(person.under @ _up(roll, pitch)))
     return Floor(_up(roll, pitch), _ground(people, heights), tuple(heights), tuple(person.sized for person in people))
 

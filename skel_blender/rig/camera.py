@@ -187,9 +187,9 @@ def show_footage(camera: bpy.types.Object, clip: bpy.types.MovieClip) -> None:
 def _keep_shape(background: bpy.types.CameraBackgroundImage, width: float, height: float, wide: float) -> None:
     """Let the footage fill the view's width as the lens does, also where the scene has a picture of another shape: not stretched, but with
     the view above it or cut there. Its own shape is stretched, since Blender knows no pixels of footage that are not square."""
-    fit, crop = (background.bl_rna.properties["frame_method"].enum_items[name].value for name in ("FIT", "CROP"))
+    stretch, fit, crop = (background.bl_rna.properties["frame_method"].enum_items[name].value for name in ("STRETCH", "FIT", "CROP"))
     seen, own = f"x * a * {height * wide:.6g}", f"y * b * {width:.6g}"
-    drivers.add(background, "frame_method", -1, f"0 if abs({seen} - {own}) < 1e-3 * {own} else {fit} if {seen} < {own} else {crop}",
+    drivers.add(background, "frame_method", -1, f"{stretch} if abs({seen} - {own}) < 1e-3 * {own} else {fit} if {seen} < {own} else {crop}",
                 x=drivers.scene("render.resolution_x"), y=drivers.scene("render.resolution_y"),
                 a=drivers.scene("render.pixel_aspect_x"), b=drivers.scene("render.pixel_aspect_y"))  # fmt: skip
 

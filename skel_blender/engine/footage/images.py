@@ -73,7 +73,7 @@ def _opened_image(path: Path) -> tuple[Image.Image, float | None]:
                 raise ValueError("floats")  # which Pillow makes black
             return shown.convert("RGB"), focal_px
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        floats = _of_floats(path)
+        floats = None if isinstance(error, Image.DecompressionBombError) else _of_floats(path)
         if floats is None:
             raise SkelError("bad_image", f"The image {path.name} cannot be read.", "Replace or remove it.") from error
         return floats, None
