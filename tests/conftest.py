@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -37,6 +36,6 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The bpy wheel can hang in Python's shutdown: leave without it, once everything is written."""
     if "bpy" in sys.modules and hasattr(sys.modules["bpy"], "app"):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(_status)
+        from skel_blender.rig import program
+
+        program.leave(_status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Callable
@@ -22,13 +23,13 @@ def run(main: Callable[[], None]) -> NoReturn:
         main()
     except SkelError as error:
         print(error, file=sys.stderr)
-        _leave(1)
+        leave(1)
     except SystemExit as stop:  # argparse, which has said why
-        _leave(stop.code if isinstance(stop.code, int) else 1)
+        leave(stop.code if isinstance(stop.code, int) else 1)
     except BaseException:
         traceback.print_exc()
-        _leave(1)
-    _leave(0)
+        leave(1)
+    leave(0)
 
 
 def open_scene(path: Path) -> None:
@@ -41,10 +42,14 @@ def open_scene(path: Path) -> None:
         raise SkelError("bad_scene", f"{path} is no scene that this Blender can open.", "Choose a .blend file.") from error
 
 
-def _leave(code: int) -> NoReturn:
-    """End the process at once. Blender as a Python module can hang when the interpreter takes itself down."""
+def leave(code: int) -> NoReturn:
+    """End the process at once. Blender as a Python module can hang when the interpreter takes itself down; its folder for temporary files
+    would stay."""
     sys.stdout.flush()
     sys.stderr.flush()
+    own = Path(bpy.app.tempdir)
+    if own.name.startswith("blender_"):  # not the one that all programs share
+        shutil.rmtree(own, ignore_errors=True)
     if os.name == "nt":  # there os._exit takes Blender's libraries down too, which print what they leave behind after our last sentence
         ctypes.windll.kernel32.TerminateProcess(ctypes.c_void_p(-1), code)  # -1 is this process
     os._exit(code)

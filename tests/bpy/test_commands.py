@@ -50,11 +50,13 @@ def main(monkeypatch):
     return called
 
 
-def test_saved_file_opens_ready_to_look_at(repository, saved, tmp_path):
-    out = tmp_path / "shot.blend"
+def test_saved_file_opens_ready_to_look_at(repository, saved, tmp_path, tmp_path_factory, monkeypatch):
+    out, temporary = tmp_path / "shot.blend", tmp_path_factory.mktemp("temporary")
+    monkeypatch.setenv("TMPDIR", str(temporary))
     done = run(repository, saved, "--out", out)
     assert done.returncode == 0, done.stderr
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["shot.blend", "take.npz"]
+    assert not list(temporary.iterdir()), "Blender's folder goes too"
     bpy.ops.wm.open_mainfile(filepath=str(out))
     scene = bpy.context.scene
     collection = bpy.data.collections["shot"]
