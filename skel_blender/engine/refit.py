@@ -2,7 +2,8 @@
 """Fit a stretch of a Take again around frames that an animator has set by hand.
 
 The Take holds what the footage told, so no footage and no landmarker is needed. Frames between two that were set start from the old
-motion plus the correction, drawn linearly between them: evidence that speaks against the correction is then far off and fades out.
+motion plus the correction, drawn linearly between them: evidence that speaks against the correction is then far off and fades out. They
+are also drawn to that, as in a reconstruction to what the lifting network says, which the old motion has heard.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ..take import CONTACT_NAMES, Corrections, Person, Take
 from .blazepose import LIMBS
 from .body import BodyModel, load_body
 from .fit import Config, Observations, View, Weights, skelify
-from .fit.alone import doubted, missed
+from .fit.alone import doubted, drawn_to, missed
 from .fit.contacts import ON_FLOOR_M, unseen
 from .fit.evidence import as_tall, gather
 from .fit.scene.sightings import places
@@ -33,6 +34,7 @@ from .unpickle import need, read_arrays
 _AROUND = 2  # frames beyond either end that hold the stretch to the old motion, as second differences reach that far
 _STEPS = 30
 _SAME_BODY_M = 1e-3
+_DRAWN = 0.1  # rad, how far off the old motion plus the correction may well be
 _WHAT = "a file of corrections"
 
 
@@ -61,7 +63,8 @@ def refit(take: Take, number: int, set_by_hand: Corrections, frames: tuple[int, 
     wide = slice(max(rows.start - _AROUND, 0), min(rows.stop + _AROUND, len(person.frames)))
     fixed = kept.copy()
     fixed[: rows.start] = fixed[rows.stop :] = True
-    seen = replace(_observations(take, person, usual, body), fixed=torch.as_tensor(fixed))
+    state, betas = torch.as_tensor(start), torch.as_tensor(person.betas)[None]
+    part = _part(replace(_observations(take, person, usual, body), fixed=torch.as_tensor(fixed)), wide)
     done = 0
 
     def count() -> None:
@@ -69,9 +72,8 @@ def refit(take: Take, number: int, set_by_hand: Corrections, frames: tuple[int, 
         done += 1
         emit(Progress("fit", done, _STEPS, -1.0))
 
-    state = torch.as_tensor(start)
-    part, config, betas = _part(seen, wide), Config(Weights(), _STEPS, fit_shape=False), torch.as_tensor(person.betas)[None]
-    found = skelify(body, part, (state[wide, 3:], betas, state[wide, :3]), config, count)
+    drawn, config = drawn_to(body, part, state[wide], betas, _DRAWN), Config(Weights(), _STEPS, fit_shape=False)
+    found = skelify(body, drawn, (state[wide, 3:], betas, state[wide, :3]), config, count)
     emit(Progress("fit", _STEPS, _STEPS, 0.0))
     if not bool(found.converged.all()):
         emit(Log("info", f"The fit was still improving by {float(found.gain[0]):.1%} a step when it ended."))

@@ -68,6 +68,13 @@ def test_frames_set_by_hand_stay_and_their_neighbours_follow(case):
     takes.validate(replace(take, people=[again]))
 
 
+def test_a_frame_that_is_set_to_what_it_was_hardly_moves_the_others(case):
+    take, poses, trans = case
+    fitted = replace(take, people=[replace(take.people[0], poses=poses)])
+    moved = refit(fitted, 0, Corrections(np.array([30]), poses[[20]], trans[[20]])).people[0].poses - poses
+    assert np.abs(moved[WRONG, ELBOW]).max() < np.radians(5), "what nobody saw is not pulled back to the relaxed stance"
+
+
 def test_what_was_set_by_hand_is_right_and_nothing_is_doubted_more_than_before(case):
     take, poses, trans = case
     rows, before = np.array([15, 20, 24]), np.full((FRAMES, 5), 0.08)

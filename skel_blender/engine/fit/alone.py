@@ -62,20 +62,25 @@ def _resized(
 
 
 def told_by(body: BodyModel, seen: Observations, guess: Guess) -> tuple[Observations, torch.Tensor, torch.Tensor]:
-    """A guess as what a fit is drawn to, and as the state (T,49) and betas (1,10) that it starts from.
-
-    The pelvis is drawn as a whole: its angles are the world's, of which no regressor knows.
-    """
+    """A guess as what a fit is drawn to, and as the state (T,49) and betas (1,10) that it starts from."""
     like = seen.keypoints_2d
     poses, trans, betas, sigma = (torch.as_tensor(part).to(like) for part in (guess.poses, guess.trans, guess.betas, guess.sigma))
-    sigma = sigma * GUESS_SPREAD
-    of_pelvis, sigma[:, :3] = sigma[:, 0].clone(), torch.inf
     state = torch.cat([trans, poses], 1)
     if seen.view.R.dim() > 2:  # a guess knows nothing of the frames before
         level = torch.as_tensor(R_CAM_LEVEL).to(like)
         state = moved(body, state, betas[None], seen.view.R.mT @ level, like.new_zeros(3))
-    turns = posed(body, state, betas[None])[1].rotations[:, 0]
-    return replace(seen, prior_poses=poses, prior_sigma=sigma, prior_turns=turns, prior_turns_sigma=of_pelvis), state, betas[None]
+    return drawn_to(body, seen, state, betas[None], sigma * GUESS_SPREAD), state, betas[None]
+
+
+def drawn_to(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor, sigma: torch.Tensor | float) -> Observations:
+    """Evidence of a person who is drawn to a motion, state (T,49) and betas (1,10), as far as that is sure: sigma (T,46) rad, or one.
+
+    The pelvis is drawn as a whole: its angles are the world's, of which no regressor knows.
+    """
+    sigma = torch.as_tensor(sigma).to(state).expand_as(state[:, 3:]).clone()
+    of_pelvis, sigma[:, :3] = sigma[:, 0].clone(), torch.inf
+    turns = posed(body, state, betas)[1].rotations[:, 0]
+    return replace(seen, prior_poses=state[:, 3:], prior_sigma=sigma, prior_turns=turns, prior_turns_sigma=of_pelvis)
 
 
 def explains(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> bool:
