@@ -201,6 +201,7 @@ LIMITS_SKEL = tuple(
 # As published. A pair may be inverted (low above up): take `limits`, which puts it in order, or sort it yourself; a clamp to the raw
 # pair would set the angle to one of its ends whatever it was.
 LIMIT_TABLES = {"anatomical": LIMITS_ANATOMICAL, "hsmr": LIMITS_HSMR, "skel": LIMITS_SKEL}
+LIMIT_TOLERANCE = math.radians(0.05)  # rounding of a key that lies on its limit is no violation
 
 
 def limits(table: str) -> tuple[tuple[float, float], ...]:

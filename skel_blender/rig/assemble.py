@@ -134,7 +134,7 @@ def build_person(
     coupling.build(rig, person.body.joints)
     limits.build(rig)
     ik.build(rig)  # its constraints come last
-    limits.apply(rig, person.body.limits, "body")
+    limits.apply(rig, person.body.limits, "body", enabled=not person.beyond_limits().any())  # captured motion is not clipped
     shapes.build(rig, person.body)
     if options.correct:
         correctives.build(surface, rig, person.body)

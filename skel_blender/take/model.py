@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import kinematics, who
+from ..anatomy import LIMIT_TOLERANCE
 from ..messages import SkelError
 
 TRIANGLE = -1  # fourth index of a face that has three corners
@@ -70,6 +71,10 @@ class Person:
         """(T,46) how far each DoF lies beyond its limits, rad, 0 inside."""
         low, up = self.body.limits.T
         return np.maximum(0.0, np.maximum(low - self.poses, self.poses - up))
+
+    def beyond_limits(self) -> np.ndarray:
+        """(T,) in which frames a DoF lies beyond its limits by more than rounding."""
+        return (self.violations() > LIMIT_TOLERANCE).any(axis=1)
 
 
 @dataclass

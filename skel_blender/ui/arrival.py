@@ -9,9 +9,9 @@ import bpy
 
 from .. import take as takes
 from ..messages import SkelError
-from ..rig import armature, assemble, camera, clock, record
+from ..rig import armature, assemble, camera, clock, limits, record
 from ..rig.assemble import Options, build_take
-from ..rig.editing import placement, violations
+from ..rig.editing import placement
 from ..rig.update import find_built, update_take
 
 _SAME_RATE = 1e-3  # frames a second
@@ -51,9 +51,12 @@ def build(context: bpy.types.Context, path: str, home_uid: int = 0) -> str:
         first = next((thing for thing in collection.objects if record.is_rig(thing)), None)
         if first is not None and idle:
             armature.select(context, first)
+        free = [rig.name for rig in collection.objects if record.is_rig(rig) and not limits.are_on(rig)]
+        if free:
+            told += f" Hold Limits is off for {', '.join(free)}, so that nothing is clipped."
         if earlier is not None:
             earlier.exclude = earlier.exclude or idle
-            told = f" {before.name} is {'switched off, in People' if earlier.exclude else 'still there, in the same place'}."
+            told += f" {before.name} is {'switched off, in People' if earlier.exclude else 'still there, in the same place'}."
     else:
         earlier.exclude = False
         update_take(context, take, collection, Options(**options))
@@ -89,9 +92,9 @@ def _shot(scene: bpy.types.Scene) -> dict[str, object]:
 
 def summary(take: takes.Take) -> str:
     """What is in a Take and how far it leaves the joint limits."""
-    beyond = sum(int((person.violations() > violations.TOLERANCE).any(axis=1).sum()) for person in take.people)
-    limits = f"{_counted(beyond, 'pose')} beyond a joint limit" if beyond else "all poses keep the joint limits"
-    return f"{_counted(len(take.people), 'person', 'people')} in {_counted(len(take.frames), 'frame')}; {limits}."
+    beyond = sum(int(person.beyond_limits().sum()) for person in take.people)
+    kept = f"{_counted(beyond, 'pose')} beyond a joint limit" if beyond else "all poses keep the joint limits"
+    return f"{_counted(len(take.people), 'person', 'people')} in {_counted(len(take.frames), 'frame')}; {kept}."
 
 
 def _counted(number: int, one: str, more: str = "") -> str:

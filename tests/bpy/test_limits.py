@@ -9,9 +9,11 @@ import bpy
 import numpy as np
 import pytest
 
+from skel_blender import take as takes
 from skel_blender.anatomy import DOF_INDEX, DOFS, DOFS_OF_JOINT, JOINT_NAMES, LIMIT_TABLES, LIMITS_ANATOMICAL
 from skel_blender.rig import layout, limits
 from skel_blender.rig.assemble import build_take
+from skel_blender.ui import arrival
 from tests.bpy.evaluated import degrees_apart, joint_turns, pose, rig_of
 
 
@@ -131,3 +133,17 @@ def test_only_the_shoulders_are_ambiguous_to_blender(table):
     box = limits.ordered(LIMIT_TABLES[table])
     ambiguous = {joint for joint in range(24) if is_ambiguous(joint, limits.channel_limits(box, joint))}
     assert ambiguous <= set(layout.CLAMPS) and (table != "anatomical" or ambiguous)
+
+
+def test_captured_motion_beyond_limits_is_not_clipped_and_that_is_told(enabled, take, tmp_path):
+    context = bpy.context
+    assert all(limits.are_on(thing) for thing in build_take(context, take).objects if thing.type == "ARMATURE")
+    knee = DOF_INDEX["knee_angle_r"]
+    take.people[0].poses[:, knee] = LIMITS_ANATOMICAL[knee][0] - 0.3
+    first, second = (thing for thing in build_take(context, take).objects if thing.type == "ARMATURE")
+    assert not limits.are_on(first) and limits.are_on(second)
+    context.scene.frame_set(context.scene.frame_start)
+    where = np.array([first.evaluated_get(context.evaluated_depsgraph_get()).pose.bones[name].head for name in JOINT_NAMES])
+    assert np.abs(where - take.people[0].joints()[0]).max() < 1e-4
+    takes.save(take, tmp_path / "captured.npz")
+    assert f"Hold Limits is off for {first.name.split('.')[0]}" in arrival.build(context, str(tmp_path / "captured.npz"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TOLERANCE = np.radians(0.05)  # rounding of a key that lies on its limit is no violation
+from ...anatomy import LIMIT_TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ def summary(poses: np.ndarray, frames: np.ndarray, limits: np.ndarray) -> list[V
     size = np.abs(off)
     worst = size.argmax(axis=0)
     found = [
-        Violation(dof, float(off[row, dof]), int(frames[row]), int(np.count_nonzero(size[:, dof] > TOLERANCE)))
+        Violation(dof, float(off[row, dof]), int(frames[row]), int(np.count_nonzero(size[:, dof] > LIMIT_TOLERANCE)))
         for dof, row in enumerate(worst)
-        if size[row, dof] > TOLERANCE
+        if size[row, dof] > LIMIT_TOLERANCE
     ]
     return sorted(found, key=lambda violation: -abs(violation.worst))
 
 
 def bad_frames(poses: np.ndarray, frames: np.ndarray, limits: np.ndarray) -> np.ndarray:
     """(N,) the frames on which any DoF leaves its limits."""
-    return np.asarray(frames)[(np.abs(beyond(poses, limits)) > TOLERANCE).any(axis=1)]
+    return np.asarray(frames)[(np.abs(beyond(poses, limits)) > LIMIT_TOLERANCE).any(axis=1)]
