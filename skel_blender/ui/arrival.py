@@ -104,7 +104,7 @@ def _counted(number: int, one: str, more: str = "") -> str:
 def shows(clip: bpy.types.MovieClip, take: takes.Take) -> bool:
     """Whether a movie clip is the footage of a Take."""
     path, source = Path(bpy.path.abspath(clip.filepath, library=clip.library)).resolve(), Path(take.source)
-    return source in (path, path.parent) or (clip.source == "SEQUENCE" and source.parent == path.parent)
+    return source in (path, path.parent)
 
 
 def same_drive(path: str) -> bool:

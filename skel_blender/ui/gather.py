@@ -67,16 +67,16 @@ def editable_rig(context: bpy.types.Context) -> bpy.types.Object:
 def request(scene: bpy.types.Scene) -> Request:
     """What the engine is to do for this scene's settings. Raises SkelError if they can't be followed."""
     settings = scene.skel
-    footage = clip_path(settings.clip) if settings.source == "CLIP" else file_path(settings.path)
+    footage = clip_files(settings.clip) if settings.source == "CLIP" else [file_path(settings.path)]
     chosen = preferences()
     return Request(
-        inputs=(str(footage),),
-        out=str(new_take_path(footage)),
+        inputs=tuple(map(str, footage)),
+        out=str(new_take_path(footage[0])),
         frames=frame_range(settings),
         people=0 if settings.everyone else settings.people,
         body=_chosen_file(settings.body_file, "SKEL model file") if settings.body == "FILE" else settings.body,
         device=chosen.device if chosen else "",
-        fps=settings.fps or _images_rate(scene, footage),
+        fps=settings.fps or _images_rate(scene, footage[0]),
         camera=settings.camera,
         cuts=settings.cuts,
         regressor=settings.regressor,
@@ -150,18 +150,19 @@ def _chosen_file(text: str, what: str) -> str:
     return str(path)
 
 
-def clip_path(clip: bpy.types.MovieClip | None) -> Path:
-    """The file of a movie clip; the folder of an image sequence."""
+def clip_files(clip: bpy.types.MovieClip | None) -> list[Path]:
+    """The file of a movie clip; the folder of an image sequence, or its images where it begins with a later one, as Blender shows it."""
     if clip is None:
         raise SkelError("no_clip", "No clip is chosen.", "Choose or open a movie clip in the SKEL sidebar.")
     path = file_path(clip.filepath, clip.library)
     if clip.source != "SEQUENCE" or clip.frame_duration <= 1:
-        return path
-    stranger = next((image.name for image in sequence.images_of(path.parent) if len(sequence.numbers([path, image])) < 2), None)
+        return [path]
+    images = sequence.images_of(path.parent)
+    stranger = next((image.name for image in images if len(sequence.numbers([path, image])) < 2), None)
     if stranger is not None:
         raise SkelError("mixed_folder", f"Other images, such as {stranger}, lie beside the sequence.",
                         "Move the sequence to a folder of its own.")  # fmt: skip
-    return path.parent
+    return images[images.index(path) :] if path in images[1:] else [path.parent]
 
 
 def file_path(text: str, library: bpy.types.Library | None = None) -> Path:

@@ -354,7 +354,7 @@ def test_images_are_filmed_at_the_scenes_rate_and_slow_motion_as_one_says(addon,
 @pytest.mark.parametrize("name", ["take2_{:04d}.png", "{:04d}_left.png"])
 @pytest.mark.parametrize("stranger", ["thumb.png", "cover.jpg", "take2_0002 old.png"])
 def test_an_image_sequence_is_its_folder_unless_strangers_lie_there(addon, tmp_path, name, stranger):
-    from skel_blender.ui import gather
+    from skel_blender.ui import arrival, gather
 
     folder = tmp_path / "frames"
     folder.mkdir()
@@ -362,10 +362,15 @@ def test_an_image_sequence_is_its_folder_unless_strangers_lie_there(addon, tmp_p
         (folder / name.format(number)).write_bytes((tmp_path / "run 1.png").read_bytes())
     (folder / ("._" + name.format(1))).write_bytes(b"as macOS leaves it")
     clip = bpy.data.movieclips.load(str(folder / name.format(1)))
-    assert gather.clip_path(clip) == folder
+    assert gather.clip_files(clip) == [folder]
+    later = bpy.data.movieclips.load(str(folder / name.format(2)))
+    assert gather.clip_files(later) == [folder / name.format(number) for number in (2, 3)]
+    take = synthetic.random_take(frames=3)
+    take.source = str(folder / name.format(1))
+    assert arrival.shows(clip, take) and not arrival.shows(later, take), "its frames are others"
     (folder / stranger).write_bytes(b"")
     with pytest.raises(skel_blender.messages.SkelError, match=re.escape(stranger)):
-        gather.clip_path(clip)
+        gather.clip_files(clip)
 
 
 def follow(runner, until, limit_s: float = 20.0) -> None:
