@@ -21,6 +21,11 @@ from ..take import Person, Take
 ADDON = __package__.rpartition(".")[0]
 _KEPT = ("people", "fov", "focal_length", "fps", "camera", "cuts", "seed", "regressor", "hsmr")
 """What a Take's settings call as a request does."""
+_DISTORTION = {
+    "POLYNOMIAL": ("k1", "k2", "k3"), "DIVISION": ("division_k1", "division_k2"), "NUKE": ("nuke_k1", "nuke_k2"),
+    "BROWN": ("brown_k1", "brown_k2", "brown_k3", "brown_k4", "brown_p1", "brown_p2"),
+}  # fmt: skip
+_OFF_CENTRE = 0.01  # of the image's width, that a lens' middle may be off
 
 
 def preferences() -> bpy.types.AddonPreferences | None:
@@ -195,6 +200,20 @@ def lens(settings: bpy.types.PropertyGroup) -> dict[str, float]:
             raise SkelError("no_lens", "The lens of a clip needs a movie clip.", "Choose a movie clip or another lens.")
         return {"focal_length": settings.clip.tracking.camera.focal_length_pixels}
     return {}
+
+
+def not_asked(settings: bpy.types.PropertyGroup) -> str:
+    """A sentence about what is set for the chosen clip's lens and will not be taken; empty if that is nothing."""
+    if settings.lens != "CLIP" or settings.clip is None:
+        return ""
+    camera, (width, height) = settings.clip.tracking.camera, settings.clip.size
+    x, y = camera.principal_point_pixels
+    off = math.hypot(x - width / 2, y - height / 2) > _OFF_CENTRE * width
+    bent = any(getattr(camera, name) for name in _DISTORTION.get(camera.distortion_model, ()))
+    left = [what for what, is_set in (("its distortion", bent), ("its centre", off)) if is_set]
+    if not left:
+        return ""
+    return f"Of the clip's lens the focal length is taken, not {' nor '.join(left)}. Give an undistorted, uncropped copy of the footage."
 
 
 def take_folder() -> Path:

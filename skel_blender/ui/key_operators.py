@@ -7,7 +7,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
 from ..anatomy import DOF_INDEX
 from ..messages import SkelError
-from ..rig import compat, controls, ik, limbs, limits, nla, record, restposes
+from ..rig import compat, controls, ik, limbs, limits, nla, record, restposes, unkeyed
 from ..rig.editing import layers, matching, motion, thinning
 from ..rig.editing.steps import Steps
 from .gather import editable_rig
@@ -95,9 +95,9 @@ class SKEL_OT_use_action(RigOperator, bpy.types.Operator):
         rig = editable_rig(context)
         action = _version(rig, self.name)
         compat.check_assignable(rig)
-        nla.leave(rig)
-        compat.use_action(rig, action)
-        ik.release(rig)
+        with unkeyed.at_rest(rig):
+            nla.leave(rig)
+            compat.use_action(rig, action)
 
 
 class SKEL_OT_remove_action(RigOperator, bpy.types.Operator):

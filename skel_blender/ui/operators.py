@@ -64,6 +64,9 @@ class SKEL_OT_reconstruct(StartsJob, bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> None:
         job = engine.start(gather.request(context.scene))
         runner.start("Starting the engine", job, functools.partial(build_in_scene, scene_uid=context.scene.session_uid))
+        left_out = gather.not_asked(context.scene.skel)
+        if left_out:
+            runner.show(left_out, "ERROR")
 
 
 class SKEL_OT_install_engine(StartsJob, bpy.types.Operator):

@@ -24,7 +24,7 @@ LENSES = (
     ("AUTO", "Automatic", "From the file if it says so, or from how the camera turns or people stand; otherwise a common lens"),
     ("FOV", "Angle", "The angle of view across the picture's width"),
     ("PIXELS", "Focal Length", "The focal length in pixels of the footage"),
-    ("CLIP", "From Clip", "The lens that is set for the movie clip, as in the Movie Clip Editor"),
+    ("CLIP", "From Clip", "The focal length that is set for the movie clip in the Movie Clip Editor"),
 )
 CAMERAS = (
     ("auto", "Automatic", "Where the camera turns, zooms or goes along, that is read from the background and taken out of the motion"),
