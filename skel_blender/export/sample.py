@@ -13,7 +13,7 @@ import numpy as np
 
 from ..anatomy import JOINT_NAMES
 from ..messages import SkelError
-from ..rig import compat, record
+from ..rig import compat, record, unkeyed
 from ..rig.editing import motion
 from ..rig.editing.steps import finish
 from . import rotations, stage
@@ -149,7 +149,8 @@ def _playing(rig: bpy.types.Object, action: bpy.types.Action | None) -> Iterator
     if action == before:
         yield
         return
-    compat.use_action(rig, action)
+    with unkeyed.at_rest(rig) as values:
+        compat.use_action(rig, action)
     data.action_blend_type, data.use_nla = "REPLACE", False
     try:
         yield
@@ -157,3 +158,4 @@ def _playing(rig: bpy.types.Object, action: bpy.types.Action | None) -> Iterator
         data.action, data.action_blend_type, data.use_nla = before, blend, nla
         if slot is not None:
             data.action_slot = slot
+        unkeyed.put(rig, values)

@@ -12,7 +12,7 @@ import bpy
 import numpy as np
 
 from ..anatomy import JOINT_NAMES
-from . import compat, controls, drivers, layout, nla
+from . import controls, drivers, layout, nla
 
 COPY, SOLVE, LOOK, LIMIT = "IK", "Solve", "Look", "Limit Rotation"
 _AXES = "xyz"
@@ -97,15 +97,6 @@ def led(armature: bpy.types.Object) -> list[controls.Limb]:
         return is_on(armature, limb) or any(key.co.y > 0.0 for curve in curves for key in curve.keyframe_points)
 
     return [limb for limb in limbs(armature) if leads(limb)]
-
-
-def release(armature: bpy.types.Object) -> None:
-    """Let limbs follow their own channels again whose switches the rig's action does not key: another version had switched them."""
-    holder = compat.holder(armature)
-    for limb in controls.LIMBS:
-        if limb.switch in armature and not (holder and holder.fcurves.find(f'["{limb.switch}"]')):
-            armature[limb.switch] = 0.0
-    armature.update_tag()
 
 
 def _add_switch(armature: bpy.types.Object, name: str, title: str) -> None:

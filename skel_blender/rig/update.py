@@ -11,7 +11,24 @@ import bpy
 import numpy as np
 
 from ..take import Person, Take
-from . import armature, assemble, bones, camera, clock, compat, correctives, coupling, embedded, ik, limits, nla, presence, record, shapes
+from . import (
+    armature,
+    assemble,
+    bones,
+    camera,
+    clock,
+    compat,
+    correctives,
+    coupling,
+    embedded,
+    ik,
+    limits,
+    nla,
+    presence,
+    record,
+    shapes,
+    unkeyed,
+)
 
 
 def update_take(
@@ -80,9 +97,9 @@ def _update(context: bpy.types.Context, rig: bpy.types.Object, person: Person, c
         _reshape(context, rig, person, collection, horizontal)
     record.unsay(rig)
     presence.keep(rig, person, clock.rate(context.scene))
-    nla.leave(rig)
-    assemble.key_raw(rig, person)
-    ik.release(rig)
+    with unkeyed.at_rest(rig):
+        nla.leave(rig)
+        assemble.key_raw(rig, person)
 
 
 def _same_body(kept: record.Record, rig: bpy.types.Object, person: Person) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from ... import kinematics
 from ...messages import SkelError
 from ...take import Corrections, Person
-from .. import clock, contacts, doubt, ik, keyframes, nla, record, tracks
+from .. import clock, contacts, doubt, ik, keyframes, nla, record, tracks, unkeyed
 from . import layers, motion
 
 _TURNED, _MOVED_M = 2e-3, 1e-3  # a joint's rotation matrix and the place of who was set by hand differ by more than rounding does
@@ -41,9 +41,10 @@ def bring(rig: bpy.types.Object, person: Person) -> bpy.types.Action:
     """Give the rig a new action with the person's motion; what it plays now stays in the file, layers in the NLA and muted."""
     played = clock.of_rig(rig).play(person)
     curves = keyframes.every_frame(record.of(rig).tracks, played.frames, tracks.sources(played.poses, played.trans))
+    curves += motion.settled(rig, int(played.frames[0]))
     if nla.is_layered(rig):
-        action = layers.alone(rig, KIND, curves)
-        ik.release(rig)
+        with unkeyed.at_rest(rig):
+            action = layers.alone(rig, KIND, curves)
     else:
         action = motion.derive(rig, KIND, curves)
     contacts.keep(rig, int(played.frames[0]), played.contacts)

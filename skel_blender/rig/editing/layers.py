@@ -86,7 +86,7 @@ def resting(armature: bpy.types.Object, frames: np.ndarray) -> np.ndarray | None
 
 def alone(armature: bpy.types.Object, kind: str, curves: Sequence[keyframes.Curve]) -> bpy.types.Action:
     """Give the rig a new action of these curves, to be played alone, and of what else its layers animate."""
-    curves = [*curves, *_others(armature)]
+    curves = [*curves, *_others(armature, {(curve.path, curve.index) for curve in curves})]
     nla.leave(armature)
     holder = compat.new_action(armature, f"{armature.name} {kind}", keyframes.SLOT)
     for curve in curves:
@@ -97,9 +97,10 @@ def alone(armature: bpy.types.Object, kind: str, curves: Sequence[keyframes.Curv
     return action
 
 
-def _others(armature: bpy.types.Object) -> list[keyframes.Curve]:
-    """With a key on every frame, what layers animate that is neither the pose nor IK: the object's own place, bones that were added."""
-    known = {(track.path, track.index) for track in record.of(armature).tracks}
+def _others(armature: bpy.types.Object, given: set[tuple[str, int]]) -> list[keyframes.Curve]:
+    """With a key on every frame, what layers animate that is neither given, nor the pose, nor IK: the object's own place, bones that were
+    added."""
+    known = given | {(track.path, track.index) for track in record.of(armature).tracks}
     known.update(channel for limb in controls.LIMBS for channel in _control_channels(limb))
     found = {(curve.data_path, curve.array_index) for holder in nla.holders(armature) for curve in holder.fcurves} - known
     channels = []

@@ -38,7 +38,7 @@ def find(armature: bpy.types.Object, fps: float) -> tuple[int, int] | None:
     feet get in between; None if nothing moves or the motion is too short."""
     frames = motion.frames_of(armature)
     kept = record.of(armature)
-    places = _places(*motion.read(armature, frames), (kept.joints, kept.frames))
+    places = _places(*motion.read(armature, frames, turned=True), (kept.joints, kept.frames))
     shortest, longest = max(2, round(_SHORTEST_S * fps)), min(round(_LONGEST_S * fps), len(frames) - 1)
     speeds = np.gradient(places, axis=0) if len(frames) > 1 else places
     best, found = np.inf, None
@@ -64,7 +64,7 @@ def loop(armature: bpy.types.Object, first: int, last: int) -> Looped:
     if led:
         raise SkelError("led", f"IK controls lead {led}.", "Hand them over first, by All to Angles.")
     frames = np.arange(first, last + 1)
-    poses, trans = motion.read(armature, frames)
+    poses, trans = motion.read(armature, frames, turned=True)
     kept, resting = record.of(armature), contacts.of(armature, frames)
     rest = kept.joints, kept.frames
     ends = _places(poses[[0, -1]], trans[[0, -1]], rest)
@@ -72,7 +72,8 @@ def loop(armature: bpy.types.Object, first: int, last: int) -> Looped:
     times, turn = _closing(headings[-1] - headings[0])
     rounds = _rounds(*_even(poses, trans, rest, turn), rest, times, turn)
     frames = np.arange(first, first + len(rounds[0]))
-    motion.derive(armature, KIND, keyframes.every_frame(kept.tracks, frames, tracks.sources(*rounds)))
+    curves = keyframes.every_frame(kept.tracks, frames, tracks.sources(*rounds))
+    motion.derive(armature, KIND, [*curves, *motion.settled(armature, first, turned=True)])
     if resting is not None:
         contacts.keep(armature, first, np.concatenate([*[resting[:-1]] * times, resting[-1:]]))
     holder = compat.holder(armature)

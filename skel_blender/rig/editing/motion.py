@@ -9,13 +9,14 @@ from contextlib import closing
 
 import bpy
 import numpy as np
+from mathutils import Euler, Quaternion
 
 from ... import kinematics
 from ...anatomy import JOINT_NAMES, Q
 from ...messages import SkelError
-from .. import compat, contacts, keyframes, layout, limbs, record, tracks
-from ..nla import ends, is_layered, keyed, strips_of
-from . import evaluation, planted, smoothing, sway, thinning
+from .. import compat, contacts, keyframes, layout, limbs, record, tracks, unkeyed
+from ..nla import ends, holders, is_layered, keyed, strips_of
+from . import evaluation, following, planted, smoothing, sway, thinning
 from .steps import Steps
 
 EDITED = "edited"  # kind of an action that is there to be changed
@@ -56,9 +57,12 @@ def span_of(armature: bpy.types.Object) -> np.ndarray:
     return np.arange(round(min(played)), round(max(played)) + 1)
 
 
-def read(armature: bpy.types.Object, frames: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def read(
+    armature: bpy.types.Object, frames: Sequence[int] | np.ndarray, own: bool = False, turned: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """(T,46) poses and (T,3) trans of the keyed channels, of layers of all that they make together; a channel without a curve stands as
-    it is. Raises SkelError if a bone has not the rotation mode any more in which its angles are angles of SKEL."""
+    it is. Trans has all that moves root and hips, with `own` only what the tracks say; with `turned` both have how the root is turned as
+    well. Raises SkelError if a bone has not the rotation mode any more in which its angles are angles of SKEL."""
 
     def curve(bone: str, prop: str, index: int) -> np.ndarray:
         found = holder and holder.fcurves.find(f'pose.bones["{bone}"].{prop}', index=index)
@@ -69,21 +73,60 @@ def read(armature: bpy.types.Object, frames: Sequence[int] | np.ndarray) -> tupl
     kept, holder = record.of(armature), compat.holder(armature)
     check_modes(armature)
     angles = [(channel.bone, tracks.ROTATION, channel.index) for channel in layout.channels()]
-    places = [(bone, tracks.LOCATION, k) for bone in (layout.ROOT, "pelvis") for k in range(3)]
+    places = _places(armature, turned)
     if is_layered(armature):
         with closing(evaluation.on_frames(armature, frames)) as shown:
             rows = [[getattr(posed.pose.bones[bone], prop)[k] for bone, prop, k in (*angles, *places)] for posed in shown]
         values = np.array(rows)
     else:
         values = np.stack([curve(*channel) for channel in (*angles, *places)], axis=1)
+    if own:
+        known = {(track.bone, track.prop, track.index) for track in kept.tracks}
+        values[:, Q:] *= [channel in known for channel in places]
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
         bone, *_ = (*angles, *places)[column]
         raise SkelError("no_number", f"{bone} has a value that is no number on frame {frames[row]}.", "Delete its keys around that frame.")
     poses = values[:, :Q] * [channel.sign for channel in layout.channels()]
-    root, pelvis = values[:, Q : Q + 3], values[:, Q + 3 :]
+    root, pelvis, turn = values[:, Q : Q + 3], values[:, Q + 3 : Q + 6], values[:, Q + 6 :]
     basis = np.array(armature.data.bones["pelvis"].matrix_local)[:3, :3]
-    return poses, kinematics.y_up(root + pelvis @ basis.T + [0.0, 0.0, kept.ground])
+    trans, shifts = kinematics.y_up(pelvis @ basis.T + [0.0, 0.0, kept.ground]), kinematics.y_up(root)
+    if not turn.any():
+        return poses, trans + shifts
+    model, mode = kinematics.R_ZUP_YUP, armature.pose.bones[layout.ROOT].rotation_mode
+    turns = model.T @ np.array([_matrix(row, mode) for row in turn]) @ model
+    return following.moved(poses, trans, (kept.joints, kept.frames), turns, shifts)
+
+
+def _places(armature: bpy.types.Object, turned: bool) -> list[tuple[str, str, int]]:
+    """Bone, property and index of the channels that move a person as a whole: places of root and hips, and if asked the root's turn."""
+    places = [(bone, tracks.LOCATION, k) for bone in (layout.ROOT, "pelvis") for k in range(3)]
+    if not turned:
+        return places
+    prop = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
+    turn = prop.get(armature.pose.bones[layout.ROOT].rotation_mode, tracks.ROTATION)
+    return places + [(layout.ROOT, turn, k) for k in range(3 if turn == tracks.ROTATION else 4)]
+
+
+def _matrix(values: np.ndarray, mode: str) -> np.ndarray:
+    """(3,3) of a bone's turn in a rotation mode."""
+    if mode == "QUATERNION":
+        return np.array(Quaternion(values).normalized().to_matrix())
+    return np.array((Quaternion(values[1:], values[0]) if mode == "AXIS_ANGLE" else Euler(values, mode)).to_matrix())
+
+
+def settled(armature: bpy.types.Object, frame: int, turned: bool = False) -> list[keyframes.Curve]:
+    """Curves with a key on `frame` that hold at rest what else than the tracks moves root and hips now, and turns the root if `turned`:
+    for a motion that has it in its tracks, as `read` gives it."""
+    known = {(track.path, track.index) for track in record.of(armature).tracks}
+    result = []
+    for bone, prop, index in _places(armature, turned):
+        path = f'pose.bones["{bone}"].{prop}'
+        rest, stands = unkeyed.rest(path, index), getattr(armature.pose.bones[bone], prop)[index]
+        keyed_in = (holder.fcurves.find(path, index=index) for holder in holders(armature))
+        if (path, index) not in known and (stands != rest or any(keyed_in)):
+            result.append(keyframes.Curve(path, index, bone, np.array([frame]), np.array([rest])))
+    return result
 
 
 def check_modes(armature: bpy.types.Object) -> None:
@@ -140,7 +183,7 @@ def derive(armature: bpy.types.Object, kind: str, curves: Sequence[keyframes.Cur
 def thin(armature: bpy.types.Object, bounds: thinning.Bounds) -> Steps[thinning.Thinned]:
     """Give the rig an action with few Bezier keys of the same motion, within `bounds`."""
     frames, kept = frames_of(armature), record.of(armature)
-    poses, trans = read(armature, frames)
+    poses, trans = read(armature, frames, own=True)
     resting, box = contacts.of(armature, frames), record.limits(armature)
     result = yield from thinning.thinned(poses, trans, kept.joints, kept.frames, resting, bounds, box)
     derive(armature, "thinned", keyframes.thinned(kept.tracks, int(frames[0]), result.spline))
@@ -153,7 +196,7 @@ def smooth(armature: bpy.types.Object, seconds: float, fps: float, names: set[st
     """Give the rig an action smoothed over `seconds` in the limbs of these names, in which joints move by about `most` (m) at most and
     resting feet stay. Returns how far (m) a joint moved at most, and a resting foot; None where nobody knows which rest."""
     frames, kept = frames_of(armature), record.of(armature)
-    before = tracks.sources(*read(armature, frames))
+    before = tracks.sources(*read(armature, frames, own=True))
     chosen, rest, span = limbs.channels(names), (kept.joints, kept.frames), max(1, round(seconds * fps))
     after = before.copy()
     after[chosen] = smoothing.smooth(before[chosen].T, seconds, fps).T

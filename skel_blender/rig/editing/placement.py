@@ -143,7 +143,8 @@ def _follow(
         if there:
             continue
         table = [track for track in record.of(rig).tracks if track.source < 3 or track.source >= Q]
-        motion.derive(rig, KIND, keyframes.every_frame(table, walker.frames, tracks.sources(poses, trans)))
+        curves = keyframes.every_frame(table, walker.frames, tracks.sources(poses, trans))
+        motion.derive(rig, KIND, [*curves, *motion.settled(rig, int(walker.frames[0]), turned=True)])
     if not there:
         camera.key_path(eye, frames, after)
         eye[record.FOLLOWS] = True
@@ -153,4 +154,4 @@ def _follow(
 def _walker(rig: bpy.types.Object) -> following.Walker:
     kept, frames = record.of(rig), motion.frames_of(rig)
     resting = contacts.of(rig, frames)
-    return following.Walker(frames, *motion.read(rig, frames), kept.joints, kept.frames, kept.ground, resting)
+    return following.Walker(frames, *motion.read(rig, frames, turned=True), kept.joints, kept.frames, kept.ground, resting)
