@@ -12,12 +12,14 @@ import bpy
 import numpy as np
 
 from .. import kinematics, opensim
-from ..anatomy import DOFS_OF_JOINT, JOINT_INDEX, JOINT_NAMES, PARENTS
+from ..anatomy import DOFS_OF_JOINT, JOINT_INDEX, JOINT_NAMES
 from ..rig import controls, ik, layout, record
-from ..rig.editing import evaluation, motion
-from ..rig.editing.steps import finish
+from ..rig.assemble import scene_of
+from ..rig.editing import evaluation, following, matching, motion
 from ..take import TRIANGLE, RestBody
-from . import rotations, stage, writing
+from . import skeleton, stage, writing
+
+_TURNED = 1e-6  # of a rotation's entries; less is rounding
 
 
 def write_people(rigs: Sequence[bpy.types.Object], path: Path, mass: float | None = None, overwrite: bool = False) -> list[Path]:
@@ -33,8 +35,10 @@ def write(armature: bpy.types.Object, path: Path | str, mass: float | None = Non
     on the timeline the take begins, in the take's own world. Raises SkelError if the object is no rig or has no motion."""
     frames = motion.span_of(armature)
     poses, trans = motion.read(armature, frames)
-    _follow_controls(armature, frames, poses)
-    render = bpy.context.scene.render
+    with stage.posed_armatures([armature]):
+        _follow_controls(armature, frames, poses)
+        _follow_root(armature, frames, poses, trans)
+    render = scene_of(armature).render
     fps = Fraction(render.fps / render.fps_base).limit_denominator(1001)
     return opensim.write_motion(rest_body(armature), poses, trans, frames - record.start(armature), fps, path, name=armature.name,
                                 body_name=str(armature.get("skel_body", "")), mass=mass)  # fmt: skip
@@ -45,18 +49,30 @@ def _follow_controls(armature: bpy.types.Object, frames: np.ndarray, poses: np.n
     joints = [joint for limb in _led(armature, frames) for joint in limb.joints]
     if not joints:
         return
-    turned = finish(stage.look(armature, frames, JOINT_NAMES, "Reading the motion"))[..., :3, :3]
-    rest = np.array([armature.data.bones[name].matrix_local for name in JOINT_NAMES])[:, :3, :3]
-    moved = rotations.orthonormal(turned @ rotations.transpose(rest))
-    for joint in joints:
-        own = rotations.transpose(rest[joint]) @ rotations.transpose(moved[:, PARENTS[joint]]) @ moved[:, joint] @ rest[joint]
-        channels = {dof.index: layout.channel(dof.index) for dof in DOFS_OF_JOINT[joint]}
-        near = np.zeros(3)
-        for dof, channel in channels.items():
-            near[channel.index] = channel.sign * poses[0, dof]
-        angles = kinematics.eulers(own, layout.euler_order(joint), near)
-        for dof, channel in channels.items():
-            poses[:, dof] = channel.sign * angles[:, channel.index]
+    box, before = record.limits(armature), dict.fromkeys(joints)
+    ranges = {joint: matching.ranges_of(box, joint) for joint in joints}
+    with closing(evaluation.on_frames(armature, frames)) as shown:
+        for pose, posed in zip(poses, shown):
+            for joint in joints:
+                angles = matching.seen_angles(posed, joint, before, ranges[joint])
+                for dof in DOFS_OF_JOINT[joint]:
+                    channel = layout.channel(dof.index)
+                    pose[dof.index] = channel.sign * angles[channel.index]
+
+
+def _follow_root(armature: bpy.types.Object, frames: np.ndarray, poses: np.ndarray, trans: np.ndarray) -> None:
+    """Turn the pelvis in `poses` (T,46) as the bone on which it hangs, the root, is seen to be turned, and put `trans` (T,3) where the
+    pelvis is seen."""
+    kept, turns = record.of(armature), np.tile(np.eye(3), (len(frames), 1, 1))
+    with closing(evaluation.on_frames(armature, frames)) as shown:
+        for row, posed in enumerate(shown):
+            pelvis = posed.pose.bones[JOINT_NAMES[0]]
+            trans[row] = kinematics.y_up(pelvis.head) - kept.joints[0]
+            if pelvis.parent is not None:
+                turns[row] = (pelvis.parent.matrix @ pelvis.parent.bone.matrix_local.inverted()).to_3x3().normalized()
+    if np.abs(turns - np.eye(3)).max() > _TURNED:
+        model, rest = kinematics.R_ZUP_YUP, (kept.joints, kept.frames)
+        poses[:], _ = following.moved(poses, trans, rest, model.T @ turns @ model, np.zeros(3))
 
 
 def _led(armature: bpy.types.Object, frames: np.ndarray) -> list[controls.Limb]:
@@ -74,7 +90,7 @@ def rest_body(armature: bpy.types.Object) -> RestBody:
     kept = record.of(armature)
     skins, bones = (record.parts(armature, kind) for kind in ("skin", "bone"))
     skin_verts, skin_faces = _joined([_mesh(thing, kept.ground) for thing in skins], 4)
-    owner = np.concatenate([_main_joint(thing) for thing in skins]) if skins else np.zeros(0, dtype=int)
+    owner = np.concatenate([skeleton.weights(thing).argmax(axis=1) for thing in skins]) if skins else np.zeros(0, dtype=int)
     triangles = [(verts, _triangles(faces)) for verts, faces in (_mesh(thing, kept.ground) for thing in bones)]
     bone_verts, bone_faces = _joined(triangles, 3)
     joints = [np.full(len(thing.data.vertices), JOINT_INDEX[thing.vertex_groups[0].name]) for thing in bones]
@@ -107,10 +123,3 @@ def _joined(meshes: list[tuple[np.ndarray, np.ndarray]], corners: int) -> tuple[
 def _triangles(faces: np.ndarray) -> np.ndarray:
     quads = faces[faces[:, 3] != TRIANGLE]
     return np.concatenate([faces[:, :3], quads[:, [0, 2, 3]]])
-
-
-def _main_joint(skin: bpy.types.Object) -> np.ndarray:
-    """(V,) the joint that moves a vertex most."""
-    joint = {group.index: JOINT_INDEX[group.name] for group in skin.vertex_groups if group.name in JOINT_INDEX}
-    shares = (((part.weight, joint[part.group]) for part in vertex.groups if part.group in joint) for vertex in skin.data.vertices)
-    return np.array([max(share, default=(0.0, 0))[1] for share in shares], dtype=int)

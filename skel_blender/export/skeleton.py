@@ -11,12 +11,13 @@ from mathutils import Matrix
 
 from .. import kinematics
 from ..anatomy import JOINT_INDEX, JOINT_NAMES
-from ..rig import compat, keyframes, record, restposes, skin
+from ..rig import compat, controls, keyframes, record, restposes, skin
 from ..rig.armature import set_mode
 from . import delivery, rotations, sample
 from .presets import Preset
 
 REST_FRAME = -1  # of the delivered scene: exporters take the pose that they find for that of the file, beside its clips
+_CARRIED_BY = JOINT_INDEX | {limb.control: limb.tip for limb in controls.LIMBS}  # what hangs on a control goes with the limb that it leads
 _SMALL = 1e-7  # m; a bone that moves less from its place needs no keys for it
 
 
@@ -139,16 +140,25 @@ def _copy(thing: bpy.types.Object, made: Plan, most: int, space: delivery.Space)
 
 
 def weights(thing: bpy.types.Object) -> np.ndarray:
-    """(V,24) shares of the joints in each vertex, which sum to 1. What no joint moves, as in a mesh that was joined to the skin, rides the
-    pelvis."""
-    joint = {group.index: JOINT_INDEX[group.name] for group in thing.vertex_groups if group.name in JOINT_INDEX}
+    """(V,24) shares of the joints in each vertex, which sum to 1; those of a bone that was added go to the joint that carries it. What no
+    joint moves, as in a mesh that was joined to the skin, rides the pelvis."""
+    joint = {group.index: _joint(thing.parent.data.bones.get(group.name)) for group in thing.vertex_groups}
     result = np.zeros((len(thing.data.vertices), len(JOINT_NAMES)))
     for vertex in thing.data.vertices:
         for element in vertex.groups:
-            if element.group in joint:
-                result[vertex.index, joint[element.group]] = element.weight
+            if joint.get(element.group) is not None:
+                result[vertex.index, joint[element.group]] += element.weight
     result[~result.any(axis=1), 0] = 1.0
     return _normal(result)
+
+
+def _joint(bone: bpy.types.Bone | None) -> int | None:
+    """The joint that a bone is, or by which one that was added and moves the skin is carried; None of other groups of vertices."""
+    if bone is None or not (bone.name in JOINT_INDEX or bone.use_deform):
+        return None
+    while bone is not None and bone.name not in _CARRIED_BY:
+        bone = bone.parent
+    return bone and _CARRIED_BY[bone.name]
 
 
 def limited(shares: np.ndarray, most: int) -> np.ndarray:

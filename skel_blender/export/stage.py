@@ -11,7 +11,7 @@ import numpy as np
 
 from ..messages import SkelError
 from ..rig import compat
-from ..rig.assemble import in_metres
+from ..rig.assemble import in_metres, scene_of
 from ..rig.editing import evaluation
 from ..rig.editing.steps import Step, Steps
 
@@ -19,13 +19,14 @@ from ..rig.editing.steps import Step, Steps
 def look(thing: bpy.types.Object, frames: np.ndarray, bones: Sequence[str], what: str) -> Steps[np.ndarray]:
     """(T,B,4,4) world matrices, m, of the bones of an armature object on the scene frames (T,), as Blender evaluates them. Raises
     SkelError if it is in Edit Mode."""
+    scene = scene_of(thing)
     posed = np.empty((len(frames), len(bones), 4, 4))
     everyone = np.empty((len(thing.pose.bones), 4, 4), dtype=np.float32)  # of whom `bones` are read; column by column
     chosen = [thing.pose.bones.find(name) for name in bones]
     with posed_armatures([thing]), closing(evaluation.on_frames(thing, frames)) as shown:
         for row, seen in enumerate(shown):
             seen.pose.bones.foreach_get("matrix", everyone.ravel())
-            posed[row] = in_metres(seen.matrix_world) @ everyone[chosen].transpose(0, 2, 1)
+            posed[row] = in_metres(seen.matrix_world, scene) @ everyone[chosen].transpose(0, 2, 1)
             yield Step(what, (row + 1) / len(frames))
     return posed
 

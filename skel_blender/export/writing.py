@@ -12,6 +12,7 @@ from pathlib import Path
 import bpy
 
 from .. import files
+from ..anatomy import JOINT_INDEX
 from ..messages import SkelError
 from ..rig import record
 from ..rig.assemble import metres
@@ -25,6 +26,8 @@ from .presets import ENDINGS, LEFT_OUT, Preset
 _BUILT = {ending: lambda: bpy.app.build_options.usd for ending in (".usd", ".usdc", ".usda")} | {
     ".abc": lambda: bpy.app.build_options.alembic}  # fmt: skip
 _ADDONS = {".fbx": ("EXPORT_SCENE_OT_fbx", "FBX format"), ".glb": ("EXPORT_SCENE_OT_gltf", "glTF 2.0 format")}  # Blender's own
+_SHOWN = {"MESH", "CURVE", "CURVES", "SURFACE", "META", "FONT"}
+_CARRYING = {"CHILD_OF", "COPY_TRANSFORMS", "COPY_LOCATION", "ARMATURE"}  # constraints
 _CLIPS = (".fbx", ".glb", ".bvh")  # formats that hold several clips, or a file for each
 
 
@@ -105,14 +108,37 @@ def write(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, 
 
 
 def left_out(rigs: Sequence[bpy.types.Object], path: Path, preset: Preset) -> str:
-    """A sentence for the user: what the meshes have that a file of this ending lacks; empty if nothing."""
-    if path.suffix.lower() not in EXPORTERS:
-        return ""
+    """Sentences for the user: what people have in the scene that a file of this ending lacks; empty if nothing."""
+    ending, said = path.suffix.lower(), {}
     kinds = [kind for kind, on in (("skin", preset.skin), ("bone", preset.bones)) if on]
-    things = [thing for rig in rigs for kind in kinds for thing in record.parts(rig, kind)]
-    names = {modifier.name for thing in things for modifier in thing.modifiers if modifier.type != "ARMATURE" and modifier.show_render}
-    names |= {"Shape Keys" for thing in things if thing.data.shape_keys}
-    return f"{LEFT_OUT}{', '.join(sorted(names))}. Apply what is to be in the file, or export Alembic." if names else ""
+    if ending in EXPORTERS:
+        things = [thing for rig in rigs for kind in kinds for thing in record.parts(rig, kind)]
+        names = {modifier.name for thing in things for modifier in thing.modifiers if modifier.type != "ARMATURE" and modifier.show_render}
+        names |= {"Shape Keys" for thing in things if thing.data.shape_keys}
+        said["Apply what is to be in the file, or export Alembic."] = names
+    if ending != ".abc":
+        names = {bone.name for rig in rigs for bone in rig.data.bones if bone.use_deform and bone.name not in JOINT_INDEX}
+        said["Only joints are written as bones; skin that others move goes with the joint above."] = names
+    if ending != ".bvh" and preset.skin:
+        said["Weight to bones and join to the skin what is to be in the file."] = {
+            thing.name for thing in bpy.data.objects if _is_shown(thing) and any(_hangs(thing, rig) for rig in rigs)
+        }
+    return " ".join(f"{LEFT_OUT}{', '.join(sorted(names))}. {what}" for what, names in said.items() if names)
+
+
+def _is_shown(thing: bpy.types.Object) -> bool:
+    """Whether an object of a scene shows something, and is no part of a person."""
+    shows = thing.type in _SHOWN or thing.instance_type == "COLLECTION"
+    return shows and record.PART not in thing and bool(thing.users_scene)
+
+
+def _hangs(thing: bpy.types.Object, rig: bpy.types.Object) -> bool:
+    """Whether a rig carries or deforms an object, or carries what it hangs on."""
+    carriers = [modifier.object for modifier in thing.modifiers if modifier.type == "ARMATURE"]
+    for constraint in thing.constraints:
+        if constraint.type in _CARRYING and not constraint.mute:
+            carriers += [each.target for each in getattr(constraint, "targets", [constraint])]
+    return rig in carriers or thing.parent is not None and (thing.parent == rig or _hangs(thing.parent, rig))
 
 
 def _files(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, preset: Preset, ending: str) -> list[Path]:

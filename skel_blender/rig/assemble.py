@@ -160,10 +160,16 @@ def metres(scene: bpy.types.Scene) -> float:
     return 1.0 if scene.unit_settings.system == "NONE" else scene.unit_settings.scale_length
 
 
-def in_metres(matrix: Matrix) -> np.ndarray:
-    """(4,4) an object's world matrix, to metres from the units of the context's scene."""
+def scene_of(thing: bpy.types.Object) -> bpy.types.Scene:
+    """The scene whose unit and rate hold for an object: the context's, but one where it is if it is not in that."""
+    current, scenes = bpy.context.scene, thing.users_scene
+    return scenes[0] if scenes and current not in scenes else current
+
+
+def in_metres(matrix: Matrix, scene: bpy.types.Scene) -> np.ndarray:
+    """(4,4) an object's world matrix, to metres from the units of its scene."""
     result = np.array(matrix)
-    result[:3] *= metres(bpy.context.scene)
+    result[:3] *= metres(scene)
     return result
 
 

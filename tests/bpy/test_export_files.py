@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from skel_blender.export import names, opensim, presets, writing
 from skel_blender.messages import SkelError
+from skel_blender.rig import armature
 from skel_blender.rig.assemble import build_take
 from skel_blender.rig.editing import motion
 from tests import synthetic
@@ -158,3 +160,35 @@ def test_folders_that_cannot_be_written_to_are_said_before_any_work(context, tmp
         with pytest.raises(SkelError, match="can't be written to. Choose another."):
             export(tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_hangs_on_a_person_and_is_not_in_a_file_is_told(context):
+    """By a bone, a parent, a modifier or a constraint, as an instance of a collection too; not what only looks at him or lies elsewhere."""
+    rigs = writing.rigs_of(build_take(context, synthetic.random_take(frames=3, people=2)).all_objects)
+    things = {name: bpy.data.objects.new(name, bpy.data.meshes.new(name)) for name in (
+        "hat", "feather", "jacket", "sword", "shield", "wall", "lamp", "deleted")}  # fmt: skip
+    things["bag"] = bpy.data.objects.new("bag", None)
+    for thing in things.values():
+        thing.parent = rigs[1] if thing.name in ("deleted", "bag") else None
+        if thing.name != "deleted":
+            context.scene.collection.objects.link(thing)
+    things["bag"].instance_type = "COLLECTION"
+    things["hat"].parent, things["hat"].parent_type, things["hat"].parent_bone = rigs[0], "BONE", "head"
+    things["feather"].parent = things["hat"]
+    things["jacket"].modifiers.new("Armature", "ARMATURE").object = rigs[0]
+    things["sword"].constraints.new("CHILD_OF").target = rigs[0]
+    things["shield"].constraints.new("ARMATURE").targets.new().target = rigs[1]
+    things["lamp"].constraints.new("TRACK_TO").target = rigs[0]
+    with armature.editing(context, rigs[0]):
+        for name in ("grip", "helper"):
+            bone = rigs[0].data.edit_bones.new(name)
+            bone.tail, bone.use_deform = (0.0, 0.0, 1.0), name == "grip"
+
+    def told(ending, rigs, **changes):
+        text = writing.left_out(rigs, Path(f"shot{ending}"), presets.choose("generic", **changes))
+        return [line.partition(".")[0] for line in text.split("Left out: ")[1:]]
+
+    everything = "bag, feather, hat, jacket, shield, sword"
+    assert told(".glb", rigs) == told(".fbx", rigs) == ["grip", everything]
+    assert told(".abc", rigs) == [everything] and told(".bvh", rigs) == told(".glb", rigs, skin=False) == ["grip"]
+    assert told(".glb", rigs[1:]) == ["bag, shield"] and told(".bvh", rigs[1:]) == []

@@ -9,8 +9,8 @@ import pytest
 
 from skel_blender import kinematics
 from skel_blender.anatomy import JOINT_INDEX, JOINT_NAMES
-from skel_blender.export import names, presets, skeleton, writing
-from skel_blender.rig import record, restposes
+from skel_blender.export import names, opensim, presets, skeleton, writing
+from skel_blender.rig import armature, record, restposes
 from skel_blender.rig.assemble import build_take, place_of
 from tests.bpy import deliveries, importing
 from tests.bpy.evaluated import mesh_points, model_skin
@@ -83,6 +83,30 @@ def test_what_no_joint_moves_stays_by_the_pelvis(context, tmp_path):
     points = kinematics.z_up(rest - [0.0, rest[:, 1].min(), 0.0])
     points[:, :2] -= kinematics.z_up(take.people[0].body.joints[[1, 6]]).mean(axis=0)[:2]
     assert deliveries.apart(np.array([vertex.co for vertex in made.data.vertices]), points) < 1e-3
+
+
+def test_what_an_added_bone_moves_goes_with_the_joint_that_carries_it(context):
+    """As a sword's bone below a hand, or below its control; a bone that deforms nothing moves no skin in Blender either."""
+    collection = build_take(context, deliveries.take())
+    (rig,) = writing.rigs_of(collection.all_objects)
+    (skin,) = record.parts(rig, "skin")
+    with armature.editing(context, rig):
+        for name, parent in (("grip", "hand_r"), ("blade", "grip"), ("shield", "hand_ik_l"), ("still", "head"), ("free", "root")):
+            bone = rig.data.edit_bones.new(name)
+            bone.parent, bone.tail, bone.use_deform = rig.data.edit_bones[parent], (0.0, 0.0, 1.0), name != "still"
+    wanted = {"blade": "hand_r", "grip": "hand_r", "shield": "hand_l", "still": "pelvis", "free": "pelvis", "lumbar_shift": "pelvis"}
+    for vertex, name in enumerate(wanted):
+        for group in skin.vertex_groups:
+            group.remove([vertex])
+        (skin.vertex_groups.get(name) or skin.vertex_groups.new(name=name)).add([vertex], 1.0, "REPLACE")
+    skin.vertex_groups["head"].add([0], 1.0, "REPLACE")
+    skin.vertex_groups["hand_r"].add([0], 0.5, "REPLACE")
+    weights = skeleton.weights(skin)
+    head, hand = JOINT_INDEX["head"], JOINT_INDEX["hand_r"]
+    assert weights[0, [head, hand]] == pytest.approx([0.4, 0.6]) and weights[0].sum() == pytest.approx(1.0)
+    assert [JOINT_NAMES[row.argmax()] for row in weights[: len(wanted)]] == list(wanted.values())
+    assert (weights[1 : len(wanted)].max(axis=1) == 1.0).all()
+    assert (opensim.rest_body(rig).weight_index[: len(wanted), 0] == weights[: len(wanted)].argmax(axis=1)).all()
 
 
 def test_a_moved_and_scaled_take_is_written_where_and_as_large_as_it_stands(context, tmp_path):

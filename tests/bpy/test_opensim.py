@@ -7,13 +7,16 @@ import bpy
 import numpy as np
 import pytest
 
-from skel_blender import opensim
-from skel_blender.anatomy import DOFS
+from skel_blender import kinematics, opensim
+from skel_blender.anatomy import DOFS, JOINT_NAMES
 from skel_blender.export import opensim as rig_opensim
+from skel_blender.export import stage
 from skel_blender.messages import SkelError
-from skel_blender.rig import controls, layout
+from skel_blender.opensim.model import R_MODEL_GROUND
+from skel_blender.rig import controls, layout, record
 from skel_blender.rig.assemble import build_take
-from skel_blender.rig.editing import layers, matching, timing
+from skel_blender.rig.editing import layers, matching, motion, timing
+from skel_blender.rig.editing.steps import finish
 from tests.bpy import bodies
 from tests.bpy.evaluated import curves, rig_of
 
@@ -57,6 +60,7 @@ def test_an_edit_is_written_and_the_scene_untouched(context, take, tmp_path):
     bone = rig.pose.bones[channel.bone]
     bone.rotation_euler[channel.index] = channel.sign * 1.0
     bone.keyframe_insert("rotation_euler", index=channel.index, frame=8)
+    context.view_layer.update()  # of what is driven by it
     there = dump(rig)
     after = rig_opensim.write(rig, tmp_path / "after.mot")[0].read_text()
     assert dump(rig) == there and rig.animation_data.action == action
@@ -100,6 +104,50 @@ def test_what_ik_controls_do_is_written_as_angles(source, context, tmp_path):
     keyed = numbers(rig_opensim.write(source, tmp_path / "keyed.mot")[0].read_text(), 7)
     assert np.abs(led - keyed).max() < 0.01 and np.abs(layered - keyed).max() < 0.01
     assert np.abs(led - before)[20:38].max() > 20.0 and np.abs(led - before)[:18].max() < 0.01
+
+
+def test_arms_that_ik_controls_raise_keep_the_limits(source, context, tmp_path):
+    """A rotation has several triples of angles, and the nearest to those of the frame before may be turns beyond the limits."""
+    frames = motion.frames_of(source)
+    matching.to_control(context.scene, source, controls.LIMBS[:2], frames, lambda values: values + [0.0, 0.2, 0.5, 0.0, 0.0, 0.0, 0.0])
+    angles = numbers(rig_opensim.write(source, tmp_path / "led.mot")[0].read_text(), 7)[:, 1 : 1 + len(DOFS)]
+    low, up = np.degrees(record.limits(source)).T
+    assert max((low - angles).max(), (angles - up).max()) < 0.01
+
+
+@pytest.mark.parametrize("turn", [(0.0, 0.0, 0.0), (0.0, 0.0, np.pi / 2), (2.0, 1.0, 5.0)])
+def test_a_root_that_is_turned_turns_the_joints(source, tmp_path, turn):
+    """Not only by its keys: from the middle on a constraint turns and lifts it, too."""
+    frames, root = motion.frames_of(source), source.pose.bones[layout.ROOT]
+    root.rotation_euler = turn
+    root.keyframe_insert("rotation_euler", frame=int(frames[0]))
+    root.rotation_euler = np.array(turn) / 2
+    root.keyframe_insert("rotation_euler", frame=int(frames[-1]))
+    carrier = bpy.data.objects.new("platform", None)
+    carrier.location, carrier.rotation_euler = (0.3, 0.1, 0.5), (0.1, 0.0, 1.0)
+    bpy.context.scene.collection.objects.link(carrier)
+    bpy.context.view_layer.update()
+    carried = root.constraints.new("CHILD_OF")
+    carried.target, carried.set_inverse_pending, carried.influence = carrier, False, 0.0
+    carried.keyframe_insert("influence", frame=int(frames[60]))
+    carried.influence = 1.0
+    carried.keyframe_insert("influence", frame=int(frames[70]))
+    places = finish(stage.look(source, frames, JOINT_NAMES, ""))[..., :3, 3]
+    body = rig_opensim.rest_body(source)
+    values = numbers(rig_opensim.write(source, tmp_path / "turned.mot")[0].read_text(), 7)
+    angles, ground = np.radians(values[:, 1 : 1 + len(DOFS)]), values[:, 1 + len(DOFS) :] @ R_MODEL_GROUND.T
+    joints = kinematics.forward(angles, body.joints, body.frames, ground - body.joints[0])[..., :3, 3]
+    assert np.linalg.norm(kinematics.z_up(joints) - places, axis=-1).max() < 1e-5
+    assert np.abs(np.diff(values[:, 1:4], axis=0)).max() < 20.0
+
+
+def test_a_rig_of_another_scene_has_the_times_of_that_one(context, take, tmp_path):
+    rig = rig_of(build_take(context, take))
+    given = rig_opensim.write(rig, tmp_path / "own.mot")[0].read_text()
+    other = bpy.data.scenes.new("other")
+    other.render.fps = 60
+    with context.temp_override(scene=other, view_layer=other.view_layers[0]):
+        assert rig_opensim.write(rig, tmp_path / "other.mot")[0].read_text() == given
 
 
 def test_what_is_no_rig_is_refused(context, tmp_path):

@@ -9,9 +9,11 @@ import pytest
 
 from skel_blender import kinematics
 from skel_blender.export import presets, writing
+from skel_blender.export.retarget import sample, skeleton
 from skel_blender.rig import camera
 from skel_blender.rig.assemble import build_take, camera_of, place_of
 from skel_blender.rig.editing import placement
+from skel_blender.rig.editing.steps import finish
 from tests import synthetic, walk
 from tests.bpy import characters, deliveries, importing, walking
 from tests.bpy.evaluated import evaluated, joint_positions, mesh_points, model_skin, rig_of
@@ -64,6 +66,21 @@ def test_a_cache_is_in_metres(scene, tmp_path):
     (mesh,) = (thing for thing in bpy.data.objects if thing.type == "MESH")
     expected = model_skin(made.people[0].body, made.people[0].transforms()[9])
     assert np.linalg.norm(mesh_points(mesh) - expected, axis=1).max() < 1e-3
+
+
+def test_a_unit_is_that_of_the_scene_in_which_people_are(scene, tmp_path):
+    """As where a script exports the shots in several scenes, of which one is active at most."""
+    rig = rig_of(build_take(bpy.context, walk.take()))
+    target, other = characters.mixamo(), bpy.data.scenes.new("other")
+    bpy.context.view_layer.update()
+    found = []
+    for active in (scene, other):
+        with bpy.context.temp_override(scene=active, view_layer=active.view_layers[0]):
+            (path,) = writing.write(scene, [rig], tmp_path / f"{active.name}.bvh", presets.choose("generic"))
+            moves, rest = finish(sample.sample(scene, rig))
+            found.append((path.read_text(), moves.places, rest.joints["head"], skeleton.read(target).object_matrix))
+    assert found[0][0] == found[1][0]
+    assert all(np.array_equal(one, same) for one, same in zip(found[0][1:], found[1][1:]))
 
 
 def test_feet_stand_on_a_character_of_centimetres(scene):

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from ...anatomy import JOINT_INDEX, JOINT_NAMES
-from ...rig.assemble import in_metres
+from ...rig.assemble import in_metres, scene_of
 from ...rig.editing import layers, motion
 from ...rig.editing.steps import Steps
 from .. import rotations, stage
@@ -50,14 +50,14 @@ def sample(scene: bpy.types.Scene, rig: bpy.types.Object) -> Steps[tuple[Motion,
     result = Motion(frames, turns, posed[..., :3, 3], unknown, unknown, fps)
     known = layers.resting(rig, frames)
     known = known if known is not None and known.any() else None
-    size = np.linalg.norm(in_metres(rig.matrix_world)[:3, 0])  # of a take that was made larger or smaller
+    size = np.linalg.norm(in_metres(rig.matrix_world, scene_of(rig))[:3, 0])  # of a take that was made larger or smaller
     touching, levels = feet.contacts(sole(result, rest) / size, rest.origin[2] / size, fps, known)
     return replace(result, contacts=touching, levels=levels * size), rest
 
 
 def _rest(rig: bpy.types.Object) -> tuple[Rest, np.ndarray]:
     """The T pose in the world, and each joint's bone axes there (24,3,3)."""
-    world = in_metres(rig.matrix_world)
+    world = in_metres(rig.matrix_world, scene_of(rig))
     turned = rotations.orthonormal(world[:3, :3])
     bones = [rig.data.bones[name] for name in JOINT_NAMES]
     bases = turned @ rotations.orthonormal(np.array([bone.matrix_local for bone in bones])[:, :3, :3])

@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 
 from ...messages import SkelError
-from ...rig.assemble import in_metres
+from ...rig.assemble import in_metres, scene_of
 from .. import rotations
 
 _SKEW = 1e-3
@@ -92,7 +92,7 @@ def read(target: bpy.types.Object) -> Skeleton:
     """The skeleton of an armature object. Raises SkelError if it has no bones or if its scale is negative or differs along its axes."""
     bones = list(target.data.bones)  # Blender lists parents first
     index = {bone.name: number for number, bone in enumerate(bones)}
-    matrix = in_metres(target.matrix_world)
+    matrix = in_metres(target.matrix_world, scene_of(target))
     _check_scale(target, matrix[:3, :3])
     if not bones:
         raise SkelError("no_bones", f"{target.name} has no bones.", "Choose another armature.")
@@ -137,5 +137,5 @@ def _is_skin(thing: bpy.types.Object, target: bpy.types.Object) -> bool:
 def _lowest(thing: bpy.types.Object) -> float:
     points = np.empty(len(thing.data.vertices) * 3, dtype=np.float32)
     thing.data.vertices.foreach_get("co", points)
-    matrix = in_metres(thing.matrix_world)
+    matrix = in_metres(thing.matrix_world, scene_of(thing))
     return float((points.reshape(-1, 3) @ matrix[2, :3]).min() + matrix[2, 3])

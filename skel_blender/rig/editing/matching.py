@@ -46,8 +46,8 @@ def to_channels(scene: bpy.types.Scene, armature: bpy.types.Object, limbs: Seque
     joints = [joint for limb in limbs for joint in limb.joints]
     before = {joint: None for joint in joints}
     box = record.limits(armature)
-    ranges = {joint: _ranges(box, joint) for joint in joints}
-    seen = sample(scene, armature, frames, lambda posed: [_angles(posed, joint, before, ranges[joint]) for joint in joints])
+    ranges = {joint: ranges_of(box, joint) for joint in joints}
+    seen = sample(scene, armature, frames, lambda posed: [seen_angles(posed, joint, before, ranges[joint]) for joint in joints])
     holder = _editable(armature)
     for joint, angles in zip(joints, zip(*seen)):
         name = JOINT_NAMES[joint]
@@ -96,7 +96,7 @@ def _before(values: np.ndarray, carried: Matrix) -> np.ndarray:
     return np.array([*place, *turn])
 
 
-def _ranges(box: np.ndarray, joint: int) -> np.ndarray:
+def ranges_of(box: np.ndarray, joint: int) -> np.ndarray:
     """(3,2) rad between which the limits (46,2) leave a joint's Euler angles; 0 of those that it has not."""
     result, found = np.zeros((3, 2)), limits.channel_limits(box, joint)
     for dof in DOFS_OF_JOINT[joint]:
@@ -105,7 +105,7 @@ def _ranges(box: np.ndarray, joint: int) -> np.ndarray:
     return result
 
 
-def _angles(posed: bpy.types.Object, joint: int, before: dict, ranges: np.ndarray) -> tuple[float, float, float]:
+def seen_angles(posed: bpy.types.Object, joint: int, before: dict, ranges: np.ndarray) -> tuple[float, float, float]:
     """The joint's Euler angles as seen, in their ranges if they can be, and close to those of the frame before."""
     bone = posed.pose.bones[JOINT_NAMES[joint]]
     local = posed.convert_space(pose_bone=bone, matrix=bone.matrix, from_space="POSE", to_space="LOCAL")
