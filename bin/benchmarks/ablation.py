@@ -91,7 +91,7 @@ VARIANTS: dict[str, Change] = {
     "without the shape prior": _weigh(shape=10.0),
     "without a shape": lambda config: replace(config, fit_shape=False),
     "without robustness": _weigh(robust=inf),
-    "without smoothness": _weigh(angle_rate=inf, angle_acceleration=inf, travel_rate=inf, travel_acceleration=inf, point_acceleration=inf),
+    "without smoothness": _weigh(angle_rate=inf, angle_acceleration=inf, travel_rate=inf, travel_acceleration=inf),
     "plain smoothness (not adaptive)": _weigh(adaptive=inf),
     "without the leap guard": _weigh(angle_leap=inf),
     "without contacts": _same,

@@ -18,8 +18,7 @@ from tests import skel_file  # noqa: E402
 FRAMES, PERSON = 14, 9  # two people, one after the other
 TERMS = {term.__name__: ((term,), ()) for term in SIGHT_TERMS} | {term.__name__: ((), (term,)) for term in PRIOR_TERMS}
 # So wide that each of them is felt at a state that is far from all evidence.
-WEIGHTS = Weights(limit=0.7, adaptive=1.5, point_acceleration=20.0, target_m=0.2, target_robust=3.0, pin_m=0.1, angle_leap=0.2,
-                  balance_robust=30.0)  # fmt: skip
+WEIGHTS = Weights(limit=0.7, adaptive=1.5, target_m=0.2, pin_m=0.1, angle_leap=0.2, balance_robust=30.0)
 
 
 @pytest.fixture(scope="module", params=["open", "SKEL"])

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """SKELify as other programs call it: bad evidence, several people, pins, fixed frames, an unknown lens, other detectors' keypoints."""
 
+import json
+import re
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +17,14 @@ from skel_blender.anatomy import DOF_INDEX, JOINT_NAMES  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
 from skel_blender.engine.body.points import joints_as_points  # noqa: E402
 from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
+from skel_blender.engine.camera import intrinsics  # noqa: E402
 from skel_blender.engine.fit import Config, Observations, View, Weights, skelify  # noqa: E402
 from skel_blender.engine.fit.keypoint_sets import NAMES, keypoint_points  # noqa: E402
 from skel_blender.kinematics import axis_rotation  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 
 FRAMES, F_PX = 24, 1000.0
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +155,27 @@ def test_other_keypoint_sets_fit_without_a_start(body, truth, name):
     reprojected = (_posed(body, found, seen.keypoint_points) @ seen.view.R.T) @ seen.view.K.T
     off = (reprojected[..., :2] / reprojected[..., 2:] - seen.keypoints_2d[..., :2]).norm(dim=-1)
     assert float(off.median()) < 4
+
+
+def test_the_example_in_the_docs_fits_what_openpose_writes(body, truth, tmp_path):
+    """As it stands there; in one frame OpenPose saw nobody, in another not his wrists."""
+    part = truth[0][::2], truth[1][::2]
+    seen = _seen(body, part, keypoint_points(body, "openpose25"), focal=intrinsics((1280, 720), fov_degrees=60.0)[0, 0])
+    keypoints = seen.keypoints_2d.numpy().copy()
+    keypoints[3, [4, 7]] = 0.0
+    (tmp_path / "keypoints").mkdir()
+    for number, one in enumerate(keypoints):
+        people = [] if number == 6 else [{"person_id": [-1], "pose_keypoints_2d": one.flatten().tolist()}]
+        (tmp_path / "keypoints" / f"clip_{number:012d}_keypoints.json").write_text(json.dumps({"version": 1.3, "people": people}))
+    page = (ROOT / "docs" / "solver.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}"], cwd=tmp_path,
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = np.load(tmp_path / "fit.npz")
+    joints, true = found["joints"], body.joints(part[0], torch.zeros(1, 10).double(), part[1]).numpy()
+    assert np.linalg.norm((joints - joints[:, :1]) - (true - true[:, :1]), axis=-1).mean() < 0.12
+    assert found["betas"].shape == (1, 10) and found["confidence"].argmin() == 6 and found["confidence"][6] < 0.1
 
 
 def test_limits_hold_unless_they_are_off(body, truth):

@@ -25,6 +25,7 @@ _DRAWS, _AT_ONCE = 64, 8  # all at once would take half as much memory again as 
 # Factors on deviations that `bin/benchmark doubt` likes: errors of neighbouring landmarks and frames are alike, not independent, so
 # the posterior is wider than Laplace says; a regressor's angles err against each other.
 _POSTERIOR, _GUESS = 2.5, 0.3
+_FAR = 10.0  # deviations from a target: a fit that is so far from it hardly agrees
 
 
 def confidence(problem: Problem, state: torch.Tensor, shared: torch.Tensor) -> torch.Tensor:
@@ -57,7 +58,7 @@ def _agreements(problem: Problem, state: torch.Tensor, shared: torch.Tensor) -> 
     if seen.targets is not None:
         where, _ = pose_points(shape, problem.owner, posed, seen.target_points)
         off = (where - seen.targets) / weights.target_m
-        parts.append((seen.target_weight, robust(off, min(weights.target_robust, 10.0))[0] ** 2))
+        parts.append((seen.target_weight, robust(off, _FAR)[0] ** 2))
     return parts
 
 

@@ -16,7 +16,6 @@ class Weights:
     landmark_depth_m: float = 0.12  # and along it
     robust: float = 4.0  # keypoints and landmarks beyond this many deviations fade out (Geman-McClure)
     target_m: float = 0.01  # world targets of weight 1
-    target_robust: float = inf  # likewise for them
     pin_m: float = 0.001
     prior: float = 1.5  # factor on the spread of the pull to a relaxed stance, or to a regressor's pose
     limit: float = inf  # the paper's exponential prior: what exp(low - q) and exp(q - up) may be
@@ -28,7 +27,6 @@ class Weights:
     angle_leap_spread: float = 0.02  # rad
     travel_rate: float = 5.0  # m/s
     travel_acceleration: float = 12.0  # m/s2
-    point_acceleration: float = inf  # m/s2 of head, hands and feet in the world
     adaptive: float = 2.0  # accelerations beyond this many deviations cost only linearly: impacts and quick steps stay
     balance_m: float = 0.02  # how far along the view the centre of mass is beyond what rests on the floor and what is free,
     balance_free_m: float = 0.02  # always,

@@ -111,11 +111,6 @@ class Problem:
         return Limb(point, [0], list(range(TRANS + 3)))
 
     @cached_property
-    def extremities(self) -> Points:
-        """Head, hands and feet."""
-        return self.body.markers.select(["nose", "left_wrist", "right_wrist", "left_ankle", "right_ankle"])
-
-    @cached_property
     def pelvis(self) -> Limb:
         """The pelvis' own origin, by the root's columns."""
         origin = Points.rigid(("pelvis",), self.owner.new_zeros(1), self.body.J_template[:1], self.body.J_shapedirs[:1])

@@ -24,8 +24,7 @@ from .terms import balance, clearance, flight, floor, inertia, priors, sight
 
 BETA = 2.5  # standard deviations, the widest shape: a wrong distance must not make giants and dwarfs
 SIGHT_TERMS = (sight.keypoints, sight.landmarks, sight.targets, sight.pins, floor.contacts,
-               inertia.extremities, inertia.turning, inertia.facing,
-               flight.flight, balance.balance, clearance.clearance)  # fmt: skip
+               inertia.turning, inertia.facing, flight.flight, balance.balance, clearance.clearance)  # fmt: skip
 PRIOR_TERMS = (priors.stance, priors.limits, priors.usual_shape, priors.known_stature, priors.smoothness)
 
 

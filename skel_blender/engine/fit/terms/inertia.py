@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The terms of the body in the world: how points move, how the pelvis turns and which way it faces. What joints do is in `priors`."""
+"""The terms of the body's turns in the world: how fast the pelvis turns and which way it faces. What joints do is in `priors`."""
 
 from __future__ import annotations
 
@@ -10,48 +10,37 @@ import torch
 
 from ..normal import NormalEquations
 from ..observations import View
-from ..problem import ARM_M, Chunk, Limb, Problem
+from ..problem import ARM_M, Chunk, Problem
 from .priors import LONGEST_STEP_S
-from .sight import add_blend_gradient
 
 _SPEED, _ACCELERATION = (-1.0, 1.0), (1.0, -2.0, 1.0)
 _REACH = ARM_M * 2**0.5  # three points that far along three axes move by this, in all, for a radian about any axis
 Kernel = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]  # of squared residuals: their weight, and what they cost
 
 
-def extremities(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
-    """Head, hands and feet accelerate little in the world; more than usual costs only linearly."""
-    weights = problem.config.weights
-    dt = 1.0 / problem.observations.fps
-    if weights.point_acceleration < inf:
-        for limb in problem.limbs(problem.extremities):
-            _differences(system, problem, chunk, limb, _ACCELERATION, weights.point_acceleration * dt * dt, forgiving(weights.adaptive))
-
-
 def turning(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
     """The pelvis turns with small speeds and accelerations and without leaps, whatever its Euler angles do: points around it do so."""
-    weights, arms, origin = problem.config.weights, problem.around_pelvis, problem.pelvis
+    weights = problem.config.weights
     dt = min(1.0 / problem.observations.fps, LONGEST_STEP_S)
     if weights.angle_rate < inf:
-        _differences(system, problem, chunk, arms, _SPEED, _REACH * weights.angle_rate * dt, _plain, origin)
+        _differences(system, problem, chunk, _SPEED, _REACH * weights.angle_rate * dt, _plain)
     if weights.angle_leap < inf:
         beyond = _beyond(weights.angle_leap / weights.angle_leap_spread)
-        _differences(system, problem, chunk, arms, _SPEED, _REACH * weights.angle_leap_spread, beyond, origin)
+        _differences(system, problem, chunk, _SPEED, _REACH * weights.angle_leap_spread, beyond)
     if weights.angle_acceleration < inf:
-        spread = _REACH * weights.angle_acceleration * dt * dt
-        _differences(system, problem, chunk, arms, _ACCELERATION, spread, forgiving(weights.adaptive), origin)
+        _differences(system, problem, chunk, _ACCELERATION, _REACH * weights.angle_acceleration * dt * dt, forgiving(weights.adaptive))
 
 
 def facing(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
     """The pelvis is turned as a regressor says, as far as it is sure, whatever its Euler angles are: points around it lie accordingly."""
-    seen, weights = problem.observations, problem.config.weights
+    seen, weights, own = problem.observations, problem.config.weights, slice(0, chunk.count)
     if seen.prior_turns is None or weights.prior == 0:
         return
-    arms, origin, own = problem.around_pelvis, problem.pelvis, slice(0, chunk.count)
+    where, by_state = _around(problem, chunk)
     scale = (weights.prior / (_REACH * seen.prior_turns_sigma[chunk.own]))[:, None, None]
-    row = scale * ((chunk.place(arms) - chunk.place(origin))[own] - ARM_M * seen.prior_turns[chunk.own].mT)
-    by_state = scale[..., None] * (chunk.by_state(arms) - chunk.by_state(origin))[own]  # the shape moves both alike
-    system.add_rows(arms.columns, chunk.start, row.flatten(1), [by_state.flatten(1, 2)], None, (row**2).sum((1, 2)))
+    row = scale * (where[own] - ARM_M * seen.prior_turns[chunk.own].mT)
+    by_state = (scale[..., None] * by_state[own]).flatten(1, 2)
+    system.add_rows(problem.around_pelvis.columns, chunk.start, row.flatten(1), [by_state], None, (row**2).sum((1, 2)))
 
 
 def _plain(square: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -79,30 +68,24 @@ def _beyond(free: float) -> Kernel:
     return kernel
 
 
-def _differences(system: NormalEquations, problem: Problem, chunk: Chunk, limb: Limb, stencil: tuple[float, ...], spread: float,
-                 kernel: Kernel, relative_to: Limb | None = None) -> None:  # fmt: skip
-    """Add rows of finite differences in time of where a limb's points are, together, in deviations of `spread` m."""
+def _around(problem: Problem, chunk: Chunk) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where the points around the pelvis are, seen from it, (f,3,3) m, and the derivative by its columns; the shape moves both alike."""
+    arms, origin = problem.around_pelvis, problem.pelvis
+    return chunk.place(arms) - chunk.place(origin), chunk.by_state(arms) - chunk.by_state(origin)
+
+
+def _differences(system: NormalEquations, problem: Problem, chunk: Chunk, stencil: tuple[float, ...], spread: float,
+                 kernel: Kernel) -> None:  # fmt: skip
+    """Add rows of finite differences in time of where the points around the pelvis are, together, in deviations of `spread` m."""
     order = len(stencil) - 1
-    where, by_state, by_betas = chunk.place(limb), chunk.by_state(limb), chunk.by_betas(limb)
+    where, by_state = _around(problem, chunk)
     count = min(chunk.count, len(where) - order)
     if count < 1 or system.width <= order:
         return
-    if relative_to is not None:
-        where, by_state = where - chunk.place(relative_to), by_state - chunk.by_state(relative_to)
-        by_betas = by_betas - chunk.by_betas(relative_to)
-
-    def difference(values: torch.Tensor) -> torch.Tensor:
-        return sum(c * values[k : count + k] for k, c in enumerate(stencil))
-
-    together = problem.together(order)[chunk.start : chunk.start + count] / spread
-    row = together[:, None, None] * difference(where)
+    together = problem.together(order)[chunk.start : chunk.start + count, None, None] / spread
+    row = together * sum(c * where[k : count + k] for k, c in enumerate(stencil))
     weight, cost = kernel((row**2).sum((1, 2)))
     root = weight.sqrt()[:, None, None]
-    row, scale = root * row, (root * together[:, None, None])[..., None]
+    scale = (root * together)[..., None]
     by_states = [(c * scale * by_state[k : count + k]).flatten(1, 2) for k, c in enumerate(stencil)]
-    by_shared = problem.shared_rows(chunk, scale * difference(by_betas)).flatten(1, 2) if problem.config.fit_shape else None
-    system.add_rows(limb.columns, chunk.start, row.flatten(1), by_states, by_shared, cost)
-    by_point = torch.zeros_like(where[: count + order])
-    for k, c in enumerate(stencil):
-        by_point[k : count + k] += c * scale[..., 0] * row
-    add_blend_gradient(system, problem, chunk, limb, by_point)
+    system.add_rows(problem.around_pelvis.columns, chunk.start, (root * row).flatten(1), by_states, None, cost)

@@ -99,7 +99,7 @@ def targets(system: NormalEquations, problem: Problem, chunk: Chunk, view: View)
     """Points that are known in the world, as from motion capture or another body model."""
     seen, weights = problem.observations, problem.config.weights
     if seen.targets is not None and weights.target_m < inf:
-        _world(system, problem, chunk, seen.target_points, seen.targets, seen.target_weight, weights.target_m, weights.target_robust)
+        _world(system, problem, chunk, seen.target_points, seen.targets, seen.target_weight, weights.target_m)
 
 
 def pins(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
@@ -108,12 +108,12 @@ def pins(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) ->
     if seen.pins is not None:
         known = torch.isfinite(seen.pins).all(-1)
         where = torch.where(known[..., None], seen.pins, 0.0)
-        _world(system, problem, chunk, seen.pin_points, where, known.to(where), problem.config.weights.pin_m, inf)
+        _world(system, problem, chunk, seen.pin_points, where, known.to(where), problem.config.weights.pin_m)
 
 
 def _world(system: NormalEquations, problem: Problem, chunk: Chunk, points: Points, wanted: torch.Tensor, weight: torch.Tensor,
-           deviation: float, scale: float) -> None:  # fmt: skip
+           deviation: float) -> None:  # fmt: skip
     eye = torch.eye(3).to(wanted) / deviation
     for limb in problem.limbs(points):
         residual = (chunk.place(limb)[: chunk.count] - wanted[chunk.own, limb.numbers]) / deviation
-        add_points(system, problem, chunk, limb, residual, eye, weight[chunk.own, limb.numbers], scale)
+        add_points(system, problem, chunk, limb, residual, eye, weight[chunk.own, limb.numbers], inf)
