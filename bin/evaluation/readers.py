@@ -127,12 +127,12 @@ def _moyo(arrays: Arrays, models: Models) -> Samples:
     rows = {key: np.asarray(value).reshape(len(names), -1) for key, value in smpl.items() if np.size(value) % len(names) == 0}
     inner = Arrays(arrays.path, "the dict 'smpl' of HSMR's labels", rows, len(names))
     rotations = np.concatenate([inner.rotations("global_orient", 1), inner.rotations("body_pose", 23)], 1)
-    if models.smpl is None:
-        raise SkelError("no_model", f"{arrays.path} holds SMPL parameters only.", "Give SMPL's neutral model file with --smpl.")
-    model = read_smpl(models.smpl, _UNSEEN_GENDER)
-    sets, make = from_smpl([model], np.zeros(len(names), int), rotations, inner.betas(), models.smpl)
-    return Samples(str(arrays.path), len(names), names, sets=tuple(name for name in sets if name != "hsmr44"), make=make,
-                   rotations=rotations[:, 1:], runs_on=running(names))  # fmt: skip
+    parts: dict[str, Any] = {}
+    if models.smpl is not None:
+        model = read_smpl(models.smpl, _UNSEEN_GENDER)
+        sets, parts["make"] = from_smpl([model], np.zeros(len(names), int), rotations, inner.betas(), models.smpl)
+        parts["sets"] = tuple(name for name in sets if name != "hsmr44")
+    return Samples(str(arrays.path), len(names), names, rotations=rotations[:, 1:], runs_on=running(names), **parts)
 
 
 def _smpl_pose(arrays: Arrays) -> np.ndarray:

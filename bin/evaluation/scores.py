@@ -67,8 +67,11 @@ def score(found: Samples, truth: Samples, joints: tuple[int, ...] | None = None)
     if found.poses is not None and truth.poses is not None:
         result.angles = angle_groups(found.poses, truth.poses)
     if not result.figures:
-        raise SkelError("nothing_common", f"{found.name} and {truth.name} have no joints, skin or keypoints in common.",
-                        "Give the model files that make them (--skel, --smpl); docs/evaluate.md has the layouts.")  # fmt: skip
+        lacks = f"{found.name} and {truth.name} have no joints, skin or keypoints in common."
+        todo = "Give the model files that make them (--skel, --smpl); docs/evaluate.md has the layouts."
+        if "predictions" not in result.violations:
+            raise SkelError("nothing_common", lacks, todo)
+        result.notes.append(f"No errors in mm or px: {lacks} {todo}")
     return result
 
 

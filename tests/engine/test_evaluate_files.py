@@ -121,6 +121,22 @@ def test_pictures_without_3d_are_left_out_and_told(tmp_path, capsys):
     assert told["figures"]["MPJPE"] == pytest.approx(0, abs=1e-9) and "1 rows without 3D" in text
 
 
+@pytest.mark.parametrize("labels", ["poses", "moyo", "hmr2"])
+def test_joint_violations_and_angles_need_no_model_file(tmp_path, capsys, labels):
+    poses = np.zeros((12, 46))
+    poses[:3, 6] = np.radians(-15)  # the right knee, 15 degrees beyond straight
+    np.savez(tmp_path / "found.npz", poses=poses)
+    if labels == "poses":
+        np.savez(tmp_path / "truth.npz", poses=np.zeros((12, 46)))
+    else:
+        (moyo_labels if labels == "moyo" else hmr2_labels)(tmp_path / "truth.npz", 12)
+    told, text = evaluate(capsys, tmp_path, tmp_path / "found.npz", tmp_path / "truth.npz")
+    assert told["violations"]["predictions"]["right knee"] == [0.25, 0, 0] and set(told["violations"]) == {"predictions", "ground truth"}
+    assert told["figures"] == {} and "in common. Give the model files that make them (--skel, --smpl)" in text
+    angles = {"knees": pytest.approx(15 / 8)} if labels == "poses" else {}
+    assert {name: value for name, value in told["angles"].items() if value} == angles
+
+
 GOOD = {"joints44": np.zeros((12, 44, 3))}
 
 
@@ -135,7 +151,6 @@ GOOD = {"joints44": np.zeros((12, 44, 3))}
     (GOOD | {"imgname": [f"imageFiles/street_00/image_{k:05d}.jpg" for k in reversed(range(12))]}, "the same pictures in another order"),
     (GOOD | {"imgname": [f"b/{k}" for k in range(12)]}, "has other pictures: its row 0 is b/0"),
     ({"poses": np.zeros((12, 45)), "betas": np.zeros((12, 10))}, "'poses' must be N x 46"),
-    ({"poses": np.zeros((12, 46)), "betas": np.zeros((12, 10))}, "--skel"),
     ({"body_pose": np.zeros((12, 70)), "betas": np.zeros((12, 10))}, "'body_pose' must be 24 rotations a row"),
     ({"joints24": np.zeros((12, 24, 3))}, "no joints, skin or keypoints in common"),
 ])  # fmt: skip
