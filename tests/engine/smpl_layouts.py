@@ -149,10 +149,21 @@ def write_wham(path: Path, walk: tuple) -> None:
 
 
 def write_gvhmr(path: Path, walk: tuple) -> None:
-    poses, trans, _ = (torch.as_tensor(part).float() for part in walk)
+    """Beside the world what a camera saw that goes along."""
+    poses, trans, joints = walk
+    turns, places = moving_camera(len(poses))
+    turns = motions.UP_AXES["-y"] @ turns
+    seen = poses.copy()
+    seen[:, :3] = motions.rotation_vectors(turns @ motions.rotation_matrices(poses[:, :3]))
+    there = np.einsum("tij,tj->ti", turns, trans + joints[0]) + places - joints[0]
+    K = torch.tensor([[1468.6, 0, 640], [0, 1468.6, 360], [0, 0, 1]]).repeat(len(poses), 1, 1)
+    torch.save({"smpl_params_global": _gvhmr_params(poses, trans), "smpl_params_incam": _gvhmr_params(seen, there), "K_fullimg": K}, path)
+
+
+def _gvhmr_params(poses: np.ndarray, trans: np.ndarray) -> dict:
+    poses, trans = (torch.as_tensor(part).float() for part in (poses, trans))
     betas = torch.as_tensor(BETAS).repeat(len(poses), 1)
-    shown = {"global_orient": poses[:, :3], "body_pose": poses[:, 3:66], "transl": trans, "betas": betas}
-    torch.save({"smpl_params_global": shown, "smpl_params_incam": shown, "K_fullimg": torch.eye(3)}, path)
+    return {"global_orient": poses[:, :3], "body_pose": poses[:, 3:66], "transl": trans, "betas": betas}
 
 
 def write_gvhmr_npz(path: Path, walk: tuple) -> None:

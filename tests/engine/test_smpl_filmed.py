@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Motion files that tell of a moving camera: TRAM's, SLAHMR's and 3DPW's."""
+"""Motion files that tell of a moving camera: TRAM's, SLAHMR's, 3DPW's and GVHMR's."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from skel_blender.engine.imports import motion as motions  # noqa: E402
 from skel_blender.engine.imports.containers import read_tree  # noqa: E402
 from skel_blender.engine.imports.formats import read_motions  # noqa: E402
 from skel_blender.engine.imports.importer import Options, import_motion  # noqa: E402
-from skel_blender.engine.imports.source_body import chain  # noqa: E402
+from skel_blender.engine.imports.source_body import SourceBody, chain  # noqa: E402
+from skel_blender.engine.imports.viewpoint import seen_from  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
-from tests.engine.smpl_layouts import GONE, JOINTS, NONSENSE, moving_camera, write_3dpw, write_slahmr, write_tram  # noqa: E402
+from tests.engine.smpl_layouts import GONE, JOINTS, NONSENSE, moving_camera, write_3dpw, write_gvhmr, write_slahmr, write_tram  # noqa: E402
 
 
 def test_trams_moving_camera_puts_people_into_its_world(tmp_path, walk):
@@ -135,3 +136,56 @@ def test_two_people_of_3dpw_and_their_camera_arrive_in_one_world(model, walk, tm
         wanted = np.einsum("tij,tj->ti", turns, walk[1] + aside + walk[2][0]) + places
         assert np.linalg.norm(seen - wanted @ motions.UP_AXES["-y"], axis=1).max() < 0.2
     assert take.image_size == (1080, 1920) and len(take.people) == 2
+
+
+def seen(take, camera: np.ndarray) -> np.ndarray:
+    """(T,3) m: the middle of the first person's hips in the axes of the Take's camera."""
+    hips = take.people[0].joints()[:, [JOINT_INDEX["femur_l"], JOINT_INDEX["femur_r"]]].mean(axis=1)
+    return np.einsum("tij,tj->ti", camera[:, :3, :3], hips) + camera[:, :3, 3]
+
+
+def as_smplx(poses: np.ndarray, trans: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same motion of a body whose rest pelvis lies where SMPL-X's does."""
+    lower = np.array([0.003, -0.351, 0.012]) - joints[0]
+    return poses, trans - lower, joints + lower
+
+
+def test_gvhmrs_world_is_seen_as_its_camera_saw_it(tmp_path, walk):
+    """Without the body's model, too: the person is where the file has him before the camera, and walks in the file's world."""
+    walk = as_smplx(*walk)
+    poses, trans, joints = walk
+    write_gvhmr(tmp_path / "hmr4d_results.pt", walk)
+    take = import_motion(Options(motion=str(tmp_path / "hmr4d_results.pt"), body="female"))
+    turns, places = moving_camera(len(poses))
+    hips = joints[0] + np.einsum("tij,j->ti", motions.rotation_matrices(poses[:, :3]), joints[1:3].mean(axis=0) - joints[0]) + trans
+    wanted = np.einsum("tij,tj->ti", motions.UP_AXES["-y"] @ turns, hips) + places
+    assert np.linalg.norm(seen(take, take.camera.world_to_cam) - wanted, axis=1).max() < 0.05
+    assert take.image_size == (1280, 720) and take.camera.K[0].tolist() == pytest.approx([1468.6, 0, 640])
+    down = take.camera.world_to_cam[:, 1, :3]
+    assert down == pytest.approx(-turns[:, 1] @ motions.UP_AXES["z"], abs=1e-4), "y up as in the file"
+
+
+def test_gvhmr_with_the_body_of_its_run(tmp_path, walk):
+    """The pelvis about which that body turns tells where the camera was."""
+    write_gvhmr(tmp_path / "hmr4d_results.pt", walk)
+    motion, joints = read_motions(tmp_path / "hmr4d_results.pt")[0], walk[2]
+    body = SourceBody("it", joints, np.eye(len(joints)), None, joints[:JOINTS], True)
+    turns, places = moving_camera(len(walk[0]))
+    lens = seen_from(motion, body).lens
+    wanted = np.tile(np.eye(4), (len(turns), 1, 1))
+    wanted[:, :3, :3], wanted[:, :3, 3] = motions.UP_AXES["-y"] @ turns, places
+    assert np.linalg.inv(lens.cam_to_world) == pytest.approx(wanted, abs=1e-4)
+    assert seen_from(replace(motion, lens=None), body).lens is None
+
+
+def test_gvhmr_without_half_of_the_camera_is_a_motion_all_the_same(tmp_path, walk, monkeypatch):
+    write_gvhmr(tmp_path / "x.pt", walk)
+    tree = read_tree(tmp_path / "x.pt")
+    for gone in ("smpl_params_incam", "K_fullimg"):
+        rest = {key: value for key, value in tree.items() if key != gone}
+        monkeypatch.setattr(formats, "read_tree", lambda path, rest=rest: rest)
+        assert read_motions(tmp_path / "x.pt")[0].lens is None
+    fewer = {key: value[:-1] for key, value in tree["smpl_params_incam"].items()}
+    monkeypatch.setattr(formats, "read_tree", lambda path: tree | {"smpl_params_incam": fewer})
+    with pytest.raises(SkelError, match=f"has {len(walk[0])} frames in the world, but not as many in the camera's axes"):
+        read_motions(tmp_path / "x.pt")

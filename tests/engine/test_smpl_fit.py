@@ -77,11 +77,11 @@ def test_model_files_that_are_none_are_refused(model, walk, tmp_path, name, valu
 
 def test_what_is_carried_lies_in_its_place_and_segments_weigh_alike():
     mean = as_it_is(load_body("open"), np.zeros(10))
-    source = stand_in(mean.rest)
-    carried = carry(source, mean)
+    source, moved = stand_in(mean.rest, "smpl")
+    carried = carry(source, replace(mean, trans=moved))
     skin = len(carried.skin)
     places = np.concatenate([source.verts[carried.skin], source.joints[carried.smpl_joint]])
-    assert carried.arms + mean.rest.joints[carried.segment] == pytest.approx(places)
+    assert carried.arms + mean.rest.joints[carried.segment] + moved == pytest.approx(places)
     owners = mean.rest.owners()[carried.skin]
     assert 300 < skin < 800 and np.array_equal(owners, carried.segment[:skin])  # who rides two segments is left out
     assert source.weights[carried.skin].max(axis=1).min() > 0.6
@@ -100,7 +100,8 @@ def test_what_is_carried_lies_in_its_place_and_segments_weigh_alike():
 @pytest.mark.parametrize("degrees", [-20.0, 12.0])
 def test_the_tilt_of_a_camera_is_told_by_who_stands_in_it(degrees):
     """Somebody stands, squats and walks on level ground before a tilted camera; a motion in other axes stays as it is."""
-    frames, joints = 60, stand_in(as_it_is(load_body("open"), np.zeros(10)).rest).joints
+    source, _ = stand_in(as_it_is(load_body("open"), np.zeros(10)).rest, "smpl")
+    frames, joints = 60, source.joints
     turns = np.tile(np.eye(3), (frames, JOINTS, 1, 1))
     bent = motions.rotation_matrices(np.outer(np.clip(np.arange(frames) - 40, 0, 15) / 10, [1.0, 0, 0]))
     turns[:, [1, 2]], turns[:, [4, 5]] = bent.swapaxes(-1, -2)[:, None], (bent @ bent)[:, None]
@@ -111,7 +112,6 @@ def test_the_tilt_of_a_camera_is_told_by_who_stands_in_it(degrees):
     seen = np.ones(frames, dtype=bool)
     filmed = motions.SmplMotion("Person 1", "smpl", "male", Fraction(30), np.arange(frames), turned,
                                 (trans + joints[0]) @ axes.T - joints[0], np.zeros(10), seen, "-y", False, "4D-Humans")  # fmt: skip
-    source = stand_in(as_it_is(load_body("open"), np.zeros(10)).rest)
     other = replace(filmed, up="y")
     (level, same), tilt = levelled([filmed, other], [source, source])
     assert tilt == pytest.approx(abs(degrees), abs=2.0) and same is other

@@ -14,7 +14,7 @@ import numpy as np
 from ...messages import SkelError
 from ..unpickle import read_bytes, reading
 from .containers import read_tree
-from .entries import Tree, motion_of, numbers_of, rotations_of
+from .entries import Tree, first_of, motion_of, numbers_of, rotations_of, rotations_of_parts
 from .motion import Lens, SmplMotion, nearest_rotations
 
 _PHALP_FOCAL = 5000 / 256  # PHALP's focal length in units of the image's longer side
@@ -41,7 +41,36 @@ def _tram_lens(tree: Any, motion: SmplMotion, path: Path) -> Lens:
     if len(turns) <= motion.frames[-1] or places.shape != (len(turns), 3):
         raise SkelError("bad_motion", f"{path} has {len(turns)} frames, fewer than the motion.", "Use the files of one run.")
     focal, centre = (np.ravel(numbers_of(tree, name, path)) for name in ("img_focal", "img_center"))
-    return _lens(np.repeat(focal, 2), centre, turns, places, f"{path}", "Remove it to keep the camera's axes.")
+    lens = _lens(np.repeat(focal, 2), centre, f"{path}", "Remove it to keep the camera's axes.")
+    return replace(lens, cam_to_world=_transforms(turns, places))
+
+
+def gvhmr(tree: Tree, path: Path) -> list[SmplMotion]:
+    """GVHMR's one person in its world, and through the lens and from where the camera saw the same."""
+    inner = _gvhmr_params(tree, "smpl_params_global")
+    if inner is None:
+        return []
+    rotations, _ = rotations_of_parts(inner, path)
+    trans = numbers_of(inner, "transl", path)
+    motion = motion_of("Person 1", "GVHMR", path, rotations, trans, inner.get("betas"), "smplx", inner, Fraction(30), "y", has_floor=False)
+    seen = _gvhmr_params(tree, "smpl_params_incam")
+    if seen is None or "K_fullimg" not in tree:
+        return [motion]
+    K = numbers_of(tree, "K_fullimg", path).reshape(-1, 3, 3)[0]
+    turns, places = rotations_of_parts(seen, path)[0][:, 0], numbers_of(seen, "transl", path)
+    if turns.shape != (len(trans), 3, 3) or places.shape != trans.shape:
+        raise SkelError("bad_motion", f"{path.name} has {len(trans)} frames in the world, but not as many in the camera's axes.",
+                        "Export it again.")  # fmt: skip
+    lens = _lens(K[[0, 1], [0, 1]], K[:2, 2], path.name, "Export it again.")
+    return [replace(motion, lens=replace(lens, root_in_camera=_transforms(turns, places), people_in_world=True))]
+
+
+def _gvhmr_params(tree: Tree, name: str) -> Tree | None:
+    """What GVHMR has under a name, as a dict or with paths as names, less the axis of a batch of one."""
+    inner = first_of(tree, name, f"pred_{name}")
+    if not isinstance(inner, dict):
+        inner = {key.partition("/")[2]: value for key, value in tree.items() if str(key).startswith(f"{name}/")}
+    return {key: value[0] if np.ndim(value) == 3 and len(value) == 1 else value for key, value in inner.items()} or None
 
 
 def phalp(tree: Tree, path: Path) -> list[SmplMotion]:
@@ -131,19 +160,24 @@ def _filming(turns: np.ndarray, places: np.ndarray, focal: np.ndarray, centre: n
     if turns.shape != (len(turns), 3, 3) or places.shape != (len(turns), 3) or len(turns) < count:
         raise SkelError("bad_motion", f"{path.name} has {count} frames of people, but not as many of the camera.", "Export it again.")
     turns = nearest_rotations(turns, path.name).transpose(0, 2, 1)
-    lens = _lens(focal, centre, turns, -(turns @ places[..., None])[..., 0], path.name, "Export it again.")
-    return replace(lens, people_in_world=True)
+    lens = _lens(focal, centre, path.name, "Export it again.")
+    return replace(lens, cam_to_world=_transforms(turns, -(turns @ places[..., None])[..., 0]), people_in_world=True)
 
 
-def _lens(focal: np.ndarray, centre: np.ndarray, turns: np.ndarray, places: np.ndarray, name: str, todo: str) -> Lens:
-    """Of focal lengths (2,) px, the middle of the image (2,) px and the camera's way (N,3,3), (N,3) m."""
+def _lens(focal: np.ndarray, centre: np.ndarray, name: str, todo: str) -> Lens:
+    """Of focal lengths (2,) px and the middle of the image (2,) px."""
     fits = focal.shape == centre.shape == (2,) and 0 < focal.min() <= focal.max() < _MOST_PX
     if not fits or not 1 <= centre.min() <= centre.max() < _MOST_PX:
         raise SkelError("bad_motion", f"{name} has a lens that sees nothing.", todo)
-    cam_to_world = np.tile(np.eye(4), (len(turns), 1, 1))
-    cam_to_world[:, :3, :3], cam_to_world[:, :3, 3] = turns, places
     K = np.array([[focal[0], 0, centre[0]], [0, focal[1], centre[1]], [0, 0, 1.0]])
-    return Lens(K, (round(2 * centre[0]), round(2 * centre[1])), cam_to_world)
+    return Lens(K, (round(2 * centre[0]), round(2 * centre[1])))
+
+
+def _transforms(turns: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """(N,4,4) of turns (N,3,3) and places (N,3)."""
+    transforms = np.tile(np.eye(4), (len(turns), 1, 1))
+    transforms[:, :3, :3], transforms[:, :3, 3] = turns, places
+    return transforms
 
 
 def _beside(path: Path, name: str) -> Path | None:

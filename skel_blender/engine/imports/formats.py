@@ -6,8 +6,9 @@
 | AMASS | AMASS and its SMPL-X stage II (Mahmood et al. 2019) | poses or root_orient + pose_body, trans, betas, gender, rate; z up |
 | SMPL | AIST++ (Li et al. 2021) and others | smpl_poses, smpl_trans, smpl_scaling: the place is divided by the scale; y up |
 | 4D-Humans | PHALP's tracks (Rajasegaran et al. 2022) | per frame lists: tid, smpl (matrices), camera, size; the camera's axes |
-| WHAM | Shin et al. 2024 | per person pose_world, trans_world, betas, frame_ids; y up |
-| GVHMR | Shen et al. 2024 | smpl_params_global with global_orient, body_pose, transl, betas; SMPL-X, y up, 30 a second |
+| WHAM | Shin et al. 2024 | per person pose_world, trans_world, betas, frame_ids; y up. Of the lens and the picture's size nothing |
+| GVHMR | Shen et al. 2024 | smpl_params_global with global_orient, body_pose, transl, betas; SMPL-X, y up, 30 a second; |
+|       |                  | smpl_params_incam: the same in the camera's axes, through the lens K_fullimg |
 | TRAM | Wang et al. 2024 | pred_rotmat, pred_trans, pred_shape, frame; the camera's axes, which camera.npy puts into its world |
 | SLAHMR | its *_world_results.npz (Ye et al. 2023) | (people, frames, ...) root_orient, pose_body, trans, betas, cam_R, cam_t; y down |
 | 3DPW | its sequenceFiles (von Marcard et al. 2018) | lists of people: poses, trans, betas, genders; cam_poses; y up, 30 a second |
@@ -27,7 +28,7 @@ from ...requests import rate
 from ...take.file import FORMAT
 from .containers import read_tree
 from .entries import Tree, first_of, motion_of, numbers_of, rate_of, rotations_of, rotations_of_parts
-from .filmed import phalp, slahmr, threedpw, tram
+from .filmed import gvhmr, phalp, slahmr, threedpw, tram
 from .motion import UP_AXES, SmplMotion
 
 _UPRIGHT = 0.9  # cosine; a trunk that points along another axis than the layout's up in most frames tells the axis
@@ -61,7 +62,7 @@ def read_motions(path: Path | str, fps: float | None = None, up: str | None = No
 
 def _people(tree: Tree, path: Path) -> list[SmplMotion]:
     """By the first layout that knows the file."""
-    for layout in (_gvhmr, tram, _wham, phalp, _smpl_pickle, slahmr, threedpw, _amass):
+    for layout in (gvhmr, tram, _wham, phalp, _smpl_pickle, slahmr, threedpw, _amass):
         found = layout(tree, path)
         if found:
             return found
@@ -94,19 +95,6 @@ def _smpl_pickle(tree: Tree, path: Path) -> list[SmplMotion]:
     # AIST++ is at 60 frames a second and says its scale; what was made after its example without one runs at 30
     fps = rate_of(tree, "fps") or Fraction(60 if "smpl_scaling" in tree else 30)
     return [motion_of("Person 1", "SMPL", path, rotations, trans / scale, tree.get("smpl_betas"), model, tree, fps, "y", has_floor=False)]
-
-
-def _gvhmr(tree: Tree, path: Path) -> list[SmplMotion]:
-    inner = first_of(tree, "smpl_params_global", "pred_smpl_params_global")
-    if not isinstance(inner, dict):
-        flat = {key.partition("/")[2]: value for key, value in tree.items() if str(key).startswith("smpl_params_global/")}
-        inner = flat or None
-    if inner is None:
-        return []
-    inner = {key: value[0] if np.ndim(value) == 3 and len(value) == 1 else value for key, value in inner.items()}
-    rotations, _ = rotations_of_parts(inner, path)
-    trans = numbers_of(inner, "transl", path)
-    return [motion_of("Person 1", "GVHMR", path, rotations, trans, inner.get("betas"), "smplx", inner, Fraction(30), "y", has_floor=False)]
 
 
 def _wham(tree: Tree, path: Path) -> list[SmplMotion]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from .formats import read_motions
 from .levelling import CAMERA, levelled
 from .motion import SmplMotion
 from .source_body import SourceBody, estimated_size, load_model, stand_in
-from .viewpoint import filming, watching
+from .viewpoint import filming, seen_from, watching
 
 _FLOOR_M = 0.06  # soles farther from the file's floor than this are told
 _TILT = 3.0  # degrees, less is not told
@@ -63,6 +63,7 @@ def import_motion(options: Options, emit: Callable[[Event], None] = lambda event
     names = [options.body or (motion.gender if motion.gender in BODY_NAMES else BODY_NAMES[0]) for motion in motions]
     bodies = {name: load_body(name) for name in set(names)}
     laid = [_laid_over(bodies[name], motion, options, emit) for name, motion in zip(names, motions)]
+    motions = [seen_from(motion, source) for motion, (source, _) in zip(motions, laid)]
     motions, tilt = levelled(motions, [source for source, _ in laid])
     if tilt > _TILT:
         emit(Log("info", f"The camera is tilted by {tilt:.0f} degrees, as the people in it stand; it was taken out."))
@@ -97,12 +98,12 @@ def _laid_over(body: BodyModel, motion: SmplMotion, options: Options, emit: Call
         emit(Log("info", f"{motion.name}: the {body.name} body lies {1000 * found.distance:.0f} mm from {source.name} on average."))
         return source, found
     mean = as_it_is(body, np.zeros(10))
-    source = stand_in(mean.rest)
+    source, moved = stand_in(mean.rest, motion.model)
     scale = estimated_size(motion, source)
     size = "" if scale is None else f", {100 * scale:.0f} % of its mean size as the feet on the floor tell"
     emit(Log("info", f"{motion.name}: no model file was given, so the size is that of the {body.name} body{size}."))
     if scale is None:
-        return source, mean
+        return source, replace(mean, trans=moved)
     source = source.scaled(scale)
     return source, calibrate(body, source)
 

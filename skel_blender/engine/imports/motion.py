@@ -42,6 +42,7 @@ class Lens:
     size: tuple[int, int]  # width, height px
     cam_to_world: np.ndarray | None = None  # (N,4,4) by frame number, where the camera moves; else the camera's axes are the world
     people_in_world: bool = False  # whether the file tells people in that world, not in the moving camera's axes
+    root_in_camera: np.ndarray | None = None  # (T,4,4) turn and trans of the person in the camera's axes, where these alone tell its way
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,10 @@ _STAND_IN: dict[str, tuple[str, str, float]] = {
     "left_elbow": ("ulna_l", "ulna_l", 0), "right_elbow": ("ulna_r", "ulna_r", 0),
     "left_wrist": ("hand_l", "hand_l", 0), "right_wrist": ("hand_r", "hand_r", 0),
 }  # fmt: skip
+# Where the models' mean bodies have the pelvis at rest, m, and where it is from the middle of the hips (Loper et al. 2015, Pavlakos et al.
+# 2019): files tell a place by it, which in a camera's axes tells where in the image somebody is.
+_PELVIS = {"smpl": (0.0, -0.223, 0.028), "smplh": (0.0, -0.223, 0.028), "smplx": (0.0, -0.351, 0.012)}
+_FROM_HIPS = (0.0, 0.092, 0.01)
 # The SMPL segment that what rides a SKEL joint rides in the stand-in.
 SMPL_OF_SKEL = {
     "pelvis": "pelvis", "lumbar_body": "spine2", "thorax": "spine3", "head": "head",
@@ -97,15 +101,18 @@ SMPL_OF_SKEL = {
 }  # fmt: skip
 
 
-def stand_in(body: RestBody) -> SourceBody:
-    """The open body cut into SMPL's segments, for a motion whose own body is not at hand."""
+def stand_in(body: RestBody, model: str) -> tuple[SourceBody, np.ndarray]:
+    """The open body cut into SMPL's segments, for a motion whose own body is not at hand, and by how much (3,) m it is moved, so that its
+    pelvis lies where a model ('smpl', 'smplh', 'smplx') has it."""
     centres = body.joints
     joints = np.array([centres[SKEL[a]] + part * (centres[SKEL[b]] - centres[SKEL[a]]) for a, b, part in _STAND_IN.values()])
+    joints[0] += _FROM_HIPS
+    moved = np.array(_PELVIS[model]) - joints[0]
     segment = np.array([JOINT_INDEX[SMPL_OF_SKEL[name]] for name in SKEL])
     weights = np.zeros((len(body.skin_verts), BODY))
     rows = np.arange(len(weights))[:, None]
     np.add.at(weights, (rows, segment[body.weight_index]), body.weight_value)
-    return SourceBody("the open body", np.asarray(body.skin_verts, float), weights, None, joints, False)
+    return SourceBody("the open body", body.skin_verts + moved, weights, None, joints + moved, False), moved
 
 
 def chain(motion: SmplMotion, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

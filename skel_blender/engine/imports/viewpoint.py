@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ...kinematics import R_ZUP_YUP, z_up
 from ...take import Camera, Person
 from .motion import SmplMotion
+from .source_body import SourceBody
 
 _SIZE = (1280, 720)
 _FOCAL = 1.4 * _SIZE[0]  # px: about 39 degrees across, as a 50 mm lens
@@ -16,6 +19,21 @@ _NEAREST_M = 3.0
 _LOOK_DOWN = np.radians(8.0)
 _SAMPLE = 200  # frames that tell how much room the motion takes
 _FROM_FRONT = 0.3  # how much farther a camera may be for showing the face rather than the back
+
+
+def seen_from(motion: SmplMotion, source: SourceBody) -> SmplMotion:
+    """The motion with the way of its camera, where the file tells that only by where the camera saw the person, whose body is `source`.
+
+    A body turns about its pelvis, so how the places in the world and in the camera's axes go together takes its rest pelvis.
+    """
+    if motion.lens is None or motion.lens.root_in_camera is None:
+        return motion
+    pelvis, seen = source.joints[0], motion.lens.root_in_camera
+    cam_to_world = np.tile(np.eye(4), (motion.frames[-1] + 1, 1, 1))
+    turns = motion.rotations[:, 0] @ seen[:, :3, :3].swapaxes(1, 2)
+    cam_to_world[motion.frames, :3, :3] = turns
+    cam_to_world[motion.frames, :3, 3] = motion.trans + pelvis - (turns @ (seen[:, :3, 3] + pelvis)[..., None])[..., 0]
+    return replace(motion, lens=replace(motion.lens, cam_to_world=cam_to_world))
 
 
 def filming(motion: SmplMotion, floor: float, frames: np.ndarray) -> Camera:
