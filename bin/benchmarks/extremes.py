@@ -114,8 +114,8 @@ def filmed(footage: Path, body: BodyModel, lift: Lift, out: Path) -> list[str]:
     model = environment.landmark_model(environment.default_root())
     for name, clip in CLIPS.items():
         source = open_source([footage / clip.file], (clip.first, clip.end - 1), lambda event: None)
-        K = intrinsics(source.size, None, source.focal_hint_px)
         tracks = find_people(source, model, None)
+        K = intrinsics(source.size, None, source.focal_hints.get(clip.first))
         images = {number: image for number, image in source if number in clip.drawn}
         for k, track in enumerate(tracks):
             track = Track(track.frames, track.keypoints_2d, corrected(track.landmarks_3d), track.observed)

@@ -106,10 +106,12 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     tracks = [replace(track, landmarks_3d=corrected(track.landmarks_3d)) for track in tracks]
     if (told := remarks.turned(tracks, source.path.name)) is not None:
         emit(told)
-    K, lens_known = _lens(source, options, emit)
     if source.cuts:
-        emit(cut_at(source.cuts))
-    found = [_filmed(shot, backgrounds, lens_known, _about(shot, source, emit)) for shot in shots(source, tracks, K) if shot.tracks]
+        emit(cut_at(source.cuts, len(source.frame_numbers)))
+    found = [shot for shot in shots(source, tracks, lambda first: _lens(source, options, first)) if shot.tracks]
+    if not all(shot.lens_known for shot in found):
+        emit(Log("info", f"The lens is not known; {DEFAULT_FOV_DEGREES:g} degrees across the longer side are assumed."))
+    found = [_filmed(shot, backgrounds, _about(shot, source, emit)) for shot in found]
     lenses = [shot.lenses(track) for shot in found for track in shot.tracks]
     guesses = regressor and regressor(source, tracks, lenses, lambda done, total: clock.tell("poses", done, total))
     fitted: list[Fitted] = []
@@ -117,18 +119,18 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
         begin = sum(len(part.fits) for part in fitted)
         own = guesses and guesses[begin : begin + len(shot.tracks)]
         known = {"statures": _of_each(options.stature, shot.tracks), "bodies": _of_each(bodies, shot.tracks)}
-        fitted.append(_fitted(shot, own, known, usual, source, lens_known, _steps(clock, begin, len(tracks)), _about(shot, source, emit)))
+        fitted.append(_fitted(shot, own, known, usual, source, _steps(clock, begin, len(tracks)), _about(shot, source, emit)))
     return _take(source, options, fitted, emit)
 
 
-def _fitted(shot: Shot, guesses: list[Guesser] | None, known: dict[str, tuple], body: BodyModel, source: Source, lens_known: bool,
+def _fitted(shot: Shot, guesses: list[Guesser] | None, known: dict[str, tuple], body: BodyModel, source: Source,
             on_step: Callable[[int], None], tell: Callable[[Log], None]) -> Fitted:  # fmt: skip
     """The shot with its fits, and what is told of them."""
     def on_lens(longer: float, spread: float) -> None:
         tell(remarks.lens(source.size, shot.K[0, 0] * np.exp(longer), spread))
 
     fits, view = fit_people(shot.tracks, body, shot.K, float(source.fps), on_step, guesses=guesses, motion=shot.motion, **known,
-                            on_lens=None if lens_known else on_lens)  # fmt: skip
+                            on_lens=None if shot.lens_known else on_lens)  # fmt: skip
     if shot.motion is not None and shot.motion.places is not None:
         tell(remarks.way(view))
     return Fitted(shot, fits, view)
@@ -192,13 +194,11 @@ def _runs_on_card() -> bool:
     return 10 * major + minor >= min(int(re.search(r"\d+", name)[0]) for name in torch.cuda.get_arch_list())
 
 
-def _lens(source: Source, options: Options, emit: Callable[[Event], None]) -> tuple[np.ndarray, bool]:
-    """K (3,3) px, and whether somebody knew it."""
+def _lens(source: Source, options: Options, first: int) -> tuple[np.ndarray, bool]:
+    """K (3,3) px of the shot that begins with frame `first`, and whether somebody knew it."""
     focal_length = options.focal_length
     if focal_length is None and options.fov is None:
-        focal_length = source.focal_hint_px
-        if focal_length is None:
-            emit(Log("info", f"The lens is not known; {DEFAULT_FOV_DEGREES:g} degrees across the longer side are assumed."))
+        focal_length = source.focal_hints.get(first)
     known = focal_length is not None or options.fov is not None
     return intrinsics(source.size, options.fov, focal_length), known
 
@@ -210,15 +210,17 @@ def _steps(clock: _Clock, begin: int, people: int) -> Callable[[int], None]:
 
 def _about(shot: Shot, source: Source, emit: Callable[[Event], None]) -> Callable[[Log], None]:
     """Tells what is said about a shot, with its frames where the footage has several."""
-    return lambda log: emit(Log(log.level, f"Frames {shot.frames[0]} to {shot.frames[-1]}: {log.text}") if source.cuts else log)
+    first, last = shot.frames[[0, -1]]
+    which = f"Frame {first}" if first == last else f"Frames {first} to {last}"
+    return lambda log: emit(Log(log.level, f"{which}: {log.text}") if source.cuts else log)
 
 
-def _filmed(shot: Shot, backgrounds: Backgrounds | None, lens_known: bool, emit: Callable[[Log], None]) -> Shot:
+def _filmed(shot: Shot, backgrounds: Backgrounds | None, emit: Callable[[Log], None]) -> Shot:
     """The shot with what its background tells of the camera."""
     if backgrounds is None:
         return shot
     background = backgrounds.by_first[int(shot.frames[0])]
-    motion = background.motion(shot.K, lens_known)
+    motion = background.motion(shot.K, shot.lens_known)
     for log in [] if motion is None else logs(motion, background.findings):
         emit(log)
     return shot if motion is None else replace(shot, K=motion.K, motion=motion)
@@ -230,8 +232,7 @@ def _take(source: Source, options: Options, fitted: list[Fitted], emit: Callable
     if lost:
         emit(remarks.left_out(lost))
     if not found:
-        raise SkelError("no_person", f"People were found in {source.path.name}, but no body explains them.",
-                        "Check the lens that was given, or use footage in which the limbs can be told apart.")  # fmt: skip
+        raise SkelError("no_person", f"People were found in {source.path.name}, but no body explains them.", _mends(source, options))
     frames = np.array(source.frame_numbers)
     people = [_person(who.name(track.number), track, fit) for track, fit in found]
     if len(people) > 1:
@@ -243,6 +244,17 @@ def _take(source: Source, options: Options, fitted: list[Fitted], emit: Callable
         camera=side_by_side([part for part in fitted if part.found], frames), people=people,
         producer="skel_blender engine", settings=json.dumps(asdict(options)),
     )  # fmt: skip
+
+
+def _mends(source: Source, options: Options) -> str:
+    """What may help where no body explains anybody."""
+    mends = ["use footage in which the limbs can be told apart"]
+    if options.fov is not None or options.focal_length is not None:
+        mends.insert(0, "check the lens that was given")
+    if len(source.files) > 1:
+        mends.insert(0, f"say with --fps (in Blender: Filmed At) how many images were taken a second, if not {float(source.fps):g}")
+    told = ", or ".join(mends)
+    return f"{told[0].upper()}{told[1:]}."
 
 
 def _person(name: str, track: Track, fit: Fit) -> Person:

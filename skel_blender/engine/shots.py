@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -23,11 +24,13 @@ _NAMED = 8  # cuts that are told
 
 @dataclass(frozen=True)
 class Shot:
-    """Frames (T,) without a cut, who is seen in them, the lens K (3,3) px, and how the camera moves; None: not at all."""
+    """Frames (T,) without a cut, who is seen in them, the lens K (3,3) px, whether somebody knew it, and how the camera moves; None: not
+    at all."""
 
     frames: np.ndarray
     tracks: list[Track]
     K: np.ndarray
+    lens_known: bool = False
     motion: CameraMotion | None = None
 
     def lenses(self, track: Track) -> np.ndarray:
@@ -73,12 +76,13 @@ class Backgrounds:
         self.by_first[max(self.by_first)].see(number, image, people)
 
 
-def shots(source: Source, tracks: list[Track], K: np.ndarray) -> list[Shot]:
-    """The shots of footage that has been read, with the tracks of each; K (3,3) px is every camera's."""
+def shots(source: Source, tracks: list[Track], lens: Callable[[int], tuple[np.ndarray, bool]]) -> list[Shot]:
+    """The shots of footage that has been read, with the tracks of each; `lens` tells K (3,3) px by a shot's first frame, and whether
+    somebody knew it."""
     frames = np.array(source.frame_numbers)
     bounds = np.searchsorted(frames, [frames[0], *source.cuts, frames[-1] + 1])
     stretches = [frames[begin:end] for begin, end in pairwise(bounds)]
-    return [Shot(part, [track for track in tracks if part[0] <= track.frames[0] <= part[-1]], K) for part in stretches]
+    return [Shot(part, [track for track in tracks if part[0] <= track.frames[0] <= part[-1]], *lens(int(part[0]))) for part in stretches]
 
 
 def side_by_side(fitted: list[Fitted], frames: np.ndarray) -> Camera:
@@ -90,8 +94,11 @@ def side_by_side(fitted: list[Fitted], frames: np.ndarray) -> Camera:
     return Camera(K, np.concatenate([camera.world_to_cam for camera in cameras])[rows], zoom if np.ptp(zoom) else None)
 
 
-def cut_at(cuts: list[int]) -> Log:
-    """What the user is told of cuts."""
+def cut_at(cuts: list[int], frames: int) -> Log:
+    """What the user is told of cuts in footage of so many frames."""
+    each = "has people, a camera and a floor of its own; --cuts=off (in Blender: Options) takes all for one shot."
+    if len(cuts) == frames - 1:
+        return Log("info", f"The images are photos, which do not follow from each other. Each {each}")
     at, more = ", ".join(map(str, cuts[:_NAMED])), f" and {len(cuts) - _NAMED} more" if len(cuts) > _NAMED else ""
     text = f"The footage is cut; other shots begin with frame{'s' * (len(cuts) > 1)} {at}{more}."
-    return Log("info", f"{text} Each has people, a camera and a floor of its own; --cuts=off (in Blender: Options) takes all for one shot.")
+    return Log("info", f"{text} Each {each}")

@@ -53,7 +53,7 @@ def _few_steps(monkeypatch):
 def clip(squat, monkeypatch):
     """Options of a clip in which two people squat alike."""
     source = SimpleNamespace(
-        size=squatting.SIZE, fps=Fraction(30), path=Path("clip.mp4"), frame_numbers=tuple(range(FRAMES)), cuts=[], focal_hint_px=None
+        size=squatting.SIZE, fps=Fraction(30), path=Path("clip.mp4"), frame_numbers=tuple(range(FRAMES)), cuts=[], focal_hints={}
     )
     monkeypatch.setattr(pipeline, "open_source", lambda *arguments: source)
     monkeypatch.setattr(pipeline, "find_people", lambda *arguments: [squat.track, squat.track])

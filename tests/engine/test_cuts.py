@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 cv2 = pytest.importorskip("cv2")
 av = pytest.importorskip("av")
+Image = pytest.importorskip("PIL.Image")
 
 from skel_blender.engine import pipeline  # noqa: E402
 from skel_blender.engine.__main__ import main  # noqa: E402
@@ -95,6 +96,13 @@ def test_a_cut_is_known_before_its_frame_is_given_out():
     assert [number for number, _ in told(enumerate(shot(1, 12) + shot(2, 12)), cuts) if number in cuts] == [12]
 
 
+def images(folder, frames: list[np.ndarray], numbers=range(1000)) -> list:
+    paths = [folder / f"{number:04d}.png" for _, number in zip(frames, numbers)]
+    for path, image in zip(paths, frames, strict=True):
+        cv2.imwrite(str(path), image)
+    return paths
+
+
 @pytest.mark.parametrize(
     "frames",
     [
@@ -111,9 +119,12 @@ def test_a_cut_is_known_before_its_frame_is_given_out():
         pytest.param([np.random.default_rng(k).integers(0, 60, (180, 320, 3), dtype=np.uint8) for k in range(20)], id="noise"),
     ],
 )  # fmt: skip
-def test_nothing_else_is_a_cut(frames):
+def test_nothing_else_is_a_cut(frames, tmp_path):
     assert cuts_of(frames) == []
     assert cuts_of(barred(frames, 0, 24)) == [], "between the bars of a film"
+    film = frames[:1] * 6 + frames + frames[-1:] * 6
+    source = open_source(images(tmp_path, film))
+    assert len(list(source)) == len(film) and source.cuts == [], "in a film of images"
 
 
 @pytest.mark.parametrize(("size", "reduced"), [((1280, 720), (36, 64)), ((720, 1280), (64, 36)), ((7680, 4320), (36, 64)),
@@ -169,6 +180,23 @@ def test_footage_may_be_said_to_be_one_shot(tmp_path, monkeypatch, asked, cuts):
     assert seen == [(list(range(40)), cuts)]
 
 
+@pytest.mark.parametrize("scenes", [(1, 2), (1, 2, 3, 1), (1, 1, 2, 3, 3, 4), range(30)])
+def test_photos_are_shots_of_their_own(tmp_path, scenes):
+    said, count = [], len(scenes)
+    frames = [shot(seed, 1, first=8 * k)[0] for k, seed in enumerate(scenes)]
+    source = open_source(images(tmp_path, frames, (k * k for k in range(count))), on_log=said.append)
+    for _ in range(2):
+        assert [number in source.cuts for number, _ in source] == [False] + [True] * (count - 1)
+    assert said == [], "nobody jumps where an image is missing between two photos"
+    source.may_be_cut = False
+    assert len(list(source)) == count and source.cuts == []
+
+
+def test_a_film_of_images_is_cut_as_others_are(tmp_path):
+    source = open_source(images(tmp_path, shot(1, 6) + shot(2, 6) + shot(3, 6)))
+    assert len(list(source)) == 18 and source.cuts == [6, 12]
+
+
 def test_nobody_is_the_same_after_a_cut():
     tracker, before = Tracker(Stage([lambda n: pose_at(200 + 5 * n, 0.7 * n)]), FPS), None
     for number in range(30):
@@ -192,12 +220,14 @@ class Footage:
 
 def test_each_shot_has_its_own_people_and_camera():
     K, there = intrinsics(SIZE), [track(10, 19), track(19, 19), track(25, 39)]
-    first, empty, last = shots(Footage, there, K)
+    first, empty, last = shots(Footage, there, lambda number: (number * K, number == 20))
+    assert [(one.K[0, 0] / K[0, 0], one.lens_known) for one in (first, empty, last)] == [(10, False), (20, True), (25, False)]
+    first, empty, last = shots(Footage, there, lambda number: (K, False))
     assert [len(one.tracks) for one in (first, empty, last)] == [2, 0, 1]
     assert np.array_equal(first.lenses(track(12, 17)), [K] * 6)
     assert [(one.frames[0], one.frames[-1]) for one in (first, empty, last)] == [(10, 19), (20, 24), (25, 39)]
     motion = CameraMotion(25, 2 * np.diag([1, 1, 0.5]) @ K, np.tile(np.eye(3), (15, 1, 1)), np.linspace(1, 2, 15))
-    last = Shot(last.frames, last.tracks, motion.K, motion)
+    last = Shot(last.frames, last.tracks, motion.K, motion=motion)
     assert np.array_equal(last.lenses(track(26, 27)), motion.lenses(np.array([26, 27])))
     R = np.diag([1.0, -1, -1])  # of a level camera, which looks along y where z is up
     views = [View(*map(torch.as_tensor, (K, R, np.array([0.0, 0, metres])))) for metres in (1.0, 2.0)]
@@ -236,10 +266,29 @@ def test_each_shot_has_its_own_background(monkeypatch):
 
 
 def test_the_user_is_told_where_it_is_cut():
-    assert "begin with frame 7. Each" in cut_at([7]).text
-    assert "begin with frames 7, 9. Each" in cut_at([7, 9]).text
-    assert "begin with frames 0, 1, 2, 3, 4, 5, 6, 7. Each" in cut_at(list(range(8))).text
-    assert "begin with frames 0, 1, 2, 3, 4, 5, 6, 7 and 2 more. Each" in cut_at(list(range(10))).text
+    assert "begin with frame 7. Each" in cut_at([7], 20).text
+    assert "begin with frames 7, 9. Each" in cut_at([7, 9], 20).text
+    assert "begin with frames 0, 1, 2, 3, 4, 5, 6, 7. Each" in cut_at(list(range(8)), 20).text
+    assert "begin with frames 0, 1, 2, 3, 4, 5, 6, 7 and 2 more. Each" in cut_at(list(range(10)), 20).text
+    assert cut_at([7, 8, 9], 4).text.startswith("The images are photos, which do not follow from each other. Each has people")
+
+
+def test_everybody_on_photos_is_found_on_his_own(landmark_model, tmp_path):
+    """Each with the lens of his photo."""
+    [(_, walker)], [(_, portrait)] = (open_source([clip], (0, 0)) for clip in (clips.WALKER, clips.PORTRAIT))
+    paths = [tmp_path / "IMG_0007.jpg", tmp_path / "IMG_0012.jpg"]
+    for path, image, focal_mm in zip(paths, (walker, cv2.resize(portrait, walker.shape[1::-1])), (26, 52)):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0xA405] = focal_mm
+        Image.fromarray(image).save(path, exif=exif)
+    said = []
+    take = reconstruct(Options((str(tmp_path),), str(landmark_model)), said.append)
+    assert [person.frames.tolist() for person in take.people] == [[0], [1]]
+    assert all(footage.measure(take, person).reprojection < 0.01 for person in take.people)
+    lenses = take.camera.lenses()[:, 0, 0]
+    assert np.allclose(lenses, np.array([26, 52]) * np.hypot(*walker.shape[:2]) / 43.2666, rtol=1e-4)
+    told = [event.text for event in said if hasattr(event, "text")]
+    assert any(text.startswith("The images are photos") for text in told) and not any("lens" in text for text in told)
 
 
 def test_two_shots_are_two_people_over_two_floors(landmark_model, tmp_path):

@@ -111,7 +111,7 @@ def test_exif_turns_an_image_and_gives_the_focal_length(tmp_path):
     image = next(iter(source))[1]
     assert source.size == (360, 480) and image.shape == (480, 360, 3)
     assert image[:100, 300:].mean() > 200
-    assert source.focal_hint_px == pytest.approx(28 * 600 / 43.2666, rel=1e-4)
+    assert source.focal_hints == {0: pytest.approx(28 * 600 / 43.2666, rel=1e-4)}
 
 
 @pytest.mark.parametrize("stated", [0, (0, 0), (-28, 1), "wide", b"\xff"], ids=str)
@@ -120,4 +120,19 @@ def test_nonsense_in_exif_is_no_focal_length(tmp_path, stated):
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0xA405] = rational(*stated) if isinstance(stated, tuple) else stated
     Image.fromarray(picture(40, 480, 360)).save(tmp_path / "edited.jpg", exif=exif)
-    assert open_source([tmp_path / "edited.jpg"]).focal_hint_px is None
+    source = open_source([tmp_path / "edited.jpg"])
+    assert len(list(source)) == 1 and source.focal_hints == {}
+
+
+@pytest.mark.parametrize(("seconds", "cuts"), [
+    ((0, 10, 25), [1, 2]), ((0, 0, 1), []), ((0, 1, 30, 31, 59), [1, 2, 3, 4]), ((None, 5, 9), [1, 2]), ((None, None, 5), []),
+    (("yesterday", 7, 1), [1, 2]),
+])  # fmt: skip
+def test_photos_of_one_place_are_told_by_when_they_were_taken(tmp_path, seconds, cuts):
+    for number, second in enumerate(seconds):
+        exif = Image.Exif()
+        if second is not None:
+            exif.get_ifd(0x8769)[0x9003] = f"2024:05:01 10:00:{second:02d}" if isinstance(second, int) else second
+        Image.fromarray(picture(40)).save(tmp_path / f"{number}.jpg", exif=exif)
+    source = open_source([tmp_path])
+    assert len(list(source)) == len(seconds) and source.cuts == cuts

@@ -137,7 +137,8 @@ def test_people_are_asked_only_for_a_lens_that_nobody_knows(known, monkeypatch):
         raise AskedError
 
     track = Track(np.arange(3), np.ones((3, 33, 3)), np.ones((3, 33, 3)), np.ones(3, dtype=bool))
-    source = SimpleNamespace(size=SIZE, fps=30.0, path=Path("clip.mp4"), focal_hint_px=known.get("exif"), frame_numbers=[0, 1, 2], cuts=[])
+    hints = {0: known["exif"]} if "exif" in known else {}
+    source = SimpleNamespace(size=SIZE, fps=30.0, path=Path("clip.mp4"), focal_hints=hints, frame_numbers=[0, 1, 2], cuts=[])
     monkeypatch.setattr(pipeline, "open_source", lambda *_: source)
     monkeypatch.setattr(pipeline, "find_people", lambda *_: [track])
     monkeypatch.setattr(pipeline, "fit_people", asked)

@@ -2,13 +2,14 @@
 """What the user is told of a reconstruction."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from skel_blender.engine import remarks  # noqa: E402
+from skel_blender.engine import pipeline, remarks  # noqa: E402
 from skel_blender.engine.blazepose import ANKLES, HIPS, KNEES, SHOULDERS  # noqa: E402
 from skel_blender.engine.fit.observations import View  # noqa: E402
 from skel_blender.engine.people.tracks import Track  # noqa: E402
@@ -76,3 +77,14 @@ def test_whose_legs_are_rarely_seen_is_told():
     assert remarks.unseen_legs([seen(30, "Person 1"), seen(120, "Person 2")]) is None
     said = remarks.unseen_legs([seen(29, "Person 1"), seen(120, "Person 2"), seen(0, "Person 3")])
     assert said.text.startswith("Person 1, Person 3: legs are rarely seen") and said.level == "warning"
+
+
+@pytest.mark.parametrize(("files", "lens", "told"), [
+    (1, {}, "Use footage in which the limbs can be told apart."),
+    (1, {"fov": 9.0}, "Check the lens that was given, or use footage in which the limbs can be told apart."),
+    (4, {}, "Say with --fps (in Blender: Filmed At) how many images were taken a second, if not 24, or use footage in which the limbs can "
+            "be told apart."),
+])  # fmt: skip
+def test_what_may_help_where_no_body_explains_anybody(files, lens, told):
+    source = SimpleNamespace(files=["a"] * files, fps=24)
+    assert pipeline._mends(source, pipeline.Options(("a",), "", **lens)) == told

@@ -151,7 +151,7 @@ def test_the_floor_is_under_those_whose_size_is_known():
 def test_a_take_says_what_was_asked_and_has_bodies_so_tall(monkeypatch):
     seen = squatting.imaged()
     source = SimpleNamespace(
-        size=squatting.SIZE, fps=Fraction(30), path=Path("clip.mp4"), frame_numbers=tuple(range(60)), cuts=[], focal_hint_px=None
+        size=squatting.SIZE, fps=Fraction(30), path=Path("clip.mp4"), frame_numbers=tuple(range(60)), cuts=[], focal_hints={}
     )
     monkeypatch.setattr(pipeline, "open_source", lambda *arguments: source)
     monkeypatch.setattr(pipeline, "find_people", lambda *arguments: [seen.track])

@@ -125,7 +125,7 @@ def clip(monkeypatch):
     parts = [Track(*(part[rows] for part in (whole.frames, whole.keypoints_2d, whole.landmarks_3d, whole.observed)))
              for rows in (slice(0, 20), slice(30, 60))]  # fmt: skip
     source = SimpleNamespace(
-        size=squatting.SIZE, fps=Fraction(30), path=Path("clip.mp4"), frame_numbers=tuple(range(60)), cuts=[], focal_hint_px=None
+        size=squatting.SIZE, fps=Fraction(30), path=Path("clip.mp4"), frame_numbers=tuple(range(60)), cuts=[], focal_hints={}
     )
     monkeypatch.setattr(pipeline, "open_source", lambda *arguments: source)
     monkeypatch.setattr(pipeline, "find_people", lambda *arguments: parts)

@@ -53,11 +53,28 @@ def _judged(waiting: deque[tuple[Frame, np.ndarray]], before: deque[np.ndarray],
     return frame
 
 
+def each_alone(frames: Iterable[Frame], cuts: list[int]) -> Iterator[Frame]:
+    """The same frames, each a shot of its own: all numbers but the first's are in `cuts` by then."""
+    for place, frame in enumerate(frames):
+        if place:
+            cuts.append(frame[0])
+        yield frame
+
+
 def _cut(earlier: np.ndarray, last: np.ndarray, first: np.ndarray, later: np.ndarray) -> bool:
     """Whether unlike frames, `last` and `first`, have a cut between them, given as well the one before and the one after."""
     steady = min(alike(earlier, last), alike(first, later)) > alike(last, first) + _SUDDEN
-    colours = [_colours(picture) for picture in _lit(last, first)]
-    return steady and 0.5 * np.abs(colours[0] - colours[1]).sum() > _RECOLOURED
+    return steady and _recoloured(last, first)
+
+
+def of_other_scenes(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two small pictures show different scenes, as far as these two tell: a quick pan may look like that."""
+    return alike(a, b) < _OTHER and _recoloured(a, b)
+
+
+def _recoloured(a: np.ndarray, b: np.ndarray) -> bool:
+    colours = [_colours(picture) for picture in _lit(a, b)]
+    return 0.5 * np.abs(colours[0] - colours[1]).sum() > _RECOLOURED
 
 
 def small(image: np.ndarray) -> np.ndarray:

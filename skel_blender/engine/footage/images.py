@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,18 +15,22 @@ from PIL import Image, ImageOps
 from ... import sequence
 from ...messages import Log, SkelError
 from ...requests import rate
+from .cuts import Frame, each_alone, of_other_scenes, small
 from .plates import PLATES, plate
 from .source import Range, Source
 
 IMAGE_FPS = Fraction(24)
 _ANIMATED = ("PNG", "TIFF", "WEBP")  # formats whose pictures may be frames or pages
 _TIFF = (".tif", ".tiff")
-_EXIF_IFD, _FOCAL_35MM = 0x8769, 0xA405
+_EXIF_IFD, _FOCAL_35MM, _TAKEN = 0x8769, 0xA405, 0x9003
+_PAIRS = 12  # neighbours that are looked at to tell photos from a film
+_APART = 1 / 3  # part of them, beyond which images are photos: in a film they are the cuts and the quickest pans
+_LATER_S = 1.0  # between photos, more than between the images of a burst
 _DIAGONAL_35MM = 43.2666  # mm, of the 36 x 24 frame that "35 mm equivalent" refers to (CIPA DC-008)
 
 
 class ImageSource(Source):
-    """Images of one size, in the order given."""
+    """Images of one size, in the order given: the frames of a film, or photos that do not follow from each other, each its own shot."""
 
     def __init__(self, paths: list[Path], frames: Range, on_log: Callable[[Log], None], fps: float | None = None) -> None:
         self._paths, self.fps = paths, IMAGE_FPS if fps is None else rate(fps)
@@ -35,13 +40,13 @@ class ImageSource(Source):
         if alike <= self.last:
             text = f"{paths[alike].name} differs from {paths[0].name} in more than the number in its name, by which Blender shows images"
             on_log(Log("warning", f"{text}: behind the rig they stand still from there on. Name them alike."))
+        self.size = _opened_image(paths[self.first])[0].size
+        self._photos = self._apart()
         steps = np.diff(numbers[self.first : self.last + 1])
         gaps = np.flatnonzero(steps > steps.min(initial=1 << 60))
-        if len(gaps) and steps.min() > 0:
+        if len(gaps) and steps.min() > 0 and not self._photos:
             text = f"By the numbers in their names images are missing behind {paths[self.first + gaps[0]].name}"
             on_log(Log("warning", f"{text}{', and elsewhere' * (len(gaps) > 1)}: no time is taken to pass there, so people jump."))
-        image, self.focal_hint_px = _opened_image(paths[self.first])
-        self.size = image.size
         count = _pictures_in(paths[self.first])
         if count > 1:
             on_log(Log("warning", f"{paths[self.first].name} holds {count} pictures, and only the first is taken. Convert it to a video."))
@@ -51,13 +56,34 @@ class ImageSource(Source):
         """All images, those outside the range of frames too."""
         return self._paths
 
-    def _pictures(self) -> Iterator[tuple[int, np.ndarray]]:
+    def _in_shots(self, pictures: Iterator[Frame]) -> Iterator[Frame]:
+        return each_alone(pictures, self.cuts) if self._photos else super()._in_shots(pictures)
+
+    def _pictures(self) -> Iterator[Frame]:
         for number in range(self.first, self.last + 1):
-            picture = np.asarray(_opened_image(self._paths[number])[0])
-            if picture.shape[1::-1] != self.size:
-                raise SkelError("image_size", f"{self._paths[number].name} is not as large as {self._paths[self.first].name}.",
-                                "Give images of one camera in one size.")
-            yield number, picture
+            yield number, self._picture(number)
+
+    def _picture(self, number: int) -> np.ndarray:
+        """An image that is as large as the first, RGB (H,W,3); its lens is noted."""
+        image, focal_px = _opened_image(self._paths[number])
+        if image.size != self.size:
+            raise SkelError("image_size", f"{self._paths[number].name} is not as large as {self._paths[self.first].name}.",
+                            "Make all images one size, or give those of each size by themselves.")  # fmt: skip
+        if focal_px is not None:
+            self.focal_hints[number] = focal_px
+        return np.asarray(image)
+
+    def _apart(self) -> bool:
+        """Whether the images are photos: more neighbours than in any film show different scenes, or were taken at different times."""
+        asked = np.linspace(self.first, self.last - 1, min(self.last - self.first, _PAIRS)).round().astype(int)
+        return len(asked) > 0 and float(np.mean([self._other(number) for number in asked])) > _APART
+
+    def _other(self, number: int) -> bool:
+        """Whether an image and the next one do not follow from each other."""
+        taken = [_taken(self._paths[one]) for one in (number, number + 1)]
+        if None not in taken and abs((taken[1] - taken[0]).total_seconds()) > _LATER_S:
+            return True
+        return of_other_scenes(*(small(self._picture(one)) for one in (number, number + 1)))
 
 
 def _opened_image(path: Path) -> tuple[Image.Image, float | None]:
@@ -89,6 +115,15 @@ def _of_floats(path: Path) -> Image.Image | None:
         return None
     shown = np.rint(255 * np.clip(np.nan_to_num(read), 0.0, 1.0)).astype(np.uint8)
     return Image.fromarray(shown if shown.ndim == 2 else np.ascontiguousarray(shown[..., 2::-1])).convert("RGB")
+
+
+def _taken(path: Path) -> datetime | None:
+    """When a photo was taken, to a second, if its EXIF states it."""
+    try:
+        with Image.open(path) as image:
+            return datetime.strptime(image.getexif().get_ifd(_EXIF_IFD)[_TAKEN], "%Y:%m:%d %H:%M:%S")
+    except Exception:  # Pillow does not know it, or a camera or an editor has written something else there
+        return None
 
 
 def _pictures_in(path: Path) -> int:

@@ -8,10 +8,8 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
 from ...messages import Log, SkelError
-from .cuts import told
+from .cuts import Frame, told
 
 Range = tuple[int | None, int | None]
 
@@ -22,13 +20,12 @@ class Source:
     `fps` Fraction, at which it was filmed; `size` (w, h) px as shown, turned upright and with square pixels; `first`, `last`
     frame numbers asked for, both included; `count` frames, an estimate from the header until an iteration has ended;
     `frame_numbers` and `timestamps` (seconds) of the latest iteration's frames; `cuts` the numbers of those with which another
-    shot begins, each there before the frame is, none unless it `may_be_cut`; `focal_hint_px` from an image's EXIF, else None;
-    `path` of the file or the first image.
+    shot begins, each there before the frame is, none unless it `may_be_cut`; `focal_hints` px by frame number, of images that
+    were read and tell it by EXIF; `path` of the file or the first image.
     """
 
     fps: Fraction
     size: tuple[int, int]
-    focal_hint_px: float | None = None
     may_be_cut = True
 
     def __init__(self, path: Path, count: int, frames: Range, on_log: Callable[[Log], None]) -> None:
@@ -37,6 +34,7 @@ class Source:
         self.count = self.last - self.first + 1
         self.frame_numbers: list[int] = []
         self.cuts: list[int] = []
+        self.focal_hints: dict[int, float] = {}
 
     @property
     def files(self) -> list[Path]:
@@ -48,11 +46,11 @@ class Source:
         """Seconds from the start of the clip of every frame delivered so far."""
         return [float(n / self.fps) for n in self.frame_numbers]
 
-    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+    def __iter__(self) -> Iterator[Frame]:
         numbers: list[int] = []
         self.frame_numbers, self.cuts = numbers, []
         pictures = itertools.takewhile(lambda numbered: numbered[0] <= self.last, self._pictures())
-        for number, picture in told(pictures, self.cuts) if self.may_be_cut else pictures:
+        for number, picture in self._in_shots(pictures) if self.may_be_cut else pictures:
             numbers.append(number)
             yield number, picture
         if not numbers:
@@ -62,7 +60,11 @@ class Source:
             self._log(Log("warning", text))
         self.count = len(numbers)
 
-    def _pictures(self) -> Iterator[tuple[int, np.ndarray]]:
+    def _in_shots(self, pictures: Iterator[Frame]) -> Iterator[Frame]:
+        """The frames, with the numbers with which shots begin in `cuts`."""
+        return told(pictures, self.cuts)
+
+    def _pictures(self) -> Iterator[Frame]:
         """The frames from `first` on; those beyond `last` are not asked for."""
         raise NotImplementedError
 
