@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from scipy.ndimage import uniform_filter1d
 from scipy.optimize import least_squares
 
 from ..take import zoomed
@@ -25,6 +26,11 @@ _BODIES, _TRUNKS = 6, 1  # sightings that all frames' bodies and trunks are wort
 _SAME_FLOOR = (0.75, 1.35)
 _RESIZED = (0.88, 1.14)  # but is not made smaller or larger than this
 _SUPPORT = 0.2  # a level that fewer feet than this part of the most tell of is no floor
+# Who rests at heights that differ by more than this, and by more of the camera's height over them than depths' errors do, is on stairs. And
+# if trunks lean from a plane's normal by more than this, the plane is a slope through such: up is then read from trunks and bodies alone.
+_CLIMB_M, _CLIMB_DEPTH, _RESTS = 0.3, 0.13, 20
+_AGAINST = math.radians(20)
+_STRAIGHT, _STRAIGHTS = math.radians(15), 6  # what trunks are worth then
 _CELL_M = 0.5  # feet nearer to each other than this are one sighting
 _GRAZING = 0.05  # least cosine of a ray on the floor
 _PITCHES = (-0.6, -0.3, 0.0, 0.3)  # rad, where the search starts
@@ -87,10 +93,11 @@ class Floor:
     height: float
     levels: tuple[float, ...]  # the height that each person alone seems to stand on
     sized: tuple[bool, ...] = ()  # who is not made smaller or larger; nobody where empty
+    climbs: tuple[bool, ...] = ()  # who is on stairs or a slope, and on the floor at his lowest; nobody where empty
 
     def nearer(self, person: int) -> float:
         """By what factor to scale a person's distance so that his feet meet the floor; 1 if his size is known or he stands elsewhere."""
-        if self.sized and self.sized[person]:
+        if any(flags and flags[person] for flags in (self.sized, self.climbs)):
             return 1.0
         ratio = self.height / self.levels[person] if self.levels[person] * self.height > 0 else np.inf
         return float(np.clip(ratio, *_RESIZED)) if _SAME_FLOOR[0] < ratio < _SAME_FLOOR[1] else 1.0
@@ -100,7 +107,7 @@ class Floor:
 class Sightings:
     """What one person tells about the floor, in a level camera's y-up axes; each part may be empty.
 
-    feet (N,3) m are resting sole points, bodies (M,3) unit axes of the body standing upright, trunks (L,3) of the trunk anyhow.
+    feet (N,3) m are resting sole points, frame by frame, bodies (M,3) unit axes of the body standing upright, trunks (L,3) of any trunk.
     eyes (N,3) m: where the camera was that saw the feet; None: in the origin. sized: whether his size, and so his distance, is known.
     under (U,3) m: his lowest sole where the trunk tells, or what is below him if it never does, where the floor is if no feet are seen to
     rest; empty: nobody knows.
@@ -115,20 +122,37 @@ class Sightings:
 
 
 def find_floor(people: list[Sightings], path: np.ndarray | None = None, ground: np.ndarray | None = None) -> Floor:
-    """The floor by robust least squares on the camera's roll and pitch and a height per person, who may stand on something.
+    """The floor by robust least squares on the camera's roll and pitch and a height per person, who may stand on something, or climb.
 
     path (T,3) m: the camera's places, of one that goes, in the same axes; ground (3,): the up of the ground that it shows.
+    """
+    up, heights = _plane(people, path, ground)
+    if path is None and _is_slope(people, up):
+        resting_nowhere = [replace(person, feet=person.feet[:0], eyes=None) for person in people]
+        straight = _plane(resting_nowhere, None, None, (_STRAIGHT, _STRAIGHTS))[0]
+        up = straight if any(_climbs(person, straight) for person in people) else up
+    climbs = tuple(_climbs(person, up) for person in people)
+    for k, person in enumerate(people):
+        if climbs[k]:
+            heights[k] = float(np.percentile(person.feet @ up, 5))
+        elif len(person.under) and not len(person.feet):  # where he must be, though nobody sees it
+            heights[k] = float(np.median(person.under @ up))
+    return Floor(up, _ground(people, heights), tuple(heights), tuple(person.sized for person in people), climbs)
+
+
+def _plane(people: list[Sightings], path: np.ndarray | None, ground: np.ndarray | None, trunk: tuple[float, int] = (_TRUNK, _TRUNKS)
+           ) -> tuple[np.ndarray, list[float]]:  # fmt: skip
+    """Up (3,) and each person's height; trunks tell of up to within an angle, and all of a person's are worth so many sightings.
 
     A foot's error lies along its ray, so it is measured along the ray too: a plane through the camera, which would explain any
     depths, costs most. Frames in a row tell the same story: all feet within one cell count as one sighting, all bodies as a few.
     """
     feet = np.concatenate([person.feet for person in people])
     whose = np.repeat(np.arange(len(people)), [len(person.feet) for person in people])
-    rays = feet - np.concatenate([np.zeros_like(person.feet) if person.eyes is None else person.eyes for person in people])
-    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    rays = np.concatenate([_rays(person) for person in people])
     weight = 1.0 / (_DEPTH_M * np.sqrt(_crowd(feet)))
     bodies, bodies_weight = _share([person.bodies for person in people], _BODY, _BODIES)
-    trunks, trunks_weight = _share([person.trunks for person in people], _TRUNK, _TRUNKS)
+    trunks, trunks_weight = _share([person.trunks for person in people], *trunk)
     ways, ways_weight = _ways(path)
     grounds = np.zeros((0, 3)) if ground is None else np.tile(ground, (_WAYS, 1))
 
@@ -144,10 +168,30 @@ def find_floor(people: list[Sightings], path: np.ndarray | None = None, ground: 
     lowest = [float(np.median(person.feet[:, 1])) if len(person.feet) else -_HEIGHT_M for person in people]
     fits = [least_squares(residuals, [0.0, pitch, *lowest], loss="cauchy") for pitch in _PITCHES]
     roll, pitch, *heights = min(fits, key=lambda fit: fit.cost).x
-    for k, person in enumerate(people):
-        if len(person.under) and not len(person.feet):  # where he must be, though nobody sees it
-            heights[k] = float(np.median(person.under @ _up(roll, pitch)))
-    return Floor(_up(roll, pitch), _ground(people, heights), tuple(heights), tuple(person.sized for person in people))
+    return _up(roll, pitch), heights
+
+
+def _rays(person: Sightings) -> np.ndarray:
+    """(N,3) unit rays on which a person's feet were seen."""
+    rays = person.feet - (0.0 if person.eyes is None else person.eyes)
+    return rays / np.linalg.norm(rays, axis=1, keepdims=True)
+
+
+def _is_slope(people: list[Sightings], up: np.ndarray) -> bool:
+    """Whether all trunks together lean far from a plane's normal."""
+    trunk = np.concatenate([person.trunks for person in people]).sum(0)
+    return bool(trunk @ up < math.cos(_AGAINST) * np.linalg.norm(trunk))
+
+
+def _climbs(person: Sightings, up: np.ndarray) -> bool:
+    """Whether a person's feet rest, one after the other, at heights that no error of their depth explains."""
+    if len(person.feet) < _RESTS:
+        return False
+    heights = uniform_filter1d(person.feet @ up, len(person.feet) // 10, mode="nearest")  # what a moment has alone is an error
+    rise = float(np.ptp(np.percentile(heights, [5, 95])))
+    away = person.feet - (0.0 if person.eyes is None else person.eyes)
+    drop = max(float(np.median(np.abs(away @ up))), _GRAZING * float(np.median(np.linalg.norm(away, axis=1))))
+    return rise > max(_CLIMB_M, _CLIMB_DEPTH * drop)
 
 
 def _ground(people: list[Sightings], heights: list[float]) -> float:

@@ -34,7 +34,7 @@ from .skelify import Result, skelify
 # A loose fit that finds the basin, the fit, and two with the floor. On the way to their place limbs may go through each other.
 STAGES = (Config(Weights(keypoint_m=0.05, robust=10.0, clearance_m=inf), 12), Config(Weights(clearance_m=inf), 15),
           Config(iterations=12), Config(iterations=8))  # fmt: skip
-_FLOOR_SLACK_M = (0.3, 0.0)  # the lowest point of a sole that is this near the floor counts as on it: depth is not yet settled at first
+_FLOOR_SLACK_M = (0.3, 0.0)  # depth is not yet settled at first
 _SOLES = len(CONTACT_NAMES)
 _ALONE = sum(stage.iterations for stage in STAGES[:2])
 STEPS = sum(stage.iterations for stage in STAGES)  # progress: steps per person at most
@@ -105,10 +105,11 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
             fits.append(None)
             continue
         count = _counter(on_step, len(tracks) * _ALONE + k * (STEPS - _ALONE))
-        there = moved(own, state, betas, R, t, floor.nearer(sum(believed[:k])), seen.view.eye)
+        number = sum(believed[:k])
+        there = moved(own, state, betas, R, t, floor.nearer(number), seen.view.eye)
         turns = None if seen.prior_turns is None else R @ seen.prior_turns
         seen = replace(seen, view=_over_floor(seen.view, R, t), prior_turns=turns)
-        fits.append(_on_floor(own, seen, there, betas, stages[2:], count))
+        fits.append(_on_floor(own, seen, there, betas, stages[2:], (0.0, 0.0) if floor.climbs[number] else _FLOOR_SLACK_M, count))
     on_step(STEPS * len(tracks))
     return fits, view
 
@@ -152,12 +153,13 @@ def _over_floor(view: View, R: torch.Tensor, t: torch.Tensor) -> View:
 
 
 def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor, stages: tuple[Config, ...],
-              on_step: Callable[[], None]) -> Fit:  # fmt: skip
-    """The last stages: feet and hands that rest lie on the floor and stay."""
+              slacks: tuple[float, ...], on_step: Callable[[], None]) -> Fit:  # fmt: skip
+    """The last stages: feet and hands that rest lie on the floor and stay. The lowest point of a sole that is as near it as a stage's slack
+    (m) counts as on it."""
     found: Result | None = None
     centre = centre_of_mass(body)
     supports = body.soles.joined(body.markers.select(list(HANDS)))
-    for stage, slack in zip(stages, _FLOOR_SLACK_M):
+    for stage, slack in zip(stages, slacks):
         above = places(body, state, betas, supports)[..., 1]
         above[:, :_SOLES] -= np.clip(above[:, :_SOLES].min(axis=1, keepdims=True), -slack, slack)
         depth = depth_of(seen.view, state).cpu().numpy()
