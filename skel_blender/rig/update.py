@@ -59,14 +59,22 @@ def update_take(
     context.view_layer.update()
 
 
-def find_built(context: bpy.types.Context, source: str) -> bpy.types.Collection | None:
-    """The newest collection of the scene that was built from that footage, in this file, also where that was moved and is shown from there;
-    one that is switched off only if all are."""
+def find_built(context: bpy.types.Context, take: Take) -> bpy.types.Collection | None:
+    """The newest collection of the scene that was built from a Take's footage, in this file, also where that was moved and is shown from
+    there; one of other frames, or one that is switched off, only if all are."""
+    source = take.source
     homes = [home for home in context.scene.collection.children_recursive if home.library is None]
     built = [home for home in homes if source and (home.get("skel_source") == source or _shows(home, source))]
+    built = [home for home in built if has_frames_of(home, take)] or built
     views = [assemble.layer_of(context.view_layer, home) for home in built]
     shown = [home for home, layer in zip(built, views) if layer is not None and not layer.exclude]
     return next(reversed(shown or built), None)
+
+
+def has_frames_of(home: bpy.types.Collection, take: Take) -> bool:
+    """Whether a take's collection has frames of the source in common with a Take, and so is an earlier version of it, or of a part."""
+    first, count = home.get(record.SPAN, (int(take.frames[0]), 1))
+    return first <= take.frames[-1] and take.frames[0] < first + count
 
 
 def _shows(home: bpy.types.Collection, source: str) -> bool:

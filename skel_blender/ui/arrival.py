@@ -12,7 +12,7 @@ from ..messages import SkelError
 from ..rig import armature, assemble, camera, clock, limits, record
 from ..rig.assemble import Options, build_take
 from ..rig.editing import placement
-from ..rig.update import find_built, update_take
+from ..rig.update import find_built, has_frames_of, update_take
 
 _SAME_RATE = 1e-3  # frames a second
 PROPERTY = "skel_take"  # custom property of a take's collection: path of its .npz
@@ -36,13 +36,14 @@ def build_in_scene(path: str, scene_uid: int, home_uid: int = 0) -> str:
 
 def build(context: bpy.types.Context, path: str, home_uid: int = 0) -> str:
     """Build the Take at `path` in the context's scene and return the sentence about it. Who is in the middle of posing or editing goes on
-    with that; else the new person is selected, and what was built before from the footage is switched off: the collection with the
-    `session_uid` `home_uid` if that is there, else the newest. Raises SkelError."""
+    with that; else the new person is selected, and what was built before from these frames of the footage is switched off: the collection
+    with the `session_uid` `home_uid` if that is there, else the newest. Raises SkelError."""
     take, settings = takes.load(path), context.scene.skel
     asked = (home for home in context.scene.collection.children_recursive if home.session_uid == home_uid)
-    before, idle = next(asked, None) or find_built(context, take.source), context.mode == "OBJECT"
-    earlier = assemble.layer_of(context.view_layer, before) if before else None
-    can_change = before is not None and before.override_library is None  # an override's objects are another file's
+    before, idle = next(asked, None) or find_built(context, take), context.mode == "OBJECT"
+    is_version = before is not None and has_frames_of(before, take)  # not another stretch of the footage, which lies in step with it
+    earlier = assemble.layer_of(context.view_layer, before) if is_version else None
+    can_change = is_version and before.override_library is None  # an override's objects are another file's
     collection = before if settings.again == "UPDATE" and can_change else None
     options = {"correct": settings.correct, "hide": settings.hide}
     told, rate, shot = "", clock.rate(context.scene), _shot(context.scene)

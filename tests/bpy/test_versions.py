@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import bpy
 import numpy as np
@@ -11,9 +12,12 @@ import pytest
 from mathutils import Matrix
 
 from skel_blender import rig as rigs
+from skel_blender import take as takes
 from skel_blender.anatomy import DOF_INDEX
 from skel_blender.rig import contacts, controls, limits, record, skin, update
-from skel_blender.rig.assemble import build_take, handles
+from skel_blender.rig.assemble import build_take, handles, layer_of
+from skel_blender.rig.editing import timing
+from skel_blender.ui import arrival
 from tests import synthetic
 from tests.bpy.evaluated import (
     TO_ZUP,
@@ -89,7 +93,7 @@ def test_an_update_brings_motion_and_shape_and_keeps_the_rest(context, take, sca
     objects, meshes = set(bpy.data.objects), len(bpy.data.meshes)
     take = newer(take, scale)
     take.people[0].poses[:, KNEE] = np.minimum(take.people[0].poses[:, KNEE], 2.0)
-    assert update.find_built(context, "/clip.mp4") == collection and update.find_built(context, "/no.mp4") is None
+    assert update.find_built(context, take) == collection and update.find_built(context, replace(take, source="/no.mp4")) is None
     update.update_take(context, take, collection)
     assert set(bpy.data.objects) == objects and len(bpy.data.meshes) == meshes and len(bpy.data.armatures) == 2
     assert rig.animation_data.action != edited and edited.use_fake_user
@@ -241,3 +245,21 @@ def test_appended_and_linked_rigs_work_in_another_file(context, take, tmp_path, 
     again = rig_of(bpy.data.collections["shot"])
     assert again["hand_ik_r_on"] == 1.0 and tuple(again.pose.bones["hand_ik_r"].location) == pytest.approx((0.1, -0.3, 0.2))
     assert controls.LIMBS[0].switch in again
+
+
+@pytest.mark.parametrize("again", ["VERSION", "UPDATE"])
+def test_another_stretch_of_the_footage_is_no_version_and_lies_in_step(context, enabled, tmp_path, again):
+    for name, first in (("one", 0), ("two", 40), ("three", 50)):
+        part = replace(synthetic.random_take(frames=20, people=1, first=first), source="/clip.mp4")
+        takes.save(part, tmp_path / f"{name}.npz")
+    arrival.build(context, str(tmp_path / "one.npz"))
+    home = bpy.data.collections["one"]
+    timing.move(context.scene, home, 101)
+    enabled.again = again
+    assert "switched off" not in arrival.build(context, str(tmp_path / "two.npz"))
+    two = bpy.data.collections["two"]
+    assert not layer_of(context.view_layer, home).exclude and record.start_of(two) == 101
+    assert (context.scene.frame_start, context.scene.frame_end) == (141, 160)
+    said = arrival.build(context, str(tmp_path / "three.npz"))
+    assert not layer_of(context.view_layer, home).exclude, "the newest that has frames in common is another version"
+    assert ("two is switched off" in said) == (again == "VERSION") == ("three" in bpy.data.collections)
