@@ -108,6 +108,8 @@ def _update(context: bpy.types.Context, rig: bpy.types.Object, person: Person, c
     with unkeyed.at_rest(rig):
         nla.leave(rig)
         assemble.key_raw(rig, person)
+    if person.beyond_limits().any():
+        limits.apply(rig, record.limits(rig), rig[record.TABLE], enabled=False)  # captured motion is not clipped
 
 
 def _same_body(kept: record.Record, rig: bpy.types.Object, person: Person) -> bool:

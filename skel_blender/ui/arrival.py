@@ -9,7 +9,7 @@ import bpy
 
 from .. import take as takes
 from ..messages import SkelError
-from ..rig import armature, assemble, camera, clock, limits, record
+from ..rig import armature, assemble, camera, clock, record
 from ..rig.assemble import Options, build_take
 from ..rig.editing import placement
 from ..rig.update import find_built, has_frames_of, update_take
@@ -52,9 +52,6 @@ def build(context: bpy.types.Context, path: str, home_uid: int = 0) -> str:
         first = next((thing for thing in collection.objects if record.is_rig(thing)), None)
         if first is not None and idle:
             armature.select(context, first)
-        free = [rig.name for rig in collection.objects if record.is_rig(rig) and not limits.are_on(rig)]
-        if free:
-            told += f" Hold Limits is off for {', '.join(free)}, so that nothing is clipped."
         if earlier is not None:
             earlier.exclude = earlier.exclude or idle
             told += f" {before.name} is {'switched off, in People' if earlier.exclude else 'still there, in the same place'}."
@@ -63,6 +60,7 @@ def build(context: bpy.types.Context, path: str, home_uid: int = 0) -> str:
         update_take(context, take, collection, Options(**options))
         here, there = ({rig[record.PERSON] for rig in collection.objects if record.is_rig(rig)}, {person.name for person in take.people})
         told = "".join(f" {name} is not in the Take any more: Remove Person takes him out." for name in sorted(here - there))
+    told += _unlimited(collection, take)
     clip = settings.clip if settings.source == "CLIP" else None
     pace = clock.of(collection).pace
     if clip is not None and shows(clip, take) and clip.tracking.reconstruction.is_valid and pace == 1.0:
@@ -82,6 +80,13 @@ def build(context: bpy.types.Context, path: str, home_uid: int = 0) -> str:
     if changed:
         told += f" The take has set the scene's {', '.join(changed)}."
     return summary(take) + told
+
+
+def _unlimited(collection: bpy.types.Collection, take: takes.Take) -> str:
+    """A sentence about whose limits are off, since his motion goes beyond them."""
+    beyond = {person.name for person in take.people if person.beyond_limits().any()}
+    free = [rig.name for rig in collection.objects if record.is_rig(rig) and rig[record.PERSON] in beyond]
+    return f" Hold Limits is off for {', '.join(free)}, so that nothing is clipped." if free else ""
 
 
 def _shot(scene: bpy.types.Scene) -> dict[str, object]:

@@ -13,6 +13,7 @@ from skel_blender import take as takes
 from skel_blender.anatomy import DOF_INDEX, DOFS, DOFS_OF_JOINT, JOINT_NAMES, LIMIT_TABLES, LIMITS_ANATOMICAL
 from skel_blender.rig import layout, limits
 from skel_blender.rig.assemble import build_take
+from skel_blender.rig.update import update_take
 from skel_blender.ui import arrival
 from tests.bpy.evaluated import degrees_apart, joint_turns, pose, rig_of
 
@@ -146,4 +147,9 @@ def test_captured_motion_beyond_limits_is_not_clipped_and_that_is_told(enabled, 
     where = np.array([first.evaluated_get(context.evaluated_depsgraph_get()).pose.bones[name].head for name in JOINT_NAMES])
     assert np.abs(where - take.people[0].joints()[0]).max() < 1e-4
     takes.save(take, tmp_path / "captured.npz")
-    assert f"Hold Limits is off for {first.name.split('.')[0]}" in arrival.build(context, str(tmp_path / "captured.npz"))
+    for again in ("VERSION", "UPDATE"):
+        enabled.again = again
+        assert f"Hold Limits is off for {first.name.split('.')[0]}" in arrival.build(context, str(tmp_path / "captured.npz"))
+    limits.apply(first, LIMITS_ANATOMICAL)
+    update_take(context, take, first.users_collection[0])
+    assert not limits.are_on(first)
