@@ -129,10 +129,21 @@ def test_nonsense_in_exif_is_no_focal_length(tmp_path, stated):
     (("yesterday", 7, 1), [1, 2]),
 ])  # fmt: skip
 def test_photos_of_one_place_are_told_by_when_they_were_taken(tmp_path, seconds, cuts):
+    taken(tmp_path, seconds)
+    source = open_source([tmp_path])
+    assert len(list(source)) == len(seconds) and source.cuts == cuts
+
+
+def test_images_taken_as_seldom_as_was_said_are_a_film(tmp_path):
+    taken(tmp_path, (0, 10, 20))
+    source = open_source([tmp_path], fps=0.1)
+    assert len(list(source)) == 3 and source.cuts == []
+
+
+def taken(folder, seconds):
+    """Images of one place, and when they say that they were taken."""
     for number, second in enumerate(seconds):
         exif = Image.Exif()
         if second is not None:
             exif.get_ifd(0x8769)[0x9003] = f"2024:05:01 10:00:{second:02d}" if isinstance(second, int) else second
-        Image.fromarray(picture(40)).save(tmp_path / f"{number}.jpg", exif=exif)
-    source = open_source([tmp_path])
-    assert len(list(source)) == len(seconds) and source.cuts == cuts
+        Image.fromarray(picture(40)).save(folder / f"{number}.jpg", exif=exif)

@@ -25,7 +25,7 @@ _TIFF = (".tif", ".tiff")
 _EXIF_IFD, _FOCAL_35MM, _TAKEN = 0x8769, 0xA405, 0x9003
 _PAIRS = 12  # neighbours that are looked at to tell photos from a film
 _APART = 1 / 3  # part of them, beyond which images are photos: in a film they are the cuts and the quickest pans
-_LATER_S = 1.0  # between photos, more than between the images of a burst
+_LATER_S, _LATER = 1.0, 1.5  # between photos, more than between the images of a burst; and more frames than one, at a rate that was said
 _DIAGONAL_35MM = 43.2666  # mm, of the 36 x 24 frame that "35 mm equivalent" refers to (CIPA DC-008)
 
 
@@ -81,7 +81,7 @@ class ImageSource(Source):
     def _other(self, number: int) -> bool:
         """Whether an image and the next one do not follow from each other."""
         taken = [_taken(self._paths[one]) for one in (number, number + 1)]
-        if None not in taken and abs((taken[1] - taken[0]).total_seconds()) > _LATER_S:
+        if None not in taken and abs((taken[1] - taken[0]).total_seconds()) > max(_LATER_S, _LATER / float(self.fps)):
             return True
         return of_other_scenes(*(small(self._picture(one)) for one in (number, number + 1)))
 
@@ -122,7 +122,7 @@ def _taken(path: Path) -> datetime | None:
     try:
         with Image.open(path) as image:
             return datetime.strptime(image.getexif().get_ifd(_EXIF_IFD)[_TAKEN], "%Y:%m:%d %H:%M:%S")
-    except Exception:  # Pillow does not know it, or a camera or an editor has written something else there
+    except (OSError, SyntaxError, KeyError, TypeError, ValueError, Image.DecompressionBombError):  # no image of Pillow's, or no such time
         return None
 
 
