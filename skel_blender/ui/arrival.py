@@ -86,7 +86,7 @@ def _unlimited(collection: bpy.types.Collection, take: takes.Take) -> str:
     """A sentence about whose limits are off, since his motion goes beyond them."""
     beyond = {person.name for person in take.people if person.beyond_limits().any()}
     free = [rig.name for rig in collection.objects if record.is_rig(rig) and rig[record.PERSON] in beyond]
-    return f" Hold Limits is off for {', '.join(free)}, so that nothing is clipped." if free else ""
+    return f" Joint Limits are off for {', '.join(free)}, so that nothing is clipped." if free else ""
 
 
 def _shot(scene: bpy.types.Scene) -> dict[str, object]:

@@ -149,7 +149,7 @@ def test_captured_motion_beyond_limits_is_not_clipped_and_that_is_told(enabled, 
     takes.save(take, tmp_path / "captured.npz")
     for again in ("VERSION", "UPDATE"):
         enabled.again = again
-        assert f"Hold Limits is off for {first.name.split('.')[0]}" in arrival.build(context, str(tmp_path / "captured.npz"))
+        assert f"Joint Limits are off for {first.name.split('.')[0]}" in arrival.build(context, str(tmp_path / "captured.npz"))
     limits.apply(first, LIMITS_ANATOMICAL)
     update_take(context, take, first.users_collection[0])
     assert not limits.are_on(first)
