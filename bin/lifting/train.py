@@ -223,6 +223,7 @@ def main(argv: list[str]) -> int:
     about = {
         "command": command, "seed": given.seed, "data_sha256": data_hash(learned + [one for one in scored if one not in learned]),
         "train": f"{len(train.names)} clips, {len(train.poses)} frames", "val_split": f"{len(val.names)} clips, {len(val.poses)} frames",
+        "code_sha256": data_hash(list(Path(__file__).parent.glob("*.py"))),
         "pictures": 0 if drawn is None else len(drawn), "torch": torch.__version__.split("+")[0], **begun,
     }  # fmt: skip
     size = (given.seed, given.batch, given.frames)

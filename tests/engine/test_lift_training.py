@@ -72,6 +72,7 @@ def test_a_run_that_begins_from_weights_says_so(tmp_path, cache, motions):
     about, begun = (json.loads(path.with_suffix(".json").read_text()) for path in (second, first))
     assert about["start"]["sha256"] == begun["sha256"] and about["start"]["command"] == begun["command"]
     assert "--start lift.safetensors" in about["command"] and "start" not in begun
+    assert about["code_sha256"] == begun["code_sha256"] != begun["data_sha256"]
 
 
 def test_a_batch_is_a_function_of_seed_and_number(motions):
