@@ -72,9 +72,22 @@ def curves(action: bpy.types.Action, owners: Collection[bpy.types.ID] | None = N
         return list(action.fcurves)
     bags = [bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags]
     if owners is not None:
-        users = [bag.slot.users() for bag in bags]
-        bags = [bag for bag, using in zip(bags, users) if not using or any(user in owners for user in using)]
+        users = bpy.data.user_map(subset=[action])[action]  # slots know their users, but 4.5 has crashed in telling them
+        mine, others = ({slot for user in users if (user in owners) is own for slot in _played(user, action)} for own in (True, False))
+        bags = [bag for bag in bags if bag.slot_handle in mine or bag.slot_handle not in others]
     return [curve for bag in bags for curve in bag.fcurves]
+
+
+def _played(user: bpy.types.ID, action: bpy.types.Action) -> set[int]:
+    """Handles of the slots of `action` that a user of it plays, by itself or in strips."""
+    players, slots = [user.animation_data] if getattr(user, "animation_data", None) else [], set()
+    while players:
+        player = players.pop()
+        if player.action == action:
+            slots.add(player.action_slot_handle)
+        tracks = getattr(player, "nla_tracks", [player])  # a meta strip has strips of its own
+        players += [strip for track in tracks for strip in track.strips]
+    return slots
 
 
 def use_action(owner: bpy.types.Object, action: bpy.types.Action) -> None:

@@ -60,12 +60,23 @@ def test_a_spare_action_gives_the_slot_back(pair):
         assert (data.action, data.action_slot.identifier) == was
 
 
-def test_a_prop_that_shares_an_action_stays_in_its_time(rig):
+@pytest.mark.parametrize("stripped", [False, True])
+def test_a_prop_that_shares_an_action_stays_in_its_time(rig, stripped):
+    """Whether it plays its slot by itself or in a strip; keys of a slot that nobody plays go with the person whose action it is."""
     shared, prop = rig.animation_data.action, bpy.data.objects.new("ball", None)
     bpy.context.scene.collection.objects.link(prop)
-    prop.animation_data_create().action = shared
-    prop.animation_data.action_slot = shared.slots.new(id_type="OBJECT", name="ball")
+    data = prop.animation_data_create()
+    data.action = shared
+    data.action_slot = slot = shared.slots.new(id_type="OBJECT", name="ball")
     prop.keyframe_insert("location", frame=7)
+    keys = curves(prop)[0].keyframe_points
+    if stripped:
+        strip = data.nla_tracks.new().strips.new("ball", 7, shared)
+        strip.action_slot, data.action = slot, None
     rig.skel.start = 11
-    assert {key.co.x for curve in curves(prop) for key in curve.keyframe_points} == {7.0}
+    assert keys[0].co.x == 7.0
     assert motion.frames_of(rig)[0] == 15
+    bpy.data.objects.remove(prop)
+    rig.skel.start = 1
+    assert keys[0].co.x == -3.0
+    assert motion.frames_of(rig)[0] == 5
