@@ -55,7 +55,7 @@ class Request:
 
 @dataclass(frozen=True)
 class ImportRequest:
-    """Which motion file of the SMPL family to import and how. A field left at its default leaves the choice to the engine."""
+    """Which motion file to import and how. A field left at its default leaves the choice to the engine."""
 
     motion: str
     out: str

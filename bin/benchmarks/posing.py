@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from skel_blender.engine.body import BodyModel, load_body
+from skel_blender.engine.body import BodyModel, Points, load_body
 from skel_blender.engine.body.chain import pose_chain, pose_points
 from skel_blender.take import Person
 
@@ -18,8 +18,13 @@ def markers_of(person: Person) -> np.ndarray:
 
 def posed(body: BodyModel, poses: np.ndarray, betas: np.ndarray, trans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Landmarks (T,33,3) and sole points (T,6,3), m, of poses (T,46), betas (10,) and trans (T,3) m, model axes."""
+    return tuple(where(points, body, poses, betas, trans) for points in (body.markers, body.soles))
+
+
+def where(points: Points, body: BodyModel, poses: np.ndarray, betas: np.ndarray, trans: np.ndarray) -> np.ndarray:
+    """(T,K,3) m, model axes: points of a body; arguments as for `posed`."""
     like = body.J_template
     shape = body.shape(torch.as_tensor(betas).to(like)[None])
     owner = torch.zeros(len(poses), dtype=torch.long, device=like.device)
     chain = pose_chain(shape, owner, torch.as_tensor(poses).to(like), torch.as_tensor(trans).to(like))
-    return tuple(pose_points(shape, owner, chain, points)[0].cpu().numpy() for points in (body.markers, body.soles))
+    return pose_points(shape, owner, chain, points)[0].cpu().numpy()

@@ -91,10 +91,10 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
 
 
 def _import(commands: argparse._SubParsersAction) -> None:
-    command = commands.add_parser("import", help="make a scene from a motion of the SMPL family",
+    command = commands.add_parser("import", help="make a scene from a motion of the SMPL family, or of points in space",
                                   description="Make a scene from a motion file: AMASS, SMPL, 4D-Humans, WHAM, GVHMR, TRAM, SLAHMR or "
-                                              "3DPW.")  # fmt: skip
-    command.add_argument("inputs", nargs=1, metavar="MOTION", help="a .npz, .npy, .pkl or .pt that such a program wrote")
+                                              "3DPW; or a .trc of keypoints, as of several cameras.")  # fmt: skip
+    command.add_argument("inputs", nargs=1, metavar="MOTION", help="a .npz, .npy, .pkl, .pt or .trc that such a program wrote")
     command.add_argument("--model", default="", metavar="SMPL_FILE", help="your SMPL, SMPL-H or SMPL-X model file, or a folder of such")
     command.add_argument("--body", type=_body, default="", metavar="NAME",
                          help="male, female or a SKEL model file (default: by the motion's gender)")  # fmt: skip

@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--regressor", default="lift", help="what the fit starts from: lift, hsmr or stance")
     command.add_argument("--hsmr", default="", metavar="FILE", help="HSMR's checkpoint")
     command.add_argument("--memory", default="", metavar="FOLDER", help="keep here what was seen, so that a run that was stopped goes on")
-    command = commands.add_parser("import", parents=[every], help="a motion file of the SMPL family to a Take")
+    command = commands.add_parser("import", parents=[every], help="a motion file to a Take")
     command.add_argument("motion", metavar="MOTION")
     command.add_argument("--model", default="", metavar="SMPL_FILE")
     command.add_argument("--body", default="")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files in and out beside footage: a motion file of the SMPL family becomes rigs, the Take in the .blend becomes a file."""
+"""Files in and out beside footage: a motion file becomes rigs, the Take in the .blend becomes a file."""
 
 import functools
 from pathlib import Path
@@ -30,10 +30,10 @@ BODIES = (
 
 
 class SKEL_OT_import_motion(StartsJob, bpy.types.Operator, ImportHelper):
-    """Build rigs that move as the people in a motion file of the SMPL family do (AMASS, WHAM, 4D-Humans and others)"""
+    """Build rigs that move as the people in a motion file do: of the SMPL family (AMASS, WHAM and others), or points in space (.trc)"""
 
-    bl_idname, bl_label = "skel.import_motion", "Import SMPL Motion"
-    filter_glob: StringProperty(default="*.npz;*.npy;*.pkl;*.pickle;*.joblib;*.pt;*.pth", options={"HIDDEN"})
+    bl_idname, bl_label = "skel.import_motion", "Import Motion"
+    filter_glob: StringProperty(default="*.npz;*.npy;*.pkl;*.pickle;*.joblib;*.pt;*.pth;*.trc", options={"HIDDEN"})
     model: StringProperty(name="Model", description="SMPL, SMPL-H or SMPL-X model file, or a folder of them", subtype="FILE_PATH")
     body: EnumProperty(name="Body", items=BODIES, description="Which body the rigs have")
     up: EnumProperty(name="Up", items=UPS, description="Which axis of the file points up")

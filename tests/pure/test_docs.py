@@ -157,7 +157,7 @@ def table(text: str, head: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("page", "command", "usual"), [
-    ("README.md", "reconstruct", {"--help", "--out"}), ("docs/smpl-import.md", "import", {"--help", "--out", "--overwrite"}),
+    ("README.md", "reconstruct", {"--help", "--out"}), ("docs/import.md", "import", {"--help", "--out", "--overwrite"}),
 ])  # fmt: skip
 def test_the_table_of_options_is_that_of_the_command(page, command, usual):
     commands = next(action for action in options.parser()._actions if action.dest == "command").choices[command]

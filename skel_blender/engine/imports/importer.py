@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A motion file of the SMPL family becomes a Take: read, laid over a SKEL body, fitted, put on the floor, written down."""
+"""A motion file becomes a Take: read, laid over a SKEL body, fitted, put on the floor, written down."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ from ..body import BODY_NAMES, BodyModel, load_body
 from .calibrate import Calibration, as_it_is, calibrate
 from .fit_motion import STEPS, Fitted, contacts, fit_motion, floor_height, foot_slide
 from .formats import read_motions
+from .keypoints import import_keypoints
 from .levelling import CAMERA, levelled
 from .motion import SmplMotion
+from .options import Options
 from .source_body import SourceBody, estimated_size, load_model, stand_in
+from .trc import is_trc
 from .viewpoint import filming, seen_from, watching
 
 _FLOOR_M = 0.06  # soles farther from the file's floor than this are told
@@ -29,25 +32,14 @@ _TILT = 3.0  # degrees, less is not told
 _SHOWN = 3  # angles beyond their limits that are named
 
 
-@dataclass(frozen=True)
-class Options:
-    """What the user may choose; what is left out is taken from the file, or chosen by the engine."""
-
-    motion: str
-    model: str = ""  # SMPL, SMPL-H or SMPL-X model file, or a folder of such
-    body: str = ""  # name or SKEL model file; else the open body of the motion's gender
-    people: int | None = None
-    fps: float | None = None
-    up: str | None = None
-    keep_limits: bool = False
-
-
 def import_motion(options: Options, emit: Callable[[Event], None] = lambda event: None) -> Take:
-    """Everybody in the file on a SKEL body. Raises SkelError with one sentence for what the user can mend.
+    """Everybody in a motion or a .trc file on a SKEL body. Raises SkelError with one sentence for what the user can mend.
 
     Captured angles are not clipped unless `keep_limits`: what exceeds a limit is counted and told.
     """
     begun = time.monotonic()
+    if is_trc(Path(options.motion)):
+        return import_keypoints(options, emit)
     motions = read_motions(options.motion, options.fps, options.up)[: options.people]
     emit(Log("info", _told(motions[0], len(motions))))
     if not motions[0].knows_rate:
