@@ -26,7 +26,7 @@ from . import (
     rig_properties,
     who_operators,
 )
-from .runner import runner
+from .runner import on_load, runner
 
 _MODULES = (properties, rig_properties, preferences, operators, person_operators, who_operators, limit_operators, look_operators,
             key_operators, motion_operators, refit_operators, again_operators, file_operators, panel, people_panel, rig_panel,
@@ -47,6 +47,7 @@ def register() -> None:
     retarget_properties.register()
     for handlers in _watched():
         handlers.append(limit_operators.on_change)
+    bpy.app.handlers.load_post.append(on_load)
     bpy.types.VIEW3D_MT_editor_menus.append(panel.draw_in_header)
     bpy.app.timers.register(engine.refresh, first_interval=0.1, persistent=True)  # a file may be opened before it comes to that
 
@@ -58,6 +59,7 @@ def unregister() -> None:
         bpy.app.timers.unregister(engine.refresh)
     for handlers in _watched():
         handlers.remove(limit_operators.on_change)
+    bpy.app.handlers.load_post.remove(on_load)
     bpy.types.VIEW3D_MT_editor_menus.remove(panel.draw_in_header)
     retarget_properties.unregister()
     rig_properties.unregister()

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 
 import bpy
+from bpy.app.handlers import persistent
 
 from ..job import Job
 from ..messages import Done, Event, Failed, Log, Progress, SkelError
@@ -148,6 +149,13 @@ def tick() -> float | None:
     more = runner.step()
     redraw()
     return INTERVAL_S if more else None
+
+
+@persistent
+def on_load(path: str) -> None:
+    """Handler of another file that was opened: messages were of the last one, unless the job goes on."""
+    if not runner.busy:
+        runner.clear()
 
 
 @contextmanager

@@ -74,6 +74,28 @@ def test_the_engine_is_looked_for_although_a_file_is_opened_first(context, tmp_p
         skel_blender.unregister()
 
 
+def test_messages_stay_with_the_file_that_they_are_of(context, tmp_path):
+    """But for those of a job that goes on while another file is opened."""
+    from skel_blender.ui.runner import runner
+
+    path = str(tmp_path / "shot.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    skel_blender.register()
+    try:
+        runner.show("1 person in 100 frames.")
+        runner._finish = str
+        bpy.ops.wm.open_mainfile(filepath=path)
+        assert runner.lines
+        runner._finish = None
+        bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "other.blend"))
+        assert runner.lines
+        bpy.ops.wm.open_mainfile(filepath=path)
+        assert not runner.lines and not runner.failure
+    finally:
+        skel_blender.unregister()
+    assert not any(handler.__name__ == "on_load" for handler in bpy.app.handlers.load_post)
+
+
 def test_reconstruct_builds_the_rigs_and_keeps_the_take_beside_the_file(addon, tmp_path):
     bpy.context.scene.camera = bpy.data.objects.new("shot", bpy.data.cameras.new("shot"))
     assert bpy.ops.skel.reconstruct() == {"FINISHED"}
