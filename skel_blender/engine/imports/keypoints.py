@@ -46,22 +46,23 @@ def import_keypoints(options: Options, emit: Callable[[Event], None] = lambda ev
         raise SkelError("bad_motion", f"By the points of {path.name} the person is {size:.2g} times as large as people are.",
                         "Check the unit in its third line.")  # fmt: skip
 
+    done = 0
+
     def on_round() -> None:
         nonlocal done
         done += 1
         emit(Progress("fit", done, ROUNDS, round((time.monotonic() - begun) / done * (ROUNDS - done), 1)))
 
-    done = 0
     fitted = fit_keypoints(body, places @ _AXES[up].T, known, float(markers.fps), on_round)
     frames = np.arange(len(places))
     person = _person(fitted, frames, places, known)
     measured = _measured(fitted) | {"layout": "TRC", "points": [spot.landmark for spot in known.spots], "up": up}
     for log in _remarks(fitted, measured, known, markers.names):
         emit(log)
-    camera, size = watching([person], frames)
+    camera, image_size = watching([person], frames)
     emit(Log("info", f"Read and fitted in {time.monotonic() - begun:.1f} s."))
     return Take(
-        source=str(path.resolve()), fps=markers.fps, frames=frames, image_size=size, camera=camera, people=[person],
+        source=str(path.resolve()), fps=markers.fps, frames=frames, image_size=image_size, camera=camera, people=[person],
         producer="skel_blender engine", settings=json.dumps({"import": asdict(options), "people": [measured]}),
     )  # fmt: skip
 
