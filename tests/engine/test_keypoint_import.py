@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -135,6 +136,17 @@ def test_frames_without_a_trunk_are_bridged(points, motions, body, tmp_path):
     person = imported(tmp_path / "a.trc")[0].people[0]
     assert (person.confidence[20:24] == 0).all()
     assert made.miss(person, motions[WALK], body).joints[20:24].mean() < 0.05
+
+
+def test_who_comes_late_and_leaves_early_is_there_only_then(points, motions, body, tmp_path):
+    """As in the files of several people, each of whom is told in every frame."""
+    points[:10], points[55:] = np.nan, np.nan
+    made.write(tmp_path / "a.trc", points, 30)
+    take, _, said = imported(tmp_path / "a.trc")
+    assert np.array_equal(take.frames, np.arange(60)) and np.array_equal(take.people[0].frames, np.arange(10, 55))
+    assert said[0].startswith("TRC: 60 frames")
+    part = replace(motions[WALK], poses=motions[WALK].poses[10:55], trans=motions[WALK].trans[10:55])
+    assert made.miss(take.people[0], part, body).joints.mean() < 0.015
 
 
 def test_what_cannot_be_a_person_is_one_sentence(points, tmp_path):

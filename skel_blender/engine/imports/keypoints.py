@@ -46,6 +46,8 @@ def import_keypoints(options: Options, emit: Callable[[Event], None] = lambda ev
         raise SkelError("bad_motion", f"By the points of {path.name} the person is {size:.2g} times as large as people are.",
                         "Check the unit in its third line.")  # fmt: skip
 
+    there = np.flatnonzero(np.isfinite(places).all(-1).any(1))
+    frames, places = np.arange(there[0], there[-1] + 1), places[there[0] : there[-1] + 1]
     done = 0
 
     def on_round() -> None:
@@ -54,15 +56,15 @@ def import_keypoints(options: Options, emit: Callable[[Event], None] = lambda ev
         emit(Progress("fit", done, ROUNDS, round((time.monotonic() - begun) / done * (ROUNDS - done), 1)))
 
     fitted = fit_keypoints(body, places @ _AXES[up].T, known, float(markers.fps), on_round)
-    frames = np.arange(len(places))
     person = _person(fitted, frames, places, known)
     measured = _measured(fitted) | {"layout": "TRC", "points": [spot.landmark for spot in known.spots], "up": up}
     for log in _remarks(fitted, measured, known, markers.names):
         emit(log)
-    camera, image_size = watching([person], frames)
+    every = np.arange(len(markers.places))
+    camera, image_size = watching([person], every)
     emit(Log("info", f"Read and fitted in {time.monotonic() - begun:.1f} s."))
     return Take(
-        source=str(path.resolve()), fps=markers.fps, frames=frames, image_size=image_size, camera=camera, people=[person],
+        source=str(path.resolve()), fps=markers.fps, frames=every, image_size=image_size, camera=camera, people=[person],
         producer="skel_blender engine", settings=json.dumps({"import": asdict(options), "people": [measured]}),
     )  # fmt: skip
 
