@@ -19,7 +19,7 @@ from ...requests import rate
 
 _METRES = {"m": 1.0, "meters": 1.0, "metres": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001}
 _HEAD = 4  # lines before that of X1 Y1 Z1, of which the fourth has the names
-_LARGEST = 500 << 20  # bytes
+_LARGEST = 200 << 20  # bytes
 _FIRST = 2  # columns before the places: frame number and time
 
 
