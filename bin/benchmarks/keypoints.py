@@ -59,7 +59,7 @@ class Miss:
 def miss(person: Person, motion: BodyMotion, body: BodyModel) -> Miss:
     """Of a person that was imported from the motion's keypoints; the floor may lie elsewhere."""
     rest = body.rest_body(motion.betas)
-    wanted = kinematics.forward(motion.poses, rest.joints, rest.frames, motion.trans)[..., [2, 0, 1], 3]  # the world of a y-up .trc
+    wanted = kinematics.z_up(kinematics.forward(motion.poses, rest.joints, rest.frames, motion.trans)[..., :3, 3])
     off = person.joints() - wanted
     off[..., 2] -= np.median(off[..., 2])
     columns = [DOF_INDEX[name] for name in HINGES]

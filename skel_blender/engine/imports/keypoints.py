@@ -22,8 +22,6 @@ from .point_names import TRUNK, Known, known_points
 from .trc import Markers, read_trc
 from .viewpoint import watching
 
-# As UP_AXES, but files whose y is up come from cameras in a world whose z was (Pose2Sim): the Take's world is that again.
-_AXES = UP_AXES | {"y": np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])}
 _UPRIGHT = 0.7  # cosine from which on a trunk tells the axis; else it is the layout's
 _SIZES = (0.25, 1.6)  # of the mean body, from infants to giants
 _NAME = "Person 1"
@@ -55,7 +53,7 @@ def import_keypoints(options: Options, emit: Callable[[Event], None] = lambda ev
         done += 1
         emit(Progress("fit", done, ROUNDS, round((time.monotonic() - begun) / done * (ROUNDS - done), 1)))
 
-    fitted = fit_keypoints(body, places @ _AXES[up].T, known, float(markers.fps), on_round)
+    fitted = fit_keypoints(body, places @ UP_AXES[up].T, known, float(markers.fps), on_round)
     person = _person(fitted, frames, places, known)
     measured = _measured(fitted) | {"layout": "TRC", "points": [spot.landmark for spot in known.spots], "up": up}
     for log in _remarks(fitted, measured, known, markers.names):
@@ -72,7 +70,7 @@ def import_keypoints(options: Options, emit: Callable[[Event], None] = lambda ev
 def _up(places: np.ndarray, known: Known) -> str:
     """Which axis of the file points up, as the person stands; y if he lies."""
     trunk = trunk_up(places, known)
-    upright = {up: float(trunk @ axes[1]) / max(float(np.linalg.norm(trunk)), 1e-9) for up, axes in _AXES.items()}
+    upright = {up: float(trunk @ axes[1]) / max(float(np.linalg.norm(trunk)), 1e-9) for up, axes in UP_AXES.items()}
     likely = max(upright, key=upright.__getitem__)
     return likely if upright[likely] > _UPRIGHT else "y"
 
