@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How near points in space come in: `./bin/benchmark keypoints`.
+"""How near points in space come in: `./bin/benchmark keypoints [--write PAGE]`.
 
 The small motion capture set's clips on the open body, whose keypoints are told with noise and gaps in a .trc as Pose2Sim writes it, are
 imported; and a .trc that Pose2Sim made of four cameras, whose knees and ankles OpenSim solved from the same points on Pose2Sim's model.
@@ -76,10 +76,12 @@ def real() -> tuple[Person, dict[str, np.ndarray]]:
 
 def main(argv: list[str]) -> int:
     """Print the tables."""
-    report.parser("keypoints", __doc__).parse_args(argv)
+    parser = report.parser("keypoints", __doc__)
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the tables between their marks in this page")
+    given = parser.parse_args(argv)
     body, rng = load_body("open", "male"), np.random.default_rng(0)
     motions = [to_body(clip.part(0, _LONGEST), body) for clip in read_clips(SMALL_SET)]
-    print(report.head(("keypoints of motion capture", "joints off by mm: mean", "95 %", "knees and elbows off by degrees: mean")))
+    lines = [report.head(("keypoints of motion capture", "joints off by mm: mean", "95 %", "knees and elbows off by degrees: mean"))]
     for noise, gaps in zip(_NOISE_MM, (0.0, _GAPS, _GAPS)):
         found = []
         with tempfile.TemporaryDirectory() as folder:
@@ -88,9 +90,11 @@ def main(argv: list[str]) -> int:
                 write(path, told(motion, body, noise / MM, gaps, rng), motion.clip.fps)
                 found.append(miss(import_motion(Options(str(path))).people[0], motion, body))
         joints, hinges = (np.concatenate([getattr(one, name) for one in found]) for name in ("joints", "hinges"))
-        name = f"{noise} mm of noise, {gaps:.0%} missing"
-        print(report.row([name, f"{MM * joints.mean():.0f}", f"{MM * np.quantile(joints, 0.95):.0f}", f"{np.degrees(hinges).mean():.1f}"]))
-    print("\n" + report.head(("four real cameras", "from OpenSim's angle, degrees: mean", "RMS")))
-    for name, off in real()[1].items():
-        print(report.row([name, f"{off.mean():+.1f}", f"{np.sqrt((off**2).mean()):.1f}"]))
+        cells = [f"{MM * joints.mean():.0f}", f"{MM * np.quantile(joints, 0.95):.0f}", f"{np.degrees(hinges).mean():.1f}"]
+        lines.append(report.row([f"{noise} mm of noise, {gaps:.0%} missing", *cells]))
+    lines += ["", report.head(("four real cameras", "from OpenSim's angle, degrees: mean", "RMS"))]
+    lines += [report.row([name, f"{off.mean():+.1f}", f"{np.sqrt((off**2).mean()):.1f}"]) for name, off in real()[1].items()]
+    print("\n".join(lines))
+    if given.write:
+        report.write(given.write, "keypoints", "\n".join(lines))
     return 0
