@@ -92,9 +92,10 @@ def fit_motion(body: BodyModel, source: SourceBody, found: Calibration, motion: 
     return Fitted(poses, trans, _joint_distance(found, carried, centres, poses, trans), ours, theirs)
 
 
-def contacts(soles: np.ndarray, fps: float) -> np.ndarray:
-    """(T,6) bool which sole points (T,6,3) m, y up, rest: slow, and near to their floor."""
-    resting = (_speeds(soles, fps) < STILL) & (soles[..., 1] < _LOW_M + floor_height(soles, fps))
+def contacts(soles: np.ndarray, fps: float, floor: float | None = None) -> np.ndarray:
+    """(T,6) bool which sole points (T,6,3) m, y up, rest: slow, and near to the floor, whose height m is read from them if not given."""
+    floor = floor_height(soles, fps) if floor is None else floor
+    resting = (_speeds(soles, fps) < STILL) & (soles[..., 1] < _LOW_M + floor)
     return without_moments(resting, round(_BRIEF_S * fps))
 
 
@@ -125,8 +126,8 @@ def _held(soles: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
     return soles + _HELD * uniform_filter1d(drift, width, axis=0, mode="nearest"), share
 
 
-def floor_height(soles: np.ndarray, fps: float) -> float:
-    """Height m of the floor under sole points (T,6,3): where the lower end of a foot is when it is slow.
+def floor_height(soles: np.ndarray, fps: float, percentile: float = _FLOOR_PERCENTILE) -> float:
+    """Height m of the floor under sole points (T,6,3): where the lower end of a foot is when it is slow, that percentile of it.
 
     A foot that dips deeper while it moves, as toes do that are longer than the performer's, does not lower the floor.
     """
@@ -134,7 +135,7 @@ def floor_height(soles: np.ndarray, fps: float) -> float:
     ends = np.take_along_axis(soles.reshape(len(soles), 2, 3, 3), lowest, axis=2)[:, :, 0]
     slow = _speeds(soles, fps).reshape(len(soles), 2, 3).min(axis=2) < STILL
     heights = ends[..., 1][slow] if slow.sum() > _FEW * slow.size else ends[..., 1]
-    return float(np.percentile(heights, _FLOOR_PERCENTILE))
+    return float(np.percentile(heights, percentile))
 
 
 def _speeds(soles: np.ndarray, fps: float) -> np.ndarray:

@@ -31,6 +31,7 @@ _USUAL = 0.1  # part by which shapes make a body larger or smaller; who differs 
 _WEIGHTS = Weights(target_m=0.01)  # what several good cameras are certain of
 _WRONG_M = 0.15  # farther from the body than any joint of a body with other proportions: two people mixed up, or a side
 _SUDDEN_S = 0.17  # a point that is as far from its own median over so long does not count until a body says that it is right
+_FLOOR_PERCENTILE = 30.0  # of a foot's height while it is slow: cameras see toes dip that do not
 _ITERATIONS = (60, 30, 30)
 ROUNDS = len(_ITERATIONS)
 
@@ -67,8 +68,9 @@ def fit_keypoints(body: BodyModel, places: np.ndarray, known: Known, fps: float,
             seen = replace(seen, target_weight=torch.where(torch.as_tensor(wrong), 0.0, weight))
         elif number == 1:
             soles = _at(body.soles, body, now)
-            down = torch.tensor([0.0, floor_height(soles, fps), 0.0]).to(like)
-            seen = replace(seen, targets=seen.targets - down, contacts=torch.as_tensor(contacts(soles, fps)).to(like))
+            floor = floor_height(soles, fps, _FLOOR_PERCENTILE)
+            down = torch.tensor([0.0, floor, 0.0]).to(like)
+            seen = replace(seen, targets=seen.targets - down, contacts=torch.as_tensor(contacts(soles, fps, floor)).to(like))
             now = found.poses, found.betas, found.trans - down
         on_round()
     poses = continuous(found.poses.numpy(), body.limits.numpy())

@@ -31,7 +31,10 @@ _SIDED = {
 _CENTRES = {"sjc": "shoulder", "ejc": "elbow", "wjc": "wrist", "hjc": "hip", "kjc": "knee", "ajc": "ankle"}
 _MIDDLE = {"nose": ("nose", 0.3), "head": ("head_top", 0.3), "headtop": ("head_top", 0.3)}
 _OWN = {"femur": "hip", "tibia": "knee", "talus": "ankle", "humerus": "shoulder", "ulna": "elbow", "hand": "wrist"}
-_OUTSIDE = 0.18  # where detectors put a hip, of the way between both hip joints, beyond the joint (as Pose2Sim's own model has it)
+# Where detectors see a point: what it is a sum of beside itself. Hips outside of their joints and heels above the sole, as Pose2Sim's own
+# model has them; ends of feet deeper in the body, as BlazePose's are (fit/keypoint_sets.py).
+_TOES = {"{side}_ankle": 0.06, "heel_{s}": 0.05}
+_SEEN = {"hip": {"{other}_hip": -0.18}, "heel": {"{side}_ankle": 0.25}, "bigtoe": _TOES, "smalltoe": _TOES, "footindex": _TOES}
 TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")  # no pose can be told without
 _LIMBS = ("elbow", "wrist", "knee", "ankle")
 _SHOWN = 4  # names of a file that are told
@@ -39,11 +42,11 @@ _SHOWN = 4  # names of a file that are told
 
 @dataclass(frozen=True)
 class Spot:
-    """A point of a body, how surely it is told beside the joint of a limb, and whether it is a hip as detectors put it."""
+    """A point of a body, how surely it is told beside the joint of a limb, and of what else it is a sum, by how much."""
 
     landmark: str
     weight: float
-    outside: bool = False
+    parts: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,8 @@ class Known:
         every = body.markers.joined(joints_as_points(body.J_template, body.J_shapedirs)).joined(body.surface)
         shares = np.zeros((len(self.spots), len(every.names)))
         for row, spot in enumerate(self.spots):
-            shares[row, every.names.index(spot.landmark)] = 1.0 + _OUTSIDE * spot.outside
-            if spot.outside:
-                shares[row, every.names.index(_other_side(spot.landmark))] = -_OUTSIDE
+            for name, share in ((spot.landmark, 1.0 - sum(share for _, share in spot.parts)), *spot.parts):
+                shares[row, every.names.index(name)] += share
         return every.mixed(tuple(spot.landmark for spot in self.spots), shares)
 
 
@@ -90,19 +92,17 @@ def _plain(name: str) -> str:
     return re.sub("[^a-z0-9]", "", name.lower())
 
 
-def _other_side(landmark: str) -> str:
-    return landmark.replace("left", "right") if "left" in landmark else landmark.replace("right", "left")
-
-
 def _spots() -> dict[str, Spot]:
     """By every spelling, without capitals, dots and underscores."""
     spots = {name: Spot(*spot) for name, spot in _MIDDLE.items()}
     spots |= {_plain(f"{name}_jc"): Spot(name, 1.0) for name in JOINT_NAMES}
-    for side in ("left", "right"):
+    for side, other in (("left", "right"), ("right", "left")):
         s = side[0]
         for part, (landmark, weight) in _SIDED.items():
-            spot = Spot(landmark.format(side=side, s=s), weight)
-            spots |= {f"{s}{part}": replace(spot, outside=part == "hip"), f"{side}{part}": spot}
+            parts = tuple((name.format(side=side, other=other, s=s), share) for name, share in _SEEN.get(part, {}).items())
+            spot = Spot(landmark.format(side=side, s=s), weight, parts)
+            joint = replace(spot, parts=()) if part == "hip" else spot  # MediaPipe's hips are the joints
+            spots |= {f"{s}{part}": spot, f"{side}{part}": joint}
         spots |= {f"{s}{ending}": Spot(f"{side}_{part}", 1.0) for ending, part in _CENTRES.items()}
         spots |= {f"{joint}{s}jc": Spot(f"{side}_{part}", 1.0) for joint, part in _OWN.items()}
     return spots
