@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from skel_blender.engine.body import BodyModel, Points, load_body
-from skel_blender.engine.body.chain import pose_chain, pose_points
+from skel_blender.engine.fit.scene.sightings import places
 from skel_blender.take import Person
 
 
@@ -24,7 +24,5 @@ def posed(body: BodyModel, poses: np.ndarray, betas: np.ndarray, trans: np.ndarr
 def where(points: Points, body: BodyModel, poses: np.ndarray, betas: np.ndarray, trans: np.ndarray) -> np.ndarray:
     """(T,K,3) m, model axes: points of a body; arguments as for `posed`."""
     like = body.J_template
-    shape = body.shape(torch.as_tensor(betas).to(like)[None])
-    owner = torch.zeros(len(poses), dtype=torch.long, device=like.device)
-    chain = pose_chain(shape, owner, torch.as_tensor(poses).to(like), torch.as_tensor(trans).to(like))
-    return pose_points(shape, owner, chain, points)[0].cpu().numpy()
+    state, shape = (torch.as_tensor(part).to(like) for part in (np.concatenate([trans, poses], axis=1), np.asarray(betas)[None]))
+    return places(body, state, shape, points)

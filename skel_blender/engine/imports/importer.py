@@ -25,7 +25,7 @@ from .motion import SmplMotion
 from .options import Options
 from .source_body import SourceBody, estimated_size, load_model, stand_in
 from .trc import is_trc
-from .viewpoint import filming, seen_from, watching
+from .viewpoint import filming, seen_from, unseen, watching
 
 _FLOOR_M = 0.06  # soles farther from the file's floor than this are told
 _TILT = 3.0  # degrees, less is not told
@@ -126,12 +126,11 @@ def _take(options: Options, people: list[_Imported], emit: Callable[[Event], Non
 
 def _person(each: _Imported, floor: float) -> Person:
     motion, fitted, found = each.motion, each.fitted, each.found
-    count = len(motion.frames)
     down = np.array([0.0, floor, 0.0])
     return Person(
         name=motion.name, body_name=each.body.name, frames=motion.frames, poses=fitted.poses, betas=found.betas, trans=fitted.trans - down,
-        confidence=motion.seen.astype(float), keypoints_2d=np.zeros((count, 33, 3)), landmarks_3d=np.zeros((count, 33, 3)),
-        reprojection_error=np.full(count, np.nan), contacts=contacts(fitted.source_soles, float(motion.fps)), body=found.rest,
+        confidence=motion.seen.astype(float), contacts=contacts(fitted.source_soles, float(motion.fps)), body=found.rest,
+        **unseen(len(motion.frames)),
     )  # fmt: skip
 
 

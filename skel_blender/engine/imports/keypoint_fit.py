@@ -16,18 +16,17 @@ import torch
 
 from ...kinematics import pelvis_angles
 from ..blazepose import HIPS, SHOULDERS
-from ..body import BodyModel, Points
-from ..body.chain import pose_chain, pose_points
+from ..body import BodyModel
 from ..body.landmarks import trunk_axes
 from ..body.stance import relaxed_pose
 from ..branches import continuous
 from ..fit import Config, Observations, Weights, skelify
+from ..fit.scene.sightings import places as places_of
 from .fit_motion import contacts, floor_height
 from .point_names import TRUNK, Known
 
 # What a person's size is read from.
 _LIMBS = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"), ("shoulder", "hip"))
-_USUAL = 0.1  # part by which shapes make a body larger or smaller; who differs by more is another size as a whole
 _WEIGHTS = Weights(target_m=0.01)  # what several good cameras are certain of
 _WRONG_M = 0.15  # farther from the body than any joint of a body with other proportions: two people mixed up, or a side
 _SUDDEN_S = 0.17  # a point that is as far from its own median over so long does not count until a body says that it is right
@@ -40,7 +39,6 @@ ROUNDS = len(_ITERATIONS)
 class Fitted:
     """A motion y up over the floor y = 0."""
 
-    body: BodyModel  # as large as the person
     poses: np.ndarray  # (T,46) rad
     betas: np.ndarray  # (10,)
     trans: np.ndarray  # (T,3) m
@@ -51,11 +49,10 @@ class Fitted:
 
 
 def fit_keypoints(body: BodyModel, places: np.ndarray, known: Known, fps: float, on_round: Callable[[], None] = lambda: None) -> Fitted:
-    """Fit a body to points (T,K,3) m, y up, NaN where unseen, inside its joint limits. `on_round` hears of each of ROUNDS rounds."""
-    size = size_of(body, places, known)
-    body = body.scaled(size) if abs(size - 1.0) > _USUAL else body
+    """Fit a body, about as large as the person, to points (T,K,3) m, y up, NaN where unseen, inside its joint limits. `on_round` hears of
+    each of ROUNDS rounds."""
     points, like = known.points(body), body.J_template
-    weight = torch.tensor([spot.weight for spot in known.spots]).to(like).expand(places.shape[:2]).clone()
+    weight = torch.tensor([spot.weight for spot in known.spots]).to(like).expand(places.shape[:2])
     wrong = _sudden(places, fps)
     seen = Observations(fps=fps, lengths=(len(places),), targets=torch.as_tensor(places).to(like), target_points=points,
                         target_weight=torch.where(torch.as_tensor(wrong), 0.0, weight))  # fmt: skip
@@ -64,20 +61,20 @@ def fit_keypoints(body: BodyModel, places: np.ndarray, known: Known, fps: float,
         found = skelify(body, seen, now, Config(weights=_WEIGHTS, iterations=iterations))
         now = found.poses, found.betas, found.trans
         if number == 0:
-            wrong = np.linalg.norm(_at(points, body, now) - places, axis=-1) > _WRONG_M
+            wrong = np.linalg.norm(places_of(body, found.state, found.betas, points) - places, axis=-1) > _WRONG_M
             seen = replace(seen, target_weight=torch.where(torch.as_tensor(wrong), 0.0, weight))
         elif number == 1:
-            soles = _at(body.soles, body, now)
+            soles = places_of(body, found.state, found.betas, body.soles)
             floor = floor_height(soles, fps, _FLOOR_PERCENTILE)
             down = torch.tensor([0.0, floor, 0.0]).to(like)
             seen = replace(seen, targets=seen.targets - down, contacts=torch.as_tensor(contacts(soles, fps, floor)).to(like))
             now = found.poses, found.betas, found.trans - down
         on_round()
     poses = continuous(found.poses.numpy(), body.limits.numpy())
-    off = np.linalg.norm(_at(points, body, now) - seen.targets.numpy(), axis=-1)
-    soles = _at(body.soles, body, now)
+    off = np.linalg.norm(places_of(body, found.state, found.betas, points) - seen.targets.numpy(), axis=-1)
+    soles = places_of(body, found.state, found.betas, body.soles)
     off[wrong] = np.nan
-    return Fitted(body, poses, found.betas[0].numpy(), found.trans.numpy(), soles, seen.contacts.numpy() > 0, off, wrong)
+    return Fitted(poses, found.betas[0].numpy(), found.trans.numpy(), soles, seen.contacts.numpy() > 0, off, wrong)
 
 
 def trunk_up(places: np.ndarray, known: Known) -> np.ndarray:
@@ -130,10 +127,3 @@ def _start(body: BodyModel, places: np.ndarray, known: Known) -> tuple[torch.Ten
     hips = body.markers.at_rest(usual)[0][HIPS].mean(0) - body.J_template[0]
     pelvis = landmarks[:, HIPS].mean(1) - turned @ hips
     return torch.as_tensor(poses).to(like), usual, pelvis - body.J_template[0]
-
-
-def _at(points: Points, body: BodyModel, now: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> np.ndarray:
-    """(T,K,3) m where points are under poses (T,46), betas (1,10) and trans (T,3)."""
-    poses, betas, trans = now
-    shape, owner = body.shape(betas), torch.zeros(len(poses), dtype=torch.long)
-    return pose_points(shape, owner, pose_chain(shape, owner, poses, trans), points)[0].numpy()

@@ -13,17 +13,18 @@ import numpy as np
 
 from ...messages import Event, Log, Progress, SkelError
 from ...take import Person, Take
-from ..body import BODY_NAMES, load_body
+from ..body import BODY_NAMES, BodyModel, load_body
 from .fit_motion import foot_slide
 from .keypoint_fit import ROUNDS, Fitted, fit_keypoints, size_of, trunk_up
 from .motion import UP_AXES
 from .options import Options
 from .point_names import TRUNK, Known, known_points
 from .trc import Markers, read_trc
-from .viewpoint import watching
+from .viewpoint import unseen, watching
 
 _UPRIGHT = 0.7  # cosine from which on a trunk tells the axis; else it is the layout's
 _SIZES = (0.25, 1.6)  # of the mean body, from infants to giants
+_USUAL = 0.1  # part by which shapes make a body larger or smaller; who differs by more is another size as a whole
 _NAME = "Person 1"
 
 
@@ -43,7 +44,7 @@ def import_keypoints(options: Options, emit: Callable[[Event], None] = lambda ev
     if not _SIZES[0] < size < _SIZES[1]:
         raise SkelError("bad_motion", f"By the points of {path.name} the person is {size:.2g} times as large as people are.",
                         "Check the unit in its third line.")  # fmt: skip
-
+    body = body.scaled(size) if abs(size - 1.0) > _USUAL else body
     there = np.flatnonzero(np.isfinite(places).all(-1).any(1))
     frames, places = np.arange(there[0], there[-1] + 1), places[there[0] : there[-1] + 1]
     done = 0
@@ -54,7 +55,7 @@ def import_keypoints(options: Options, emit: Callable[[Event], None] = lambda ev
         emit(Progress("fit", done, ROUNDS, round((time.monotonic() - begun) / done * (ROUNDS - done), 1)))
 
     fitted = fit_keypoints(body, places @ UP_AXES[up].T, known, float(markers.fps), on_round)
-    person = _person(fitted, frames, places, known)
+    person = _person(body, fitted, frames, places, known)
     measured = _measured(fitted) | {"layout": "TRC", "points": [spot.landmark for spot in known.spots], "up": up}
     for log in _remarks(fitted, measured, known, markers.names):
         emit(log)
@@ -75,14 +76,12 @@ def _up(places: np.ndarray, known: Known) -> str:
     return likely if upright[likely] > _UPRIGHT else "y"
 
 
-def _person(fitted: Fitted, frames: np.ndarray, places: np.ndarray, known: Known) -> Person:
+def _person(body: BodyModel, fitted: Fitted, frames: np.ndarray, places: np.ndarray, known: Known) -> Person:
     weight = np.array([spot.weight for spot in known.spots])
     seen = (np.isfinite(places).all(-1) & ~fitted.wrong) @ weight / weight.sum()
-    count = len(frames)
     return Person(
-        name=_NAME, body_name=fitted.body.name, frames=frames, poses=fitted.poses, betas=fitted.betas, trans=fitted.trans, confidence=seen,
-        keypoints_2d=np.zeros((count, 33, 3)), landmarks_3d=np.zeros((count, 33, 3)), reprojection_error=np.full(count, np.nan),
-        contacts=fitted.contacts, body=fitted.body.rest_body(fitted.betas),
+        name=_NAME, body_name=body.name, frames=frames, poses=fitted.poses, betas=fitted.betas, trans=fitted.trans, confidence=seen,
+        contacts=fitted.contacts, body=body.rest_body(fitted.betas), **unseen(len(frames)),
     )  # fmt: skip
 
 

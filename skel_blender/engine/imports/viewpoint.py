@@ -46,6 +46,12 @@ def filming(motion: SmplMotion, floor: float, frames: np.ndarray) -> Camera:
     return Camera(lens.K, np.linalg.inv(file_to_world @ moved))
 
 
+def unseen(count: int) -> dict[str, np.ndarray]:
+    """What a Person of so many frames has of images, at none of which anybody looked."""
+    points = np.zeros((count, 33, 3))
+    return {"keypoints_2d": points, "landmarks_3d": points.copy(), "reprojection_error": np.full(count, np.nan)}
+
+
 def watching(people: list[Person], frames: np.ndarray) -> tuple[Camera, tuple[int, int]]:
     """A still camera that sees the people all the time, from as near as may be and rather from the front, and its image size."""
     shown = [person.transforms()[:: max(1, len(person.frames) // _SAMPLE)] for person in people]
