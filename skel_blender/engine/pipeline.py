@@ -261,7 +261,7 @@ def _person(name: str, track: Track, fit: Fit) -> Person:
     return Person(
         name=name, body_name=fit.body.name, frames=np.asarray(track.frames), poses=fit.state[:, 3:], betas=fit.betas,
         trans=fit.state[:, :3], confidence=np.minimum(track.visibility, fit.confidence),
-        keypoints_2d=track.keypoints_2d, landmarks_3d=track.landmarks_3d,
+        keypoints_2d=track.keypoints_2d, landmarks_3d=track.landmarks_3d, outline=track.outline,
         reprojection_error=fit.reprojection_error, contacts=fit.contacts, body=fit.body.rest_body(fit.betas),
         expected_error=fit.expected_error if np.isfinite(fit.expected_error).all() else None,
     )  # fmt: skip

@@ -9,7 +9,7 @@ of the source from 0. In the file a field of person k is named `people/k/field`,
 
 from .checks import validate
 from .file import VERSION, dumps, load, loads, save
-from .model import CONTACT_NAMES, DOUBTED, TRIANGLE, Camera, Corrections, Person, RestBody, Take, index_of, zoomed
+from .model import CONTACT_NAMES, DOUBTED, OUTLINED, TRIANGLE, Camera, Corrections, Person, RestBody, Take, index_of, zoomed
 
-__all__ = ["CONTACT_NAMES", "DOUBTED", "TRIANGLE", "VERSION", "Camera", "Corrections", "Person", "RestBody", "Take", "dumps", "index_of",
-           "load", "loads", "save", "validate", "zoomed"]  # fmt: skip
+__all__ = ["CONTACT_NAMES", "DOUBTED", "OUTLINED", "TRIANGLE", "VERSION", "Camera", "Corrections", "Person", "RestBody", "Take", "dumps",
+           "index_of", "load", "loads", "save", "validate", "zoomed"]  # fmt: skip

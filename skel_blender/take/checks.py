@@ -11,7 +11,7 @@ import numpy as np
 
 from ..anatomy import FEATURES, J, Q
 from ..messages import SkelError
-from .model import CONTACT_NAMES, DOUBTED, TRIANGLE, Person, RestBody, Take
+from .model import CONTACT_NAMES, DOUBTED, OUTLINED, TRIANGLE, Person, RestBody, Take
 
 _WHOLE = 1e-3  # a vertex' weights sum to 1, to what 16 bits hold
 _WIDEST = 65536  # px, of a picture
@@ -78,6 +78,8 @@ def _person(prefix: str, person: Person, frames: np.ndarray) -> None:
     _shape(prefix + "reprojection_error", person.reprojection_error, (t,), finite=False)
     if person.expected_error is not None:
         _shape(prefix + "expected_error", person.expected_error, (t, len(DOUBTED)))
+    if person.outline is not None:
+        _shape(prefix + "outline", person.outline, (t, len(OUTLINED), 4), finite=False)
     _shape(prefix + "contacts", person.contacts, (t, len(CONTACT_NAMES)), _FLAG)
 
 

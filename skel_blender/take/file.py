@@ -23,9 +23,9 @@ _MOST_BYTES = 4 << 30
 _BODY = tuple(f.name for f in fields(RestBody) if f.name != "posedirs")
 _STEPS = 32767  # of a pose blend shape's greatest number: 16 bits hold it to half a step
 _PERSON_STRINGS = ("name", "body_name")
-_ERROR = "expected_error"  # which older Takes and imported motions have not
-_PERSON_ARRAYS = tuple(f.name for f in fields(Person) if f.name not in (*_PERSON_STRINGS, "body", _ERROR))
-_FLOAT32 = {"skin_verts", "skin_uv", "weight_value", "bone_verts", "keypoints_2d", "landmarks_3d", _ERROR}
+_OPTIONAL = ("expected_error", "outline")  # older Takes and imported motions have not
+_PERSON_ARRAYS = tuple(f.name for f in fields(Person) if f.name not in (*_PERSON_STRINGS, "body", *_OPTIONAL))
+_FLOAT32 = {"skin_verts", "skin_uv", "weight_value", "bone_verts", "keypoints_2d", "landmarks_3d", *_OPTIONAL}
 
 
 def save(take: Take, path: Path | str) -> None:
@@ -58,8 +58,7 @@ def _pack(take: Take) -> dict[str, np.ndarray]:
             arrays[f"people/{k}/{name}"] = np.asarray(getattr(person, name))
         for name in _BODY:
             arrays[f"people/{k}/body/{name}"] = np.asarray(getattr(person.body, name))
-        if person.expected_error is not None:
-            arrays[f"people/{k}/{_ERROR}"] = person.expected_error
+        arrays |= {f"people/{k}/{name}": getattr(person, name) for name in _OPTIONAL if getattr(person, name) is not None}
         if person.body.posedirs is not None:
             scale = np.abs(person.body.posedirs).max(axis=(0, 1)).astype(np.float32) / _STEPS
             steps = np.round(person.body.posedirs / np.where(scale > 0.0, scale, 1.0)).clip(-_STEPS, _STEPS)
@@ -128,7 +127,8 @@ def _unpack(arrays: dict[str, np.ndarray], name: str) -> Take:
         body = RestBody(**{name: arrays[f"people/{k}/body/{name}"] for name in _BODY}, posedirs=_posedirs(arrays, f"people/{k}/body/"))
         values = {name: arrays[f"people/{k}/{name}"] for name in _PERSON_ARRAYS}
         strings = {name: str(arrays[f"people/{k}/{name}"]) for name in _PERSON_STRINGS}
-        people.append(Person(**strings, **values, body=body, expected_error=arrays.get(f"people/{k}/{_ERROR}")))
+        optional = {name: arrays.get(f"people/{k}/{name}") for name in _OPTIONAL}
+        people.append(Person(**strings, **values, **optional, body=body))
     width, height = (int(v) for v in arrays["image_size"])
     return Take(
         source=str(arrays["source"]), fps=Fraction(*(int(v) for v in arrays["fps"])), frames=arrays["frames"],

@@ -15,6 +15,7 @@ from ..anatomy import LIMIT_TOLERANCE
 from ..messages import SkelError
 
 TRIANGLE = -1  # fourth index of a face that has three corners
+OUTLINED = ("chest", "waist", "hips", "upper_arm_l", "upper_arm_r", "forearm_l", "forearm_r", "thigh_l", "thigh_r", "shank_l", "shank_r")
 DOUBTED = ("trunk", "arm_r", "arm_l", "leg_r", "leg_l")  # what `Person.expected_error` is told of
 CONTACT_NAMES = ("heel_r", "ball_r", "toe_r", "heel_l", "ball_l", "toe_l")
 
@@ -58,6 +59,7 @@ class Person:
     contacts: np.ndarray  # (T,6) bool, points of CONTACT_NAMES that rest, on the floor or what is above it
     body: RestBody
     expected_error: np.ndarray | None = None  # (T,5) m by which the joints of DOUBTED may be off; None: nobody knows
+    outline: np.ndarray | None = None  # (T,11,4) px px px px, edges of each of OUTLINED in the image, NaN: not seen; None: not looked for
 
     def joints(self) -> np.ndarray:
         """(T,24,3) joint centres in the Take's world, metres, z up."""

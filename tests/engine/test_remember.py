@@ -37,8 +37,9 @@ class Networks:
 
     def landmarks(self, image, roi, mirrored=False):
         self.asked += 1
-        points = np.random.default_rng([int(roi.size), mirrored]).normal(size=(2, 33, 3)).astype(np.float32)
-        return Pose(points[0], points[1], 0.1 + roi.angle, Roi(roi.center / 3, roi.size * 1.1, roi.angle / 7))
+        points = np.random.default_rng([int(roi.size), mirrored]).normal(size=(33, 10)).astype(np.float32)
+        points[20:, 6:] = np.nan
+        return Pose(points[:, :3], points[:, 3:6], 0.1 + roi.angle, Roi(roi.center / 3, roi.size * 1.1, roi.angle / 7), points[:, 6:])
 
 
 def _roi(size: float) -> Roi:
@@ -51,7 +52,8 @@ def _ask(networks, sizes) -> list:
         pose = networks.landmarks(_IMAGE, _roi(size), mirrored=bool(size % 2))
         found = networks.detect(_IMAGE, _roi(size), 0.5)
         windows = [(_numbers(window), score) for window, score in found]
-        answers.append([*pose.keypoints_2d.flat, *pose.landmarks_3d.flat, pose.score, *_numbers(pose.next_roi), *windows])
+        arrays = (pose.keypoints_2d.tobytes(), pose.landmarks_3d.tobytes(), pose.outline.tobytes())
+        answers.append([*arrays, pose.score, *_numbers(pose.next_roi), *windows])
     return answers
 
 

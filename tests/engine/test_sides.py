@@ -17,17 +17,19 @@ from tests.engine.stage import pose_at
 
 def swapped(pose: Pose, kind: int = 1) -> Pose:
     order = swap_orders()[kind]
-    return Pose(pose.keypoints_2d[order], pose.landmarks_3d[order], pose.score, pose.next_roi)
+    return Pose(pose.keypoints_2d[order], pose.landmarks_3d[order], pose.score, pose.next_roi, pose.outline[order])
 
 
 @pytest.mark.parametrize("kind", [1, 2, 3])
 def test_swapped_sides_are_put_right(kind):
-    truth = [pose_at(100 + 5 * n, 0.4 * n) for n in range(40)]
+    edges = np.random.default_rng(0).normal(size=(40, 33, 4)).astype(np.float32)
+    truth = [replace(pose_at(100 + 5 * n, 0.4 * n), outline=edges[n]) for n in range(40)]
     wrong = [0, 10, 11, 12, 13, 25, 39]
     readings = [[swapped(p, kind) if n in wrong else p] for n, p in enumerate(truth)]
-    keypoints, landmarks = steadiest(np.arange(len(readings)), readings)
+    keypoints, landmarks, outline = steadiest(np.arange(len(readings)), readings)
     np.testing.assert_array_equal(keypoints, [p.keypoints_2d for p in truth])
     np.testing.assert_array_equal(landmarks, [p.landmarks_3d for p in truth])
+    np.testing.assert_array_equal(outline, edges)
 
 
 def test_of_several_readings_the_steady_one_is_taken():
@@ -35,7 +37,7 @@ def test_of_several_readings_the_steady_one_is_taken():
     wild = pose_at(130, 2.5, confidence=0.95)
     readings = [[p] for p in truth]
     readings[8] = [wild, truth[8]]
-    keypoints, _ = steadiest(np.arange(len(readings)), readings)
+    keypoints, *_ = steadiest(np.arange(len(readings)), readings)
     np.testing.assert_array_equal(keypoints[8], truth[8].keypoints_2d)
 
 
@@ -54,14 +56,14 @@ def test_a_reading_that_leaps_aside_is_not_taken_though_it_looks_better(part, ax
     leaps = pose_at(100 + 5 * frame, 0.4 * frame, confidence=0.95)
     leaps = replace(leaps, **{part: getattr(leaps, part) + np.float32(off) * np.eye(3, dtype=np.float32)[axis]})
     readings[frame].insert(0, leaps)
-    keypoints, _ = steadiest(np.arange(20), readings)
+    keypoints, *_ = steadiest(np.arange(20), readings)
     assert (keypoints[frame, :, 2] == np.float32(0.9)).all()
 
 
 @pytest.mark.parametrize("frames", [1, 2])
 def test_where_nothing_moves_the_better_reading_is_taken(frames):
     readings = [[pose_at(100, 0.4, confidence) for confidence in (0.6, 0.9, 0.7)] for _ in range(frames)]
-    keypoints, landmarks = steadiest(np.arange(frames), readings)
+    keypoints, landmarks, _ = steadiest(np.arange(frames), readings)
     assert keypoints.shape == landmarks.shape == (frames, 33, 3)
     assert all(np.array_equal(found, readings[0][1].keypoints_2d) for found in keypoints)
 
@@ -74,5 +76,5 @@ def test_a_joint_that_is_not_seen_may_leap():
     guessed, aside = (pose_at(140, 3.2) for _ in range(2))
     guessed.keypoints_2d[15] = [400, 100, 0.02]
     aside.keypoints_2d[:, 0] += 3
-    keypoints, _ = steadiest(np.arange(20), [[guessed, aside] if n == 8 else [pose] for n, pose in enumerate(truth)])
+    keypoints, *_ = steadiest(np.arange(20), [[guessed, aside] if n == 8 else [pose] for n, pose in enumerate(truth)])
     np.testing.assert_array_equal(keypoints[8], guessed.keypoints_2d)

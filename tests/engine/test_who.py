@@ -30,11 +30,13 @@ def _track(person, first, last, unseen=()):
     observed = ~np.isin(frames, unseen)
     keypoints, landmarks = values.copy(), -values
     keypoints[..., 2] = np.where(observed, 0.9, 0)[:, None]
-    return Track(frames, keypoints, landmarks, observed)
+    outline = np.where(observed[:, None, None], values[:, :11, :1] + np.arange(4, dtype=np.float32), np.nan)
+    return Track(frames, keypoints, landmarks, observed, outline=outline)
 
 
 def _alike(track, other):
-    same = all(np.allclose(getattr(track, name), getattr(other, name), atol=1e-5) for name in ("keypoints_2d", "landmarks_3d"))
+    names = ("keypoints_2d", "landmarks_3d", "outline")
+    same = all(np.allclose(getattr(track, name), getattr(other, name), atol=1e-5, equal_nan=True) for name in names)
     return same and np.array_equal(track.frames, other.frames) and np.array_equal(track.observed, other.observed)
 
 

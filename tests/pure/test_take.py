@@ -119,7 +119,7 @@ def test_pickled_arrays_are_refused_and_not_run(entry, tmp_path):
     ("frames", np.zeros(0, dtype=int)), ("frames", np.array([0, 2, 3])), ("frames", np.arange(-1, 2)), ("frames", np.arange(28, 31)),
     ("frames", np.arange(3.0)), ("frames", np.arange(3) + 10**7), ("contacts", np.zeros((3, 6))), ("confidence", np.ones(3, np.longdouble)),
     ("name", "\udc80"), ("name", "a\0"), ("body_name", "\udfff"), ("reprojection_error", np.zeros(3)),
-    ("expected_error", np.zeros((3, 4))), ("expected_error", np.full((3, 5), np.nan)),
+    ("expected_error", np.zeros((3, 4))), ("expected_error", np.full((3, 5), np.nan)), ("outline", np.zeros((3, 11, 2))),
     ("poses", np.zeros((3, 45))), ("betas", np.full(10, np.nan)), ("trans", np.zeros((2, 3))),
 ])  # fmt: skip
 def test_a_wrong_field_is_named(field, value, tmp_path):
@@ -212,6 +212,14 @@ def test_an_expected_error_is_kept_and_may_be_missing():
     take.people[0].expected_error = np.random.default_rng(0).random((len(take.frames), 5)).astype(np.float32)
     first, second = takes.loads(takes.dumps(take), "it").people
     assert np.array_equal(first.expected_error, take.people[0].expected_error) and second.expected_error is None
+
+
+def test_an_outline_is_kept_and_may_have_holes_and_be_missing():
+    take = random_take()
+    take.people[0].outline = np.random.default_rng(0).random((len(take.frames), len(takes.OUTLINED), 4)).astype(np.float32)
+    take.people[0].outline[1, 3] = np.nan
+    first, second = takes.loads(takes.dumps(take), "it").people
+    assert np.array_equal(first.outline, take.people[0].outline, equal_nan=True) and second.outline is None
 
 
 def test_takes_of_the_first_version_are_written_and_read():

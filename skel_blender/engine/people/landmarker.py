@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -22,12 +22,11 @@ from ...messages import SkelError
 from ..blazepose import LANDMARKS, PARTNERS
 from ..threads import cores
 from .crops import Roi, between
+from .outline import across
 from .pedestrians import Pedestrians
-from .tflite import without_output
 
 _DETECTOR_SIDE, _LANDMARK_SIDE = 224, 256
 _REACH = 1.25  # MediaPipe's margin around the circle that holds the whole person
-_SEGMENTATION = 2  # output of the landmark network that nobody reads, a tenth of its work
 _MOST_AT_ONCE = 6  # interpreters of a network: each has a copy of its weights, 110 MB of the landmark network's
 _MOST_THREADS = 4  # of one interpreter
 
@@ -38,13 +37,15 @@ class Pose:
 
     keypoints_2d (33,3): x, y px and confidence = visibility * presence in 0..1. landmarks_3d (33,3): metres relative to
     mid-hip, x right, y down, z away, in the axes of a camera that is aimed at the person (the network sees no more than
-    the window). score: its belief that the window shows a person, 0..1. next_roi: where to look next.
+    the window). score: its belief that the window shows a person, 0..1. next_roi: where to look next. outline (33,4): px, see
+    `outline.across`; none where they are not asked for.
     """
 
     keypoints_2d: np.ndarray
     landmarks_3d: np.ndarray
     score: float
     next_roi: Roi
+    outline: np.ndarray = field(default_factory=lambda: np.full((LANDMARKS, 4), np.nan, np.float32))
 
 
 class Networks(Protocol):
@@ -70,7 +71,7 @@ class Landmarker:
         except (OSError, KeyError, zipfile.BadZipFile) as error:
             raise SkelError("no_landmark_model", f"The landmark model {model_path} cannot be read.",
                             "Give the path of MediaPipe's pose_landmarker_heavy.task.") from error
-        self._detector, self._landmarks = _Network(models[0]), _Network(without_output(models[1], _SEGMENTATION))
+        self._detector, self._landmarks = _Network(models[0]), _Network(models[1])
         self._anchors = _anchors()
         self._pedestrians = Pedestrians()
 
@@ -97,7 +98,7 @@ class Landmarker:
         are not alike. Such a question never is urgent.
         """
         cut = roi.cut(image, _LANDMARK_SIDE).astype(np.float32) / 255
-        flat, flag, heat, world = self._landmarks(np.ascontiguousarray(cut[:, ::-1]) if mirrored else cut, urgent=not mirrored)
+        flat, flag, outline, heat, world = self._landmarks(np.ascontiguousarray(cut[:, ::-1]) if mirrored else cut, urgent=not mirrored)
         raw, metric = flat.reshape(39, 5), world.reshape(39, 3).copy()
         points = _refine(raw[:, :2] / _LANDMARK_SIDE, heat[0]).astype(float)
         if mirrored:
@@ -110,6 +111,7 @@ class Landmarker:
             landmarks_3d=roi.to_camera(metric[names]).astype(np.float32),
             score=float(flag.ravel()[0]),
             next_roi=between(on_image[33], on_image[34], _REACH),
+            **({} if mirrored else {"outline": across(outline[0, ..., 0], points[:LANDMARKS], roi, image.shape[1::-1])}),
         )
 
 

@@ -26,7 +26,7 @@ from .landmarker import Networks, Pose
 
 FOLDER_BYTES = 500e6  # of other footage than the one in work; the least recently used is forgotten first
 _KINDS = "*.sqlite", "*.npz"  # of files in the folder; the second are the command line's: Takes of which no scene was written
-_FORMAT = 3  # goes up with whatever changes the questions' answers
+_FORMAT = 4  # goes up with whatever changes the questions' answers
 _KEEP_S = 2.0  # between writes to the disk: as much is lost when the machine goes down
 _SAMPLE = 16  # px between the rows that tell one image from another
 _ROI = struct.Struct("<4d")
@@ -118,11 +118,12 @@ class Remembering:
         answer = self._known(asked)
         if answer is None:
             pose = self._networks.landmarks(image, roi, mirrored)
-            arrays = np.stack([pose.keypoints_2d, pose.landmarks_3d]).astype("<f4")
+            arrays = np.column_stack([pose.keypoints_2d, pose.landmarks_3d, pose.outline]).astype("<f4")
             self._keep(asked, _packed(pose.next_roi) + struct.pack("<d", pose.score) + arrays.tobytes())
             return pose
-        arrays = np.frombuffer(answer, "<f4", offset=_ROI.size + 8).reshape(2, LANDMARKS, 3).copy()
-        return Pose(arrays[0], arrays[1], struct.unpack_from("<d", answer, _ROI.size)[0], _roi(answer))
+        arrays = np.frombuffer(answer, "<f4", offset=_ROI.size + 8).reshape(LANDMARKS, 10).copy()
+        score = struct.unpack_from("<d", answer, _ROI.size)[0]
+        return Pose(arrays[:, :3], arrays[:, 3:6], score, _roi(answer), arrays[:, 6:])
 
     def _known(self, asked: bytes) -> bytes | None:
         with self._lock:

@@ -25,14 +25,13 @@ def swap_orders() -> np.ndarray:
     return np.array([[PARTNERS[k] if k in swapped else k for k in range(LANDMARKS)] for swapped in _SWAPS])
 
 
-def steadiest(frames: np.ndarray, readings: list[list[Pose]]) -> tuple[np.ndarray, np.ndarray]:
-    """keypoints_2d (T,33,3) and landmarks_3d (T,33,3) of the best path through the readings of frames (T,), increasing."""
+def steadiest(frames: np.ndarray, readings: list[list[Pose]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """keypoints_2d (T,33,3), landmarks_3d (T,33,3), outline (T,33,4) of the best path through the readings of frames (T,), increasing."""
     states, costs = _states(readings)
     px_per_m = np.median([scale(poses[0])[0] for poses in readings])
     joints = [_joints(state, px_per_m) for state in states]
     if len(states) == 1:
-        chosen = states[0][[int(costs[0].argmin())]]
-        return chosen[:, :, :3], chosen[:, :, 3:]
+        return _parts(states[0][[int(costs[0].argmin())]])
     total = costs[0][:, None] + _change(joints[0], joints[1]) + costs[1]  # of the best path that ends in a pair of states
     back = []
     for t in range(2, len(states)):
@@ -47,24 +46,27 @@ def steadiest(frames: np.ndarray, readings: list[list[Pose]]) -> tuple[np.ndarra
     path = [last, before]
     for links in reversed(back):
         path.append(links[path[-1], path[-2]])
-    chosen = np.stack([state[i] for state, i in zip(states, reversed(path), strict=True)])
-    return chosen[:, :, :3], chosen[:, :, 3:]
+    return _parts(np.stack([state[i] for state, i in zip(states, reversed(path), strict=True)]))
+
+
+def _parts(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return chosen[..., :3], chosen[..., 3:6], chosen[..., 6:]
 
 
 def _states(readings: list[list[Pose]]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Per frame the readings in all swapped versions (S,33,6), keypoints then landmarks, and what each costs by itself (S,)."""
+    """Per frame the readings in all swapped versions (S,33,10), keypoints, landmarks and outline, and what each costs by itself (S,)."""
     orders = swap_orders()
     states, costs = [], []
     for poses in readings:
-        states.append(np.concatenate([np.concatenate([p.keypoints_2d, p.landmarks_3d], axis=1)[orders] for p in poses]))
+        states.append(np.concatenate([np.column_stack([p.keypoints_2d, p.landmarks_3d, p.outline])[orders] for p in poses]))
         costs.append(np.concatenate([2 * (1 - quality(p)) + _SWAP_COST for p in poses]))
     return states, costs
 
 
 def _joints(states: np.ndarray, px_per_m: float) -> np.ndarray:
-    """(S,12,6) of states (S,33,6): the limb joints' place in the image in metres, in space in metres, and confidence last."""
+    """(S,12,6) of states (S,33,10): the limb joints' place in the image in metres, in space in metres, and confidence last."""
     limbs = states[:, LIMBS]
-    return np.concatenate([limbs[..., :2] / px_per_m, limbs[..., 3:], limbs[..., 2:3]], axis=-1)
+    return np.concatenate([limbs[..., :2] / px_per_m, limbs[..., 3:6], limbs[..., 2:3]], axis=-1)
 
 
 def _change(before: np.ndarray, after: np.ndarray) -> np.ndarray:

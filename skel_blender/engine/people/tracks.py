@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..blazepose import LIMBS
+from ..blazepose import ACROSS, LIMBS
 from .identities import identified
 from .landmarker import Pose
 from .mirror import averaged
@@ -28,7 +28,8 @@ class Track:
 
     frames (T,) int, consecutive; keypoints_2d (T,33,3): x, y px, confidence 0..1; landmarks_3d (T,33,3): metres, camera
     axes (x right, y down, z away), relative to mid-hip; observed (T,) bool: False where the person was not seen and the
-    values are interpolated (confidence 0). number is the person's, from 1; 0 where nobody is numbered.
+    values are interpolated (confidence 0). number is the person's, from 1; 0 where nobody is numbered. outline (T,11,4): px, see
+    `outline.across`, of the parts of blazepose.ACROSS; None where nobody looked for it.
     """
 
     frames: np.ndarray
@@ -36,6 +37,7 @@ class Track:
     landmarks_3d: np.ndarray
     observed: np.ndarray
     number: int = 0
+    outline: np.ndarray | None = None
 
     @property
     def visibility(self) -> np.ndarray:
@@ -61,7 +63,8 @@ def cut_to_image(track: Track, size: tuple[int, int]) -> Track:
     usual = np.median(shown[track.observed])
     present = np.flatnonzero(track.observed & (shown > 0) & (shown >= INSIDE * usual))
     kept = slice(present[0], present[-1] + 1) if len(present) else slice(0)
-    return Track(track.frames[kept], keypoints[kept], track.landmarks_3d[kept], track.observed[kept], track.number)
+    outline = None if track.outline is None else track.outline[kept]
+    return Track(track.frames[kept], keypoints[kept], track.landmarks_3d[kept], track.observed[kept], track.number, outline)
 
 
 def _apparition(readings: dict[int, list[Pose]], fps: float, first: int, last: int) -> bool:
@@ -81,21 +84,25 @@ def prominence(track: Track) -> float:
 def _filled(person: Person, fps: float) -> Track:
     readings = person.readings
     seen = np.array(sorted(readings))
-    keypoints, landmarks = steadiest(seen, [readings[n] for n in seen])
+    keypoints, landmarks, outline = steadiest(seen, [readings[n] for n in seen])
     px_per_m = float(np.median([scale(readings[n][0])[0] for n in seen]))
     mirrored = [person.mirrored[n].result() if n in person.mirrored else None for n in seen]
     keypoints, landmarks = averaged(keypoints, landmarks, mirrored, px_per_m)
     steady = _steady(seen, keypoints, landmarks, px_per_m, fps)
-    return without_holes(seen[steady], keypoints[steady], landmarks[steady])
+    return without_holes(seen[steady], keypoints[steady], landmarks[steady], outline[steady][:, list(ACROSS)])
 
 
-def without_holes(seen: np.ndarray, keypoints: np.ndarray, landmarks: np.ndarray) -> Track:
-    """The track of somebody who was seen at the frames `seen` (S,), in order: keypoints (S,33,3) and landmarks (S,33,3), see Track."""
+def without_holes(seen: np.ndarray, keypoints: np.ndarray, landmarks: np.ndarray, outline: np.ndarray | None) -> Track:
+    """The track of somebody who was seen at the frames `seen` (S,), in order: keypoints (S,33,3), landmarks (S,33,3) and outline (S,11,4),
+    see Track."""
     frames = np.arange(seen[0], seen[-1] + 1)
     observed = np.isin(frames, seen)
     keypoints = _interpolated(frames, seen, keypoints)
     keypoints[~observed, :, 2] = 0
-    return Track(frames, keypoints, _interpolated(frames, seen, landmarks), observed)
+    if outline is not None:
+        measured = np.full((len(frames), *outline.shape[1:]), np.nan, np.float32)
+        measured[observed], outline = outline, measured
+    return Track(frames, keypoints, _interpolated(frames, seen, landmarks), observed, outline=outline)
 
 
 def _steady(frames: np.ndarray, keypoints: np.ndarray, landmarks: np.ndarray, px_per_m: float, fps: float) -> np.ndarray:

@@ -84,7 +84,10 @@ class _People:
 def _seen(track: Track, rows: np.ndarray) -> Track | None:
     """The track of the frames among `rows` (T,) bool in which the person was seen; None if there are none."""
     rows = rows & track.observed
-    return without_holes(track.frames[rows], track.keypoints_2d[rows], track.landmarks_3d[rows]) if rows.any() else None
+    if not rows.any():
+        return None
+    outline = None if track.outline is None else track.outline[rows]
+    return without_holes(track.frames[rows], track.keypoints_2d[rows], track.landmarks_3d[rows], outline)
 
 
 def _joined(*parts: Track | None) -> Track | None:
@@ -92,8 +95,9 @@ def _joined(*parts: Track | None) -> Track | None:
     there = [part for part in parts if part is not None]
     if not there:
         return None
-    frames, keypoints, landmarks = (
-        np.concatenate([getattr(part, name)[part.observed] for part in there]) for name in ("frames", "keypoints_2d", "landmarks_3d")
-    )
+    measured = all(part.outline is not None for part in there)
+    names = ("frames", "keypoints_2d", "landmarks_3d", *(["outline"] if measured else []))
+    frames, *values = (np.concatenate([getattr(part, name)[part.observed] for part in there]) for name in names)
     frames, rows = np.unique(frames, return_index=True)  # the first of each frame
-    return without_holes(frames, keypoints[rows], landmarks[rows])
+    keypoints, landmarks, *outline = (value[rows] for value in values)
+    return without_holes(frames, keypoints, landmarks, outline[0] if measured else None)
