@@ -27,6 +27,7 @@ from .fit import Config, Observations, View, Weights, skelify
 from .fit.alone import doubted, drawn_to, missed
 from .fit.contacts import ON_FLOOR_M, unseen
 from .fit.evidence import as_tall, gather
+from .fit.outline import outlined
 from .fit.scene.sightings import places
 from .people.tracks import Track
 from .unpickle import need, read_arrays
@@ -72,7 +73,8 @@ def refit(take: Take, number: int, set_by_hand: Corrections, frames: tuple[int, 
         done += 1
         emit(Progress("fit", done, _STEPS, -1.0))
 
-    drawn, config = drawn_to(body, part, state[wide], betas, _DRAWN), Config(Weights(), _STEPS, fit_shape=False)
+    drawn = drawn_to(body, outlined(body, part, state[wide], betas), state[wide], betas, _DRAWN)
+    config = Config(Weights(), _STEPS, fit_shape=False)
     found = skelify(body, drawn, (state[wide, 3:], betas, state[wide, :3]), config, count)
     emit(Progress("fit", _STEPS, _STEPS, 0.0))
     if not bool(found.converged.all()):
@@ -162,7 +164,8 @@ def _observations(take: Take, person: Person, usual: BodyModel, body: BodyModel)
     camera = take.camera.world_to_cam[rows]
     parts = take.camera.lenses()[rows], camera[:, :3, :3] @ R_ZUP_YUP, camera[:, :3, 3]
     view = View(*(torch.as_tensor(part).to(like) for part in parts))
-    track = Track(person.frames, person.keypoints_2d, person.landmarks_3d, person.keypoints_2d[:, LIMBS, 2].max(1) > 0)
+    track = Track(person.frames, person.keypoints_2d, person.landmarks_3d, person.keypoints_2d[:, LIMBS, 2].max(1) > 0,
+                  outline=person.outline)
     seen = as_tall(gather(track, usual, view, float(take.fps)), usual, body, float(np.ptp(person.body.skin_verts[:, 1])))
     state = torch.as_tensor(np.concatenate([person.trans, person.poses], axis=1)).to(like)
     heights = places(body, state, torch.as_tensor(person.betas).to(like)[None], body.soles)[..., 1]
@@ -171,6 +174,6 @@ def _observations(take: Take, person: Person, usual: BodyModel, body: BodyModel)
 
 
 def _part(seen: Observations, rows: slice) -> Observations:
-    names = ("keypoints_2d", "landmarks_3d", "landmark_weight", "contacts", "raised", "free_of_floor", "fixed")
-    parts = {name: getattr(seen, name)[rows] for name in names}
+    names = ("keypoints_2d", "landmarks_3d", "landmark_weight", "edges", "contacts", "raised", "free_of_floor", "fixed")
+    parts = {name: getattr(seen, name)[rows] for name in names if getattr(seen, name) is not None}
     return replace(seen, lengths=(rows.stop - rows.start,), view=seen.view.at(rows), **parts)

@@ -11,6 +11,7 @@ from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
 from skel_blender.engine.fit import Config, Observations, View, Weights, problem  # noqa: E402
 from skel_blender.engine.fit.contacts import GRAVITY  # noqa: E402
 from skel_blender.engine.fit.normal import S  # noqa: E402
+from skel_blender.engine.fit.observations import Girths  # noqa: E402
 from skel_blender.engine.fit.skelify import PRIOR_TERMS, SIGHT_TERMS  # noqa: E402
 from skel_blender.kinematics import axis_rotation  # noqa: E402
 from tests import skel_file  # noqa: E402
@@ -18,7 +19,7 @@ from tests import skel_file  # noqa: E402
 FRAMES, PERSON = 14, 9  # two people, one after the other
 TERMS = {term.__name__: ((term,), ()) for term in SIGHT_TERMS} | {term.__name__: ((), (term,)) for term in PRIOR_TERMS}
 # So wide that each of them is felt at a state that is far from all evidence.
-WEIGHTS = Weights(limit=0.7, adaptive=1.5, target_m=0.2, pin_m=0.1, angle_leap=0.2, balance_robust=30.0)
+WEIGHTS = Weights(limit=0.7, adaptive=1.5, target_m=0.2, pin_m=0.1, angle_leap=0.2, balance_robust=30.0, midline_m=0.2)
 
 
 @pytest.fixture(scope="module", params=["open", "SKEL"])
@@ -50,10 +51,19 @@ def case(body):
         pins=torch.where(noise(FRAMES, count, 1) < -1.3, places, torch.nan), pin_points=body.markers,
         prior_poses=state[:, 3:] + 0.3 * noise(FRAMES, S - 3), prior_sigma=0.2 + noise(FRAMES, S - 3).abs(),
         prior_turns=torch.as_tensor(axis_rotation(np.array([0.6, 0.0, 0.8]), rng.uniform(-3, 3, FRAMES))),
-        prior_turns_sigma=0.1 + noise(FRAMES).abs(), contacts=noise(FRAMES, 6).clip(0, 1), airborne=torch.arange(FRAMES) % PERSON > 0,
+        prior_turns_sigma=0.1 + noise(FRAMES).abs(), midlines=_lines(noise), midline_points=body.markers.select(list(range(11, 22))),
+        girths=tuple(Girths(noise(4, 10), noise(4), noise(4).abs()) for _ in range(2)),
+        contacts=noise(FRAMES, 6).clip(0, 1), airborne=torch.arange(FRAMES) % PERSON > 0,
     )  # fmt: skip
     state[:, 1] += 0.1 - float(body.soles.at_rest(torch.zeros(1, 10).double())[..., 1].min())
     return seen, state
+
+
+def _lines(noise):
+    """(F,11,3) lines through the image, a few of which nobody saw."""
+    normal = torch.nn.functional.normalize(noise(FRAMES, 11, 2), dim=-1)
+    lines = torch.cat([normal, (normal * torch.tensor([640.0, 360.0])).sum(-1, keepdim=True) + 100 * noise(FRAMES, 11, 1)], -1)
+    return torch.where(noise(FRAMES, 11, 1) < -1.3, torch.nan, lines)
 
 
 @pytest.mark.parametrize("term", TERMS)

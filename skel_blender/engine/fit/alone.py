@@ -20,6 +20,7 @@ from .confidence import expected_error, reprojection_error
 from .config import Config
 from .evidence import as_tall
 from .observations import Observations
+from .outline import outlined
 from .problem import depth_of, make_problem
 from .scene.sightings import posed
 from .skelify import PRIOR_TERMS, SIGHT_TERMS, bounds, skelify
@@ -45,7 +46,7 @@ def fit_alone(body: BodyModel, seen: Observations, guess: Guesser | None, metres
         state, betas = _resized(usual, body, state, betas, metres)
         seen, told = (as_tall(evidence, usual, body, metres) for evidence in (seen, told))
     for stage in stages:
-        found = skelify(body, seen, (state[:, 3:], betas, state[:, :3]), stage, on_step)
+        found = skelify(body, outlined(body, seen, state, betas), (state[:, 3:], betas, state[:, :3]), stage, on_step)
         state, betas = found.state, found.betas
     return body, told, state, betas
 

@@ -15,6 +15,7 @@ from ..camera import toward
 from ..people.tracks import Track
 from .keypoint_sets import keypoint_points
 from .observations import Observations, View
+from .outline import edges_of
 
 # What a person's size is read from: upper arms, forearms, thighs, shanks and both sides of the trunk.
 _SIZE_BONES = ((11, 13), (12, 14), (13, 15), (14, 16), (23, 25), (24, 26), (25, 27), (26, 28), (11, 23), (12, 24))
@@ -46,6 +47,7 @@ def gather(track: Track, body: BodyModel, view: View, fps: float) -> Observation
         fps=fps, lengths=(len(keypoints),), view=view, keypoint_points=keypoint_points(body, "blazepose33"),
         keypoints_2d=torch.cat([keypoints[..., :2], (confidence * shown)[..., None]], -1),
         landmarks_3d=landmarks @ turn.mT, landmark_weight=(0.2 * seen + 0.8 * confidence) * trust, landmark_points=body.markers,
+        edges=None if track.outline is None else edges_of(torch.as_tensor(track.outline).to(keypoints), keypoints),
     )  # fmt: skip
 
 

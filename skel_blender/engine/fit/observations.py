@@ -45,6 +45,15 @@ class View:
 
 
 @dataclass(frozen=True)
+class Girths:
+    """How broad parts of one person's body are: slopes (K,10) m times his betas make metres (K,), each with its weight (K,) 0..1."""
+
+    slopes: torch.Tensor
+    metres: torch.Tensor
+    weights: torch.Tensor
+
+
+@dataclass(frozen=True)
 class Observations:
     """Evidence about F = sum(lengths) frames; a part that is None says nothing, a value that is not finite counts as unseen."""
 
@@ -72,6 +81,10 @@ class Observations:
     pin_points: Points | None = None
     fixed: torch.Tensor | None = None  # (F,) bool: frames that stay as they start
     statures: tuple[float | None, ...] = ()  # m from sole to crown, of each person; empty where nobody's is known
+    midlines: torch.Tensor | None = None  # (F,M,3) lines n x = c in the image, unit n, px, on which points are seen; NaN: not seen
+    midline_points: Points | None = None
+    edges: torch.Tensor | None = None  # (F,11,4) px, two points of the outline of each part of blazepose.ACROSS; NaN: not seen
+    girths: tuple[Girths, ...] = ()  # and what that says of each person's shape, see `outline`; empty where nothing does
 
     @property
     def frames(self) -> int:
@@ -105,15 +118,17 @@ class Observations:
     def _check_shapes(self) -> None:
         if self.statures and len(self.statures) != len(self.lengths):
             raise ValueError(f"statures must be of {len(self.lengths)} people, not {len(self.statures)}")
+        if self.girths and len(self.girths) != len(self.lengths):
+            raise ValueError(f"girths must be of {len(self.lengths)} people, not {len(self.girths)}")
         pairs = [("keypoints_2d", "keypoint_points", 3), ("landmarks_3d", "landmark_points", 3), ("targets", "target_points", 3),
-                 ("pins", "pin_points", 3)]  # fmt: skip
+                 ("pins", "pin_points", 3), ("midlines", "midline_points", 3)]  # fmt: skip
         for values, points, width in pairs:
             value, of = getattr(self, values), getattr(self, points)
             if value is not None and (of is None or tuple(value.shape) != (self.frames, len(of), width)):
                 expected = f"({self.frames}, {'K' if of is None else len(of)}, {width}) with {points}"
                 raise ValueError(f"{values} must be {expected}, not {tuple(value.shape)}")
-        if self.keypoints_2d is not None and self.view is None or self.landmarks_3d is not None and self.view is None:
-            raise ValueError("keypoints_2d and landmarks_3d need a view")
+        if self.view is None and any(part is not None for part in (self.keypoints_2d, self.landmarks_3d, self.midlines)):
+            raise ValueError("keypoints_2d, landmarks_3d and midlines need a view")
         for prior, sigma in (("prior_poses", "prior_sigma"), ("prior_turns", "prior_turns_sigma")):
             if (getattr(self, prior) is None) != (getattr(self, sigma) is None):
                 raise ValueError(f"{prior} and {sigma} belong together")

@@ -24,6 +24,7 @@ from .contacts import HANDS, ON_FLOOR_M, airborne, contacts, raised, unseen
 from .evidence import gather
 from .mass import centre_of_mass
 from .observations import Observations, View
+from .outline import outlined
 from .problem import depth_of
 from .quiet import straightened, waits
 from .scene.lens import SURE, refocused, told_focal, witness
@@ -32,8 +33,8 @@ from .scene.travel import Steps, path_size
 from .skelify import Result, skelify
 
 # A loose fit that finds the basin, the fit, and two with the floor. On the way to their place limbs may go through each other.
-STAGES = (Config(Weights(keypoint_m=0.05, robust=10.0, clearance_m=inf), 12), Config(Weights(clearance_m=inf), 15),
-          Config(iterations=12), Config(iterations=8))  # fmt: skip
+_LOOSE = Weights(keypoint_m=0.05, midline_m=0.05, robust=10.0, clearance_m=inf)
+STAGES = Config(_LOOSE, 12), Config(Weights(clearance_m=inf), 15), Config(iterations=12), Config(iterations=8)
 _FLOOR_SLACK_M = (0.3, 0.0)  # depth is not yet settled at first
 _SOLES = len(CONTACT_NAMES)
 _ALONE = sum(stage.iterations for stage in STAGES[:2])
@@ -171,7 +172,7 @@ def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
         held = {"contacts": torch.as_tensor(touching | higher).to(state), "raised": torch.as_tensor(higher).to(state.device)}
         if found is None:  # once: legs that become straight move the pelvis
             seen = straightened(seen, waits((touching | higher)[:, :_SOLES], stands, state[:, :3].cpu().numpy(), seen.fps))
-        resting = replace(seen, contact_points=supports, free_of_floor=free, airborne=flies, **held)
+        resting = replace(outlined(body, seen, state, betas), contact_points=supports, free_of_floor=free, airborne=flies, **held)
         found = skelify(body, resting, (state[:, 3:], betas, state[:, :3]), stage, on_step)
         state, betas = found.state, found.betas
     # a point that the fit could not bring to the floor does not rest on it, nor one of a foot that sank into it

@@ -23,9 +23,9 @@ from .start import first_state, guesses
 from .terms import balance, clearance, flight, floor, inertia, priors, sight
 
 BETA = 2.5  # standard deviations, the widest shape: a wrong distance must not make giants and dwarfs
-SIGHT_TERMS = (sight.keypoints, sight.landmarks, sight.targets, sight.pins, floor.contacts,
+SIGHT_TERMS = (sight.keypoints, sight.midlines, sight.landmarks, sight.targets, sight.pins, floor.contacts,
                inertia.turning, inertia.facing, flight.flight, balance.balance, clearance.clearance)  # fmt: skip
-PRIOR_TERMS = (priors.stance, priors.limits, priors.usual_shape, priors.known_stature, priors.smoothness)
+PRIOR_TERMS = (priors.stance, priors.limits, priors.usual_shape, priors.known_stature, priors.known_girths, priors.smoothness)
 
 
 @dataclass
@@ -72,7 +72,7 @@ def _first(body: BodyModel, seen: Observations, config: Config) -> tuple[torch.T
         states = [first_state(body, seen)]
     else:
         states = guesses(body, seen)
-        alone = replace(seen, lengths=(1,) * seen.frames, statures=(), contacts=None)
+        alone = replace(seen, lengths=(1,) * seen.frames, statures=(), girths=(), contacts=None)
         trial = replace(config, fit_shape=False, estimate_focal=False)
         zeros = torch.zeros(seen.frames, betas.shape[1]).to(betas)
         tried = [skelify(body, alone, (state[:, 3:], zeros, state[:, :3]), trial) for state in states]

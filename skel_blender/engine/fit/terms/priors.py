@@ -73,6 +73,17 @@ def known_stature(system: NormalEquations, problem: Problem, state: torch.Tensor
     system.cost += residual**2
 
 
+def known_girths(system: NormalEquations, problem: Problem, state: torch.Tensor, shared: torch.Tensor) -> None:
+    """Shapes as broad as people are in the image; like the usual shape's, its weight grows with the track."""
+    seen, count = problem.observations, problem.body.J_shapedirs.shape[-1]
+    for person, girths in enumerate(seen.girths):
+        weight = (seen.lengths[person] * girths.weights).sqrt() / problem.config.weights.girth_m
+        residual, row = weight * (girths.slopes @ shared[person, :count] - girths.metres), weight[:, None] * girths.slopes
+        system.shared[person, :count, :count] += row.T @ row
+        system.shared_gradient[person, :count] += residual @ row
+        system.cost[person] += residual @ residual
+
+
 def smoothness(system: NormalEquations, problem: Problem, state: torch.Tensor, shared: torch.Tensor) -> None:
     """Joints and the body's place have inertia: small speeds, small accelerations, no leaps. The pelvis' turns: `inertia.turning`."""
     weights = problem.config.weights

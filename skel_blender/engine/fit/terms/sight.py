@@ -72,6 +72,26 @@ def keypoints(system: NormalEquations, problem: Problem, chunk: Chunk, view: Vie
                    own[..., 2], weights.robust, by_focal)  # fmt: skip
 
 
+def midlines(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
+    """Points that are seen on lines in the image, how far beside them in metres at the person's depth."""
+    seen, weights = problem.observations, problem.config.weights
+    if seen.midlines is None or weights.midline_m == inf:
+        return
+    metres = problem.depth[chunk.own] / seen.view.at(chunk.own).focal
+    scale = (metres / weights.midline_m)[:, None, None]
+    for limb in problem.limbs(seen.midline_points):
+        lines = seen.midlines[chunk.own, limb.numbers]
+        known = torch.isfinite(lines).all(-1)
+        normal, shift = torch.where(known[..., None], lines, 0.0)[..., None, :].split([2, 1], -1)
+        pixels, by_point = project(view.K, view.see(chunk.place(limb)[: chunk.count]))
+        by_focal = None
+        if problem.config.estimate_focal:
+            by_focal = scale * (normal @ (pixels - view.K[..., None, :2, 2])[..., None])[..., 0]
+        residual = scale * (normal @ pixels[..., None] - shift)[..., 0]
+        by_point = scale[..., None] * (normal @ by_point @ view.R[..., None, :, :])
+        add_points(system, problem, chunk, limb, residual, by_point, known.to(residual), weights.robust, by_focal)
+
+
 def landmarks(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
     """Metric landmarks relative to the middle of the hips, less certain along the view than across it."""
     seen, weights = problem.observations, problem.config.weights
