@@ -9,7 +9,7 @@ for which there is no truth but the eye. Either way there are pictures to look a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -23,7 +23,7 @@ from bin.benchmarks.starts import METHODS, Found, answers, turned_by
 from bin.evaluation import metrics
 from skel_blender import environment
 from skel_blender.anatomy import JOINT_NAMES, PARENTS
-from skel_blender.engine.blazepose import LIMBS
+from skel_blender.engine.blazepose import ACROSS, LIMBS
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.camera import intrinsics
 from skel_blender.engine.footage.video import open_source
@@ -96,8 +96,8 @@ def _still(landmarker: Landmarker, image: np.ndarray, pixels: np.ndarray) -> Tra
     """A picture as a short clip in which nobody moves."""
     pose = look(landmarker, image, pixels)
     landmarks = corrected(np.asarray(pose.landmarks_3d, float)[None])
-    return Track(np.arange(_STILL), np.tile(np.asarray(pose.keypoints_2d, float), (_STILL, 1, 1)), np.tile(landmarks, (_STILL, 1, 1)),
-                 np.ones(_STILL, bool))  # fmt: skip
+    keypoints, outline = (np.tile(np.asarray(part, float), (_STILL, 1, 1)) for part in (pose.keypoints_2d, pose.outline[list(ACROSS)]))
+    return Track(np.arange(_STILL), keypoints, np.tile(landmarks, (_STILL, 1, 1)), np.ones(_STILL, bool), outline=outline)
 
 
 def _off(found: Found, truth: Found, body: BodyModel) -> tuple[float, float]:
@@ -118,7 +118,7 @@ def filmed(footage: Path, body: BodyModel, lift: Lift, out: Path) -> list[str]:
         K = intrinsics(source.size, None, source.focal_hints.get(clip.first))
         images = {number: image for number, image in source if number in clip.drawn}
         for k, track in enumerate(tracks):
-            track = Track(track.frames, track.keypoints_2d, corrected(track.landmarks_3d), track.observed)
+            track = replace(track, landmarks_3d=corrected(track.landmarks_3d))
             found = answers(track, body, K, float(source.fps), lift)
             missed = "; ".join("none" if one is None else f"{100 * _missed(one, track, body, K):.1f}" for one in found.values())
             fits = [found[METHODS[1]], found[METHODS[3]]]

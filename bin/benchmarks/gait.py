@@ -21,7 +21,7 @@ from bin.benchmarks.posing import posed
 from bin.benchmarks.starts import METHODS, fitted
 from skel_blender import environment
 from skel_blender.anatomy import DOF_INDEX, LIMITS_ANATOMICAL, Q
-from skel_blender.engine.blazepose import LIMBS
+from skel_blender.engine.blazepose import ACROSS, LIMBS
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.camera import intrinsics
 from skel_blender.engine.fit.keypoint_sets import BLAZEPOSE
@@ -98,17 +98,18 @@ def seen(landmarker: Landmarker, motion: Motion, body: BodyModel, R: np.ndarray,
         images = drawn(motion.poses, motion.betas, motion.trans, body, np.tile(R, (count, 1, 1)), np.tile(eye, (count, 1)), K, _SIZE,
                        np.random.default_rng(0))  # fmt: skip
         poses = [renders.look(landmarker, image, where) for image, where in zip(images, pixels)]
-        found = {name: np.array([getattr(pose, name) for pose in poses], float) for name in ("keypoints_2d", "landmarks_3d")}
+        found = {name: np.array([getattr(pose, name) for pose in poses], float) for name in ("keypoints_2d", "landmarks_3d", "outline")}
         if kept is None:
             return _track(**found)
         kept.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(kept, **found)
     with np.load(kept) as file:
-        return _track(file["keypoints_2d"], file["landmarks_3d"])
+        return _track(file["keypoints_2d"], file["landmarks_3d"], file["outline"])
 
 
-def _track(keypoints_2d: np.ndarray, landmarks_3d: np.ndarray) -> Track:
-    return Track(np.arange(len(keypoints_2d)), keypoints_2d, corrected(landmarks_3d), np.ones(len(keypoints_2d), bool))
+def _track(keypoints_2d: np.ndarray, landmarks_3d: np.ndarray, outline: np.ndarray) -> Track:
+    return Track(np.arange(len(keypoints_2d)), keypoints_2d, corrected(landmarks_3d), np.ones(len(keypoints_2d), bool),
+                 outline=outline[:, list(ACROSS)])  # fmt: skip
 
 
 def knees(track: Track, motion: Motion, body: BodyModel, R: np.ndarray, eye: np.ndarray, lift: Lift) -> tuple[np.ndarray, np.ndarray]:

@@ -30,7 +30,7 @@ from skel_blender.engine.people.tracks import Track
 from skel_blender.engine.regress import load_lift
 from skel_blender.engine.regress.correction import corrected
 
-_FIELDS = ("frames", "keypoints_2d", "landmarks_3d", "observed")
+_FIELDS = ("frames", "keypoints_2d", "landmarks_3d", "observed", "outline")
 
 
 def tracks_of(videos: list[Path], cache: Path | None) -> tuple[list[list[Track]], list[tuple[int, int]], float]:
@@ -38,7 +38,7 @@ def tracks_of(videos: list[Path], cache: Path | None) -> tuple[list[list[Track]]
     if cache is not None and cache.exists():
         with np.load(cache) as file:
             counts, sizes = file["counts"], [tuple(map(int, size)) for size in file["sizes"]]
-            found = [[Track(*(file[f"{c}/{k}/{name}"] for name in _FIELDS)) for k in range(count)] for c, count in enumerate(counts)]
+            found = [[Track(**{name: file[f"{c}/{k}/{name}"] for name in _FIELDS}) for k in range(count)] for c, count in enumerate(counts)]
             return found, sizes, float(file["fps"])
     model = environment.landmark_model(environment.default_root())
     sources = [open_source([video], (None, None), lambda event: None) for video in videos]

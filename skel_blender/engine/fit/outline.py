@@ -118,8 +118,7 @@ def middles(parts: dict[int, Ring]) -> Points:
 
 @kept
 def rings(body: BodyModel) -> dict[int, Ring]:
-    """The rings of a body under the landmarks of ACROSS: where edges of the mean shape's skin cross the plane of each. A file may hold a body
-    that has no skin there."""
+    """The rings of a body under the landmarks of ACROSS: where edges of the mean shape's skin cross the plane of each, if there is skin."""
     skin, markers = body.skin, body.markers.at_rest(torch.zeros_like(body.J_shapedirs[:1, 0]))[0]
     corners = torch.as_tensor(body.triangles, dtype=torch.long, device=markers.device)
     edges = torch.unique(torch.cat([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]]).sort(1).values, dim=0)
