@@ -14,7 +14,7 @@ class Weights:
     keypoint_m: float = 0.014  # image keypoints, at the person's depth
     landmark_m: float = 0.06  # metric landmarks, across the view
     landmark_depth_m: float = 0.12  # and along it
-    midline_m: float = 0.005  # the middle of trunk and limbs in the image, across them
+    midline_m: float = 0.01  # the middle of trunk and limbs in the image, across them
     robust: float = 4.0  # keypoints and landmarks beyond this many deviations fade out (Geman-McClure)
     target_m: float = 0.01  # world targets of weight 1
     pin_m: float = 0.001
@@ -22,7 +22,7 @@ class Weights:
     limit: float = inf  # the paper's exponential prior: what exp(low - q) and exp(q - up) may be
     shape: float = 0.7  # betas, for each frame's share of the evidence
     stature_m: float = 0.001  # a stature that is known, likewise
-    girth_m: float = 0.01  # how broad a part of the body is in the image, likewise: clothes count
+    girth_m: float = 0.015  # how broad a part of the body is in the image, likewise: clothes count
     angle_rate: float = 12.0  # rad/s, joint speeds
     angle_acceleration: float = 60.0  # rad/s2
     angle_leap: float = 0.8  # rad from a frame to the next: what goes beyond is a swap of limbs or of Euler's branches, whatever the rate
