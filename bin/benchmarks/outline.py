@@ -8,7 +8,7 @@ camera sees it, covers what the network calls the person. Everybody is fitted wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,15 +18,14 @@ import torch
 from bin.benchmarks import gait, renders, report
 from bin.benchmarks.cameras import compare
 from bin.benchmarks.drawn import drawn
-from bin.benchmarks.posing import posed, where
+from bin.benchmarks.posing import posed
+from bin.benchmarks.starts import Found, fitted
 from skel_blender import environment
 from skel_blender.anatomy import JOINT_INDEX
 from skel_blender.engine.blazepose import ACROSS, HIPS, SHOULDERS
 from skel_blender.engine.body import BodyModel, load_body
 from skel_blender.engine.body.anthropometry import measure, stature
-from skel_blender.engine.body.points import joints_as_points
 from skel_blender.engine.camera import intrinsics
-from skel_blender.engine.fit import people
 from skel_blender.engine.footage.video import open_source
 from skel_blender.engine.people.crops import Roi, between
 from skel_blender.engine.people.landmarker import Landmarker
@@ -45,33 +44,18 @@ _SIDE = 256  # px of the network's window
 _HEADS = ("mass off by kg", "skin in the T pose off by mm", "joints off in the image by mm", "MPJPE mm", "PA-MPJPE mm")
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """Somebody's fit, and the camera that sees it: a point X is at R X + t."""
-
-    poses: np.ndarray
-    betas: np.ndarray
-    trans: np.ndarray
-    R: np.ndarray
-    t: np.ndarray
-
-    def joints(self, body: BodyModel) -> np.ndarray:
-        """(T,24,3) m, camera axes."""
-        points = joints_as_points(body.J_template, body.J_shapedirs)
-        return where(points, body, self.poses, self.betas, self.trans) @ self.R.T + self.t
-
-    def skin(self, body: BodyModel, rows: list[int]) -> np.ndarray:
-        """(N,V,3) m, camera axes, in some frames."""
-        parts = (torch.as_tensor(part).to(body.J_template) for part in (self.poses[rows], self.betas, self.trans[rows]))
-        return body.forward(*parts).skin_verts.numpy() @ self.R.T + self.t
-
-
-def fit(track: Track, body: BodyModel, K: np.ndarray, fps: float, lift: Lift) -> Fitted:
+def fit(track: Track, body: BodyModel, K: np.ndarray, fps: float, lift: Lift) -> Found:
     """What the program makes of a track."""
-    [found], view = people.fit_people([track], body, K, fps, guesses=[lift.seen(track, K, fps)])
+    found = fitted(track, body, K, fps, lift(track, body, K, fps))
     if found is None:
         raise SystemExit("A fit gave up.")
-    return Fitted(found.state[:, 3:], found.betas, found.state[:, :3], view.R.numpy(), view.t.numpy())
+    return found
+
+
+def skins(found: Found, body: BodyModel, rows: list[int]) -> np.ndarray:
+    """(N,V,3) m, camera axes, in some frames."""
+    parts = (torch.as_tensor(part).to(body.J_template) for part in (found.poses[rows], found.betas, found.trans[rows]))
+    return body.forward(*parts).skin_verts.numpy() @ found.R.T + found.t
 
 
 def drawn_people(trials: Path, body: BodyModel, lift: Lift, landmarker: Landmarker) -> list[str]:
@@ -85,7 +69,7 @@ def drawn_people(trials: Path, body: BodyModel, lift: Lift, landmarker: Landmark
         name, first, seconds = motions[number % len(motions)]
         motion = gait.read(trials / f"{name}.npz", first, seconds, body, rng)
         R, eye = gait.camera(rng.uniform(0, 360), rng.uniform(0, 15))
-        true = Fitted(motion.poses[::_EVERY], motion.betas, motion.trans[::_EVERY], R, -R @ eye)
+        true = Found(motion.poses[::_EVERY], motion.betas, motion.trans[::_EVERY], R, -R @ eye)
         count = len(true.poses)
         images = drawn(true.poses, true.betas, true.trans, body, np.tile(R, (count, 1, 1)), np.tile(eye, (count, 1)), K, size, rng)
         pixels = (posed(body, true.poses, true.betas, true.trans)[0] @ R.T + true.t) @ K.T
@@ -99,13 +83,13 @@ def drawn_people(trials: Path, body: BodyModel, lift: Lift, landmarker: Landmark
     return [*lines, *(report.row([label, *(f"{value:.1f}" for value in np.mean(values, axis=0))]) for label, values in rows.items())]
 
 
-def _off(found: Fitted, true: Fitted, body: BodyModel) -> tuple[float, ...]:
+def _off(found: Found, true: Found, body: BodyModel) -> tuple[float, ...]:
     """The figures of _HEADS; sizes, which one view does not tell, are made equal first."""
     tall = [float(stature(body, torch.as_tensor(one.betas).to(body.J_template)[None])[0]) for one in (found, true)]
     size = tall[1] / tall[0]
     rest = [body.skin.at_rest(torch.as_tensor(one.betas).to(body.J_template)[None])[0].numpy() for one in (found, true)]
     mine, own = (verts * scale - (verts * scale).mean(0) for verts, scale in zip(rest, (size, 1.0)))
-    joints, truth = found.joints(body), true.joints(body)
+    joints, truth = found.joints(body)[0], true.joints(body)[0]
     image = np.linalg.norm(joints[..., :2] / joints[..., 2:] - truth[..., :2] / truth[..., 2:], axis=-1) * truth[..., 2]
     limbs = compare(joints[:, _LIMBS], truth[:, _LIMBS])
     mass = abs(measure(body, found.betas).mass * size**3 - measure(body, true.betas).mass)
@@ -126,7 +110,7 @@ def clips(footage: Path, body: BodyModel, lift: Lift, landmarker: Landmarker, mo
         shown = {row: _shown(landmarker, image, track.keypoints_2d[row]) for row, image in images.items()}
         K, fps = intrinsics(source.size), float(source.fps)
         found = [fit(one, body, K, fps, lift) for one in (replace(track, outline=None), track)]
-        cover = [np.mean([_iou(skin, K, *shown[row], body) for skin, row in zip(one.skin(body, rows), rows)]) for one in found]
+        cover = [np.mean([_iou(skin, K, *shown[row], body) for skin, row in zip(skins(one, body, rows), rows)]) for one in found]
         sizes = [measure(body, one.betas) for one in found]
         lines.append(report.row([name, ", ".join(f"{100 * part:.1f}" for part in cover), ", ".join(f"{one.mass:.0f}" for one in sizes),
                                  ", ".join(f"{one.stature:.2f}" for one in sizes)]))  # fmt: skip
