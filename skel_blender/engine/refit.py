@@ -35,6 +35,7 @@ from .unpickle import need, read_arrays
 _AROUND = 2  # frames beyond either end that hold the stretch to the old motion, as second differences reach that far
 _STEPS = 30
 _SAME_BODY_M = 1e-3
+_BELOW_M = 0.1  # what the first fit left so far below the floor may stay there
 _DRAWN = 0.1  # rad, how far off the old motion plus the correction may well be
 _WHAT = "a file of corrections"
 
@@ -169,7 +170,8 @@ def _observations(take: Take, person: Person, usual: BodyModel, body: BodyModel)
     seen = as_tall(gather(track, usual, view, float(take.fps)), usual, body, float(np.ptp(person.body.skin_verts[:, 1])))
     state = torch.as_tensor(np.concatenate([person.trans, person.poses], axis=1)).to(like)
     heights = places(body, state, torch.as_tensor(person.betas).to(like)[None], body.soles)[..., 1]
-    raised, free = (torch.as_tensor(flags) for flags in (person.contacts & (heights > ON_FLOOR_M), unseen(seen, len(CONTACT_NAMES))))
+    free = unseen(seen, len(CONTACT_NAMES)) | (heights < -_BELOW_M)  # the first fit found no floor there
+    raised, free = (torch.as_tensor(flags) for flags in (person.contacts & (heights > ON_FLOOR_M), free))
     return replace(seen, contacts=torch.as_tensor(person.contacts).to(like), raised=raised, free_of_floor=free)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lenses, how a moving camera is asked about frames, and who is taken to stand on the floor."""
+"""Lenses, and how a moving camera is asked about frames."""
 
 import math
 
@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from skel_blender.engine.camera import CameraMotion, Floor, intrinsics, level_world, toward  # noqa: E402
+from skel_blender.engine.camera import CameraMotion, intrinsics, toward  # noqa: E402
 from skel_blender.kinematics import axis_rotation  # noqa: E402
 
 TAN_30 = math.tan(math.radians(30))
@@ -42,23 +42,3 @@ def test_a_motion_is_asked_by_the_numbers_of_frames():
     assert np.array_equal(motion.placed(frames), places[[1, 4]] - places[2])
     still = CameraMotion(10, motion.K, turns, np.ones(5))
     assert np.array_equal(still.placed(frames), np.zeros((2, 3)))
-
-
-@pytest.mark.parametrize(
-    ("level", "nearer"), [(-1.5, 1.0), (-1.4, 1.5 / 1.4), (-1.6, 1.5 / 1.6), (-1.2, 1.14), (-1.8, 0.88), (-1.0, 1.0),
-                          (-2.1, 1.0), (0.1, 1.0)]
-)  # fmt: skip
-def test_who_nearly_stands_on_the_floor_is_put_on_it_and_who_stands_elsewhere_is_not(level, nearer):
-    up = np.array([0.0, 1, 0])
-    assert Floor(up, -1.5, (-1.5, level)).nearer(1) == pytest.approx(nearer)
-    assert Floor(up, -1.5, (-1.5, level), (False, True)).nearer(1) == 1.0, "his size is known"
-
-
-def test_the_world_is_level_over_the_floor_and_the_camera_looks_along_it():
-    up = axis_rotation(np.array([1.0, 0, 0]), np.array(0.3)) @ axis_rotation(np.array([0.0, 0, 1]), np.array(0.2)) @ [0, 1, 0]
-    R, t = level_world(Floor(up, -1.5, (-1.5,)), np.array([0.4, 0.2, -3.0]))
-    assert np.allclose(R @ R.T, np.eye(3)) and np.linalg.det(R) == pytest.approx(1) and np.allclose(R @ up, [0, 1, 0])
-    assert (R @ (-1.5 * up) + t)[1] == pytest.approx(0)
-    assert (R @ [0.4, 0.2, -3.0] + t)[[0, 2]] == pytest.approx(0)
-    ahead = R @ [0, 0, -1]
-    assert ahead[0] == pytest.approx(0) and ahead[2] < 0

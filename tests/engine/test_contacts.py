@@ -54,6 +54,15 @@ def test_a_single_frame_neither_makes_nor_breaks_a_contact():
     assert not _contacts(_still(), 0.52 - heights).any()
 
 
+@pytest.mark.parametrize(("last", "rests"), [(1, False), (3, True)])
+def test_a_moment_at_an_end_of_the_clip_is_no_contact(last, rests):
+    heights = np.full((FRAMES, 6), 0.5)
+    heights[-last:] = 0.02
+    assert _contacts(_still(), heights)[-1].all() == rests
+    assert _contacts(_still(), heights[::-1])[0].all() == rests
+    assert not _contacts(_still(), heights)[:-last].any()
+
+
 @pytest.mark.parametrize(("frames", "moved_px", "rests"), [(9, 0, True), (20, 0, False), (9, 150, False)])
 def test_a_foot_that_is_hidden_for_a_moment_rests_if_it_comes_back_where_it_was(frames, moved_px, rests):
     hidden = slice(10, 10 + frames)

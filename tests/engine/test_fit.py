@@ -12,7 +12,7 @@ from bin.benchmarks.posing import posed  # noqa: E402
 from bin.benchmarks.postures import pose_of  # noqa: E402
 from skel_blender.engine.blazepose import LIMBS  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
-from skel_blender.engine.camera import R_CAM_LEVEL, Sightings, find_floor, level_world  # noqa: E402
+from skel_blender.engine.camera import R_CAM_LEVEL  # noqa: E402
 from skel_blender.engine.fit import Config, View, Weights, problem  # noqa: E402
 from skel_blender.engine.fit.evidence import gather  # noqa: E402
 from skel_blender.engine.fit.keypoint_sets import BLAZEPOSE  # noqa: E402
@@ -78,83 +78,6 @@ def test_world_is_upright(squat, found):
     up = found[1].R.numpy() @ [0, 1, 0]
     true = squat.R @ [0, 1, 0]
     assert np.degrees(np.arccos(np.clip(up @ true, -1, 1))) < 6
-
-
-def test_floor_of_a_walk_in_depth():
-    """Feet on a floor seen from a camera that looks down by 15 degrees, with errors along the rays."""
-    rng = np.random.default_rng(1)
-    R, height = axis_rotation(np.array([1.0, 0, 0]), np.array(np.radians(15))), 1.4
-    floor = np.stack([rng.uniform(-2, 2, 300), np.full(300, -height), rng.uniform(-9, -3, 300)], axis=1)
-    seen = floor @ R.T * (1 + rng.normal(0, 0.05, (300, 1)))
-    up = R @ [0, 1.0, 0]
-    bodies = np.tile(up, (50, 1))
-    found = find_floor([Sightings(seen, bodies, bodies)])
-    assert np.degrees(np.arccos(found.up @ up)) < 2 and abs(found.height + height) < 0.1
-    turn, shift = level_world(found, seen[0])
-    assert np.allclose(turn @ found.up, [0, 1, 0]) and np.linalg.det(turn) == pytest.approx(1)
-    assert abs((seen @ turn.T + shift)[:, 1].mean()) < 0.1
-
-
-def test_a_floor_is_seen_from_where_the_camera_was():
-    """Who walks along beside a camera that goes 60 m, with errors along each frame's own rays."""
-    rng = np.random.default_rng(3)
-    eyes = np.outer(np.linspace(0, 60, 200), [1.0, 0, 0])
-    floor = eyes + np.stack([rng.uniform(-2, 2, 200), np.full(200, -1.5), rng.uniform(-9, -3, 200)], axis=1)
-    seen = eyes + (floor - eyes) * (1 + rng.normal(0, 0.08, (200, 1)))
-    bodies = np.tile([0, 1.0, 0], (10, 1))
-    found = find_floor([Sightings(seen, bodies, bodies, eyes)])
-    assert np.degrees(np.arccos(found.up[1])) < 0.6 and abs(found.height + 1.5) < 0.05
-
-
-def test_someone_on_a_wall_does_not_tilt_the_floor():
-    rng = np.random.default_rng(2)
-    up = np.array([0, 1.0, 0])
-    ground = np.stack([rng.uniform(-3, 3, 200), np.full(200, -1.5), rng.uniform(-8, -6, 200)], axis=1)
-    wall = ground + [0, 1.3, 0]
-    bodies = np.tile(up, (40, 1))
-    found = find_floor([Sightings(wall, bodies, bodies), Sightings(ground, bodies, bodies)])
-    assert np.degrees(np.arccos(found.up @ up)) < 2 and abs(found.height + 1.5) < 0.1
-    assert found.nearer(0) == 1.0
-
-
-def test_who_climbs_is_on_no_slope_and_stands_on_the_floor_at_his_lowest():
-    """Three steps up, away from the camera or towards it, of somebody who leans forward a little. From a plane through all of the steps
-    he would lean by 35 degrees."""
-    rng = np.random.default_rng(4)
-    for away in (1.0, -1.0):
-        step = np.repeat(np.arange(4), 30)
-        feet = np.stack([rng.normal(0, 0.1, 120), -1.4 + 0.2 * step, -4.0 - away * 0.27 * step], axis=1)
-        feet *= 1 + np.repeat(rng.normal(0, 0.02, 24), 5)[:, None]
-        trunks = np.tile([0.0, np.cos(0.15), -away * np.sin(0.15)], (80, 1))  # forward
-        found = find_floor([Sightings(feet, trunks[:0], trunks)])
-        assert np.degrees(np.arccos(found.up[1])) < 10, "as a slope it would be about 35 degrees"
-        assert found.climbs == (True,) and found.nearer(0) == 1.0
-        assert found.height == pytest.approx((feet[:30] @ found.up).mean(), abs=0.15), "the lowest step"
-        level = find_floor([Sightings(feet - np.outer(0.2 * step, [0.0, 1, 0]), trunks[:0], trunks)])
-        assert level.climbs == (False,)
-
-
-def test_who_leans_all_the_time_hardly_tilts_the_floor():
-    leaning = np.tile([0.0, np.cos(0.7), np.sin(0.7)], (100, 1))
-    found = find_floor([Sightings(np.zeros((0, 3)), np.zeros((0, 3)), leaning)])
-    assert np.degrees(np.arccos(found.up[1])) < 15
-
-
-def test_who_is_seen_without_feet_stands_on_the_floor():
-    upright = np.tile([0.0, 1.0, 0.0], (20, 1))
-    soles = np.tile([0.2, -0.7, -2.0], (20, 1))
-    found = find_floor([Sightings(np.zeros((0, 3)), upright, upright, under=soles)])
-    assert found.height == pytest.approx(-0.7, abs=0.02)
-
-
-def test_a_camera_that_goes_keeps_its_height():
-    """People who seem to lean by 6 degrees; a camera that goes 4 m along the floor, and one that goes up a ladder."""
-    leaning = np.tile([0.0, np.cos(np.radians(6)), np.sin(np.radians(6))], (40, 1))
-    seen, when = Sightings(np.zeros((0, 3)), leaning, leaning), np.linspace(-2, 2, 40)
-    path = np.stack([0.02 * np.sin(9 * when), 0.03 * np.cos(5 * when), when], 1) + [0, 2, 3]
-    tilts = [np.degrees(np.arcsin(find_floor([seen], way).up[2])) for way in (None, path, path[:, [0, 2, 1]])]
-    assert tilts[0] > 5 and tilts[1] < 0.6 * tilts[0] and tilts[2] > 5
-    assert np.degrees(np.arcsin(find_floor([seen], path, np.array([0.0, 1.0, 0.0])).up[2])) < 0.6 * tilts[1]
 
 
 def test_a_curled_up_body_is_kept_and_a_tangle_of_two_is_left_out(squat):

@@ -15,12 +15,12 @@ torch = pytest.importorskip("torch")
 from skel_blender.engine import pipeline  # noqa: E402
 from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.body.anthropometry import REACH, measure, of_stature, sized, stature  # noqa: E402
-from skel_blender.engine.camera import Sightings, find_floor  # noqa: E402
 from skel_blender.engine.fit import Config, Observations, Weights  # noqa: E402
 from skel_blender.engine.fit.normal import NormalEquations  # noqa: E402
 from skel_blender.engine.fit.people import fit_people  # noqa: E402
 from skel_blender.engine.fit.problem import make_problem  # noqa: E402
 from skel_blender.engine.fit.terms import priors  # noqa: E402
+from skel_blender.engine.floor import Sightings, find_floor  # noqa: E402
 from skel_blender.engine.pipeline import Options, reconstruct  # noqa: E402
 from skel_blender.engine.refit import refit  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402

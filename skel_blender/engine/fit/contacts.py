@@ -71,12 +71,20 @@ def _still(seen: Observations, depth: np.ndarray) -> np.ndarray:
 
 
 def without_moments(touching: np.ndarray, width: int) -> np.ndarray:
-    """(T,C) bool without gaps and then without spells shorter than `width` frames."""
+    """(T,C) bool without gaps and then without spells shorter than `width` frames.
+
+    What is before and after the clip goes on as it began and ended; but half a spell must be in it, if so much of the clip is there.
+    """
     if width < 2:
         return touching
     shape = np.ones((width, 1), dtype=bool)
-    longer = np.pad(touching, ((width, width), (0, 0)), mode="edge")  # what is before and after the clip goes on as it began and ended
-    return binary_opening(binary_closing(longer, shape), shape)[width:-width]
+    whole = binary_closing(_longer(touching, width), shape)[width:-width]
+    beyond = width // 2 if len(touching) > width else width
+    return binary_opening(_longer(whole, beyond), shape)[beyond:-beyond]
+
+
+def _longer(touching: np.ndarray, beyond: int) -> np.ndarray:
+    return np.pad(touching, ((beyond, beyond), (0, 0)), mode="edge")
 
 
 def unseen(seen: Observations, count: int) -> np.ndarray:

@@ -15,7 +15,8 @@ import torch
 
 from ...take import CONTACT_NAMES
 from ..body import BodyModel
-from ..camera import R_CAM_LEVEL, CameraMotion, find_floor, level_world
+from ..camera import R_CAM_LEVEL, CameraMotion
+from ..floor import find_floor, level_world
 from ..people.tracks import Track
 from ..regress.guess import Guesser
 from .alone import Alone, doubted, explains, fit_alone, missed, moved
@@ -84,7 +85,7 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
     believed = [explains(*person) for person in alone]
     if not any(believed):
         return [None] * len(tracks), view
-    path = up = None
+    path, up, lost = None, None, False
     if motion is None and on_lens is not None:
         longer, spread = told_focal([witness(*alone[k], tracks[k].observed) for k, good in enumerate(believed) if good])
         if spread < SURE:
@@ -93,6 +94,7 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
             view = alone[0][1].view
     if motion is not None:
         size = _path_size(alone, believed, tracks, motion, fps)
+        lost = motion.places is not None and size == 0.0
         alone = [_seen_by(_following(view, motion, track.frames, size), *person) for person, track in zip(alone, tracks)]
         view = _following(view, motion, motion.first + np.arange(len(motion.zoom)), size)
         path, up = view.eye.cpu().numpy(), None if motion.ground is None else _in_model(motion.ground)[:3]
@@ -110,7 +112,7 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
         there = moved(own, state, betas, R, t, floor.nearer(number), seen.view.eye)
         turns = None if seen.prior_turns is None else R @ seen.prior_turns
         seen = replace(seen, view=_over_floor(seen.view, R, t), prior_turns=turns)
-        fits.append(_on_floor(own, seen, there, betas, stages[2:], (0.0, 0.0) if floor.climbs[number] else _FLOOR_SLACK_M, count))
+        fits.append(_on_floor(own, seen, there, betas, stages[2:], (0.0, 0.0) if floor.climbs[number] else _FLOOR_SLACK_M, lost, count))
     on_step(STEPS * len(tracks))
     return fits, view
 
@@ -154,9 +156,9 @@ def _over_floor(view: View, R: torch.Tensor, t: torch.Tensor) -> View:
 
 
 def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor, stages: tuple[Config, ...],
-              slacks: tuple[float, ...], on_step: Callable[[], None]) -> Fit:  # fmt: skip
+              slacks: tuple[float, ...], lost: bool, on_step: Callable[[], None]) -> Fit:  # fmt: skip
     """The last stages: feet and hands that rest lie on the floor and stay. The lowest point of a sole that is as near it as a stage's slack
-    (m) counts as on it."""
+    (m) counts as on it. Where the camera's way is `lost`, the floor is not in one place, and people may be below it."""
     found: Result | None = None
     centre = centre_of_mass(body)
     supports = body.soles.joined(body.markers.select(list(HANDS)))
@@ -167,7 +169,7 @@ def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
         stands = over_feet(body, state, betas)
         touching, higher = contacts(seen, depth, above), np.zeros(above.shape, dtype=bool)
         higher[:, :_SOLES] = raised(seen, depth, above[:, :_SOLES], stands & ~touching.any(axis=1))
-        free = torch.as_tensor(unseen(seen, touching.shape[1])).to(state.device)
+        free = torch.as_tensor(unseen(seen, touching.shape[1]) | lost).to(state.device)
         flies = torch.as_tensor(airborne(seen, depth, above, places(body, state, betas, centre)[:, 0])).to(state.device)
         held = {"contacts": torch.as_tensor(touching | higher).to(state), "raised": torch.as_tensor(higher).to(state.device)}
         if found is None:  # once: legs that become straight move the pelvis

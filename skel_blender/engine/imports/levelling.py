@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..camera import Sightings, find_floor, level_world
+from ..floor import Sightings, find_floor, level_world
 from .fit_motion import STILL
 from .motion import JOINT_INDEX, SmplMotion
 from .source_body import SourceBody, chain

@@ -13,7 +13,7 @@ from ...blazepose import ANKLES, KNEES
 from ...body import BodyModel, Points
 from ...body.chain import Posed, pose_chain, pose_points
 from ...body.skeleton import Shape
-from ...camera import Sightings
+from ...floor import Sightings
 from ..contacts import SEEN, contacts
 from ..observations import Observations
 from ..problem import depth_of
