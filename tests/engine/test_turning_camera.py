@@ -8,8 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from bin.evaluation.metrics import angle_between  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain  # noqa: E402
 from skel_blender.engine.camera import CameraMotion, intrinsics  # noqa: E402
+from skel_blender.engine.fit import people  # noqa: E402
 from skel_blender.engine.fit.people import fit_people  # noqa: E402
 from skel_blender.engine.regress.lift import LiftRegressor, load_lift  # noqa: E402
 from skel_blender.kinematics import axis_rotation  # noqa: E402
@@ -80,6 +82,17 @@ def test_feet_tell_how_far_a_camera_goes(way):
     eye = view.eye.numpy()
     assert np.linalg.norm(eye[-1] - eye[0]) == pytest.approx(np.linalg.norm(way), rel=0.05)
     assert _drift(joints, _true(squat, motion)[0]) < 0.06 and fit.contacts.mean() > 0.8
+
+
+def test_a_floor_that_is_not_in_one_place_bends_no_legs(monkeypatch):
+    """The camera rises by half a metre for a moment, and nobody knows how far: the person seems to sink below the floor."""
+    rise = 0.5 * np.exp(-(((np.arange(FRAMES) - 30) / 5) ** 2))
+    motion = _sway(10.0, -np.outer(rise, [0.0, 1.0, 0.0]))
+    squat = squatting.imaged(motion)
+    monkeypatch.setattr(people, "_path_size", lambda *told: 0.0)
+    joints = _fit(squat, motion, "stance")[1]
+    legs = [(part[:, [3, 8]] - part[:, [1, 6]]).reshape(-1, 3) for part in (joints, squat.joints @ motion.turns[0].T)]  # hips to ankles
+    assert max(angle_between(*leg) for leg in zip(*legs)) < 5
 
 
 def test_without_its_turns_the_same_track_is_far_off():
