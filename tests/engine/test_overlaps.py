@@ -16,8 +16,8 @@ from skel_blender.engine.people.detect import Expected, PeopleFinder  # noqa: E4
 from skel_blender.engine.people.landmarker import Landmarker  # noqa: E402
 from skel_blender.engine.people.overlaps import Body, Overlaps, Sight  # noqa: E402
 from skel_blender.engine.people.person import Person  # noqa: E402
-from skel_blender.engine.people.poses import scale  # noqa: E402
-from skel_blender.engine.people.track import Tracker  # noqa: E402
+from skel_blender.engine.people.poses import scale, similarity  # noqa: E402
+from skel_blender.engine.people.track import Tracker, _of_one  # noqa: E402
 from tests import clips  # noqa: E402
 from tests.engine.stage import FPS, IMAGE, Stage, hips_x, pose_at, track  # noqa: E402
 
@@ -172,6 +172,19 @@ def portrait(landmark_model):
     [pose, *_] = finder.search(image, 2, False, [])
     expected = Expected(pose.next_roi, pose.keypoints_2d, scale(pose)[0])
     return image, finder, pose, expected
+
+
+def test_what_the_paint_leaves_of_one_body_is_nobody_behind_it():
+    """Somebody read again, left for right, beside the paint over him; and half of a body behind him."""
+    front, behind = Person(np.zeros((6, 3))), Person(np.zeros((6, 3)))
+    own = pose_at(300.0, 1.0)
+    swapped, half = own.keypoints_2d.copy(), own.keypoints_2d.copy()
+    swapped[11:] = swapped[11:].reshape(-1, 2, 3)[:, ::-1].reshape(-1, 3)
+    half[:, 0] += 25.0
+    assert similarity(own.keypoints_2d, swapped) < 0.5
+    seen, painted_over = (front, Sight(IMAGE), own), Sight(IMAGE, front=(front,))
+    assert _of_one(seen, (behind, painted_over, replace(own, keypoints_2d=swapped)))
+    assert not _of_one(seen, (behind, painted_over, replace(own, keypoints_2d=half)))
 
 
 def test_the_real_network_tells_who_is_in_front_and_sees_who_is_behind(portrait):

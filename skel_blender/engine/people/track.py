@@ -19,7 +19,7 @@ from .landmarker import Landmarker, Pose
 from .mirror import Mirror
 from .overlaps import Body, Overlaps, Sight
 from .person import Person
-from .poses import SAME_PERSON, quality, same_body, scale, similarity
+from .poses import SAME_PERSON, lies_on, quality, same_body, scale, similarity
 from .remember import Remembering, memory_of
 from .tracks import Track, finished
 
@@ -178,11 +178,12 @@ class Tracker:
 
 
 def _of_one(a: tuple[Person, Sight, Pose], b: tuple[Person, Sight, Pose]) -> bool:
-    """Whether what was seen of two people is of one body; where one was painted over while the other was looked at, they may lie on each
-    other."""
+    """Whether what was seen of two people is of one body; where one was painted over while the other was looked at, one may lie on the
+    other, but not each on the other: that is what the paint left of one body."""
+    one, other = a[2].keypoints_2d, b[2].keypoints_2d
     if a[0] in b[1].front or b[0] in a[1].front:
-        return similarity(a[2].keypoints_2d, b[2].keypoints_2d) > SAME_PERSON
-    return same_body(a[2].keypoints_2d, b[2].keypoints_2d)
+        return similarity(one, other) > SAME_PERSON or (lies_on(one, other) and lies_on(other, one))
+    return same_body(one, other)
 
 
 def _room(image: np.ndarray) -> int:
