@@ -216,6 +216,8 @@ def test_what_shows_no_motion(why):
     ("given", "findings", "said"),
     [
         ({}, {}, ["turns by up to 30 degrees; that"]),
+        ({"turn": 0.3}, {}, ["turns by less than a degree; that"]),
+        ({"turn": 1.2}, {}, ["turns by up to a degree; that"]),
         ({"zoom": np.array([1.0, 1.5])}, {}, ["turns by up to 30 degrees and zooms by 50%; that"]),
         ({"places": np.eye(2, 3)}, {"unexplained": 0.5}, ["turns by up to 30 degrees and leaves its place; that"]),
         ({}, {"lens_told": True}, ["turns by", "Its turns tell the lens: a focal length of 450 px."]),
@@ -225,7 +227,7 @@ def test_what_shows_no_motion(why):
     ],
 )
 def test_what_the_user_is_told_of_a_camera(given, findings, said):
-    turns = Rotation.from_rotvec([[0, 0, 0], [0, np.radians(30), 0]]).as_matrix()
+    turns = Rotation.from_rotvec([[0, 0, 0], [0, np.radians(given.get("turn", 30)), 0]]).as_matrix()
     motion = CameraMotion(7, intrinsics(SIZE, None, FOCAL), turns, given.get("zoom", np.ones(2)), given.get("places"))
     told = logs(motion, Findings(**findings))
     assert len(told) == len(said) and all(text in log.text for text, log in zip(said, told))

@@ -53,7 +53,8 @@ def logs(motion: CameraMotion, findings: Findings) -> list[Log]:
     turn = np.degrees(np.arccos(np.clip(0.5 * (np.trace(motion.turns, axis1=1, axis2=2) - 1.0), -1.0, 1.0))).max()
     zoom = motion.zoom.max() / motion.zoom.min() - 1.0
     more = f" and zooms by {zoom:.0%}" if zoom > 0.0 else "" if motion.places is None else " and leaves its place"
-    result = [Log("info", f"The camera turns by up to {turn:.0f} degrees{more}; that is taken out of people's motion.")]
+    angle = "less than a degree" if turn < 1.0 else "up to a degree" if turn < 1.5 else f"up to {turn:.0f} degrees"
+    result = [Log("info", f"The camera turns by {angle}{more}; that is taken out of people's motion.")]
     if findings.lens_told:
         what = "turns tell" if motion.places is None else "path tells"
         result.append(Log("info", f"Its {what} the lens: a focal length of {motion.K[0, 0]:.0f} px."))
