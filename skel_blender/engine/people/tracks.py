@@ -89,7 +89,9 @@ def _filled(person: Person, fps: float) -> Track:
     mirrored = [person.mirrored[n].result() if n in person.mirrored else None for n in seen]
     keypoints, landmarks = averaged(keypoints, landmarks, mirrored, px_per_m)
     steady = _steady(seen, keypoints, landmarks, px_per_m, fps)
-    return without_holes(seen[steady], keypoints[steady], landmarks[steady], outline[steady][:, list(ACROSS)])
+    kept = np.flatnonzero(steady)
+    kept = kept[_without_crumbs(seen[kept], fps)]
+    return without_holes(seen[kept], keypoints[kept], landmarks[kept], outline[kept][:, list(ACROSS)])
 
 
 def without_holes(seen: np.ndarray, keypoints: np.ndarray, landmarks: np.ndarray, outline: np.ndarray | None) -> Track:
@@ -117,6 +119,25 @@ def _steady(frames: np.ndarray, keypoints: np.ndarray, landmarks: np.ndarray, px
     lengths = np.bincount(parts)
     long = lengths >= min(MOMENT_S * fps, lengths.max())
     return long[parts]
+
+
+def _without_crumbs(frames: np.ndarray, fps: float) -> slice:
+    """Of the poses of frames (S,), in order, those between its ends' crumbs: a few frames beyond a hole that is longer than they last.
+
+    Such are guesses at somebody who has gone, as behind the hand that stops the camera.
+    """
+    holes = np.flatnonzero(np.diff(frames) > 1)
+    begins, ends = np.array([0, *(holes + 1)]), np.array([*holes, len(frames) - 1])
+    first, last, brief = 0, len(begins) - 1, SHORTEST_S * fps
+    while first < last and _is_crumb(frames[ends[first]] - frames[begins[first]], frames[begins[first + 1]] - frames[ends[first]], brief):
+        first += 1
+    while first < last and _is_crumb(frames[ends[last]] - frames[begins[last]], frames[begins[last]] - frames[ends[last - 1]], brief):
+        last -= 1
+    return slice(begins[first], ends[last] + 1)
+
+
+def _is_crumb(lasts: int, hole: int, brief: float) -> bool:
+    return lasts + 1 < min(hole - 1, brief)
 
 
 def _interpolated(frames: np.ndarray, seen: np.ndarray, values: np.ndarray) -> np.ndarray:
