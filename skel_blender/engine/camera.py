@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.spatial.transform import Rotation
 
 from ..take import zoomed
 
 DEFAULT_FOV_DEGREES = 60.0  # across the longer side, where nothing is known: a phone's or a camcorder's middle setting
+_NEARLY_STILL = math.radians(4)
 R_CAM_LEVEL = np.diag([1.0, -1.0, -1.0])  # a level camera looking along -z of a y-up world
 
 
@@ -47,6 +49,19 @@ class CameraMotion:
     zoom: np.ndarray
     places: np.ndarray | None = None
     ground: np.ndarray | None = None
+
+    @property
+    def nearly_still(self) -> bool:
+        """Whether it turns so little that neither its turns tell the lens nor people lie elsewhere in the picture for them."""
+        angles = Rotation.from_matrix(self.turns).magnitude()
+        return self.places is None and bool((self.zoom == 1.0).all()) and float(angles.max()) < _NEARLY_STILL
+
+    def refocused(self, longer: float) -> CameraMotion:
+        """Of one that is nearly still, the motion through a lens e^longer times as long: the picture moves as much by smaller turns."""
+        K, vectors = self.K.copy(), Rotation.from_matrix(self.turns).as_rotvec()
+        K[[0, 1], [0, 1]] *= math.exp(longer)
+        vectors[:, :2] *= math.exp(-longer)
+        return replace(self, K=K, turns=Rotation.from_rotvec(vectors).as_matrix())
 
     def lenses(self, frames: np.ndarray) -> np.ndarray:
         """(n,3,3) px, K of the clip's frames (n,)."""

@@ -126,13 +126,18 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
 def _fitted(shot: Shot, guesses: list[Guesser] | None, known: dict[str, tuple], body: BodyModel, source: Source,
             on_step: Callable[[int], None], tell: Callable[[Log], None]) -> Fitted:  # fmt: skip
     """The shot with its fits, and what is told of them."""
+    told: list[float] = []
+
     def on_lens(longer: float, spread: float) -> None:
         tell(remarks.lens(source.size, shot.K[0, 0] * np.exp(longer), spread))
+        told.append(longer)
 
     fits, view = fit_people(shot.tracks, body, shot.K, float(source.fps), on_step, guesses=guesses, motion=shot.motion, **known,
                             on_lens=None if shot.lens_known else on_lens)  # fmt: skip
     if shot.motion is not None and shot.motion.places is not None:
         tell(remarks.way(view))
+    if told and shot.motion is not None:
+        shot = replace(shot, motion=shot.motion.refocused(told[0]))
     return Fitted(shot, fits, view)
 
 
@@ -223,7 +228,8 @@ def _filmed(shot: Shot, backgrounds: Backgrounds | None, emit: Callable[[Log], N
     motion = background.motion(shot.K, shot.lens_known)
     for log in [] if motion is None else logs(motion, background.findings):
         emit(log)
-    return shot if motion is None else replace(shot, K=motion.K, motion=motion)
+    known = shot.lens_known or background.findings.lens_told
+    return shot if motion is None else replace(shot, K=motion.K, motion=motion, lens_known=known)
 
 
 def _take(source: Source, options: Options, fitted: list[Fitted], emit: Callable[[Event], None]) -> Take:

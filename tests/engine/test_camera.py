@@ -42,3 +42,21 @@ def test_a_motion_is_asked_by_the_numbers_of_frames():
     assert np.array_equal(motion.placed(frames), places[[1, 4]] - places[2])
     still = CameraMotion(10, motion.K, turns, np.ones(5))
     assert np.array_equal(still.placed(frames), np.zeros((2, 3)))
+
+
+def test_a_camera_that_hardly_turns_moves_the_picture_alike_through_any_lens():
+    nod, roll = np.radians(1.5) * np.sin(np.arange(20)), np.radians(1.0) * np.cos(np.arange(20))
+    turns = axis_rotation(np.array([1.0, 0, 0]), nod) @ axis_rotation(np.array([0.0, 0, 1]), roll)
+    motion = CameraMotion(0, intrinsics((640, 480), focal_length=500.0), turns, np.ones(20))
+    longer = motion.refocused(np.log(2.0))
+    assert longer.K[0, 0] == pytest.approx(1000.0)
+    background = np.array([[0.3, 0.2, 1.0], [-0.4, -0.1, 1.0], [0.1, -0.3, 1.0]])
+    seen, again = (far @ part.turns.swapaxes(1, 2) @ part.K.T for part, far in ((motion, background), (longer, background * [0.5, 0.5, 1])))
+    assert np.abs(seen[..., :2] / seen[..., 2:] - again[..., :2] / again[..., 2:]).max() < 1.5, "13 px and more without"
+
+
+@pytest.mark.parametrize(("change", "still"), [({}, True), ({"turn": 5.0}, False), ({"zoom": 1.1}, False), ({"goes": True}, False)])
+def test_which_camera_is_nearly_still(change, still):
+    turns = axis_rotation(np.array([0.0, 1, 0]), np.radians(np.linspace(0, change.get("turn", 3.0), 4)))
+    places = np.eye(4, 3) if change.get("goes") else None
+    assert CameraMotion(0, intrinsics((640, 480)), turns, np.linspace(1, change.get("zoom", 1.0), 4), places).nearly_still == still

@@ -11,7 +11,8 @@ import torch
 
 from skel_blender.engine import pipeline
 from skel_blender.engine.body.stance import relaxed_pose
-from skel_blender.engine.camera import R_CAM_LEVEL, intrinsics
+from skel_blender.engine.camera import R_CAM_LEVEL, CameraMotion, intrinsics
+from skel_blender.engine.fit import people
 from skel_blender.engine.fit.evidence import gather
 from skel_blender.engine.fit.observations import View
 from skel_blender.engine.fit.people import _refocused
@@ -117,13 +118,41 @@ def test_through_another_lens_a_body_looks_the_same(body):
         return points[..., :2] / points[..., 2:]
 
     before = imaged(state, view)
-    _, after_seen, after, _ = _refocused(0.4, body, seen, state, betas)
+    _, after_seen, after, _ = _refocused(lens.longer_view(view, 0.4), 0.4, body, seen, state, betas)
     off = np.abs(imaged(after, after_seen.view) - before).max()
     assert after_seen.view.K[0, 0] == pytest.approx(np.exp(0.4) * view.K[0, 0])
     assert off < 0.06 * np.ptp(before[..., 1], axis=1).max()  # but for perspective within the body
     assert torch.allclose(after_seen.landmarks_3d.norm(dim=-1), seen.landmarks_3d.norm(dim=-1))
     trunk, turned = (places(body, s, betas, body.markers)[:, 11] - places(body, s, betas, body.markers)[:, 23] for s in (state, after))
     assert np.allclose(np.einsum("tij,tj->ti", after_seen.prior_turns.numpy(), trunk), turned, atol=1e-6)
+
+
+def test_people_tell_the_lens_of_a_camera_that_hardly_turns(body, monkeypatch):
+    random, level = np.random.default_rng(9), torch.as_tensor(R_CAM_LEVEL)
+    state = torch.as_tensor(np.concatenate([random.uniform([-2, -1, -9], [2, 0, -7], (4, 3)), np.tile(relaxed_pose(), (4, 1))], 1))
+    betas = torch.zeros(1, 10, dtype=state.dtype)
+    track = Track(np.arange(4), random.uniform(200, 500, (4, 33, 3)), random.normal(size=(4, 33, 3)), np.ones(4, dtype=bool))
+    turns = axis_rotation(np.array([0.0, 1, 0]), np.radians([0.0, 1, 2, 1]))
+    monkeypatch.setattr(people, "told_focal", lambda folk: (0.4, 0.1))
+    view = View(torch.as_tensor(intrinsics(SIZE)), level, torch.zeros(3, dtype=state.dtype))
+
+    def imaged(state, view):
+        points = view.see(torch.as_tensor(places(body, state, betas, body.markers))) @ view.K.mT
+        return (points[..., :2] / points[..., 2:]).numpy()
+
+    def told(motion):
+        there, heard = people._following(view, motion, track.frames), []
+        seen = gather(track, body, there, 30.0)
+        found = people._through_told_lens([(body, seen, state, betas)], [True], [track], view, motion, lambda *lens: heard.append(lens))
+        return imaged(state, there), *found, heard
+
+    before, [(_, seen, after, _)], now, moved, heard = told(CameraMotion(0, intrinsics(SIZE), turns, np.ones(4)))
+    assert heard == [(0.4, 0.1)] and now.K[0, 0] == pytest.approx(np.exp(0.4) * view.K[0, 0])
+    assert torch.allclose(seen.view.R, torch.as_tensor(moved.turns) @ level)
+    assert np.abs(imaged(after, seen.view) - before).max() < 0.06 * np.ptp(before[..., 1], axis=1).max()
+    turning = CameraMotion(0, intrinsics(SIZE), turns @ turns @ turns, np.ones(4))
+    _, [(_, _, same, _)], now, moved, heard = told(turning)
+    assert same is state and now is view and moved is turning and not heard, "its turns would tell"
 
 
 @pytest.mark.parametrize("known", [{}, {"fov": 50.0}, {"focal_length": 900.0}, {"exif": 900.0}])

@@ -28,7 +28,7 @@ from .observations import Observations, View
 from .outline import outlined
 from .problem import depth_of
 from .quiet import straightened, waits
-from .scene.lens import SURE, refocused, told_focal, witness
+from .scene.lens import SURE, longer_view, refocused, told_focal, witness
 from .scene.sightings import over_feet, places, posed, sightings
 from .scene.travel import Steps, path_size
 from .skelify import Result, skelify
@@ -69,7 +69,7 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
     fitted with that instead of `body`. How far a camera went that leaves its place is told by the feet of those who
     were fitted as if it had not, but for its turns. A track that no body explains (a reflection, a statue, a tangle of two people) gets
     None. `on_step(done)` hears of every step, of STEPS * len(tracks) at most. With `on_lens` the lens is a guess: where people before a
-    camera that stands still tell another, that is taken, and `on_lens` hears the logarithm of its focal length over the guess, and what
+    camera that is about still tell another, that is taken, and `on_lens` hears the logarithm of its focal length over the guess, and what
     that may be off.
     """
     like, stages = body.J_template, stages or STAGES
@@ -85,13 +85,9 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
     believed = [explains(*person) for person in alone]
     if not any(believed):
         return [None] * len(tracks), view
+    if on_lens is not None:
+        alone, view, motion = _through_told_lens(alone, believed, tracks, view, motion, on_lens)
     path, up, lost = None, None, False
-    if motion is None and on_lens is not None:
-        longer, spread = told_focal([witness(*alone[k], tracks[k].observed) for k, good in enumerate(believed) if good])
-        if spread < SURE:
-            on_lens(longer, spread)
-            alone = [_refocused(longer, *person) for person in alone]
-            view = alone[0][1].view
     if motion is not None:
         size = _path_size(alone, believed, tracks, motion, fps)
         lost = motion.places is not None and size == 0.0
@@ -144,9 +140,23 @@ def _seen_by(view: View, body: BodyModel, seen: Observations, state: torch.Tenso
     return body, replace(seen, view=view), torch.cat([state[:, :3] + (view.eye - seen.view.eye), state[:, 3:]], 1), betas
 
 
-def _refocused(longer: float, body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> Alone:
-    """Somebody through a lens e^longer times as long, who looks the same."""
-    seen, turns, farther = refocused(longer, seen, posed(body, state, betas)[1].positions[:, 0])
+def _through_told_lens(alone: list[Alone], believed: list[bool], tracks: list[Track], view: View, motion: CameraMotion | None,
+                       on_lens: Callable[[float, float], None]) -> tuple[list[Alone], View, CameraMotion | None]:  # fmt: skip
+    """Everybody, the view and its motion as seen through the lens that people tell, if they tell one."""
+    if motion is not None and not motion.nearly_still:
+        return alone, view, motion
+    longer, spread = told_focal([witness(*alone[k], tracks[k].observed) for k, good in enumerate(believed) if good])
+    if spread >= SURE:
+        return alone, view, motion
+    on_lens(longer, spread)
+    view, motion = longer_view(view, longer), motion and motion.refocused(longer)
+    seen_by = [view if motion is None else _following(view, motion, track.frames) for track in tracks]
+    return [_refocused(there, longer, *person) for there, person in zip(seen_by, alone)], view, motion
+
+
+def _refocused(view: View, longer: float, body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor) -> Alone:
+    """Somebody in a view through a lens e^longer times as long, who looks the same."""
+    seen, turns, farther = refocused(view, longer, seen, posed(body, state, betas)[1].positions[:, 0])
     return body, seen, moved(body, state, betas, turns, state.new_zeros(3), farther), betas
 
 

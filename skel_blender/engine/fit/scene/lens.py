@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ...body import BodyModel
-from ...camera import toward
+from ...camera import R_CAM_LEVEL, toward
 from ..contacts import contacts
 from ..observations import Observations, View
 from ..problem import depth_of
@@ -44,8 +44,8 @@ def told_focal(folk: list[Folk]) -> tuple[float, float]:
 
 
 def witness(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor, observed: np.ndarray) -> Folk:
-    """What a person tells who was fitted alone before a camera that stands still: state (T,49), betas (1,10), observed (T,) bool."""
-    R = seen.view.R.cpu().numpy()
+    """What a person tells who was fitted alone before a camera that is about still: state (T,49), betas (1,10), observed (T,) bool."""
+    R = R_CAM_LEVEL
     stance = stance_of(body, state, betas, _TRUNK)
     hips, whole, stands = stance.hips @ R.T, stance.whole @ R.T, stance.stands & observed & legs_shown(seen)
     up = _unit(whole[stands].mean(0) if stands.any() else np.array([0.0, -1.0, 0.0]))
@@ -61,17 +61,21 @@ def witness(body: BodyModel, seen: Observations, state: torch.Tensor, betas: tor
     )  # fmt: skip
 
 
-def refocused(longer: float, seen: Observations, hips: torch.Tensor) -> tuple[Observations, torch.Tensor, torch.Tensor]:
-    """Evidence as a lens e^longer times as long has it, before a camera in the origin, for somebody with hips (T,3) m; by which turns
-    (T,3,3) of the world and which factors (T,1) on his distance he looks the same."""
-    view = seen.view
+def longer_view(view: View, longer: float) -> View:
+    """A view through a lens e^longer times as long."""
     K = view.K.clone()
-    K[[0, 1], [0, 1]] *= np.exp(longer)
-    before = hips @ view.R.mT
+    K[..., [0, 1], [0, 1]] *= np.exp(longer)
+    return View(K, view.R, view.t)
+
+
+def refocused(view: View, longer: float, seen: Observations, hips: torch.Tensor) -> tuple[Observations, torch.Tensor, torch.Tensor]:
+    """Evidence as a `view` through a lens e^longer times as long has it, both cameras in the origin, for somebody with hips (T,3) m; by
+    which turns (T,3,3) of the world and which factors (T,1) on his distance he looks the same."""
+    before = seen.view.see(hips[:, None])[:, 0]
     after = before * before.new_tensor([1.0, 1.0, np.exp(longer)])
     turns = toward(after) @ toward(before).mT
-    in_world = view.R.mT @ turns @ view.R
-    changed = {"view": View(K, view.R, view.t), "landmarks_3d": seen.landmarks_3d @ turns.mT}
+    in_world = view.R.mT @ turns @ seen.view.R
+    changed = {"view": view, "landmarks_3d": seen.landmarks_3d @ turns.mT}
     if seen.prior_turns is not None:
         changed["prior_turns"] = in_world @ seen.prior_turns
     return replace(seen, **changed), in_world, (after.norm(dim=-1) / before.norm(dim=-1))[:, None]
