@@ -110,19 +110,23 @@ def _plane(people: list[Sightings], path: np.ndarray | None, ground: np.ndarray 
         grazing = np.maximum(np.abs(rays @ up), _GRAZING)
         return [(heights + _HEIGHT_M) / _HEIGHT_SPREAD_M, weight * (feet @ up - heights[whose]) / grazing]
 
-    def residuals(unknown: np.ndarray) -> np.ndarray:
+    def residuals(unknown: np.ndarray, fading: bool) -> np.ndarray:
         up, level, heights = _up(*unknown[:2]), unknown[2], unknown[3:]
-        same = np.repeat(heights[stands] - level, _LEVELS) / (_SIZE * max(abs(level), _LOW_M))
+        apart = (heights[stands] - level) / (_SIZE * max(abs(level), _LOW_M))
+        same = np.repeat(apart / np.sqrt(1.0 + apart**2) if fading else apart, _LEVELS)
         return np.concatenate([
             unknown[:2] / (_ROLL, _PITCH), *stood_on(up, heights), same, (bodies_weight * (up - bodies)).reshape(-1),
             (trunks_weight * (up - trunks)).reshape(-1), ways_weight * (ways @ up),
             (up - grounds).reshape(-1) / (_SLOPE * math.sqrt(_WAYS)),
         ])  # fmt: skip
 
-    stands = [len(person.feet) > 0 for person in people]
+    standing = [k for k, person in enumerate(people) if len(person.feet)]
+    stands = standing if len(standing) > 1 else []
     lowest = [float(np.median(person.feet[:, 1])) if len(person.feet) else -_HEIGHT_M for person in people]
-    fits = [least_squares(residuals, [0.0, pitch, -_HEIGHT_M, *lowest], loss="cauchy") for pitch in _PITCHES]
-    roll, pitch, _, *heights = min(fits, key=lambda fit: fit.cost).x
+    fits = [least_squares(residuals, [0.0, pitch, -_HEIGHT_M, *lowest], loss="cauchy", args=(False,)) for pitch in _PITCHES]
+    near = min(fits, key=lambda fit: fit.cost).x
+    # who stands elsewhere drew all others a little to where he is: now he does not count
+    roll, pitch, _, *heights = least_squares(residuals, near, loss="cauchy", args=(True,)).x if stands else near
     up = _up(roll, pitch)
     # a level that all would share tells where up is; where somebody stands, his own feet tell
     return up, least_squares(lambda heights: np.concatenate(stood_on(up, heights)), heights, loss="cauchy").x.tolist()
