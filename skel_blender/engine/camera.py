@@ -58,10 +58,9 @@ class CameraMotion:
 
     def refocused(self, longer: float) -> CameraMotion:
         """Of one that is nearly still, the motion through a lens e^longer times as long: the picture moves as much by smaller turns."""
-        K, vectors = self.K.copy(), Rotation.from_matrix(self.turns).as_rotvec()
-        K[[0, 1], [0, 1]] *= math.exp(longer)
+        vectors = Rotation.from_matrix(self.turns).as_rotvec()
         vectors[:, :2] *= math.exp(-longer)
-        return replace(self, K=K, turns=Rotation.from_rotvec(vectors).as_matrix())
+        return replace(self, K=zoomed(self.K, np.exp([longer]))[0], turns=Rotation.from_rotvec(vectors).as_matrix())
 
     def lenses(self, frames: np.ndarray) -> np.ndarray:
         """(n,3,3) px, K of the clip's frames (n,)."""

@@ -100,7 +100,8 @@ def _plane(people: list[Sightings], path: np.ndarray | None, ground: np.ndarray 
     feet = np.concatenate([person.feet for person in people])
     whose = np.repeat(np.arange(len(people)), [len(person.feet) for person in people])
     rays = np.concatenate([_rays(person) for person in people])
-    weight = 1.0 / (np.maximum(_DEPTH_M, _DEPTH * np.concatenate([_away(person) for person in people])) * np.sqrt(_crowd(feet)))
+    away = np.linalg.norm(rays, axis=1, keepdims=True)
+    rays, weight = rays / away, 1.0 / (np.maximum(_DEPTH_M, _DEPTH * away[:, 0]) * np.sqrt(_crowd(feet)))
     bodies, bodies_weight = _share([person.bodies for person in people], _BODY, _BODIES)
     trunks, trunks_weight = _share([person.trunks for person in people], *trunk)
     ways, ways_weight = _ways(path)
@@ -133,14 +134,8 @@ def _plane(people: list[Sightings], path: np.ndarray | None, ground: np.ndarray 
 
 
 def _rays(person: Sightings) -> np.ndarray:
-    """(N,3) unit rays on which a person's feet were seen."""
-    rays = person.feet - (0.0 if person.eyes is None else person.eyes)
-    return rays / np.linalg.norm(rays, axis=1, keepdims=True)
-
-
-def _away(person: Sightings) -> np.ndarray:
-    """(N,) m from the camera that saw them to a person's feet."""
-    return np.linalg.norm(person.feet - (0.0 if person.eyes is None else person.eyes), axis=1)
+    """(N,3) m, from the camera that saw them to a person's feet."""
+    return person.feet - (0.0 if person.eyes is None else person.eyes)
 
 
 def _is_slope(people: list[Sightings], up: np.ndarray) -> bool:
@@ -155,7 +150,7 @@ def _climbs(person: Sightings, up: np.ndarray) -> bool:
         return False
     heights = uniform_filter1d(person.feet @ up, len(person.feet) // 10, mode="nearest")  # what a moment has alone is an error
     rise = float(np.ptp(np.percentile(heights, [5, 95])))
-    away = person.feet - (0.0 if person.eyes is None else person.eyes)
+    away = _rays(person)
     drop = max(float(np.median(np.abs(away @ up))), _GRAZING * float(np.median(np.linalg.norm(away, axis=1))))
     return rise > max(_CLIMB_M, _CLIMB_DEPTH * drop)
 
