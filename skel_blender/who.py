@@ -7,6 +7,7 @@ As text, several with commas between them, each about people as those before it 
 2x3@120   Person 2 and Person 3 change places at source frame 120
 3@120     Person 3 is somebody else from source frame 120 on, who gets the next number that is free
 5-        Person 5 is left out
++640:300@120  somebody whom nobody found is at x 640, y 300 px of source frame 120; he gets the next number that is free
 """
 
 from __future__ import annotations
@@ -19,20 +20,22 @@ from .messages import SkelError
 
 # Kind -> how it is read, written and told.
 _FORMS = {
-    "same": (r"(\d+)\+(\d+)()", "{}+{}{}", "{} and {} are the same"),
-    "change": (r"(\d+)x(\d+)@(\d+)", "{}x{}@{}", "{} and {} swap at frame {}"),
-    "other": (r"(\d+)()@(\d+)", "{}{}@{}", "{}{} is another from frame {}"),
-    "without": (r"(\d+)-()()", "{}-{}{}", "{} is left out"),
+    "same": (r"(?P<a>\d+)\+(?P<b>\d+)", "{a}+{b}", "{a} and {b} are the same"),
+    "change": (r"(?P<a>\d+)x(?P<b>\d+)@(?P<frame>\d+)", "{a}x{b}@{frame}", "{a} and {b} swap at frame {frame}"),
+    "other": (r"(?P<a>\d+)@(?P<frame>\d+)", "{a}@{frame}", "{a} is another from frame {frame}"),
+    "without": (r"(?P<a>\d+)-", "{a}-", "{a} is left out"),
+    "here": (r"\+(?P<x>\d+):(?P<y>\d+)@(?P<frame>\d+)", "+{x}:{y}@{frame}", "Somebody is there at frame {frame}"),
 }
 
 
 @dataclass(frozen=True)
 class Correction:
-    """One thing that is said: of a kind of _FORMS, about people by their numbers, from 1, at a source frame."""
+    """One thing that is said: of a kind of _FORMS, about people by their numbers, from 1, at a source frame, there at a place (x, y) px."""
 
     kind: str
-    people: tuple[int, ...]
+    people: tuple[int, ...] = ()
     frame: int | None = None
+    place: tuple[int, int] | None = None
 
     def __str__(self) -> str:
         """As `read` reads it."""
@@ -43,8 +46,7 @@ class Correction:
         return self._put(_FORMS[self.kind][2], self.frame if frame is None else frame)
 
     def _put(self, form: str, frame: object) -> str:
-        first, *second = self.people
-        return form.format(first, *(second or [""]), "" if frame is None else frame)
+        return form.format(**dict(zip("ab", self.people)), **dict(zip("xy", self.place or ())), frame=frame)
 
 
 def read(text: str) -> tuple[Correction, ...]:
@@ -72,9 +74,10 @@ def _one(item: str) -> Correction:
     for kind, (pattern, *_) in _FORMS.items():
         match = re.fullmatch(pattern, item, re.ASCII)
         if match is not None:
-            *people, frame = (int(part) if part else None for part in match.groups())
-            people = tuple(number for number in people if number is not None)
+            said = {name: int(part) for name, part in match.groupdict().items()}
+            people = tuple(said[name] for name in "ab" if name in said)
             if 0 not in people and len(set(people)) == len(people):
-                return Correction(kind, people, frame)
-    raise SkelError("usage", f"'{item}' does not say who is who.", "Give such as 1+4 (they are the same), "
-                    "2x3@120 (they change places at frame 120), 3@120 (is somebody else from there) or 5- (is left out).")  # fmt: skip
+                return Correction(kind, people, said.get("frame"), (said["x"], said["y"]) if "x" in said else None)
+    raise SkelError("usage", f"'{item}' does not say who is who.",
+                    "Give such as 1+4 (they are the same), 2x3@120 (they change places at frame 120), 3@120 (is somebody else from there), "
+                    "5- (is left out) or +640:300@120 (there is somebody, at this pixel of frame 120).")  # fmt: skip

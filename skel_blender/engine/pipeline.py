@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from .body import BodyModel, load_body
 from .camera import DEFAULT_FOV_DEGREES, intrinsics
 from .fit.people import STEPS, Fit, fit_people
 from .footage.video import Source, open_source
+from .people.pointed import find_pointed
 from .people.track import find_people
 from .people.tracks import Track
 from .people.who import sorted_out
@@ -96,11 +98,11 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     backgrounds = Backgrounds(source) if options.camera == "auto" else None
     memory = Path(options.memory) if options.memory else None
     tracks = find_people(source, Path(options.model), options.people, on_frame, memory, backgrounds and backgrounds.see)
-    if not tracks:
+    if not tracks and not any(one.kind == "here" for one in said):
         raise SkelError("no_person", f"Nobody was found in {source.path.name}.",
                         "Use footage in which a person is seen whole and from near enough to tell the limbs apart.")  # fmt: skip
-    numbered = len(tracks) + sum(one.kind == "other" for one in said)  # whoever has or had a number, left out by now or not
-    tracks = sorted_out(tracks, said, source.cuts)
+    numbered = len(tracks) + sum(one.kind in ("other", "here") for one in said)  # whoever has or had a number, left out by now or not
+    tracks = sorted_out(tracks, said, source.cuts, partial(find_pointed, source, Path(options.model), memory, on_frame))
     _check_count("heights", options.stature, numbered)
     _check_count("bodies", options.body, numbered)
     tracks = [replace(track, landmarks_3d=corrected(track.landmarks_3d)) for track in tracks]

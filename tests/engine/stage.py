@@ -61,6 +61,10 @@ class Stage:
         fresh = [p for p in present if not any(same_body(p.keypoints_2d, k) for k in known)]
         return fresh if number in self.searchable else []
 
+    def at(self, image, place):
+        _, present = self._present(image)
+        return [p for p in present if np.hypot(*(p.next_roi.center - place)) < 0.3 * PX_PER_M]
+
     def follow(self, image, expected: Expected, thorough):
         _, present = self._present(image)
         near = [p for p in present if np.hypot(*(p.next_roi.center - expected.roi.center)) < 0.5 * PX_PER_M]

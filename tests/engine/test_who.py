@@ -47,13 +47,17 @@ def _persons(track, first, last):
     return set((track.keypoints_2d[rows, 0, 0] // 100).astype(int))
 
 
-def _said(tracks, text, cuts=()):
-    return {track.number: track for track in sorted_out(tracks, who.read(text), cuts)}
+def _nobody(one, known):
+    raise AssertionError("Nobody is pointed at.")
+
+
+def _said(tracks, text, cuts=(), pointed=_nobody):
+    return {track.number: track for track in sorted_out(tracks, who.read(text), cuts, pointed)}
 
 
 def test_without_corrections_people_are_numbered_in_their_order():
     tracks = [_track(1, 0, 9), _track(2, 3, 20, unseen=(5, 6))]
-    found = sorted_out(tracks, ())
+    found = sorted_out(tracks, (), (), _nobody)
     assert [track.number for track in found] == [1, 2] and all(map(_alike, found, tracks))
 
 
@@ -102,7 +106,7 @@ def test_somebody_else_gets_a_number_that_nobody_ever_had():
 
 def test_people_of_a_shot_stay_together():
     tracks = [_track(1, 0, 9), _track(2, 0, 9), _track(3, 10, 30)]
-    assert [track.number for track in sorted_out(tracks, who.read("1@5"), [10])] == [1, 2, 4, 3]
+    assert [track.number for track in sorted_out(tracks, who.read("1@5"), [10], _nobody)] == [1, 2, 4, 3]
 
 
 @pytest.mark.parametrize(("text", "reason"), [
@@ -117,7 +121,7 @@ def test_people_of_a_shot_stay_together():
 ])  # fmt: skip
 def test_what_cannot_be_is_told_with_what_was_said(text, reason):
     with pytest.raises(SkelError, match=reason):
-        sorted_out([_track(1, 0, 9), _track(2, 0, 9), _track(3, 20, 30)], who.read(text), [20])
+        sorted_out([_track(1, 0, 9), _track(2, 0, 9), _track(3, 20, 30)], who.read(text), [20], _nobody)
 
 
 @pytest.fixture
@@ -169,6 +173,17 @@ def test_numbers_stay_who_they_are_where_somebody_is_left_out(clip, monkeypatch)
     assert "Left out, as no body explains what was seen: Person 3." in [getattr(event, "text", "") for event in told]
     with pytest.raises(SkelError, match="4 heights are given, for 3 people"):
         reconstruct(replace(said, stature=(1.7, 1.8, 1.9, 1.9)))
+
+
+def test_who_is_pointed_at_where_nobody_was_found_is_reconstructed(clip, monkeypatch):
+    """And a number that he gets may have a height."""
+    [whole, *_] = pipeline.find_people()
+    monkeypatch.setattr(pipeline, "find_people", lambda *arguments: [])
+    monkeypatch.setattr(pipeline, "find_pointed", lambda *arguments: (whole, None))
+    [person] = reconstruct(replace(clip, who="+640:300@10", stature=(1.7,))).people
+    assert person.name == "Person 1" and np.array_equal(person.frames, whole.frames)
+    with pytest.raises(SkelError, match="Nobody was found"):
+        reconstruct(clip)
 
 
 @pytest.mark.parametrize("text", ["2-", "1+2", "2@45,1+2,3-"])

@@ -59,8 +59,8 @@ class ImageSource(Source):
     def _in_shots(self, pictures: Iterator[Frame]) -> Iterator[Frame]:
         return each_alone(pictures, self.cuts) if self._photos else super()._in_shots(pictures)
 
-    def _pictures(self) -> Iterator[Frame]:
-        for number in range(self.first, self.last + 1):
+    def _pictures(self, first: int) -> Iterator[Frame]:
+        for number in range(first, self.last + 1):
             yield number, self._picture(number)
 
     def _picture(self, number: int) -> np.ndarray:

@@ -49,7 +49,7 @@ class Source:
     def __iter__(self) -> Iterator[Frame]:
         numbers: list[int] = []
         self.frame_numbers, self.cuts = numbers, []
-        pictures = itertools.takewhile(lambda numbered: numbered[0] <= self.last, self._pictures())
+        pictures = itertools.takewhile(lambda numbered: numbered[0] <= self.last, self._pictures(self.first))
         for number, picture in self._in_shots(pictures) if self.may_be_cut else pictures:
             numbers.append(number)
             yield number, picture
@@ -60,12 +60,17 @@ class Source:
             self._log(Log("warning", text))
         self.count = len(numbers)
 
+    def frames(self, first: int, last: int) -> Iterator[Frame]:
+        """The frames first to last once more, both included, as far as they are in this footage; nothing else here changes by it."""
+        pictures = self._pictures(max(first, self.first))
+        return itertools.takewhile(lambda numbered: numbered[0] <= min(last, self.last), pictures)
+
     def _in_shots(self, pictures: Iterator[Frame]) -> Iterator[Frame]:
         """The frames, with the numbers with which shots begin in `cuts`."""
         return told(pictures, self.cuts)
 
-    def _pictures(self) -> Iterator[Frame]:
-        """The frames from `first` on; those beyond `last` are not asked for."""
+    def _pictures(self, first: int) -> Iterator[Frame]:
+        """The frames from number `first` on; those beyond `last` are not asked for."""
         raise NotImplementedError
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+_PATCH = 32
+_PAINT = 128  # grey level of what is painted over
+
 
 @dataclass(frozen=True, slots=True)
 class Roi:
@@ -67,6 +70,20 @@ def between(base: np.ndarray, tip: np.ndarray, reach: float) -> Roi:
     """The window around `base` whose upward edge points to `tip` and whose half side is `reach` times their distance."""
     d = tip - base
     return Roi(np.asarray(base, float), 2 * reach * float(np.hypot(*d)), float(np.arctan2(d[0], -d[1])))
+
+
+def painted(image: np.ndarray, hidden: np.ndarray | None) -> np.ndarray:
+    """An image (H,W,3) with what is `hidden` (H,W) painted over."""
+    if hidden is None:
+        return image
+    copy = image.copy()
+    copy[hidden] = _PAINT
+    return copy
+
+
+def patch(image: np.ndarray, roi: Roi) -> np.ndarray:
+    """A window's pixels (32,32,3), small, to tell by whether anything in it has changed."""
+    return roi.cut(image, _PATCH).astype(np.float32)
 
 
 def tiles(width: int, height: int, levels: int) -> list[Roi]:

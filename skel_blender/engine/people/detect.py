@@ -11,7 +11,7 @@ import numpy as np
 
 from ..blazepose import LIMBS
 from ..threads import Each
-from .crops import Roi, tiles
+from .crops import Roi, painted, patch, tiles
 from .landmarker import Networks, Pose
 from .poses import extent, lies_on, quality, same_body, scale, similarity
 
@@ -23,11 +23,10 @@ CLEAR = 0.72  # quality that no thing has
 READINGS = 5  # kept of a frame that has several
 STILL = 2.0  # mean change in grey levels of a window under which nothing in it moves: the noise of compressed video stays below
 _LARGER, _AS_GOOD = 2.7, 0.8  # times the extent, and the quality, of a pose that is a part of another
-_PATCH = 32
-_PAINT = 128  # grey level of what is painted over
 _REFUSED = 64
 _TURNS = [k * np.pi / 4 for k in range(1, 8)]
 _WINDOW_M = (1.9, 1.55, 2.3)
+_SIDES = (0.15, 3.0, 10)  # of windows around a place: the least over the shorter side of the image, the most, and how many
 
 
 @dataclass(frozen=True)
@@ -94,6 +93,21 @@ class PeopleFinder:
                 kept.append(pose)
                 taken.append(points)
         return kept
+
+    def at(self, image: np.ndarray, place: np.ndarray) -> list[Pose]:
+        """Who may be at a place (x, y) px of an RGB image (H,W,3), between the shoulders and the knees, the best first.
+
+        For whoever an animator says is there: nobody else has to see him.
+        """
+        least, most, count = _SIDES
+        sides = min(image.shape[:2]) * np.geomspace(least, most, count)
+        for turns in ([0.0], _TURNS):
+            windows = [Roi(place, side, turn) for side in sides for turn in turns]
+            poses = self._each(lambda roi: self._settled(image, roi), windows)
+            there = [pose for pose in poses if acceptable(pose, image.shape[1::-1], KNOWN) and _in_body(pose.keypoints_2d, place)]
+            if there:
+                return sorted(there, key=quality, reverse=True)
+        return []
 
     def follow(self, image: np.ndarray, expected: Expected, thorough: bool) -> tuple[list[Pose], bool]:
         """Readings of the person expected in an image, the likeliest first, empty when he is not seen; whether a thorough look was taken.
@@ -196,20 +210,6 @@ def _part_of(pose: Pose, other: Pose) -> bool:
     """Whether a pose is no more than a part of another that is about as good: hair or legs can look like a person of their own."""
     larger = extent(other.keypoints_2d) > _LARGER * extent(pose.keypoints_2d)
     return larger and quality(other) > _AS_GOOD * quality(pose) and lies_on(pose.keypoints_2d, other.keypoints_2d)
-
-
-def painted(image: np.ndarray, hidden: np.ndarray | None) -> np.ndarray:
-    """An image (H,W,3) with what is `hidden` (H,W) painted over."""
-    if hidden is None:
-        return image
-    copy = image.copy()
-    copy[hidden] = _PAINT
-    return copy
-
-
-def patch(image: np.ndarray, roi: Roi) -> np.ndarray:
-    """A window's pixels (32,32,3), small, to tell by whether anything in it has changed."""
-    return roi.cut(image, _PATCH).astype(np.float32)
 
 
 def _around(expected: Expected) -> list[Roi]:

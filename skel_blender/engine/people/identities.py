@@ -55,6 +55,11 @@ def identified(people: list[Person], fps: float) -> list[Person]:
     return [_joined(pieces, start, follows) for start in range(len(pieces)) if start not in follows.values()]
 
 
+def parts(person: Person, fps: float) -> list[Person]:
+    """What was seen of somebody, cut where his clothes change."""
+    return [piece.person for piece in _pieces(person, fps)]
+
+
 def _joined(pieces: list[_Piece], start: int, follows: dict[int, int]) -> Person:
     person = pieces[start].person
     while (start := follows.get(start, -1)) >= 0:

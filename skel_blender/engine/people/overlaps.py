@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from .clothes import clothes
-from .detect import Expected, PeopleFinder, painted
+from .crops import painted
+from .detect import Expected, PeopleFinder
 from .landmarker import Pose
 from .person import Person
 

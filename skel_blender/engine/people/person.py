@@ -8,8 +8,8 @@ from itertools import islice
 
 import numpy as np
 
-from .crops import Roi
-from .detect import CLEAR, STILL, Expected, PeopleFinder, patch
+from .crops import Roi, patch
+from .detect import CLEAR, STILL, Expected, PeopleFinder
 from .landmarker import Pose
 from .mirror import Answer
 from .poses import quality, scale

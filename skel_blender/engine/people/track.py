@@ -12,28 +12,22 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ..footage.video import Source
-from ..threads import Behind, Each, ahead, cores, pool
+from ..threads import Behind, Each, ahead
 from .clothes import clothes, unlike
-from .detect import SURE, Expected, PeopleFinder
-from .landmarker import Landmarker, Pose
+from .detect import SURE, PeopleFinder
+from .landmarker import Pose
+from .looking import OTHER_CLOTHES, frames_ahead, look, looking, room, wears_anothers
 from .mirror import Mirror
 from .overlaps import Body, Overlaps, Sight
 from .person import Person
 from .poses import SAME_PERSON, lies_on, quality, same_body, scale, similarity
-from .remember import Remembering, memory_of
 from .tracks import Track, finished
 
 SEARCH_S = 0.5  # seconds between looks at the whole image
 UPRIGHT_EVERY = 3  # such looks for one that looks for upright people, too, which takes as long as all the rest
-CONFIRM_S = 0.2  # seconds between checks that a track is a person
-CREDIT_S = 2.0  # seconds of thorough looks that somebody can save up
 LOST_S = 1.5  # seconds that somebody may be hidden and still be the same person
-BUFFER_BYTES = 400e6
-_AHEAD, _AHEAD_BYTES = 8, 100e6  # frames that are read, and searched, before people are followed there
 _BEHIND = 4  # frames by which who watches may lag behind
-_NEAR_M = 1.2  # between two people who may be mistaken for each other
-_LATELY_S = 0.2  # since somebody was seen where he is expected
-_OTHER_CLOTHES = 20.0  # grey levels up to which clothes may be the same
+LATELY_S = 0.2  # since somebody was seen where he is expected
 _LEVELS, _QUICK_LEVELS = 3, 2
 
 
@@ -63,7 +57,7 @@ class Tracker:
             begins = not self._buffer
             self._search(active, number, image, _LEVELS if due or begins else _QUICK_LEVELS, upright or begins)
         self._buffer.append((number, image))
-        while len(self._buffer) > min(_room(image), UPRIGHT_EVERY * self._interval(image)):
+        while len(self._buffer) > min(room(image), UPRIGHT_EVERY * self._interval(image)):
             self._buffer.popleft()
 
     def cut(self) -> list[Person]:
@@ -79,12 +73,12 @@ class Tracker:
         return between == 0, between == 0 and searches % UPRIGHT_EVERY == 0
 
     def _interval(self, image: np.ndarray) -> int:
-        return max(1, min(round(SEARCH_S * self._fps), _room(image) - 1))
+        return max(1, min(round(SEARCH_S * self._fps), room(image) - 1))
 
     def _follow(self, active: list[Person], number: int, image: np.ndarray) -> None:
-        bodies = [Body(p, p.expect(number, 1), number - p.last <= max(1, _LATELY_S * self._fps), image.shape[:2]) for p in active]
+        bodies = [Body(p, p.expect(number, 1), number - p.last <= max(1, LATELY_S * self._fps), image.shape[:2]) for p in active]
         sights = [self._overlaps.sight(number, image, body, [other for other in bodies if other is not body]) for body in bodies]
-        looks = self._each(lambda body, sight: self._look(body.person, number, sight, body.expected), bodies, sights)
+        looks = self._each(lambda body, sight: look(self._finder, self._fps, body.person, number, sight, body.expected), bodies, sights)
         found: list[tuple[float, Person, Sight, list[Pose]]] = []
         for body, sight, readings in zip(bodies, sights, list(looks), strict=True):
             readings = [r for r in readings if not self._is_of_another(r, body.person, active, sight)]
@@ -95,7 +89,7 @@ class Tracker:
         # a body has one owner: who has been followed for long and expected it there
         taken: list[tuple[Person, Sight, Pose]] = []
         for _, person, sight, readings in sorted(found, key=lambda entry: -entry[0]):
-            free = [r for r in readings if not any(_of_one((person, sight, r), other) for other in taken)]
+            free = [r for r in readings if not any(of_one((person, sight, r), other) for other in taken)]
             if free:
                 taken.append((person, sight, free[0]))
                 self._take(person, number, sight, free)
@@ -109,20 +103,8 @@ class Tracker:
 
     def _is_of_another(self, pose: Pose, person: Person, active: list[Person], sight: Sight) -> bool:
         """Whether a pose wears what somebody else near it is known to wear, rather than what the person does."""
-        reach = _NEAR_M * scale(pose)[0]
-        near = [p for p in active if p is not person and np.hypot(*(p.pose(p.last).next_roi.center - pose.next_roi.center)) < reach]
-        seen = sight.clothes(pose, person.clothes)
-        own = unlike(person.clothes, seen)
-        return own > _OTHER_CLOTHES and any(unlike(p.clothes, seen) < 0.6 * own for p in near)
-
-    def _look(self, person: Person, number: int, sight: Sight, expected: Expected) -> list[Pose]:
-        """Readings of a person, with as much effort as he has credit for; the unsure are now and then checked by the detector."""
-        readings, thorough = self._finder.follow(sight.shown, expected, thorough=person.credit >= 1)
-        sure = bool(readings) and quality(readings[0]) > SURE
-        person.credit = min(person.credit + (-1.0 if thorough else 0.1 if sure else 0.0), CREDIT_S * self._fps)
-        if readings and number % max(1, round(CONFIRM_S * self._fps)) == 0:
-            person.check(number, sight.image, readings[0], self._finder)
-        return readings
+        others = [(p.pose(p.last), p.clothes) for p in active if p is not person]
+        return wears_anothers(pose, person.clothes, sight, others)
 
     def _search(self, active: list[Person], number: int, image: np.ndarray, levels: int, upright: bool) -> None:
         known = [p.pose(number).keypoints_2d for p in active if number in p.readings]
@@ -130,7 +112,7 @@ class Tracker:
         hidden = [p for p in active if number not in p.readings]
         cost = np.array([[self._distance(p, pose, number) for p in hidden] for pose in found]).reshape(len(found), len(hidden))
         worn = [clothes(image, pose.keypoints_2d) for pose in found]
-        dressed = np.array([[unlike(p.clothes, seen) for p in hidden] for seen in worn]).reshape(cost.shape) / (3 * _OTHER_CLOTHES)
+        dressed = np.array([[unlike(p.clothes, seen) for p in hidden] for seen in worn]).reshape(cost.shape) / (3 * OTHER_CLOTHES)
         matched = {int(i): hidden[j] for i, j in zip(*linear_sum_assignment(cost + dressed), strict=True) if cost[i, j] < 1}
         for index, pose in enumerate(found):
             person = matched.get(index)
@@ -156,7 +138,7 @@ class Tracker:
             if earlier in person.readings:
                 return
             sight = Sight(image)
-            readings = self._look(person, earlier, sight, person.expect(earlier, -1))
+            readings = look(self._finder, self._fps, person, earlier, sight, person.expect(earlier, -1))
             if not readings:
                 return
             others = [p for p in self.people if p is not person and earlier in p.readings]
@@ -177,18 +159,13 @@ class Tracker:
         self.people = [p for p in self.people if p is not person]
 
 
-def _of_one(a: tuple[Person, Sight, Pose], b: tuple[Person, Sight, Pose]) -> bool:
+def of_one(a: tuple[Person, Sight, Pose], b: tuple[Person, Sight, Pose]) -> bool:
     """Whether what was seen of two people is of one body; where one was painted over while the other was looked at, one may lie on the
     other, but not each on the other: that is what the paint left of one body."""
     one, other = a[2].keypoints_2d, b[2].keypoints_2d
     if a[0] in b[1].front or b[0] in a[1].front:
         return similarity(one, other) > SAME_PERSON or (lies_on(one, other) and lies_on(other, one))
     return same_body(one, other)
-
-
-def _room(image: np.ndarray) -> int:
-    """How many frames may be in memory."""
-    return max(2, int(BUFFER_BYTES / image.nbytes))
 
 
 def find_people(
@@ -201,17 +178,11 @@ def find_people(
     every frame in order, by a thread of its own. What the networks see is remembered in the folder `memory`: a run that was stopped goes
     on where it was. Raises SkelError for a bad model file or footage.
     """
-    networks = Landmarker(model_path)
     with ExitStack() as stack:
-        if memory is not None:
-            known = memory_of(memory, source.files, model_path)
-            networks = stack.enter_context(Remembering(networks, known))
-        # a pool for those who wait for others, one for these, and two for what is not urgent
-        people, windows, early = (stack.enter_context(pool(cores())).map for _ in range(3))
-        mirror = Mirror(networks, stack.enter_context(pool(_in_mirror(cores()))).submit, _frames_ahead(source.size))
-        tracker = Tracker(PeopleFinder(networks, windows, early), float(source.fps), source.first, people, mirror)
+        finder, mirror, people = stack.enter_context(looking(source, model_path, memory))
+        tracker = Tracker(finder, float(source.fps), source.first, people, mirror)
         watching = watch and stack.enter_context(Behind(watch, _BEHIND))
-        frames = stack.enter_context(closing(ahead(_announced(source, tracker), _frames_ahead(source.size))))
+        frames = stack.enter_context(closing(ahead(_announced(source, tracker), frames_ahead(source.size))))
         tracks, begin = [], source.first
 
         def shot(last: int) -> list[Track]:
@@ -231,12 +202,3 @@ def _announced(source: Source, tracker: Tracker) -> Iterator[tuple[int, np.ndarr
     for number, image in source:
         tracker.prepare(number, image)
         yield number, image
-
-
-def _in_mirror(cores: int) -> int:
-    """Threads that look at mirrored people: enough to keep up, and few enough to leave the landmark network to those who wait for it."""
-    return max(1, min(cores // 2, 4))
-
-
-def _frames_ahead(size: tuple[int, int]) -> int:
-    return max(2, min(_AHEAD, int(_AHEAD_BYTES / (3 * size[0] * size[1]))))

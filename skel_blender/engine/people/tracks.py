@@ -47,11 +47,20 @@ class Track:
 
 def finished(people: list[Person], fps: float, first: int, last: int, size: tuple[int, int]) -> list[Track]:
     """Tracks of the people worth keeping in a clip of frames `first` to `last` and of `size` px, the most prominent first."""
-    shortest = min(max(SHORTEST_S * fps, SHORTEST_FRAMES), last - first + 1)
-    real = [p for p in identified(people, fps) if len(p.readings) >= shortest and p.is_real()]
+    real = [p for p in identified(people, fps) if len(p.readings) >= fewest(fps, last - first + 1) and p.is_real()]
     kept = [p for p in real if not _apparition(p.readings, fps, first, last)]
-    tracks = [cut_to_image(_filled(p, fps), size) for p in kept]
+    tracks = [track_of(p, fps, size) for p in kept]
     return sorted((track for track in tracks if len(track.frames)), key=lambda track: -prominence(track))
+
+
+def fewest(fps: float, frames: int) -> float:
+    """Of a shot of so many frames, those in which somebody must be seen to be kept."""
+    return min(max(SHORTEST_S * fps, SHORTEST_FRAMES), frames)
+
+
+def track_of(person: Person, fps: float, size: tuple[int, int]) -> Track:
+    """What was seen of a person in an image of `size` px, without what can't be; without frames if he is nowhere in it."""
+    return cut_to_image(_filled(person, fps), size)
 
 
 def cut_to_image(track: Track, size: tuple[int, int]) -> Track:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""People by their numbers, and what an animator corrects about who is who: tracks joined, exchanged, parted and left out."""
+"""People by their numbers, and what an animator corrects about who is who: tracks joined, exchanged, parted, left out and added."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,14 +13,17 @@ from ...messages import SkelError
 from ...who import Correction
 from .tracks import Track, without_holes
 
+# Somebody who is pointed at, given the tracks of his shot by number: his track, and whose it goes on, None for nobody's.
+Pointed = Callable[[Correction, Mapping[int, Track]], tuple[Track, int | None]]
 
-def sorted_out(tracks: Sequence[Track], said: Iterable[Correction], cuts: Sequence[int] = ()) -> list[Track]:
+
+def sorted_out(tracks: Sequence[Track], said: Iterable[Correction], cuts: Sequence[int], pointed: Pointed) -> list[Track]:
     """The tracks numbered from 1, after each correction in turn; those of a shot together, by their numbers.
 
     Numbers stay who they are: of two who are the same the first one's number remains. Raises SkelError for a correction of somebody who is
-    not there, at a frame where it means nothing, or of people of two shots.
+    not there, at a frame where it means nothing, or of people of two shots, and what `pointed` raises.
     """
-    people = _People(tracks, cuts)
+    people = _People(tracks, cuts, pointed)
     for one in said:
         people.correct(one)
     if not people.tracks:
@@ -32,8 +35,8 @@ def sorted_out(tracks: Sequence[Track], said: Iterable[Correction], cuts: Sequen
 class _People:
     """Tracks by number; `newest` is the highest that was ever given."""
 
-    def __init__(self, tracks: Sequence[Track], cuts: Sequence[int]) -> None:
-        self.tracks, self.newest, self._cuts = dict(enumerate(tracks, 1)), len(tracks), cuts
+    def __init__(self, tracks: Sequence[Track], cuts: Sequence[int], pointed: Pointed) -> None:
+        self.tracks, self.newest, self._cuts, self._pointed = dict(enumerate(tracks, 1)), len(tracks), cuts, pointed
 
     def shot(self, track: Track) -> int:
         """Which shot a track is in, by its first frame."""
@@ -74,6 +77,15 @@ class _People:
 
     def _without(self, one: Correction) -> None:
         del self.tracks[one.people[0]]
+
+    def _here(self, one: Correction) -> None:
+        shot = bisect_right(self._cuts, one.frame)
+        track, goes_on = self._pointed(one, {number: track for number, track in self.tracks.items() if self.shot(track) == shot})
+        if goes_on is None:
+            self.newest += 1
+            self.tracks[self.newest] = track
+        else:
+            self.tracks[goes_on] = _joined(self.tracks[goes_on], track)
 
     def _parted(self, number: int, frame: int) -> tuple[Track | None, Track | None]:
         """What was seen of somebody before a frame, and from it on."""

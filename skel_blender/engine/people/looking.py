@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the people of footage are looked at: by networks that remember, in threads, with an effort that each has earned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from ..footage.video import Source
+from ..threads import Each, cores, pool
+from .clothes import unlike
+from .detect import SURE, Expected, PeopleFinder
+from .landmarker import Landmarker, Pose
+from .mirror import Mirror
+from .overlaps import Sight
+from .person import Person
+from .poses import quality, scale
+from .remember import Remembering, memory_of
+
+CREDIT_S = 2.0  # seconds of thorough looks that somebody can save up
+OTHER_CLOTHES = 20.0  # grey levels up to which clothes may be the same
+_BUFFER_BYTES = 400e6
+_NEAR_M = 1.2  # between two people who may be mistaken for each other
+_CONFIRM_S = 0.2  # seconds between checks that a track is a person
+_AHEAD, _AHEAD_BYTES = 8, 100e6  # frames that are read, and searched, before people are followed there
+
+
+@contextmanager
+def looking(source: Source, model_path: Path, memory: Path | None) -> Iterator[tuple[PeopleFinder, Mirror, Each]]:
+    """Who finds people in footage, who looks at them in a mirror, and how several of them are looked at. Raises SkelError for a bad model
+    file."""
+    networks = Landmarker(model_path)
+    with ExitStack() as stack:
+        if memory is not None:
+            networks = stack.enter_context(Remembering(networks, memory_of(memory, source.files, model_path)))
+        # a pool for those who wait for others, one for these, and two for what is not urgent
+        people, windows, early = (stack.enter_context(pool(cores())).map for _ in range(3))
+        mirror = Mirror(networks, stack.enter_context(pool(_in_mirror(cores()))).submit, frames_ahead(source.size))
+        yield PeopleFinder(networks, windows, early), mirror, people
+
+
+def look(finder: PeopleFinder, fps: float, person: Person, number: int, sight: Sight, expected: Expected) -> list[Pose]:
+    """Readings of a person, with as much effort as he has credit for; the unsure are now and then checked by the detector."""
+    readings, thorough = finder.follow(sight.shown, expected, thorough=person.credit >= 1)
+    sure = bool(readings) and quality(readings[0]) > SURE
+    person.credit = min(person.credit + (-1.0 if thorough else 0.1 if sure else 0.0), CREDIT_S * fps)
+    if readings and number % max(1, round(_CONFIRM_S * fps)) == 0:
+        person.check(number, sight.image, readings[0], finder)
+    return readings
+
+
+def wears_anothers(pose: Pose, own: np.ndarray, sight: Sight, others: Iterable[tuple[Pose, np.ndarray]]) -> bool:
+    """Whether a pose, which is to be of who wears `own` (6,3), wears what one of the others near it does: their poses and clothes."""
+    reach = _NEAR_M * scale(pose)[0]
+    near = [worn for other, worn in others if np.hypot(*(other.next_roi.center - pose.next_roi.center)) < reach]
+    seen = sight.clothes(pose, own)
+    off = unlike(own, seen)
+    return off > OTHER_CLOTHES and any(unlike(worn, seen) < 0.6 * off for worn in near)
+
+
+def room(image: np.ndarray) -> int:
+    """How many frames like this one may be in memory."""
+    return max(2, int(_BUFFER_BYTES / image.nbytes))
+
+
+def frames_ahead(size: tuple[int, int]) -> int:
+    """How many frames of `size` px are read before they are needed."""
+    return max(2, min(_AHEAD, int(_AHEAD_BYTES / (3 * size[0] * size[1]))))
+
+
+def _in_mirror(cores: int) -> int:
+    """Threads that look at mirrored people: enough to keep up, and few enough to leave the landmark network to those who wait for it."""
+    return max(1, min(cores // 2, 4))
