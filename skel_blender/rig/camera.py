@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from mathutils import Matrix
+from mathutils import Matrix, Vector
 
 from .. import sequence
 from ..messages import SkelError
@@ -107,12 +107,32 @@ def set_scene(scene: bpy.types.Scene, take: Take, camera: bpy.types.Object, cloc
 
 def look_through(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
     """Make a take's camera the scene's, with the size of its picture; of a camera that does not know it, with the footage's."""
-    scene.camera, render = camera, scene.render
-    known = camera.get(_PICTURE) or next(([*clip.size, 1.0] for clip in _clips(camera)), None)
+    scene.camera, render, known = camera, scene.render, _picture(camera)
     if known is not None:
         width, height, wide = known
         render.resolution_x, render.resolution_y = int(width), int(height)
         render.pixel_aspect_x, render.pixel_aspect_y = max(1.0, 1.0 / wide), max(1.0, wide)
+
+
+def _picture(camera: bpy.types.Object) -> list[float] | None:
+    """The footage's width and height in pixels, and a pixel's height over its width; None: a camera does not know it."""
+    return camera.get(_PICTURE) or next(([*clip.size, 1.0] for clip in _clips(camera)), None)
+
+
+def pixel(camera: bpy.types.Object, direction: Vector) -> tuple[int, int] | None:
+    """The pixel of the footage in which a take's camera now sees what lies in a direction of the world; None: it is not in the picture."""
+    known = _picture(camera)
+    if known is None:
+        return None
+    width, height, wide = known
+    right, up, back = camera.matrix_world.to_3x3().normalized().transposed() @ direction
+    if back >= 0.0:
+        return None
+    data = camera.data
+    focal = data.lens * width / data.sensor_width
+    x = width * (0.5 - data.shift_x) - focal * right / back
+    y = height / 2 + (data.shift_y * width + focal * up / back) / wide
+    return (int(x), int(y)) if 0 <= x < width and 0 <= y < height else None
 
 
 def load_footage(take: Take, clip_path: Path | str | None, clock: Clock = Clock()) -> bpy.types.MovieClip | None:

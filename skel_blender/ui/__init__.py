@@ -11,6 +11,7 @@ from . import (
     key_operators,
     limit_operators,
     look_operators,
+    missing_operators,
     motion_operators,
     operators,
     panel,
@@ -28,9 +29,9 @@ from . import (
 )
 from .runner import on_load, runner
 
-_MODULES = (properties, rig_properties, preferences, operators, person_operators, who_operators, limit_operators, look_operators,
-            key_operators, motion_operators, refit_operators, again_operators, file_operators, panel, people_panel, rig_panel,
-            export_operators, retarget_properties, retarget_operators, retarget_panel)  # fmt: skip
+_MODULES = (properties, rig_properties, preferences, operators, person_operators, who_operators, missing_operators, limit_operators,
+            look_operators, key_operators, motion_operators, refit_operators, again_operators, file_operators, panel, people_panel,
+            rig_panel, export_operators, retarget_properties, retarget_operators, retarget_panel)  # fmt: skip
 _CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
 
 

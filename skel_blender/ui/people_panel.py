@@ -69,6 +69,7 @@ class SKEL_PT_people(Sidebar, bpy.types.Panel):
         column = self.layout.column(align=True)
         column.operator("skel.place", icon="CON_CAMERASOLVER")
         column.menu("SKEL_MT_who", icon="COMMUNITY")
+        column.operator("skel.who_missing", icon="EYEDROPPER")
         column.operator("skel.remove_person", icon="TRASH")
 
 

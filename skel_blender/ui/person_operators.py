@@ -37,21 +37,37 @@ class SKEL_OT_over_footage(RigOperator, bpy.types.Operator):
         return super().poll(context) and context.space_data is not None and context.space_data.type == "VIEW_3D"
 
     def run(self, context: bpy.types.Context) -> None:
-        home = home_of(active_rig(context))
-        eye = assemble.camera_of(home)
-        if eye is None:
-            raise SkelError("no_camera", f"{home.name} has no camera any more.", "Undo, or load the Take again.")
-        space, view, scene = context.space_data, context.space_data.region_3d, context.scene
-        if view.view_perspective == "CAMERA" and (space.camera if space.use_local_camera else scene.camera) == eye:
-            view.view_perspective, space.use_local_camera = "PERSP", False
+        eye = camera_of(home_of(active_rig(context)))
+        if through(context, eye):
+            context.space_data.region_3d.view_perspective, context.space_data.use_local_camera = "PERSP", False
         else:
-            camera.look_through(scene, eye)
-            space.camera = eye
-            space.use_local_camera = any(marker.camera for marker in scene.timeline_markers)  # who would take the scene's on the next frame
-            view.view_perspective = "CAMERA"
-            region = next(region for region in context.area.regions if region.type == "WINDOW")
-            with context.temp_override(region=region):
-                bpy.ops.view3d.view_center_camera()
+            look_through(context, eye)
+
+
+def camera_of(home: bpy.types.Collection) -> bpy.types.Object:
+    """A take's camera. Raises SkelError if it is gone."""
+    eye = assemble.camera_of(home)
+    if eye is None:
+        raise SkelError("no_camera", f"{home.name} has no camera any more.", "Undo, or load the Take again.")
+    return eye
+
+
+def through(context: bpy.types.Context, eye: bpy.types.Object) -> bool:
+    """Whether the 3D view of the context looks through a camera."""
+    space = context.space_data
+    return space.region_3d.view_perspective == "CAMERA" and (space.camera if space.use_local_camera else context.scene.camera) == eye
+
+
+def look_through(context: bpy.types.Context, eye: bpy.types.Object) -> None:
+    """Let the 3D view of the context look through a take's camera."""
+    space, scene = context.space_data, context.scene
+    camera.look_through(scene, eye)
+    space.camera = eye
+    space.use_local_camera = any(marker.camera for marker in scene.timeline_markers)  # who would take the scene's on the next frame
+    space.region_3d.view_perspective = "CAMERA"
+    region = next(region for region in context.area.regions if region.type == "WINDOW")
+    with context.temp_override(region=region):
+        bpy.ops.view3d.view_center_camera()
 
 
 def home_of(rig: bpy.types.Object) -> bpy.types.Collection:

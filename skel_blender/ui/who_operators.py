@@ -36,7 +36,7 @@ class _Who(RigOperator):
 
     def run(self, context: bpy.types.Context) -> None:
         rig = active_rig(context)
-        home = _own(home_of(rig))
+        home = own(home_of(rig))
         frame = clock.of(home).source(context.scene.frame_current) if self.now else None
         said = who.Correction(self.kind, (_number(rig), *self.others()), frame)
         record.say_who(home, (*record.said_who(home), said))
@@ -90,7 +90,7 @@ class SKEL_OT_who_forget(SkelOperator, bpy.types.Operator):
         home = bpy.data.collections.get(self.name)
         if home is None:
             raise SkelError("no_take", f"There is no take {self.name} any more.", "Choose another one.")
-        said = record.said_who(_own(home))
+        said = record.said_who(own(home))
         record.say_who(home, (*said[: self.number], *said[self.number + 1 :]))
 
 
@@ -112,7 +112,7 @@ def told(home: bpy.types.Collection, said: who.Correction) -> str:
     return said.told(frame)
 
 
-def _own(home: bpy.types.Collection) -> bpy.types.Collection:
+def own(home: bpy.types.Collection) -> bpy.types.Collection:
     """The collection, if it is of this file. Raises SkelError if it is not."""
     if home.library is not None or home.override_library is not None:
         raise SkelError("linked", f"{home.name} comes from another file.", "Say it there.")

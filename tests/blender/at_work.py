@@ -13,6 +13,7 @@ from pathlib import Path
 
 import bpy
 from bpy_extras import view3d_utils
+from bpy_extras.object_utils import world_to_camera_view
 
 from tests import fake_engine
 from tests.blender import rig_checks
@@ -97,6 +98,45 @@ def test_over_the_footage_the_whole_picture_is_in_view() -> Steps:
     assert all(0 <= point.x <= region.width and 0 <= point.y <= region.height for point in seen), seen
     press("over_footage")
     assert view.view_perspective == "PERSP"
+
+
+def test_a_click_in_the_footage_says_who_is_missing() -> Steps:
+    """Where the hips of somebody are; a click on the sidebar meanwhile says nothing, the right button ends it."""
+    area, _, window = sidebar()
+    rig = next(thing for thing in bpy.data.objects if thing.type == "ARMATURE")
+    bpy.context.view_layer.objects.active = rig
+    home = bpy.data.collections["clip_001"]
+    view, region = area.spaces.active.region_3d, next(region for region in area.regions if region.type == "WINDOW")
+
+    def click(button: str, x: float, y: float) -> None:
+        for value in ("PRESS", "RELEASE"):
+            window.event_simulate(button, value, x=round(x), y=round(y))
+
+    press("who_missing")
+    yield from pause(0.5)
+    assert view.view_perspective == "CAMERA"
+    side = sidebar()[1]
+    click("LEFTMOUSE", side.x + side.width - 4, side.y + 4)
+    yield from pause(0.3)
+    click("RIGHTMOUSE", region.x + region.width / 2, region.y + region.height / 2)
+    yield from pause(0.3)
+    assert "skel_who" not in home
+    press("who_missing")
+    yield from pause(0.5)
+    scene = bpy.context.scene
+    hips = view3d_utils.location_3d_to_region_2d(region, view, rig.matrix_world @ rig.pose.bones["pelvis"].head)
+    seen = world_to_camera_view(scene, scene.camera, rig.matrix_world @ rig.pose.bones["pelvis"].head)
+    click("LEFTMOUSE", region.x + hips.x, region.y + hips.y)
+    yield from pause(0.5)
+    x, y = map(int, home["skel_who"][1:].split("@")[0].split(":"))
+    width, height = scene.render.resolution_x, scene.render.resolution_y
+    assert abs(x - seen.x * width) < 5 and abs(y - (1 - seen.y) * height) < 5, (x, y, seen)
+    yield from shot("3_missing")
+    press("over_footage")
+    with override():
+        bpy.ops.ed.undo()
+    yield from pause(0.3)
+    assert "skel_who" not in bpy.data.collections["clip_001"]
 
 
 def test_undo_takes_the_rig_away_and_redo_brings_it_back() -> Steps:

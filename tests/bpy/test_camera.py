@@ -50,7 +50,14 @@ def test_camera_sees_joints_where_the_take_does(context, take, moving, shape):
     for frame in (0, 13, 29):
         context.scene.frame_set(int(take.frames[frame]) + 1)
         points = take.people[0].joints()[frame]
-        assert np.abs(pixels_seen(context.scene, points) - pixels_projected(take, points, frame)).max() < 0.1
+        there = pixels_projected(take, points, frame)
+        assert np.abs(pixels_seen(context.scene, points) - there).max() < 0.1
+        eye = context.scene.camera
+        named = [camera.pixel(eye, Vector(point) - eye.matrix_world.translation) for point in points]
+        for pixel, place in zip(named, there, strict=True):
+            inside = (place > 0).all() and (place < take.image_size).all()
+            assert np.abs(np.add(pixel, 0.5) - place).max() < 0.6 if inside else pixel is None
+        assert camera.pixel(eye, eye.matrix_world.translation - Vector(points[0])) is None
 
 
 def test_a_lens_that_zooms_is_keyed_and_one_that_no_longer_does_is_not(context, take):

@@ -63,6 +63,16 @@ def test_what_is_said_is_shown_by_scene_frames_and_asked_by_those_of_the_footage
     assert {"--who=1+3,1x2@20,2@20,2+1,2-", "--stature=1.8", "--body=male"} <= set(_again(home, asked))
 
 
+def test_who_is_missing_is_said_with_his_place(shot):
+    """Whoever's rig is active; the click itself is tested with a window."""
+    home, _, asked, _ = shot
+    bpy.context.scene.frame_set(21)
+    assert "skel.who_missing" in draw(PANEL).operators
+    assert bpy.ops.skel.who_missing(place=(640, 300)) == {"FINISHED"}
+    assert "Somebody is there at frame 21" in draw(PANEL).labels
+    assert "--who=1+3,+640:300@20" in _again(home, asked)
+
+
 def test_what_is_taken_back_is_not_asked(shot):
     """Whichever take's rig is active."""
     home, _, asked, take = shot
