@@ -78,7 +78,8 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
                          help="how tall everybody is in metres, or Person 1, Person 2, ...; nothing between commas: not known")  # fmt: skip
     command.add_argument("--who", type=_who, default="", metavar="WHO[,WHO...]",
                          help="who is who where that was mistaken: 1+4 are the same, 2x3@120 change places at frame 120, 3@120 is "
-                              "somebody else from frame 120 on, 5- is left out, +640:300@120 was not found and is at that pixel of frame 120")  # fmt: skip
+                              "somebody else from frame 120 on, 5- is left out, +640:300@120 was not found "
+                              "and is at that pixel of frame 120")  # fmt: skip
     command.add_argument("--camera", default="", choices=("auto", "still"),
                          help="read from the background how the camera turns, zooms and goes (default), or take it for still")  # fmt: skip
     command.add_argument("--cuts", default="", choices=("auto", "off"),
