@@ -2,9 +2,9 @@
 """People before a camera that leaves its place: `./bin/benchmark travel [MOCAP_DIR] [--drawn] [--write docs/camera.md]`.
 
 Motion capture (the small set of tests/data by default, else the test split of MOCAP_DIR) is seen by made-up cameras that go along, and told
-with BlazePose's measured errors (`noise`). The fit knows the lens, the turns and the path, but not how long it is. Each clip is also fitted
-with the path's true length, and as if the camera only turned. With --drawn some of them are drawn before such cameras in a street, and
-reconstructed from the footage alone but for the lens, and as if the camera stood still.
+with BlazePose's measured errors (`noise`). The fit starts from the lifting network and knows the lens, the turns and the path, but not how
+long it is. Each clip is also fitted with the path's true length, and as if the camera only turned. With --drawn some of them are drawn
+before such cameras in a street, and reconstructed from the footage alone but for the lens, and as if the camera stood still.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from skel_blender.engine.fit import people
 from skel_blender.engine.imports.fit_motion import foot_slide
 from skel_blender.engine.people.tracks import Track
 from skel_blender.engine.pipeline import Options, reconstruct
+from skel_blender.engine.regress import load_lift
+from skel_blender.engine.regress.lift import Lift
 from skel_blender.kinematics import y_up
 from tests.virtual_camera import write_clip
 
@@ -108,11 +110,12 @@ def film(motion: BodyMotion, body: BodyModel, kind: str, rng: np.random.Generato
     return Filmed(markers[:, LIMBS], resting, R, eye, Track(np.arange(len(R)), keypoints, landmarks, observed), told, fps)
 
 
-def score(case: Filmed, body: BodyModel, size: float | None) -> tuple[float, float, float] | None:
+def score(case: Filmed, body: BodyModel, lift: Lift, size: float | None) -> tuple[float, float, float] | None:
     """Figures of the fit, with the path's size told by the feet, or given, 0 for a camera that only turns; None where the fit gives up."""
     told = people.path_size if size is None else lambda *told: size
+    first = lift.seen(case.track, case.motion.lenses(case.track.frames), case.fps)
     with patch.object(people, "path_size", told):
-        fits, view = people.fit_people([case.track], body, case.motion.K, case.fps, motion=case.motion)
+        fits, view = people.fit_people([case.track], body, case.motion.K, case.fps, guesses=[first], motion=case.motion)
     return None if fits[0] is None else _figures(case, body, fits[0].state, fits[0].betas, view.eye.cpu().numpy())
 
 
@@ -141,9 +144,10 @@ def _length(path: np.ndarray) -> float:
 def told_rows(motions: list[BodyMotion], body: BodyModel, seed: int) -> Iterator[str]:
     """Every kind of camera before every motion, landmarks made up."""
     yield report.head(_COLUMNS)
+    lift = load_lift()
     for kind in paths(np.zeros((9, 3)), 30.0, np.random.default_rng(0)):
         cases = [film(motion, body, kind, np.random.default_rng([seed, number])) for number, motion in enumerate(motions)]
-        scores = [[score(case, body, size) for size in (None, _UNIT_M, 0.0)] for case in cases]
+        scores = [[score(case, body, lift, size) for size in (None, _UNIT_M, 0.0)] for case in cases]
         kept = np.array([each for each in scores if None not in each])  # (n, way, figure)
         off = 100 * np.abs(kept[:, 0, 0] - 1)
         goes, means = np.mean([_length(case.eye) for case in cases]), np.nanmean(kept, axis=0)

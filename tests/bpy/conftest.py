@@ -49,6 +49,20 @@ def enabled(context, tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def addon(enabled, tmp_path):
+    """The scene's settings for a picture as footage, with the fake engine as the add-on's Python."""
+    import bpy
+
+    from tests import fake_engine
+    from tests.bpy.pictures import save_picture
+
+    bpy.context.preferences.addons["skel_blender"].preferences.engine_python = str(fake_engine.as_python(tmp_path))
+    save_picture(tmp_path / "run 1.png", size=(64, 36))
+    enabled.source, enabled.path = "FILE", str(tmp_path / "run 1.png")
+    return enabled
+
+
+@pytest.fixture
 def take():
     """Two people, 30 frames, from source frame 4 on."""
     return synthetic.random_take(first=4)

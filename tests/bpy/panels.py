@@ -40,3 +40,10 @@ def draw(name):
     holder = type("Panel", (), {"layout": spy})()
     panel.draw(holder, bpy.context)
     return spy
+
+
+def messages_shown() -> str:
+    """What the sidebar tells of the last job."""
+    from skel_blender.ui.runner import runner
+
+    return " ".join(text for icon, text in runner.lines)

@@ -2,7 +2,6 @@
 """The add-on in Blender without a window: it comes and goes without a trace, its operators gather, start, build and explain."""
 
 import functools
-import re
 import sys
 import time
 from pathlib import Path
@@ -14,25 +13,9 @@ import pytest
 import skel_blender
 from skel_blender import take
 from skel_blender.rig import assemble
-from tests import fake_engine, synthetic
+from tests import synthetic
 from tests.bpy.evaluated import curves
-from tests.bpy.panels import Spy
-from tests.bpy.pictures import save_picture
-
-
-@pytest.fixture
-def addon(enabled, tmp_path):
-    """The scene's settings for a picture as footage, with the fake engine as the add-on's Python."""
-    bpy.context.preferences.addons["skel_blender"].preferences.engine_python = str(fake_engine.as_python(tmp_path))
-    save_picture(tmp_path / "run 1.png", size=(64, 36))
-    enabled.source, enabled.path = "FILE", str(tmp_path / "run 1.png")
-    return enabled
-
-
-def messages_shown() -> str:
-    from skel_blender.ui.runner import runner
-
-    return " ".join(text for icon, text in runner.lines)
+from tests.bpy.panels import Spy, messages_shown
 
 
 def test_register_and_unregister_leave_nothing_behind_twice():
@@ -289,24 +272,6 @@ def test_the_take_in_the_file_is_saved_again(addon, tmp_path):
     assert (take.load(tmp_path / "again.npz").people[0].poses == made.people[0].poses).all()
 
 
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"path": ""}, "No footage is chosen."),
-        ({"path": "/no/such/clip.mp4"}, "There is no file"),
-        ({"source": "CLIP"}, "No clip is chosen."),
-        ({"use_range": True, "frame_start": 9, "frame_end": 3}, "The last frame lies before the first."),
-        ({"lens": "CLIP"}, "needs a movie clip"),
-    ],
-)
-def test_a_choice_that_cannot_be_followed_gets_one_sentence(addon, change, sentence):
-    for name, value in change.items():
-        setattr(addon, name, value)
-    with pytest.raises(RuntimeError, match=sentence) as caught:
-        bpy.ops.skel.reconstruct()
-    assert "Traceback" not in str(caught.value)
-
-
 def test_without_an_engine_the_user_is_told_to_install_it(addon):
     bpy.context.preferences.addons["skel_blender"].preferences.engine_python = ""
     with pytest.raises(RuntimeError, match="not installed yet. Press Install Engine first"):
@@ -344,65 +309,6 @@ def test_install_needs_blenders_permission_to_go_online(addon, monkeypatch):
     assert not bpy.app.online_access
     with pytest.raises(RuntimeError, match="Blender may not go online"):
         bpy.ops.skel.install_engine()
-
-
-def test_choices_become_the_engines_options(addon):
-    from skel_blender.ui import gather
-
-    assert gather.request(bpy.context.scene).people == 0
-    addon.everyone, addon.people, addon.body, addon.lens, addon.fov = False, 2, "female", "FOV", 0.75
-    addon.use_range, addon.frame_start, addon.frame_end = True, 5, 8
-    asked = gather.request(bpy.context.scene)
-    assert (asked.people, asked.body, asked.frames, asked.device) == (2, "female", "4:8", "auto")
-    assert asked.fov == pytest.approx(42.9718, abs=1e-3) and asked.focal_length is None
-
-
-def test_what_is_not_taken_of_a_clips_lens_is_told(addon, tmp_path):
-    clip = bpy.data.movieclips.load(str(tmp_path / "run 1.png"))
-    addon.source, addon.clip, addon.lens = "CLIP", clip, "CLIP"
-    assert bpy.ops.skel.reconstruct() == {"FINISHED"} and "Of the clip's lens" not in messages_shown()
-    clip.tracking.camera.k1 = -0.3
-    assert bpy.ops.skel.reconstruct() == {"FINISHED"} and "not its distortion. Give an undistorted" in messages_shown()
-    clip.tracking.camera.k1, clip.tracking.camera.principal_point = 0.0, (0.3, 0.0)
-    assert bpy.ops.skel.reconstruct() == {"FINISHED"} and "not its centre. Give" in messages_shown()
-
-
-def test_images_are_filmed_at_the_scenes_rate_and_slow_motion_as_one_says(addon, tmp_path):
-    from skel_blender.ui import gather
-
-    render, asked = bpy.context.scene.render, lambda: gather.request(bpy.context.scene).fps
-    render.fps, render.fps_base = 30, 1.001
-    assert asked() == pytest.approx(30 / 1.001)
-    video = tmp_path / "clip.mp4"
-    video.write_bytes(b"")
-    addon.source, addon.path = "FILE", str(video)
-    assert asked() is None
-    addon.path = str(tmp_path)
-    assert asked() == pytest.approx(30 / 1.001)
-    addon.fps = 240.0
-    assert asked() == 240.0
-
-
-@pytest.mark.parametrize("name", ["take2_{:04d}.png", "{:04d}_left.png"])
-@pytest.mark.parametrize("stranger", ["thumb.png", "cover.jpg", "take2_0002 old.png"])
-def test_an_image_sequence_is_its_folder_unless_strangers_lie_there(addon, tmp_path, name, stranger):
-    from skel_blender.ui import arrival, gather
-
-    folder = tmp_path / "frames"
-    folder.mkdir()
-    for number in (1, 2, 3):
-        (folder / name.format(number)).write_bytes((tmp_path / "run 1.png").read_bytes())
-    (folder / ("._" + name.format(1))).write_bytes(b"as macOS leaves it")
-    clip = bpy.data.movieclips.load(str(folder / name.format(1)))
-    assert gather.clip_files(clip) == [folder]
-    later = bpy.data.movieclips.load(str(folder / name.format(2)))
-    assert gather.clip_files(later) == [folder / name.format(number) for number in (2, 3)]
-    take = synthetic.random_take(frames=3)
-    take.source = str(folder / name.format(1))
-    assert arrival.shows(clip, take) and not arrival.shows(later, take), "its frames are others"
-    (folder / stranger).write_bytes(b"")
-    with pytest.raises(skel_blender.messages.SkelError, match=re.escape(stranger)):
-        gather.clip_files(clip)
 
 
 def follow(runner, until, limit_s: float = 20.0) -> None:
