@@ -19,7 +19,10 @@ pytest.importorskip("av")
 from skel_blender import who
 from skel_blender.engine.footage.video import open_source
 from skel_blender.engine.people import pointed
+from skel_blender.engine.people.detect import CLEAR, PeopleFinder
+from skel_blender.engine.people.landmarker import Landmarker
 from skel_blender.engine.people.pointed import find_pointed
+from skel_blender.engine.people.poses import extent, quality
 from skel_blender.engine.people.track import find_people
 from skel_blender.engine.people.tracks import without_holes
 from skel_blender.engine.people.who import sorted_out
@@ -180,3 +183,16 @@ def test_a_real_person_is_found_and_followed_as_if_nobody_had_pointed(landmark_m
     assert np.median(np.linalg.norm(there[..., :2] - here[..., :2], axis=-1)) / px_per_m < 0.01
     assert progress[-1] == (60, 60) and [done for done, _ in progress] == sorted(done for done, _ in progress)
     assert source.frame_numbers == list(range(60))
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_who_is_pointed_at_may_lie_or_be_upside_down(landmark_model, turns):
+    source = open_source([clips.WALKER], (30, 30))
+    [found] = find_people(source, landmark_model, None)
+    _, image = next(source.frames(30, 30))
+    place = found.keypoints_2d[0, [23, 24], :2].mean(0)
+    for _ in range(turns):
+        place = np.array([place[1], image.shape[1] - 1 - place[0]])
+        image = np.ascontiguousarray(np.rot90(image))
+    best = PeopleFinder(Landmarker(landmark_model)).at(image, place)[0]
+    assert quality(best) > CLEAR and np.hypot(*(best.keypoints_2d[[23, 24], :2].mean(0) - place)) < 0.1 * extent(best.keypoints_2d)

@@ -101,13 +101,15 @@ class PeopleFinder:
         """
         least, most, count = _SIDES
         sides = min(image.shape[:2]) * np.geomspace(least, most, count)
+        found: list[Pose] = []
         for turns in ([0.0], _TURNS):
             windows = [Roi(place, side, turn) for side in sides for turn in turns]
             poses = self._each(lambda roi: self._settled(image, roi), windows)
-            there = [pose for pose in poses if acceptable(pose, image.shape[1::-1], KNOWN) and _in_body(pose.keypoints_2d, place)]
-            if there:
-                return sorted(there, key=quality, reverse=True)
-        return []
+            found += [pose for pose in poses if acceptable(pose, image.shape[1::-1], KNOWN) and _in_body(pose.keypoints_2d, place)]
+            found.sort(key=quality, reverse=True)
+            if found and quality(found[0]) > CLEAR:
+                break
+        return found
 
     def follow(self, image: np.ndarray, expected: Expected, thorough: bool) -> tuple[list[Pose], bool]:
         """Readings of the person expected in an image, the likeliest first, empty when he is not seen; whether a thorough look was taken.
