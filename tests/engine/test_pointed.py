@@ -18,9 +18,10 @@ pytest.importorskip("av")
 
 from skel_blender import who
 from skel_blender.engine.footage.video import open_source
-from skel_blender.engine.people import pointed
+from skel_blender.engine.people import following, pointed
 from skel_blender.engine.people.detect import CLEAR, PeopleFinder
 from skel_blender.engine.people.landmarker import Landmarker
+from skel_blender.engine.people.looking import LOST_S
 from skel_blender.engine.people.pointed import find_pointed
 from skel_blender.engine.people.poses import extent, quality
 from skel_blender.engine.people.track import find_people
@@ -67,19 +68,20 @@ def point(monkeypatch):
     return ask
 
 
-def _track(seen):
+def known_track(seen):
     """The track of who is read in frames: {frame: Pose}."""
     return without_holes(np.array(list(seen)), np.array([p.keypoints_2d for p in seen.values()]),
                          np.array([p.landmarks_3d for p in seen.values()]), None)  # fmt: skip
 
 
-def _walker(first, last, begin=100.0, step=12.0):
+def walker(first, last, begin=100.0, step=12.0):
+    """Somebody who walks to the right in frames first to last."""
     return lambda n: pose_at(begin + step * n, 0.7 * n) if first <= n <= last else None
 
 
 def test_who_is_pointed_at_is_followed_both_ways_to_where_he_comes_in_and_goes_out(point, monkeypatch):
-    monkeypatch.setattr(pointed, "room", lambda image: 4)  # he goes back through more frames than are in memory at once
-    actor, footage = _walker(5, 33), Footage(40)
+    monkeypatch.setattr(following, "room", lambda image: 4)  # he goes back through more frames than are in memory at once
+    actor, footage = walker(5, 33), Footage(40)
     track, goes_on = point(Stage([actor], searchable=()), footage, "+340:300@20")
     assert goes_on is None and (track.frames[0], track.frames[-1]) == (5, 33) and track.observed.all()
     assert np.allclose(hips_x(track), 100 + 12 * track.frames, atol=1)
@@ -87,24 +89,24 @@ def test_who_is_pointed_at_is_followed_both_ways_to_where_he_comes_in_and_goes_o
 
 
 def test_the_end_of_his_shot_ends_him(point):
-    track, _ = point(Stage([_walker(0, 39)], searchable=()), Footage(40, cuts=(10, 30)), "+340:300@20")
+    track, _ = point(Stage([walker(0, 39)], searchable=()), Footage(40, cuts=(10, 30)), "+340:300@20")
     assert (track.frames[0], track.frames[-1]) == (10, 29)
 
 
 def test_who_is_lost_for_long_is_not_waited_for(point):
     footage = Footage(200)
-    track, _ = point(Stage([_walker(5, 33)], searchable=()), footage, "+340:300@20")
-    assert track.frames[-1] == 33 and max(footage.asked) < 33 + 2 * pointed.LOST_S * FPS
+    track, _ = point(Stage([walker(5, 33)], searchable=()), footage, "+340:300@20")
+    assert track.frames[-1] == 33 and max(footage.asked) < 33 + 2 * LOST_S * FPS
 
 
 def test_he_goes_on_as_somebody_who_was_found_where_that_one_begins(point):
     """And who that is keeps his number; later people keep theirs."""
-    actor = _walker(5, 39)
-    found = _track({n: actor(n) for n in range(22, 40)})
-    other = _track({n: pose_at(1000, 0.3 * n) for n in range(40)})
+    actor = walker(5, 39)
+    found = known_track({n: actor(n) for n in range(22, 40)})
+    other = known_track({n: pose_at(1000, 0.3 * n) for n in range(40)})
     footage, stage = Footage(40), Stage([actor], searchable=())
     track, goes_on = point(stage, footage, "+160:300@5", {1: other, 2: found})
-    assert goes_on == 2 and track.frames[0] == 5 and 22 <= track.frames[-1] < 22 + pointed.LOST_S * FPS
+    assert goes_on == 2 and track.frames[0] == 5 and 22 <= track.frames[-1] < 22 + LOST_S * FPS
     people = sorted_out([other, found], who.read("+160:300@5"), (), lambda one, known: point(stage, footage, str(one), known))
     assert [person.number for person in people] == [1, 2]
     assert (people[1].frames[0], people[1].frames[-1]) == (5, 39) and people[1].observed.all()
@@ -112,8 +114,8 @@ def test_he_goes_on_as_somebody_who_was_found_where_that_one_begins(point):
 
 
 def test_somebody_new_gets_the_next_number_in_the_order_of_what_is_said(point):
-    actor = _walker(5, 39)
-    other = _track({n: pose_at(1000, 0.3 * n) for n in range(40)})
+    actor = walker(5, 39)
+    other = known_track({n: pose_at(1000, 0.3 * n) for n in range(40)})
     footage, stage = Footage(40), Stage([actor], searchable=())
     people = sorted_out([other], who.read("1@20,+160:300@5,2-"), (), lambda one, known: point(stage, footage, str(one), known))
     assert [person.number for person in people] == [1, 3]
@@ -122,8 +124,8 @@ def test_somebody_new_gets_the_next_number_in_the_order_of_what_is_said(point):
 
 def test_whose_track_slips_onto_him_at_its_end_is_somebody_else(point):
     """As of people far behind, whom nobody sees any more: for two frames the track of one lies on him."""
-    actor = _walker(5, 39)
-    slipped = _track({n: pose_at(900 - 20 * n, 0.3 * n) if n < 22 else actor(n) for n in range(24)})
+    actor = walker(5, 39)
+    slipped = known_track({n: pose_at(900 - 20 * n, 0.3 * n) if n < 22 else actor(n) for n in range(24)})
     track, goes_on = point(Stage([actor], searchable=()), Footage(40), "+520:300@35", {1: slipped})
     assert goes_on is None and (track.frames[0], track.frames[-1]) == (5, 39)
 
@@ -132,16 +134,17 @@ def test_who_passes_somebody_known_stays_who_he_is(point):
     def known(n):
         return pose_at(700 - 15 * n, 0.9 * n)
 
-    actor = _walker(0, 39, step=15.0)
-    track, goes_on = point(Stage([actor, known], searchable=()), Footage(40), "+175:300@5", {1: _track({n: known(n) for n in range(40)})})
+    actor = walker(0, 39, step=15.0)
+    other = known_track({n: known(n) for n in range(40)})
+    track, goes_on = point(Stage([actor, known], searchable=()), Footage(40), "+175:300@5", {1: other})
     assert goes_on is None and (track.frames[0], track.frames[-1]) == (0, 39)
     assert np.allclose(hips_x(track)[track.observed], 100 + 15 * track.frames[track.observed], atol=1)
 
 
 def test_a_mixture_of_other_people_is_not_him(point):
     """He goes behind three others, and the network reads the arms of one, the hands of the next and the legs of the third."""
-    actor, places = _walker(0, 15, step=40.0), (700, 770, 840)
-    abreast = [_track({n: pose_at(x, 0.0) for n in range(40)}) for x in places]
+    actor, places = walker(0, 15, step=40.0), (700, 770, 840)
+    abreast = [known_track({n: pose_at(x, 0.0) for n in range(40)}) for x in places]
 
     def mixture(n):
         parts = [pose_at(x, 0.0).keypoints_2d for x in places]
@@ -161,8 +164,8 @@ def test_a_mixture_of_other_people_is_not_him(point):
     ("+700:300@20", "Who is at 700:300 in frame 20 can't be followed"),
 ])  # fmt: skip
 def test_what_can_not_be_done_is_said_in_a_sentence(point, text, sentence):
-    known = _track({n: pose_at(1000, 0.3 * n) for n in range(40)})
-    actors = [_walker(5, 33), lambda n: pose_at(1000, 0.3 * n), lambda n: pose_at(700, 0.0) if 19 <= n <= 21 else None]
+    known = known_track({n: pose_at(1000, 0.3 * n) for n in range(40)})
+    actors = [walker(5, 33), lambda n: pose_at(1000, 0.3 * n), lambda n: pose_at(700, 0.0) if 19 <= n <= 21 else None]
     with pytest.raises(SkelError, match=sentence):
         point(Stage(actors, searchable=()), Footage(40), text, {3: known})
 

@@ -17,10 +17,12 @@ from .landmarker import Landmarker, Pose
 from .mirror import Mirror
 from .overlaps import Sight
 from .person import Person
-from .poses import quality, scale
+from .poses import SAME_PERSON, lies_on, quality, same_body, scale, similarity
 from .remember import Remembering, memory_of
 
 CREDIT_S = 2.0  # seconds of thorough looks that somebody can save up
+LOST_S = 1.5  # seconds that somebody may be hidden and still be the same person
+LATELY_S = 0.2  # since somebody was seen where he is expected
 OTHER_CLOTHES = 20.0  # grey levels up to which clothes may be the same
 _BUFFER_BYTES = 400e6
 _NEAR_M = 1.2  # between two people who may be mistaken for each other
@@ -59,6 +61,15 @@ def wears_anothers(pose: Pose, own: np.ndarray, sight: Sight, others: Iterable[t
     seen = sight.clothes(pose, own)
     off = unlike(own, seen)
     return off > OTHER_CLOTHES and any(unlike(worn, seen) < 0.6 * off for worn in near)
+
+
+def of_one(a: tuple[Person, Sight, Pose], b: tuple[Person, Sight, Pose]) -> bool:
+    """Whether what was seen of two people is of one body; where one was painted over while the other was looked at, one may lie on the
+    other, but not each on the other: that is what the paint left of one body."""
+    one, other = a[2].keypoints_2d, b[2].keypoints_2d
+    if a[0] in b[1].front or b[0] in a[1].front:
+        return similarity(one, other) > SAME_PERSON or (lies_on(one, other) and lies_on(other, one))
+    return same_body(one, other)
 
 
 def room(image: np.ndarray) -> int:

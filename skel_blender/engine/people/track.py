@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -13,21 +14,20 @@ from scipy.optimize import linear_sum_assignment
 
 from ..footage.video import Source
 from ..threads import Behind, Each, ahead
+from .again import Overlooked, look_again, overlooked
 from .clothes import clothes, unlike
 from .detect import SURE, PeopleFinder
 from .landmarker import Pose
-from .looking import OTHER_CLOTHES, frames_ahead, look, looking, room, wears_anothers
+from .looking import LATELY_S, LOST_S, OTHER_CLOTHES, frames_ahead, look, looking, of_one, room, wears_anothers
 from .mirror import Mirror
 from .overlaps import Body, Overlaps, Sight
 from .person import Person
-from .poses import SAME_PERSON, lies_on, quality, same_body, scale, similarity
-from .tracks import Track, finished
+from .poses import quality, same_body, scale, similarity
+from .tracks import Track, finished, prominence
 
 SEARCH_S = 0.5  # seconds between looks at the whole image
 UPRIGHT_EVERY = 3  # such looks for one that looks for upright people, too, which takes as long as all the rest
-LOST_S = 1.5  # seconds that somebody may be hidden and still be the same person
 _BEHIND = 4  # frames by which who watches may lag behind
-LATELY_S = 0.2  # since somebody was seen where he is expected
 _LEVELS, _QUICK_LEVELS = 3, 2
 
 
@@ -159,15 +159,6 @@ class Tracker:
         self.people = [p for p in self.people if p is not person]
 
 
-def of_one(a: tuple[Person, Sight, Pose], b: tuple[Person, Sight, Pose]) -> bool:
-    """Whether what was seen of two people is of one body; where one was painted over while the other was looked at, one may lie on the
-    other, but not each on the other: that is what the paint left of one body."""
-    one, other = a[2].keypoints_2d, b[2].keypoints_2d
-    if a[0] in b[1].front or b[0] in a[1].front:
-        return similarity(one, other) > SAME_PERSON or (lies_on(one, other) and lies_on(other, one))
-    return same_body(one, other)
-
-
 def find_people(
     source: Source, model_path: Path, max_people: int | None, on_progress: Callable[[int, int], None] = lambda done, total: None,
     memory: Path | None = None, watch: Callable[[int, np.ndarray, list[np.ndarray]], None] | None = None,
@@ -183,19 +174,40 @@ def find_people(
         tracker = Tracker(finder, float(source.fps), source.first, people, mirror)
         watching = watch and stack.enter_context(Behind(watch, _BEHIND))
         frames = stack.enter_context(closing(ahead(_announced(source, tracker), frames_ahead(source.size))))
-        tracks, begin = [], source.first
+        shots: list[tuple[list[Track], list[Overlooked], int, int]] = []
+        begin, fps = source.first, float(source.fps)
 
-        def shot(last: int) -> list[Track]:
-            return finished(tracker.cut(), float(source.fps), begin, last, source.size)[:max_people]
+        def end(last: int) -> None:
+            people = tracker.cut()
+            tracks = finished(people, fps, begin, last, source.size)
+            shots.append((tracks, overlooked(people, tracks, fps), begin, last))
 
         for done, (number, image) in enumerate(frames):
             if number in source.cuts:
-                tracks, begin = tracks + shot(number - 1), number
+                end(number - 1)
+                begin = number
             tracker.add(number, image)
             if watching is not None:
                 watching(number, image, [person.pose(number).keypoints_2d for person in tracker.people if number in person.readings])
             on_progress(done + 1, source.count)
-        return tracks + shot(source.frame_numbers[-1])
+        end(source.frame_numbers[-1])
+        return _looked_again(source, finder, mirror, shots, max_people, on_progress)
+
+
+def _looked_again(
+    source: Source, finder: PeopleFinder, mirror: Mirror, shots: list[tuple[list[Track], list[Overlooked], int, int]],
+    max_people: int | None, on_progress: Callable[[int, int], None],
+) -> list[Track]:  # fmt: skip
+    """The tracks of all shots, each given with who may have been overlooked and its first and last frame, after a look for those."""
+    count = source.count + sum(len(missing) * (last - first + 1) for _, missing, first, last in shots)
+    done = itertools.count(source.count + 1)
+    found: list[Track] = []
+    for tracks, missing, first, last in shots:
+        tracks = look_again(source, finder, mirror, missing, tracks, (first, last), lambda: on_progress(next(done), count))
+        found += sorted(tracks, key=lambda track: -prominence(track))[:max_people]
+    if count > source.count:
+        on_progress(count, count)
+    return found
 
 
 def _announced(source: Source, tracker: Tracker) -> Iterator[tuple[int, np.ndarray]]:

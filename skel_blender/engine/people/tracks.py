@@ -47,10 +47,14 @@ class Track:
 
 def finished(people: list[Person], fps: float, first: int, last: int, size: tuple[int, int]) -> list[Track]:
     """Tracks of the people worth keeping in a clip of frames `first` to `last` and of `size` px, the most prominent first."""
-    real = [p for p in identified(people, fps) if len(p.readings) >= fewest(fps, last - first + 1) and p.is_real()]
-    kept = [p for p in real if not _apparition(p.readings, fps, first, last)]
-    tracks = [track_of(p, fps, size) for p in kept]
-    return sorted((track for track in tracks if len(track.frames)), key=lambda track: -prominence(track))
+    return sorted(kept(identified(people, fps), fps, first, last, size), key=lambda track: -prominence(track))
+
+
+def kept(people: list[Person], fps: float, first: int, last: int, size: tuple[int, int]) -> list[Track]:
+    """The tracks of those who are real, and seen for more than a moment, of a clip of frames `first` to `last` and of `size` px."""
+    real = [p for p in people if len(p.readings) >= fewest(fps, last - first + 1) and p.is_real()]
+    tracks = [track_of(p, fps, size) for p in real if not _apparition(p.readings, fps, first, last)]
+    return [track for track in tracks if len(track.frames)]
 
 
 def fewest(fps: float, frames: int) -> float:
@@ -114,6 +118,19 @@ def without_holes(seen: np.ndarray, keypoints: np.ndarray, landmarks: np.ndarray
         measured = np.full((len(frames), *outline.shape[1:]), np.nan, np.float32)
         measured[observed], outline = outline, measured
     return Track(frames, keypoints, _interpolated(frames, seen, landmarks), observed, outline=outline)
+
+
+def joined(*parts: Track | None) -> Track | None:
+    """One track of several, None of none; where more than one see him the first counts."""
+    there = [part for part in parts if part is not None]
+    if not there:
+        return None
+    measured = all(part.outline is not None for part in there)
+    names = ("frames", "keypoints_2d", "landmarks_3d", *(["outline"] if measured else []))
+    frames, *values = (np.concatenate([getattr(part, name)[part.observed] for part in there]) for name in names)
+    frames, rows = np.unique(frames, return_index=True)  # the first of each frame
+    keypoints, landmarks, *outline = (value[rows] for value in values)
+    return without_holes(frames, keypoints, landmarks, outline[0] if measured else None)
 
 
 def _steady(frames: np.ndarray, keypoints: np.ndarray, landmarks: np.ndarray, px_per_m: float, fps: float) -> np.ndarray:

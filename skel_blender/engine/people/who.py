@@ -11,7 +11,7 @@ import numpy as np
 
 from ...messages import SkelError
 from ...who import Correction
-from .tracks import Track, without_holes
+from .tracks import Track, joined, without_holes
 
 # Somebody who is pointed at, given the tracks of his shot by number: his track, and whose it goes on, None for nobody's.
 Pointed = Callable[[Correction, Mapping[int, Track]], tuple[Track, int | None]]
@@ -54,13 +54,13 @@ class _People:
 
     def _same(self, one: Correction) -> None:
         first, second = one.people
-        self.tracks[first] = _joined(self.tracks[first], self.tracks.pop(second))
+        self.tracks[first] = joined(self.tracks[first], self.tracks.pop(second))
 
     def _change(self, one: Correction) -> None:
         (first, ahead), (second, behind) = (self._parted(number, one.frame) for number in one.people)
         if ahead is None and behind is None:
             raise SkelError("usage", f"Neither is seen from frame {one.frame} on (who is who, {one}).", "Give an earlier frame.")
-        for number, track in zip(one.people, (_joined(first, behind), _joined(second, ahead))):
+        for number, track in zip(one.people, (joined(first, behind), joined(second, ahead))):
             if track is None:
                 del self.tracks[number]
             else:
@@ -85,7 +85,7 @@ class _People:
             self.newest += 1
             self.tracks[self.newest] = track
         else:
-            self.tracks[goes_on] = _joined(self.tracks[goes_on], track)
+            self.tracks[goes_on] = joined(self.tracks[goes_on], track)
 
     def _parted(self, number: int, frame: int) -> tuple[Track | None, Track | None]:
         """What was seen of somebody before a frame, and from it on."""
@@ -100,16 +100,3 @@ def _seen(track: Track, rows: np.ndarray) -> Track | None:
         return None
     outline = None if track.outline is None else track.outline[rows]
     return without_holes(track.frames[rows], track.keypoints_2d[rows], track.landmarks_3d[rows], outline)
-
-
-def _joined(*parts: Track | None) -> Track | None:
-    """One track of several, None of none; where more than one see him the first counts."""
-    there = [part for part in parts if part is not None]
-    if not there:
-        return None
-    measured = all(part.outline is not None for part in there)
-    names = ("frames", "keypoints_2d", "landmarks_3d", *(["outline"] if measured else []))
-    frames, *values = (np.concatenate([getattr(part, name)[part.observed] for part in there]) for name in names)
-    frames, rows = np.unique(frames, return_index=True)  # the first of each frame
-    keypoints, landmarks, *outline = (value[rows] for value in values)
-    return without_holes(frames, keypoints, landmarks, outline[0] if measured else None)

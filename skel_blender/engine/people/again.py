@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A second look, when a shot has been read: whoever was seen clearly, and is in nobody's track, is followed from where he was seen best.
+
+Such are people who were in the tracks of others, lost in a crowd, as they came into sight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..footage.video import Source
+from .detect import CLEAR, PeopleFinder
+from .following import Known, follow
+from .landmarker import Pose
+from .mirror import Mirror
+from .person import Person
+from .poses import extent, quality, same_body
+from .tracks import Track, joined, kept
+
+_AS_LARGE = 0.5  # times the largest person of the shot: who is farther off is not worth the time
+_CLEARLY_S, _CLEARLY = 0.3, 4  # of one person, and frames, in which somebody was seen clearly who may have been overlooked
+
+
+@dataclass(frozen=True)
+class Overlooked:
+    """A pose that is clearly a person's and in no track, and the frame that shows it."""
+
+    frame: int
+    pose: Pose
+
+
+def overlooked(people: list[Person], tracks: list[Track], fps: float) -> list[Overlooked]:
+    """Where of the people of a shot somebody is seen best who is in none of its tracks, and about as near as others, the clearest first."""
+    found = []
+    sizes = [np.median([extent(points) for points in track.keypoints_2d[track.observed]]) for track in tracks]
+    least = _AS_LARGE * max(sizes, default=0.0)
+    for person in people:
+        seen = [Overlooked(frame, poses[0]) for frame, poses in person.readings.items() if quality(poses[0]) > CLEAR]
+        seen = [one for one in seen if extent(one.pose.keypoints_2d) > least and not _is_in(tracks, one)]
+        if len(seen) >= max(_CLEARLY, _CLEARLY_S * fps):
+            found.append(max(seen, key=lambda one: quality(one.pose)))
+    return sorted(found, key=lambda one: -quality(one.pose))
+
+
+def look_again(
+    source: Source, finder: PeopleFinder, mirror: Mirror, found: list[Overlooked], tracks: list[Track], shot: tuple[int, int],
+    on_frame: Callable[[], None],
+) -> list[Track]:  # fmt: skip
+    """The tracks of a shot of frames first to last, and of those who were overlooked, as far as they are real; on_frame is called for
+    every frame that is looked at."""
+    tracks, fps = list(tracks), float(source.fps)
+    for one in found:
+        if _is_in(tracks, one):
+            continue
+        _, image = next(source.frames(one.frame, one.frame))
+        known = [Known(number, track) for number, track in enumerate(tracks)]
+        person, goes_on_as = follow(source, finder, mirror, (one.frame, image, one.pose), known, shot, on_frame)
+        for track in kept([person], fps, *shot, source.size):
+            if goes_on_as is None:
+                tracks.append(track)
+            else:
+                tracks[goes_on_as] = joined(tracks[goes_on_as], track)
+    return tracks
+
+
+def _is_in(tracks: list[Track], one: Overlooked) -> bool:
+    """Whether somebody's track has a pose, or somebody is where it is."""
+    rows = [(track, one.frame - int(track.frames[0])) for track in tracks]
+    there = [track.keypoints_2d[row] for track, row in rows if 0 <= row < len(track.frames) and track.observed[row]]
+    return any(same_body(points, one.pose.keypoints_2d) for points in there)
