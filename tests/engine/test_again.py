@@ -49,6 +49,13 @@ def test_who_has_a_track_that_begins_late_has_it_from_where_he_was_seen():
     assert (found.frames[0], found.frames[-1]) == (5, 39) and found.observed.all()
 
 
+def test_he_is_the_first_of_two_whom_he_meets():
+    actor = walker(0, 39)
+    ends = [known_track({n: actor(n) for n in range(*span)}) for span in ((28, 40), (0, 12))]
+    [joined, other], _ = _again([_person({n: actor(n) for n in range(15, 26)})], ends, [actor])
+    assert 9 <= joined.frames[0] <= 12 and joined.frames[-1] == 39 and joined.observed.all() and other is ends[1]
+
+
 @pytest.mark.parametrize("seen", [
     {n: pose_at(1000, 0.3 * n) for n in range(40)},  # in a track
     {n: pose_at(340, 0.3 * n) for n in range(3)},  # for a moment

@@ -24,7 +24,7 @@ from .person import Person
 from .poses import quality, scale
 from .tracks import Track
 
-_MEET_S = 1.0  # from where somebody who is known begins, as seen from where was pointed: who is met there may be the same
+_MEET_S = 1.0  # from where the track of somebody who is known begins, as seen from the first frame: who is met there may be the same
 _ONE_S = 0.3  # of meeting him, from which on he is
 _SELDOM = 0.25  # part of the last frames in which somebody who is seen in fewer is lost
 _MOSTLY = 0.6  # part of a pose that lies on other people from which on it is a mixture of them
@@ -117,7 +117,7 @@ def _covered(pose: Pose, others: list[There]) -> float:
 
 
 class _Follower:
-    """Follows who was pointed at in a frame, among those who are known. goes_on_as: the number of whom he turned out to be."""
+    """Follows somebody from the frame `begin`, among those who are known. goes_on_as: the number of whom he turned out to be."""
 
     def __init__(self, finder: PeopleFinder, mirror: Mirror, fps: float, known: list[Known], begin: int) -> None:
         self._finder, self._mirror, self._fps, self._begin, self._known = finder, mirror, fps, begin, known
@@ -125,7 +125,7 @@ class _Follower:
         self.goes_on_as: int | None = None
 
     def begin(self, image: np.ndarray, pose: Pose) -> None:
-        """Take the frame in which he was pointed at."""
+        """Take that frame, and his pose there."""
         self.person = Person(clothes(image, pose.keypoints_2d), credit=CREDIT_S * self._fps)
         self._take(self._begin, Sight(image), [pose])
 
@@ -143,7 +143,8 @@ class _Follower:
             met.update(other.who for other in begun if readings and other.is_(person, sight, readings[0]))
             same = next((who for who, count in met.items() if count >= max(2, _ONE_S * self._fps)), None)
             if same is not None:
-                self.goes_on_as = self.goes_on_as or same.number
+                if self.goes_on_as is None:
+                    self.goes_on_as = same.number
                 return
             others = [other for other in there if other not in begun]
             free = [reading for reading in readings if not self._is_of_others(reading, sight, others)]
@@ -162,7 +163,7 @@ class _Follower:
         return wears_anothers(reading, self.person.clothes, sight, [(other.pose, other.worn) for other in others])
 
     def _begins(self, who: Known, number: int, step: int) -> bool:
-        """Whether somebody who is known begins about there, as seen from where was pointed."""
+        """Whether the track of somebody who is known begins about there, as seen from the first frame."""
         edge = who.nearest(self._begin, step)
         return edge not in (None, self._begin) and abs(number - edge) <= _MEET_S * self._fps
 
