@@ -23,6 +23,8 @@ from tests.blender.window import (
     Draws,
     Steps,
     a_clip,
+    click,
+    click_on_hips,
     look_at_result,
     override,
     pause,
@@ -102,16 +104,11 @@ def test_over_the_footage_the_whole_picture_is_in_view() -> Steps:
 
 def test_a_click_in_the_footage_says_who_is_missing() -> Steps:
     """Where the hips of somebody are; a click on the sidebar meanwhile says nothing, the right button ends it."""
-    area, _, window = sidebar()
+    area, _, _ = sidebar()
     rig = next(thing for thing in bpy.data.objects if thing.type == "ARMATURE")
     bpy.context.view_layer.objects.active = rig
     home = bpy.data.collections["clip_001"]
     view, region = area.spaces.active.region_3d, next(region for region in area.regions if region.type == "WINDOW")
-
-    def click(button: str, x: float, y: float) -> None:
-        for value in ("PRESS", "RELEASE"):
-            window.event_simulate(button, value, x=round(x), y=round(y))
-
     press("who_missing")
     yield from pause(0.5)
     assert view.view_perspective == "CAMERA"
@@ -124,9 +121,8 @@ def test_a_click_in_the_footage_says_who_is_missing() -> Steps:
     press("who_missing")
     yield from pause(0.5)
     scene = bpy.context.scene
-    hips = view3d_utils.location_3d_to_region_2d(region, view, rig.matrix_world @ rig.pose.bones["pelvis"].head)
     seen = world_to_camera_view(scene, scene.camera, rig.matrix_world @ rig.pose.bones["pelvis"].head)
-    click("LEFTMOUSE", region.x + hips.x, region.y + hips.y)
+    click_on_hips(rig)
     yield from pause(0.5)
     x, y = map(int, home["skel_who"][1:].split("@")[0].split(":"))
     width, height = scene.render.resolution_x, scene.render.resolution_y

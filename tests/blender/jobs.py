@@ -19,6 +19,7 @@ from tests.blender.window import (
     Skip,
     Steps,
     a_clip,
+    click_on_hips,
     look_at_result,
     override,
     pause,
@@ -172,6 +173,29 @@ def test_who_is_somebody_else_from_here_gets_a_rig_of_his_own() -> Steps:
         "Person 1": (1, 20), "Person 2": (21, 40),
     }  # fmt: skip
     yield from shot("11_two_people")
+
+
+def test_who_is_clicked_on_is_found_and_goes_on_as_whom_he_meets() -> Steps:
+    """The second of the two, who are one: left out, and then found by a click, he is the first."""
+    if not os.environ["SKEL_BLENDER_ENGINE"]:
+        raise Skip("the engine is not installed")
+    rig = next(thing for thing in bpy.context.view_layer.objects if thing.get("skel_person") == "Person 2")
+    bpy.context.view_layer.objects.active = rig
+    bpy.context.scene.frame_set(31)
+    with override():
+        bpy.ops.skel.who_without("EXEC_DEFAULT", True)
+    press("who_missing")
+    yield from pause(0.5)
+    click_on_hips(rig)
+    yield from pause(0.5)
+    yield from shot("12_missing")
+    with override():
+        bpy.ops.skel.reconstruct_again("EXEC_DEFAULT", True, name=rig.users_collection[0].name)
+    yield from wait(lambda: not runner().busy, 300)
+    said = " ".join(text for _, text in runner().lines)
+    assert "1 person in 40 frames;" in said, said
+    shown = {thing["skel_person"]: thing for thing in bpy.context.view_layer.objects if "skel_person" in thing}
+    assert {name: (thing["skel_first_frame"], thing["skel_last_frame"]) for name, thing in shown.items()} == {"Person 1": (1, 40)}
 
 
 def test_a_rig_is_exact_in_this_blender() -> Steps:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import bpy
+from bpy_extras import view3d_utils
 
 from tests.bpy.pictures import save_picture
 
@@ -102,6 +103,21 @@ def press(button: str) -> None:
     area, region, window = sidebar()
     with bpy.context.temp_override(window=window, area=area, region=region):
         getattr(bpy.ops.skel, button)("INVOKE_DEFAULT")
+
+
+def click(button: str, x: float, y: float) -> None:
+    """Press and let go of a mouse button at a place of the window."""
+    for value in ("PRESS", "RELEASE"):
+        sidebar()[2].event_simulate(button, value, x=round(x), y=round(y))
+
+
+def click_on_hips(rig: bpy.types.Object) -> None:
+    """Click in the viewport where the hips of a rig are."""
+    area = sidebar()[0]
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    hips = rig.matrix_world @ rig.pose.bones["pelvis"].head
+    place = view3d_utils.location_3d_to_region_2d(region, area.spaces.active.region_3d, hips)
+    click("LEFTMOUSE", region.x + place.x, region.y + place.y)
 
 
 def runner():
