@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Somebody who has no rig: an animator clicks on him in the footage. It is kept with the take until that is reconstructed."""
 
+import functools
+
 import bpy
 from bpy.props import IntVectorProperty
 from bpy_extras import view3d_utils
@@ -12,7 +14,6 @@ from ..rig import camera, clock, record
 from .gather import active_rig
 from .operators import RigOperator
 from .person_operators import camera_of, home_of, look_through, through
-from .runner import guarded
 from .who_operators import own, told
 
 _HINT = "Click on the hips of who has no rig, on a frame that shows him whole    (right click, Esc: cancel)"
@@ -26,13 +27,8 @@ class SKEL_OT_who_missing(RigOperator, bpy.types.Operator):
                              description="The pixel of the footage where he is, from its upper left corner")  # fmt: skip
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        failures: list[str] = []
-        with guarded(failures.append):
-            eye = camera_of(own(home_of(active_rig(context))))
-            if not through(context, eye):
-                look_through(context, eye)
-        if failures:
-            self.report({"ERROR"}, failures[0])
+        waits = any(operator.bl_idname == SKEL_OT_who_missing.__name__ for operator in context.window.modal_operators)
+        if waits or not self.tried(functools.partial(_show, context)):
             return {"CANCELLED"}
         context.window.cursor_modal_set("CROSSHAIR")
         context.workspace.status_text_set(_HINT)
@@ -41,20 +37,13 @@ class SKEL_OT_who_missing(RigOperator, bpy.types.Operator):
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """All but the click that tells goes on to Blender: the view may be zoomed meanwhile, and another frame shown."""
-        if event.value != "PRESS" or event.type not in {"LEFTMOUSE", "RIGHTMOUSE", "ESC"}:
-            return {"PASS_THROUGH"}
-        at = None if event.type != "LEFTMOUSE" else _in_view(context.area, event)
-        if event.type == "LEFTMOUSE" and at is None:
+        cancelled = event.type in {"RIGHTMOUSE", "ESC"}
+        at = _in_view(context.area, event) if event.type == "LEFTMOUSE" else None
+        if event.value != "PRESS" or not (cancelled or at):
             return {"PASS_THROUGH"}
         context.window.cursor_modal_restore()
         context.workspace.status_text_set(None)
-        if at is None:
-            return {"CANCELLED"}
-        failures: list[str] = []
-        with guarded(failures.append):
-            self.place = _pixel(context, *at)
-        if failures:
-            self.report({"ERROR"}, failures[0])
+        if cancelled or not self.tried(lambda: setattr(self, "place", _pixel(context, *at))):
             return {"CANCELLED"}
         return self.execute(context)
 
@@ -65,8 +54,19 @@ class SKEL_OT_who_missing(RigOperator, bpy.types.Operator):
         self.report({"INFO"}, f"{told(home, said)}, once you press Reconstruct with These in People.")
 
 
-def _in_view(area: bpy.types.Area, event: bpy.types.Event) -> tuple[bpy.types.Region, Vector] | None:
+def _show(context: bpy.types.Context) -> None:
+    """Look at the footage. Raises SkelError where that can't be."""
+    eye = camera_of(own(home_of(_rig(context))))
+    if context.area is None or context.area.type != "VIEW_3D":
+        raise SkelError("no_view", "There is no 3D view to click in.", "Press the button in the 3D view's sidebar.")
+    if not through(context, eye):
+        look_through(context, eye)
+
+
+def _in_view(area: bpy.types.Area | None, event: bpy.types.Event) -> tuple[bpy.types.Region, Vector] | None:
     """The region of a 3D view that shows the scene, and where in it the mouse is; None where it is on something else."""
+    if area is None or area.type != "VIEW_3D":  # the user has closed it, or made it another editor
+        return None
     mouse = Vector((event.mouse_x, event.mouse_y))
     there = [region for region in area.regions
              if 0 <= mouse.x - region.x < region.width and 0 <= mouse.y - region.y < region.height]  # fmt: skip

@@ -4,6 +4,7 @@
 import functools
 import os
 import time
+from collections.abc import Callable
 
 import bpy
 from bpy.props import StringProperty
@@ -18,12 +19,16 @@ class SkelOperator:
     """Base of all operators: `run` does the work, what it raises becomes one sentence for the user."""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        return {"FINISHED"} if self.tried(functools.partial(self.run, context)) else {"CANCELLED"}
+
+    def tried(self, work: Callable[[], None]) -> bool:
+        """Do some work; whether nothing went wrong, else the user has read what did."""
         failures: list[str] = []
         with guarded(failures.append):
-            self.run(context)
+            work()
         for text in failures:
             self.report({"ERROR"}, text)
-        return {"CANCELLED"} if failures else {"FINISHED"}
+        return not failures
 
     def run(self, context: bpy.types.Context) -> None:
         raise NotImplementedError

@@ -18,7 +18,7 @@ from .landmarker import Pose
 from .mirror import Mirror
 from .person import Person
 from .poses import extent, quality, same_body
-from .tracks import Track, joined, kept
+from .tracks import Track, joined, worth_keeping
 
 _AS_LARGE = 0.5  # times the largest person of the shot: who is farther off is not worth the time
 _CLEARLY_S, _CLEARLY = 0.3, 4  # of one person, and frames, in which somebody was seen clearly who may have been overlooked
@@ -58,7 +58,7 @@ def look_again(
         _, image = next(source.frames(one.frame, one.frame))
         known = [Known(number, track) for number, track in enumerate(tracks)]
         person, goes_on_as = follow(source, finder, mirror, (one.frame, image, one.pose), known, shot, on_frame)
-        for track in kept([person], fps, *shot, source.size):
+        for track in worth_keeping([person], fps, *shot, source.size):
             if goes_on_as is None:
                 tracks.append(track)
             else:

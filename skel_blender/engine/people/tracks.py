@@ -47,10 +47,10 @@ class Track:
 
 def finished(people: list[Person], fps: float, first: int, last: int, size: tuple[int, int]) -> list[Track]:
     """Tracks of the people worth keeping in a clip of frames `first` to `last` and of `size` px, the most prominent first."""
-    return sorted(kept(identified(people, fps), fps, first, last, size), key=lambda track: -prominence(track))
+    return sorted(worth_keeping(identified(people, fps), fps, first, last, size), key=lambda track: -prominence(track))
 
 
-def kept(people: list[Person], fps: float, first: int, last: int, size: tuple[int, int]) -> list[Track]:
+def worth_keeping(people: list[Person], fps: float, first: int, last: int, size: tuple[int, int]) -> list[Track]:
     """The tracks of those who are real, and seen for more than a moment, of a clip of frames `first` to `last` and of `size` px."""
     real = [p for p in people if len(p.readings) >= fewest(fps, last - first + 1) and p.is_real()]
     tracks = [track_of(p, fps, size) for p in real if not _apparition(p.readings, fps, first, last)]
