@@ -19,7 +19,7 @@ from skel_blender.engine.people.landmarker import Landmarker, Pose  # noqa: E402
 from skel_blender.engine.people.poses import extent, same_body, scale, similarity  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 from tests import clips  # noqa: E402
-from tests.engine.stage import Scarecrow  # noqa: E402
+from tests.engine.stage import PX_PER_M, Scarecrow, pose_at  # noqa: E402
 
 NOSE, HIPS, FEET = 0, [23, 24], [27, 28]
 
@@ -209,6 +209,70 @@ def test_a_part_of_somebody_that_looks_like_a_person_is_none(pose, aside, belief
 
     found = PeopleFinder(Both()).search(np.zeros((2000, 2000, 3), np.uint8), 1, False, [])
     assert sorted("whole" if one is whole else "part" for one in found) == kept.split()
+
+
+@pytest.mark.parametrize("height, kept", [(600, ["whole"]), (2000, ["part"])], ids=["legs beyond the edge", "legs hidden"])
+def test_an_arm_of_somebody_whose_legs_are_beyond_the_edge_is_none(pose, height, kept):
+    """What is beyond the image can't be seen, and does not count against who is there; what is hidden inside it does."""
+    points = pose.keypoints_2d.copy()
+    points[:, 1] += 580 - points[HIPS, 1].mean()
+    points[25:, 2] = 0.02
+    windows = [Roi(np.array([100.0, 100.0]), 90.0, 0.0), Roi(np.array([1500.0, 300.0]), 400.0, 0.0)]
+    arm = pose.keypoints_2d.copy()
+    arm[:, :2] = points[13, :2] + 0.1 * (arm[:, :2] - arm[LIMBS, :2].mean(0))
+    shown = {id(windows[0]): replace(pose, keypoints_2d=arm, next_roi=windows[0]),
+             id(windows[1]): replace(pose, keypoints_2d=points, next_roi=windows[1])}  # fmt: skip
+
+    class Both(Scarecrow):
+        def detect(self, image, window, threshold):
+            return [(roi, 0.7) for roi in windows]
+
+        def landmarks(self, image, roi):
+            return shown[id(roi)]
+
+    found = PeopleFinder(Both()).search(np.zeros((height, 2000, 3), np.uint8), 1, False, [])
+    assert ["part" if one is shown[id(windows[0])] else "whole" for one in found] == kept
+
+
+@pytest.mark.parametrize("seen, height, looks, legs", [(0.05, 320, 2, "straight"), (0.05, 600, 2, "folded"), (0.9, 320, 1, "folded")],
+                         ids=["beyond the edge", "inside the image", "seen"])  # fmt: skip
+def test_legs_that_are_only_guessed_are_looked_at_with_more_around(seen, height, looks, legs):
+    """A narrow window shows somebody with folded legs, a wide one with straight ones, which can't be where the image would show them."""
+    straight = pose_at(400.0, 0.0)
+    tucked = straight.landmarks_3d.copy()
+    tucked[25:, 1] *= -0.5
+    points = np.column_stack([tucked[:, :2] * PX_PER_M + [400, 300], np.full(33, 0.9)])
+    points[25:, 2] = seen
+    folded = replace(straight, keypoints_2d=points, landmarks_3d=tucked)
+
+    class Guessing(Scarecrow):
+        def detect(self, image, window, threshold):
+            return [(straight.next_roi, 0.7)]
+
+        def landmarks(self, image, roi):
+            self.looks += 1
+            return straight if roi.size > 1.5 * straight.next_roi.size else folded
+
+    networks = Guessing()
+    [found] = PeopleFinder(networks).search(np.zeros((height, 800, 3), np.uint8), 1, False, [])
+    assert found is {"straight": straight, "folded": folded}[legs] and networks.looks == looks
+
+
+def test_the_detector_is_shown_no_more_than_the_image(pose):
+    """Of somebody as large as the image the window is larger, and in it he would be too small to be found."""
+    asked = []
+
+    class Asked(Scarecrow):
+        def detect(self, image, window, threshold):
+            asked.append(window)
+            return []
+
+    image = np.zeros((240, 320, 3), np.uint8)
+    for size in (100.0, 600.0):
+        PeopleFinder(Asked()).confirm(image, replace(pose, next_roi=Roi(np.array([150.0, 200.0]), size, 0.3)))
+    small, large = asked
+    assert (small.size, large.size, large.angle) == (140, 320, 0.3)
+    np.testing.assert_array_equal(large.center, [160, 120])
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -16,6 +16,7 @@ from .landmarker import Networks, Pose
 from .poses import extent, lies_on, quality, same_body, scale, similarity
 
 TRUNK = [11, 12, 23, 24]
+LEGS = [25, 26, 27, 28]
 DETECTED = 0.5  # the detector's and the landmark network's own thresholds in MediaPipe
 NEW, KNOWN = 0.45, 0.3  # quality from which a pose starts a person, and from which it continues one
 SURE = 0.55  # quality and similarity under which a followed pose is looked at again from other sides
@@ -24,6 +25,8 @@ READINGS = 5  # kept of a frame that has several
 STILL = 2.0  # mean change in grey levels of a window under which nothing in it moves: the noise of compressed video stays below
 _LARGER, _AS_GOOD = 2.7, 0.8  # times the extent, and the quality, of a pose that is a part of another
 _REFUSED = 64
+_FOLDED, _UNSEEN = 0.25, 0.35  # of the trunk's length, the knees below the hips; and the confidence in legs: below both, they are guessed
+_WIDER = 1.7
 _TURNS = [k * np.pi / 4 for k in range(1, 8)]
 _WINDOW_M = (1.9, 1.55, 2.3)
 _SIDES = (0.15, 3.0, 10)  # of windows around a place: the least over the shorter side of the image, the most, and how many
@@ -52,9 +55,7 @@ class _Looks:
 
 def acceptable(pose: Pose, size: tuple[int, int], threshold: float) -> bool:
     """Whether a pose is a person seen in an image of `size` (w, h)."""
-    points = pose.keypoints_2d[LIMBS, :2]
-    inside = ((points >= 0) & (points < size)).all(1)
-    return pose.score >= DETECTED and quality(pose) >= threshold and inside.mean() >= 0.3
+    return pose.score >= DETECTED and _shown(pose, size) >= threshold and _inside(pose, size).mean() >= 0.3
 
 
 class PeopleFinder:
@@ -86,7 +87,7 @@ class PeopleFinder:
                 self._refused.append((roi, patch(image, roi)))
         taken = list(known)
         kept = []
-        whole = [pose for pose in found if not any(_part_of(pose, other) for other in found)]
+        whole = [pose for pose in found if not any(_part_of(pose, other, image.shape[1::-1]) for other in found)]
         for pose in sorted(whole, key=quality, reverse=True):
             points = pose.keypoints_2d
             if not any(same_body(points, other) for other in taken):
@@ -141,7 +142,9 @@ class PeopleFinder:
 
     def confirm(self, image: np.ndarray, pose: Pose) -> bool:
         """Whether the detector, which knows nothing of the track, sees a person in a pose's place."""
-        window = pose.next_roi.scaled(1.4)
+        window, whole = pose.next_roi.scaled(1.4), tiles(*image.shape[1::-1], 1)[0]
+        if window.size > whole.size:  # most of it would be black
+            window = whole.turned(window.angle)
         return any(_explains(pose.keypoints_2d, roi) for roi, _ in self._net.detect(image, window, DETECTED))
 
     def _all_around(self, image: np.ndarray, expected: Expected, likelihood: Callable[[Pose], float]) -> list[Pose]:
@@ -202,16 +205,54 @@ class PeopleFinder:
         turn = abs((new.angle - roi.angle + np.pi) % (2 * np.pi) - np.pi)
         shift = np.hypot(*(new.center - roi.center)) / max(roi.size, 1.0)
         ratio = new.size / max(roi.size, 1.0)
-        if pose.score < 0.1 or (turn < 0.35 and shift < 0.08 and 0.8 < ratio < 1.25):
+        if pose.score < 0.1:
             return pose
+        if turn < 0.35 and shift < 0.08 and 0.8 < ratio < 1.25:
+            return self._unfolded(image, pose)
         again = self._net.landmarks(image, new)
-        return again if quality(again) >= 0.9 * quality(pose) else pose
+        return self._unfolded(image, again if quality(again) >= 0.9 * quality(pose) else pose)
+
+    def _unfolded(self, image: np.ndarray, pose: Pose) -> Pose:
+        """A pose, or another look at it where its legs are only folded up because window and image end below the hips."""
+        if not _folded_unseen(pose.keypoints_2d):
+            return pose
+        wide = self._net.landmarks(image, pose.next_roi.scaled(_WIDER))
+        beyond = ~_inside(wide, image.shape[1::-1], LEGS)
+        better = wide.score >= DETECTED and beyond.sum() >= 3 and _same_shoulders(pose.keypoints_2d, wide.keypoints_2d)
+        return wide if better else pose
 
 
-def _part_of(pose: Pose, other: Pose) -> bool:
-    """Whether a pose is no more than a part of another that is about as good: hair or legs can look like a person of their own."""
+def _inside(pose: Pose, size: tuple[int, int], joints: list[int] = LIMBS) -> np.ndarray:
+    """Which of a pose's joints are inside an image of `size` (w, h)."""
+    points = pose.keypoints_2d[joints, :2]
+    return ((points >= 0) & (points < size)).all(1)
+
+
+def _part_of(pose: Pose, other: Pose, size: tuple[int, int]) -> bool:
+    """Whether a pose is no more than a part of another that is about as good where both could be seen: hair, legs, or the arm of somebody
+    whose legs are beyond the edge of the image can look like a person of their own."""
     larger = extent(other.keypoints_2d) > _LARGER * extent(pose.keypoints_2d)
-    return larger and quality(other) > _AS_GOOD * quality(pose) and lies_on(pose.keypoints_2d, other.keypoints_2d)
+    return larger and _shown(other, size) > _AS_GOOD * _shown(pose, size) and lies_on(pose.keypoints_2d, other.keypoints_2d)
+
+
+def _shown(pose: Pose, size: tuple[int, int]) -> float:
+    """A pose's quality by what of it is inside an image of `size` (w, h)."""
+    sure, inside = pose.keypoints_2d[LIMBS, 2], _inside(pose, size)
+    return quality(pose) * float(sure[inside].mean() / sure.mean()) if inside.any() else 0.0
+
+
+def _folded_unseen(keypoints_2d: np.ndarray) -> bool:
+    """Whether a pose (33,3) has knees up beside the trunk that the network does not see."""
+    shoulders, hips, knees = (keypoints_2d[pair, :2].mean(0) for pair in ([11, 12], [23, 24], [25, 26]))
+    trunk = hips - shoulders
+    return bool((knees - hips) @ trunk < _FOLDED * trunk @ trunk and keypoints_2d[LEGS, 2].mean() < _UNSEEN)
+
+
+def _same_shoulders(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two poses (33,3) have about the same shoulders."""
+    trunk = a[[23, 24], :2].mean(0) - a[[11, 12], :2].mean(0)
+    moved = (b[[11, 12], :2] - a[[11, 12], :2]).mean(0)
+    return float(np.hypot(*moved)) < 0.25 * float(np.hypot(*trunk))
 
 
 def _around(expected: Expected) -> list[Roi]:
