@@ -11,16 +11,16 @@ import pytest
 pytest.importorskip("cv2")
 
 from skel_blender.engine.people.landmarker import Pose
-from skel_blender.engine.people.sides import steadiest, swap_orders
+from skel_blender.engine.people.sides import exchanged, steadiest, swap_orders
 from tests.engine.stage import pose_at
 
 
 def swapped(pose: Pose, kind: int = 1) -> Pose:
-    order = swap_orders()[kind]
-    return Pose(pose.keypoints_2d[order], pose.landmarks_3d[order], pose.score, pose.next_roi, pose.outline[order])
+    row = exchanged(np.column_stack([pose.keypoints_2d, pose.landmarks_3d, pose.outline]), swap_orders()[kind])
+    return Pose(row[:, :3], row[:, 3:6], pose.score, pose.next_roi, row[:, 6:])
 
 
-@pytest.mark.parametrize("kind", [1, 2, 3])
+@pytest.mark.parametrize("kind", range(1, len(swap_orders())))
 def test_swapped_sides_are_put_right(kind):
     edges = np.random.default_rng(0).normal(size=(40, 33, 4)).astype(np.float32)
     truth = [replace(pose_at(100 + 5 * n, 0.4 * n), outline=edges[n]) for n in range(40)]
@@ -42,10 +42,20 @@ def test_of_several_readings_the_steady_one_is_taken():
 
 
 def test_what_is_swapped():
-    """Nothing, all of a body, forearms with hands, lower legs with feet."""
+    """Nothing, all of a body, forearms with hands, lower legs with feet, these with hips, all above the hips."""
     shoulder, elbow, finger, hip, knee, toe = 11, 13, 19, 23, 25, 31
     orders = swap_orders()[:, [0, shoulder, elbow, finger, hip, knee, toe]] - [0, shoulder, elbow, finger, hip, knee, toe]
-    assert orders.tolist() == [[0] * 7, [0, 1, 1, 1, 1, 1, 1], [0, 0, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 1, 1]]
+    assert orders.tolist() == [[0] * 7, [0, 1, 1, 1, 1, 1, 1], [0, 0, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 1, 1],
+                               [0, 0, 0, 0, 1, 1, 1], [0, 1, 1, 1, 0, 0, 0]]  # fmt: skip
+
+
+def test_the_outline_of_the_trunk_has_no_sides():
+    rows = np.arange(33 * 10.0).reshape(33, 10)
+    for order in swap_orders():
+        turned = exchanged(rows, order)
+        np.testing.assert_array_equal(turned[[11, 23, 24], 6:], rows[[11, 23, 24], 6:])
+        np.testing.assert_array_equal(turned[[13, 25, 28], 6:], rows[order][[13, 25, 28], 6:])
+        np.testing.assert_array_equal(turned[:, :6], rows[order][:, :6])
 
 
 @pytest.mark.parametrize("part, axis, off", [("keypoints_2d", 0, 40.0), ("keypoints_2d", 1, 40.0),

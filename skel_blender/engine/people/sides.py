@@ -10,19 +10,30 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..blazepose import LANDMARKS, LIMBS, PARTNERS
+from ..blazepose import ACROSS, LANDMARKS, LIMBS, PARTNERS
 from .landmarker import Pose
 from .poses import quality, scale
 
-_SWAPS = (range(0), range(LANDMARKS), range(13, 23), range(25, 33))
-_SWAP_COST = np.array([0.0, 0.1, 0.2, 0.2])
+_SWAPS = (range(0), range(LANDMARKS), range(13, 23), range(25, 33), range(23, 33), range(23))
+_SWAP_COST = np.array([0.0, 0.1, 0.2, 0.2, 0.2, 0.2])
 _STEP_M = 0.1  # mean change of the limb joints that costs as much as half a unit of quality
 _FAR_M = 0.5  # change from which more is no worse
+_OUTLINE = slice(6, None)  # of a reading's columns
+_NO_SIDE = [k for end, (first, *_) in ACROSS.items() if len(first) > 1 for k in {end, PARTNERS[end]}]  # the outline of the trunk
 
 
 def swap_orders() -> np.ndarray:
-    """(4,33): landmark orders as read, with all sides swapped, with forearms and hands swapped, with lower legs and feet swapped."""
+    """(6,33): landmark orders as read, with all sides swapped, with those of forearms and hands, of lower legs and feet, of legs and hips,
+    and of all that is above the hips."""
     return np.array([[PARTNERS[k] if k in swapped else k for k in range(LANDMARKS)] for swapped in _SWAPS])
+
+
+def exchanged(points: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Readings (...,33,10), of which each row is x, y, confidence, a place in space and the outline there, with landmarks in another order
+    (33,)."""
+    swapped = points[..., order, :]
+    swapped[..., _NO_SIDE, _OUTLINE] = points[..., _NO_SIDE, _OUTLINE]
+    return swapped
 
 
 def steadiest(frames: np.ndarray, readings: list[list[Pose]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -50,7 +61,7 @@ def steadiest(frames: np.ndarray, readings: list[list[Pose]]) -> tuple[np.ndarra
 
 
 def _parts(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return chosen[..., :3], chosen[..., 3:6], chosen[..., 6:]
+    return chosen[..., :3], chosen[..., 3:6], chosen[..., _OUTLINE]
 
 
 def _states(readings: list[list[Pose]]) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -58,7 +69,8 @@ def _states(readings: list[list[Pose]]) -> tuple[list[np.ndarray], list[np.ndarr
     orders = swap_orders()
     states, costs = [], []
     for poses in readings:
-        states.append(np.concatenate([np.column_stack([p.keypoints_2d, p.landmarks_3d, p.outline])[orders] for p in poses]))
+        rows = [np.column_stack([p.keypoints_2d, p.landmarks_3d, p.outline]) for p in poses]
+        states.append(np.stack([exchanged(pose, order) for pose in rows for order in orders]))
         costs.append(np.concatenate([2 * (1 - quality(p)) + _SWAP_COST for p in poses]))
     return states, costs
 

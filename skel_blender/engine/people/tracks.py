@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..blazepose import ACROSS, LIMBS
+from .exchanges import without_exchanges
 from .identities import identified
 from .landmarker import Pose
 from .mirror import averaged
@@ -101,6 +102,8 @@ def _filled(person: Person, fps: float) -> Track:
     px_per_m = float(np.median([scale(readings[n][0])[0] for n in seen]))
     mirrored = [person.mirrored[n].result() if n in person.mirrored else None for n in seen]
     keypoints, landmarks = averaged(keypoints, landmarks, mirrored, px_per_m)
+    told = without_exchanges(seen, np.concatenate([keypoints, landmarks, outline], -1), px_per_m, fps)
+    keypoints, landmarks, outline = told[..., :3], told[..., 3:6], told[..., 6:]
     steady = _steady(seen, keypoints, landmarks, px_per_m, fps)
     kept = np.flatnonzero(steady)
     kept = kept[_without_crumbs(seen[kept], fps)]
