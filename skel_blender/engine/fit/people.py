@@ -93,7 +93,8 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
         lost = motion.places is not None and size == 0.0
         alone = [_seen_by(_following(view, motion, track.frames, size), *person) for person, track in zip(alone, tracks)]
         view = _following(view, motion, motion.first + np.arange(len(motion.zoom)), size)
-        path, up = view.eye.cpu().numpy(), None if motion.ground is None else _in_model(motion.ground)[:3]
+        path = view.eye.cpu().numpy() if motion.places is not None else None
+        up = None if motion.ground is None else _in_model(motion.ground)[:3]
     floor = find_floor([sightings(*alone[k], tracks[k].observed) for k, good in enumerate(believed) if good], path, up)
     first = alone[believed.index(True)][2]
     R, t = (torch.as_tensor(part).to(like) for part in level_world(floor, first[0, :3].cpu().numpy()))
