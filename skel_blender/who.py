@@ -37,6 +37,11 @@ class Correction:
     frame: int | None = None
     place: tuple[int, int] | None = None
 
+    @property
+    def adds_somebody(self) -> bool:
+        """Whether there is one person more by it."""
+        return self.kind in ("other", "here")
+
     def __str__(self) -> str:
         """As `read` reads it."""
         return self._put(_FORMS[self.kind][1], self.frame)

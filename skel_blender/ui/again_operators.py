@@ -32,20 +32,23 @@ class SKEL_OT_reconstruct_again(StartsJob, bpy.types.Operator):
         if not rigs:
             raise SkelError("no_rig", f"There is nobody in {self.name} any more.", "Choose another take.")
         take = takes.loads(data_of(rigs[0])[1], f"The Take of {home.name}")
-        each = (said(take, rigs, what, unknown) for what, unknown in (("stature", None), ("body", "")))
+        corrected = record.said_who(home)
+        more = sum(one.adds_somebody for one in corrected)
+        each = (said(take, rigs, more, what, unknown) for what, unknown in (("stature", None), ("body", "")))
         eye = assemble.camera_of(home)
-        job = engine.start(gather.again(take, *each, record.said_who(home), eye and camera.footage_of(eye)))
+        job = engine.start(gather.again(take, *each, corrected, eye and camera.footage_of(eye)))
         finish = functools.partial(build_in_scene, scene_uid=context.scene.session_uid, home_uid=home.session_uid)
         runner.start("Starting the engine", job, finish)
 
 
-def said(take: Take, rigs: list[bpy.types.Object], what: str, unknown: Any) -> list:
-    """What is said of a Take's people, one of everybody or several by their numbers: now of the rigs, else when the Take was made."""
+def said(take: Take, rigs: list[bpy.types.Object], more: int, what: str, unknown: Any) -> list:
+    """What is said of a Take's people, and of so many more that there will be, one of everybody or several by their numbers: now of the
+    rigs, else when the Take was made."""
     now = {who.number(rig[record.PERSON]): record.said(rig, what) for rig in rigs if record.said(rig, what) is not None}
     before = gather.asked(take, what)
     if not now:
         return before
-    count = max(len(before), *(who.number(person.name) or 0 for person in take.people))
+    count = more + max(len(before), *(who.number(person.name) or 0 for person in take.people))
     each = before * count if len(before) == 1 else before + [unknown] * (count - len(before))
     return [now.get(number, one) for number, one in enumerate(each, 1)]
 

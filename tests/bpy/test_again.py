@@ -113,6 +113,19 @@ def test_a_body_that_is_chosen_is_asked_beside_the_others(shot):
     assert not record.is_said(rigs[0]) and "skel.reconstruct_again" not in draw(PANEL).operators
 
 
+@pytest.mark.parametrize("more", [who.Correction("here", frame=4, place=(10, 20)), who.Correction("other", (1,), 5)], ids=str)
+def test_what_is_said_of_one_is_not_said_of_who_comes_in(shot, more):
+    """Of a take of one person, who was the only one to be meant."""
+    _, _, asked, take = shot
+    settings = json.dumps(json.loads(take.settings) | {"stature": [], "body": []})
+    home = build_take(bpy.context, replace(take, people=take.people[:1], settings=settings), collection_name="alone")
+    (rig,) = (thing for thing in home.objects if record.is_rig(thing))
+    rig.skel.stature, rig.skel.body = 1.2, "male"
+    record.say_who(home, (more,))
+    assert bpy.ops.skel.reconstruct_again(name=home.name) == {"FINISHED"}
+    assert {"--stature=1.2,", "--body=male,"} <= set(asked[0].arguments())
+
+
 def test_who_has_a_body_of_a_file_keeps_it(shot, tmp_path):
     """His rig offers no other; Re-fit has the file too."""
     from skel_blender.ui import gather
