@@ -69,13 +69,14 @@ def build_take(
     """Build a valid Take in the context's scene and return its new collection.
 
     Other contents of the scene stay as they are; only its frame range, picture size and active camera become the Take's,
-    of the first Take its rate as well, and the footage's sound comes onto its timeline.
+    of the first Take its rate as well, and the footage's sound comes onto its timeline. Where nothing was animated, the Take's first
+    frame is shown.
     All hangs on an empty, so that the whole take can be moved; in a scene whose unit is no metre it is scaled, for people in their size.
     Building again makes a second version, named apart by Blender's suffix. `clip_path` is the footage (None: the Take's source, if
     it still lies there); of a version of the take `before` the frames are that one's; the rest are `Options`, and whether the .blend file
     shall hold the Take itself. Raises SkelError if the footage can't be shown, before anything is built.
     """
-    time = clock.for_take(context.scene, take, before)
+    time, animated = clock.for_take(context.scene, take, before), clock.is_animated(context.scene)
     footage = camera.load_footage(take, clip_path, time)
     if clock.is_empty(context.scene):
         clock.give_rate(context.scene, take.fps)
@@ -101,6 +102,8 @@ def build_take(
         embedded.embed(collection, take)
     collection["skel_source"], collection["skel_producer"], collection["skel_settings"] = take.source, take.producer, take.settings
     context.view_layer.update()
+    if not animated:
+        context.scene.frame_set(context.scene.frame_start)
     return collection
 
 

@@ -100,7 +100,6 @@ def set_scene(scene: bpy.types.Scene, take: Take, camera: bpy.types.Object, cloc
     """Give the scene the Take's range, picture size and camera."""
     frames = clock.shown(take.frames)
     scene.frame_start, scene.frame_end = int(frames[0]), int(frames[-1])
-    scene.frame_set(scene.frame_start)
     camera[_PICTURE] = [*map(float, take.image_size), float(take.camera.K[0, 0] / take.camera.K[1, 1])]
     look_through(scene, camera)
 

@@ -88,6 +88,13 @@ def is_empty(scene: bpy.types.Scene) -> bool:
     return not any(record.START in home for home in scene.collection.children_recursive)
 
 
+def is_animated(scene: bpy.types.Scene) -> bool:
+    """Whether anything in a scene has keys, so that its current frame matters to somebody."""
+    owners = [scene, *(block for thing in scene.objects for block in (thing, thing.data, getattr(thing.data, "shape_keys", None)))]
+    found = (getattr(owner, "animation_data", None) for owner in owners)
+    return any(data is not None and (data.action is not None or len(data.nla_tracks) > 0) for data in found)
+
+
 def for_take(scene: bpy.types.Scene, take: Take, before: bpy.types.Collection | None = None) -> Clock:
     """The clock for a new take, in a scene that has the rate of its first one; a version of the take `before` lies in step with that, also
     where the scene plays at another rate by now."""

@@ -11,7 +11,7 @@ from .. import take as takes
 from ..messages import SkelError
 from ..rig import armature, assemble, camera, clock, record
 from ..rig.assemble import Options, build_take
-from ..rig.editing import placement
+from ..rig.editing import evaluation, placement
 from ..rig.update import find_built, has_frames_of, update_take
 
 _SAME_RATE = 1e-3  # frames a second
@@ -36,8 +36,13 @@ def build_in_scene(path: str, scene_uid: int, home_uid: int = 0) -> str:
 
 def build(context: bpy.types.Context, path: str, home_uid: int = 0) -> str:
     """Build the Take at `path` in the context's scene and return the sentence about it. Who is in the middle of posing or editing goes on
-    with that; else the new person is selected, and what was built before from these frames of the footage is switched off: the collection
-    with the `session_uid` `home_uid` if that is there, else the newest. Raises SkelError."""
+    with that, and poses that nobody has keyed stay; else the new person is selected, and what was built before from these frames of the
+    footage is switched off: the collection with the `session_uid` `home_uid` if that is there, else the newest. Raises SkelError."""
+    with evaluation.kept_values():
+        return _build(context, path, home_uid)
+
+
+def _build(context: bpy.types.Context, path: str, home_uid: int) -> str:
     take, settings = takes.load(path), context.scene.skel
     asked = (home for home in context.scene.collection.children_recursive if home.session_uid == home_uid)
     before, idle = next(asked, None) or find_built(context, take), context.mode == "OBJECT"

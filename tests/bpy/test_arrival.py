@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Take arrives in a scene that somebody is at work in: what he has not keyed stays, and so does the frame that he is on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import bpy
+import pytest
+
+from skel_blender import take as takes
+from skel_blender.rig import assemble
+from skel_blender.rig.editing import layers
+from skel_blender.ui import arrival
+from tests import synthetic
+from tests.bpy.evaluated import rig_of
+from tests.bpy.pictures import save_picture
+
+NOW = 57
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A saved Take of one person."""
+    takes.save(synthetic.random_take(people=1), tmp_path / "shot.npz")
+    return str(tmp_path / "shot.npz")
+
+
+@pytest.fixture
+def arm(enabled, context):
+    """A bone of a character that is in Pose Mode, keyed at rest on two frames, and turned on another one without a key."""
+    hero = bpy.data.objects.new("hero", bpy.data.armatures.new("hero"))
+    context.scene.collection.objects.link(hero)
+    context.view_layer.objects.active = hero
+    bpy.ops.object.mode_set(mode="EDIT")
+    hero.data.edit_bones.new("arm").tail = (0, 0, 1)
+    bpy.ops.object.mode_set(mode="POSE")
+    bone = hero.pose.bones["arm"]
+    bone.rotation_mode = "XYZ"
+    for frame in (1, 100):
+        bone.keyframe_insert("rotation_euler", frame=frame)
+    context.scene.frame_set(NOW)
+    bone.rotation_euler.x = 0.7
+    context.view_layer.update()
+    return bone
+
+
+@pytest.mark.parametrize("way", ["job", "load", "other scene"])
+def test_who_poses_somebody_else_meanwhile_goes_on_where_he_was(arm, context, path, way):
+    scene = context.scene if way != "other scene" else bpy.data.scenes.new("other")
+    if way == "load":
+        assert bpy.ops.skel.load_take(filepath=path) == {"FINISHED"}
+    else:
+        arrival.build_in_scene(path, scene.session_uid)
+    assert "shot" in scene.collection.children and context.mode == "POSE"
+    assert context.scene.frame_current == NOW and arm.rotation_euler.x == pytest.approx(0.7)
+    context.view_layer.update()
+    assert arm.rotation_euler.x == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("again", ["VERSION", "UPDATE"])
+def test_another_take_leaves_poses_alone_and_who_is_updated_has_the_new_one(enabled, context, tmp_path, again):
+    """Also where he has a layer, which keys but a few of his channels."""
+    for seed, (name, source) in enumerate((("walk", "/clip.mp4"), ("other", ""), ("later", "/clip.mp4"))):
+        takes.save(replace(synthetic.random_take(people=1, seed=seed), source=source), tmp_path / f"{name}.npz")
+    for name in ("walk", "other"):
+        arrival.build(context, str(tmp_path / f"{name}.npz"))
+    walker, other = (rig_of(bpy.data.collections[name]) for name in ("walk", "other"))
+    layers.add(other)
+    context.scene.frame_set(9)
+    elbows = [rig.pose.bones["ulna_r"].rotation_euler for rig in (walker, other)]
+    before = [elbow.x for elbow in elbows]
+    for elbow in elbows:
+        elbow.x += 0.3
+    enabled.again = again
+    arrival.build(context, str(tmp_path / "later.npz"))
+    assert context.scene.frame_current == 9 and elbows[1].x == pytest.approx(before[1] + 0.3)
+    if again == "UPDATE":
+        shown = elbows[0].x
+        context.scene.frame_set(9)
+        assert elbows[0].x == shown != pytest.approx(before[0], abs=0.01)
+    else:
+        assert elbows[0].x == pytest.approx(before[0] + 0.3)
+
+
+def test_footage_that_fills_the_view_by_the_picture_size_goes_by_the_new_one(enabled, context, tmp_path):
+    """It is driven, and no pose."""
+    for name, size in (("wide", (1280, 720)), ("square", (640, 640))):
+        save_picture(tmp_path / f"{name}.png")
+        take = replace(synthetic.random_take(people=1), source=str(tmp_path / f"{name}.png"), image_size=size)
+        takes.save(take, tmp_path / f"{name}.npz")
+        arrival.build(context, str(tmp_path / f"{name}.npz"))
+    shown = [assemble.camera_of(bpy.data.collections[name]).data.background_images[0] for name in ("wide", "square")]
+    assert [background.frame_method for background in shown] == ["FIT", "STRETCH"]
