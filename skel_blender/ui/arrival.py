@@ -25,13 +25,19 @@ def build_in_scene(path: str, scene_uid: int, home_uid: int = 0) -> str:
     if scene is None:
         raise SkelError("no_scene", "The scene is not open any more.", "Load the Take in another one.")
     window = next((window for window in windows if window.scene == scene), None)
+    shown = {"window": window} if window is not None else {"scene": scene, "view_layer": scene.view_layers[0]}
+    with bpy.context.temp_override(**shown):
+        sentence = build(bpy.context, path, home_uid)
+    push_undo("Reconstruct", window)
+    return sentence
+
+
+def push_undo(message: str, window: bpy.types.Window | None = None) -> None:
+    """Let what was done be undone, as an operator's work is; the step is the whole file's, and any window will do."""
+    window = window or next(iter(bpy.context.window_manager.windows), None)
     if window is not None:
         with bpy.context.temp_override(window=window):
-            sentence = build(bpy.context, path, home_uid)
-            bpy.ops.ed.undo_push(message="Reconstruct")
-        return sentence
-    with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
-        return build(bpy.context, path, home_uid)
+            bpy.ops.ed.undo_push(message=message)
 
 
 def build(context: bpy.types.Context, path: str, home_uid: int = 0) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import bpy
 import pytest
@@ -92,3 +93,17 @@ def test_footage_that_fills_the_view_by_the_picture_size_goes_by_the_new_one(ena
         arrival.build(context, str(tmp_path / f"{name}.npz"))
     shown = [assemble.camera_of(bpy.data.collections[name]).data.background_images[0] for name in ("wide", "square")]
     assert [background.frame_method for background in shown] == ["FIT", "STRETCH"]
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_what_arrived_can_be_undone_whether_or_not_a_window_shows_its_scene(enabled, context, path, monkeypatch, seen):
+    pushed = []
+
+    def undo_push(message):
+        pushed.append((message, bpy.context.window, "shot" in bpy.data.collections))
+
+    ops = SimpleNamespace(ed=SimpleNamespace(undo_push=undo_push))
+    monkeypatch.setattr(arrival, "bpy", SimpleNamespace(ops=ops, data=bpy.data, context=bpy.context, path=bpy.path, types=bpy.types))
+    scene = context.scene if seen else bpy.data.scenes.new("other")
+    arrival.build_in_scene(path, scene.session_uid)
+    assert pushed == [("Reconstruct", context.window_manager.windows[0], True)]
