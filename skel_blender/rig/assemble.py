@@ -65,6 +65,7 @@ def build_take(
     hide: bool = False,
     embed: bool = True,
     before: bpy.types.Collection | None = None,
+    chosen: bpy.types.MovieClip | None = None,
 ) -> bpy.types.Collection:
     """Build a valid Take in the context's scene and return its new collection.
 
@@ -73,11 +74,12 @@ def build_take(
     frame is shown.
     All hangs on an empty, so that the whole take can be moved; in a scene whose unit is no metre it is scaled, for people in their size.
     Building again makes a second version, named apart by Blender's suffix. `clip_path` is the footage (None: the Take's source, if
-    it still lies there); of a version of the take `before` the frames are that one's; the rest are `Options`, and whether the .blend file
-    shall hold the Take itself. Raises SkelError if the footage can't be shown, before anything is built.
+    it still lies there); a version of the take `before` has the frames of that one, any other begins where the movie clip `chosen` does,
+    which shows its footage; the rest are `Options`, and whether the .blend file shall hold the Take itself. Raises SkelError if the
+    footage can't be shown, before anything is built.
     """
-    time, animated = clock.for_take(context.scene, take, before), clock.is_animated(context.scene)
-    footage = camera.load_footage(take, clip_path, time)
+    time, animated = clock.for_take(context.scene, take, before, chosen), clock.is_animated(context.scene)
+    footage = camera.load_footage(take, clip_path, time, chosen)
     if clock.is_empty(context.scene):
         clock.give_rate(context.scene, take.fps)
     name = collection_name or Path(take.source).stem or "take"

@@ -17,7 +17,7 @@ from .. import sequence
 from ..messages import SkelError
 from ..take import Camera, Take
 from . import compat, drivers, keyframes, record
-from .clock import Clock
+from .clock import Clock, begins
 
 _SENSOR = 36.0  # mm, width
 _LEAP, _FARTHER = 0.1, 5.0  # from one frame to the next, in m, rad or lenses, and than in the frames around: another shot's camera
@@ -134,14 +134,16 @@ def pixel(camera: bpy.types.Object, direction: Vector) -> tuple[int, int] | None
     return (int(x), int(y)) if 0 <= x < width and 0 <= y < height else None
 
 
-def load_footage(take: Take, clip_path: Path | str | None, clock: Clock = Clock()) -> bpy.types.MovieClip | None:
-    """The footage as a movie clip in step with the scene; one that is already open in that way, or a new one.
+def load_footage(
+    take: Take, clip_path: Path | str | None, clock: Clock = Clock(), chosen: bpy.types.MovieClip | None = None
+) -> bpy.types.MovieClip | None:
+    """The footage as a movie clip in step with the scene; one that is already open in that way, the `chosen` one first, or a new one.
 
     `clip_path` is a video, an image or a folder of frames; None means the Take's source, and no footage if it can't be shown. Raises
     SkelError if a given one can't.
     """
     path = _footage_file(take, Path(clip_path or take.source))
-    clip = _opened(take, path, clock) if path.is_file() else None
+    clip = _opened(take, path, clock, chosen) if path.is_file() else None
     if clip is None and clip_path is not None:
         raise SkelError("no_footage", f"Blender can't show {clip_path}.", "Give the clip that was reconstructed.")
     return clip
@@ -152,12 +154,11 @@ def _footage_file(take: Take, path: Path) -> Path:
     return path.resolve() / Path(take.source).name if path.is_dir() else path.resolve()
 
 
-def _opened(take: Take, path: Path, clock: Clock) -> bpy.types.MovieClip | None:
+def _opened(take: Take, path: Path, clock: Clock, chosen: bpy.types.MovieClip | None) -> bpy.types.MovieClip | None:
     numbers = _image_numbers(take, path)
     plain = clock.pace == 1.0 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    for clip in bpy.data.movieclips if plain else ():
-        same = Path(bpy.path.abspath(clip.filepath)).resolve() == path and compat.action(clip) is None
-        if same and _begins(clip) == clock.start:
+    for clip in sorted(bpy.data.movieclips, key=lambda clip: clip != chosen) if plain else ():
+        if file_of(clip) == path and begins(clip) == clock.start:
             return clip
     try:
         clip = bpy.data.movieclips.load(str(path))
@@ -237,16 +238,17 @@ def lies(camera: bpy.types.Object) -> bool:
 def footage_of(camera: bpy.types.Object) -> Path | None:
     """The file of the footage behind a camera."""
     clip = next(iter(_clips(camera)), None)
-    return None if clip is None else Path(bpy.path.abspath(clip.filepath, library=clip.library)).resolve()
+    return None if clip is None else file_of(clip)
+
+
+def file_of(clip: bpy.types.MovieClip) -> Path:
+    """The file of a movie clip, of a sequence its first image."""
+    return Path(bpy.path.abspath(clip.filepath, library=clip.library)).resolve()
 
 
 def footage_start(camera: bpy.types.Object) -> int | None:
     """The scene frame with which the footage behind a camera begins; None without footage, or where its start is keyed."""
-    return next((_begins(clip) for clip in _clips(camera) if compat.action(clip) is None), None)
-
-
-def _begins(clip: bpy.types.MovieClip) -> int:
-    return clip.frame_start - clip.frame_offset
+    return next((start for clip in _clips(camera) if (start := begins(clip)) is not None), None)
 
 
 def _clips(camera: bpy.types.Object) -> list[bpy.types.MovieClip]:

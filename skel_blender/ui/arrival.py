@@ -58,8 +58,9 @@ def _build(context: bpy.types.Context, path: str, home_uid: int) -> str:
     collection = before if settings.again == "UPDATE" and can_change else None
     options = {"correct": settings.correct, "hide": settings.hide}
     told, rate, shot = "", clock.rate(context.scene), _shot(context.scene)
+    clip = settings.clip if settings.source == "CLIP" and settings.clip is not None and shows(settings.clip, take) else None
     if collection is None:
-        collection = build_take(context, take, collection_name=Path(path).stem, before=before, **options)
+        collection = build_take(context, take, collection_name=Path(path).stem, before=before, chosen=clip, **options)
         first = next((thing for thing in collection.objects if record.is_rig(thing)), None)
         if first is not None and idle:
             armature.select(context, first)
@@ -72,9 +73,8 @@ def _build(context: bpy.types.Context, path: str, home_uid: int) -> str:
         here, there = ({rig[record.PERSON] for rig in collection.objects if record.is_rig(rig)}, {person.name for person in take.people})
         told = "".join(f" {name} is not in the Take any more: Remove Person takes him out." for name in sorted(here - there))
     told += _unlimited(collection, take)
-    clip = settings.clip if settings.source == "CLIP" else None
     pace = clock.of(collection).pace
-    if clip is not None and shows(clip, take) and clip.tracking.reconstruction.is_valid and pace == 1.0:
+    if clip is not None and clip.tracking.reconstruction.is_valid and pace == 1.0:
         try:
             placement.place(context.scene, collection, clip)
         except SkelError as error:  # it is there all the same
@@ -120,7 +120,7 @@ def _counted(number: int, one: str, more: str = "") -> str:
 
 def shows(clip: bpy.types.MovieClip, take: takes.Take) -> bool:
     """Whether a movie clip is the footage of a Take."""
-    path, source = Path(bpy.path.abspath(clip.filepath, library=clip.library)).resolve(), Path(take.source)
+    path, source = camera.file_of(clip), Path(take.source)
     return source in (path, path.parent)
 
 

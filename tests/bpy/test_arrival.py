@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from types import SimpleNamespace
 
 import bpy
 import pytest
 
 from skel_blender import take as takes
-from skel_blender.rig import assemble
-from skel_blender.rig.editing import layers
+from skel_blender.rig import assemble, compat, record
+from skel_blender.rig.editing import layers, motion, timing
 from skel_blender.ui import arrival
-from tests import synthetic
+from tests import clips, synthetic
 from tests.bpy.evaluated import rig_of
 from tests.bpy.pictures import save_picture
 
@@ -107,3 +108,51 @@ def test_what_arrived_can_be_undone_whether_or_not_a_window_shows_its_scene(enab
     scene = context.scene if seen else bpy.data.scenes.new("other")
     arrival.build_in_scene(path, scene.session_uid)
     assert pushed == [("Reconstruct", context.window_manager.windows[0], True)]
+
+
+@pytest.fixture
+def chosen(enabled):
+    """The chosen movie clip, which begins at frame 1001, the seventh of its file; a second one of the same file stands before it."""
+    bpy.data.movieclips.load(str(clips.WALKER)).frame_start = 995
+    enabled.clip = bpy.data.movieclips.load(str(clips.WALKER))
+    enabled.clip.frame_start, enabled.clip.frame_offset = 1001, 6
+    return enabled.clip
+
+
+def arrived(context, take, folder, name="shot"):
+    """The collection of a Take that arrives, and the clip behind its camera."""
+    takes.save(take, folder / f"{name}.npz")
+    arrival.build(context, str(folder / f"{name}.npz"))
+    home = bpy.data.collections[name]
+    return home, assemble.camera_of(home).data.background_images[0].clip
+
+
+@pytest.mark.parametrize("first", [0, 9])
+def test_a_take_begins_where_its_chosen_clip_does_and_is_shown_by_that(chosen, context, tmp_path, first):
+    """Also a part of the footage, which lies where the clip shows it."""
+    take = replace(synthetic.random_take(people=1, first=first), source=str(clips.WALKER.resolve()))
+    home, shown = arrived(context, take, tmp_path)
+    scene, begin = context.scene, 995 + first
+    assert shown == chosen and len(bpy.data.movieclips) == 2 and (chosen.frame_start, chosen.frame_offset) == (1001, 6)
+    assert record.start_of(home) == 995 and (scene.frame_start, scene.frame_end, scene.frame_current) == (begin, begin + 29, begin)
+    assert motion.frames_of(rig_of(home))[0] == begin and timing.footage_elsewhere(home) is None
+    chosen.frame_start = 1  # the next version is in step with the one before
+    assert record.start_of(arrived(context, take, tmp_path, "again")[0]) == 995
+
+
+def test_a_take_of_another_rate_begins_with_its_clip_too_which_stays_as_it_is(chosen, context, tmp_path):
+    assemble.build_take(context, synthetic.random_take(people=1, fps=Fraction(30)))
+    home, shown = arrived(context, replace(synthetic.random_take(people=1, fps=Fraction(15)), source=str(clips.WALKER.resolve())), tmp_path)
+    assert motion.frames_of(rig_of(home))[[0, -1]].tolist() == [995, 995 + 2 * 29]
+    assert shown != chosen and compat.action(chosen) is None and compat.action(shown) is not None
+
+
+@pytest.mark.parametrize("why", ["other footage", "file", "keyed"])
+def test_a_take_whose_footage_the_chosen_clip_does_not_show_begins_at_frame_1(chosen, enabled, context, tmp_path, why):
+    source = clips.WALKER if why != "other footage" else clips.PORTRAIT
+    if why == "file":
+        enabled.source = "FILE"
+    elif why == "keyed":
+        chosen.keyframe_insert("frame_start", frame=1)
+    home, shown = arrived(context, replace(synthetic.random_take(people=1), source=str(source.resolve())), tmp_path)
+    assert record.start_of(home) == context.scene.frame_start == 1 and shown != chosen and timing.footage_elsewhere(home) is None
