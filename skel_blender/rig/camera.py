@@ -16,7 +16,7 @@ from mathutils import Matrix, Vector
 from .. import sequence
 from ..messages import SkelError
 from ..take import Camera, Take
-from . import compat, drivers, keyframes, record
+from . import compat, drivers, keyframes, paths, record
 from .clock import Clock, begins
 
 _SENSOR = 36.0  # mm, width
@@ -161,7 +161,7 @@ def _opened(take: Take, path: Path, clock: Clock, chosen: bpy.types.MovieClip | 
         if file_of(clip) == path and begins(clip) == clock.start:
             return clip
     try:
-        clip = bpy.data.movieclips.load(str(path))
+        clip = bpy.data.movieclips.load(paths.kept(path))
     except RuntimeError:
         return None
     if clip.frame_duration > 0:
@@ -243,7 +243,7 @@ def footage_of(camera: bpy.types.Object) -> Path | None:
 
 def file_of(clip: bpy.types.MovieClip) -> Path:
     """The file of a movie clip, of a sequence its first image."""
-    return Path(bpy.path.abspath(clip.filepath, library=clip.library)).resolve()
+    return paths.absolute(clip.filepath, clip.library)
 
 
 def footage_start(camera: bpy.types.Object) -> int | None:
