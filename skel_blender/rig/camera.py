@@ -36,7 +36,7 @@ def build(name: str, take: Take, collection: bpy.types.Collection, clock: Clock 
 
 
 def aim(camera: bpy.types.Object, take: Take, clock: Clock = Clock()) -> None:
-    """Give a camera object the Take's lens and place on each frame of the footage."""
+    """Give a camera object the Take's lens, picture, and place on each frame of the footage."""
     data = camera.data
     width, height = take.image_size
     K = take.camera.K
@@ -45,6 +45,7 @@ def aim(camera: bpy.types.Object, take: Take, clock: Clock = Clock()) -> None:
     if data.animation_data:
         data.animation_data.action = None
     data.lens = lens
+    camera[_PICTURE] = [float(width), float(height), float(K[0, 0] / K[1, 1])]
     data.shift_x = (width / 2 - float(K[0, 2])) / width
     data.shift_y = (float(K[1, 2]) - height / 2) / width * float(K[0, 0] / K[1, 1])
     camera.animation_data_clear()
@@ -100,7 +101,6 @@ def set_scene(scene: bpy.types.Scene, take: Take, camera: bpy.types.Object, cloc
     """Give the scene the Take's range, picture size and camera."""
     frames = clock.shown(take.frames)
     scene.frame_start, scene.frame_end = int(frames[0]), int(frames[-1])
-    camera[_PICTURE] = [*map(float, take.image_size), float(take.camera.K[0, 0] / take.camera.K[1, 1])]
     look_through(scene, camera)
 
 

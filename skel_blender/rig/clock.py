@@ -101,15 +101,21 @@ def begins(clip: bpy.types.MovieClip) -> int | None:
 
 
 def for_take(
-    scene: bpy.types.Scene, take: Take, before: bpy.types.Collection | None = None, clip: bpy.types.MovieClip | None = None
+    scene: bpy.types.Scene,
+    take: Take,
+    before: bpy.types.Collection | None = None,
+    clip: bpy.types.MovieClip | None = None,
+    set_scene: bool = True,
 ) -> Clock:
-    """The clock for a new take, in a scene that has the rate of its first one. A version of the take `before` lies in step with that, also
-    where the scene plays at another rate by now; another one begins where `clip` does, which shows its footage."""
+    """The clock for a new take, in a scene that has the rate of its first one, or without `set_scene` its own. A version of the take
+    `before` lies in step with that, also where the scene plays at another rate by now; another one begins where `clip` does, which shows
+    its footage."""
     if before is not None:
         start, fps = record.start_of(before), before.get(_RATE, rate(scene))
     else:
         start = begins(clip) if clip is not None else None
-        start, fps = record.FIRST_FRAME if start is None else start, float(take.fps) if is_empty(scene) else rate(scene)
+        start = record.FIRST_FRAME if start is None else start
+        fps = float(take.fps) if set_scene and is_empty(scene) else rate(scene)
     pace = fps / float(take.fps)
     return Clock(start, 1.0 if abs(pace - 1.0) * len(take.frames) < _OFF else pace)
 

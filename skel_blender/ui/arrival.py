@@ -56,7 +56,7 @@ def _build(context: bpy.types.Context, path: str, home_uid: int) -> str:
     earlier = assemble.layer_of(context.view_layer, before) if is_version else None
     can_change = is_version and before.override_library is None  # an override's objects are another file's
     collection = before if settings.again == "UPDATE" and can_change else None
-    options = {"correct": settings.correct, "hide": settings.hide}
+    options = {"correct": settings.correct, "hide": settings.hide, "set_scene": settings.set_scene}
     told, rate, shot = "", clock.rate(context.scene), _shot(context.scene)
     clip = settings.clip if settings.source == "CLIP" and settings.clip is not None and shows(settings.clip, take) else None
     if collection is None:

@@ -11,7 +11,7 @@ import bpy
 import pytest
 
 from skel_blender import take as takes
-from skel_blender.rig import assemble, compat, record
+from skel_blender.rig import assemble, camera, compat, record
 from skel_blender.rig.editing import layers, motion, timing
 from skel_blender.ui import arrival
 from tests import clips, synthetic
@@ -156,3 +156,26 @@ def test_a_take_whose_footage_the_chosen_clip_does_not_show_begins_at_frame_1(ch
         chosen.keyframe_insert("frame_start", frame=1)
     home, shown = arrived(context, replace(synthetic.random_take(people=1), source=str(source.resolve())), tmp_path)
     assert record.start_of(home) == context.scene.frame_start == 1 and shown != chosen and timing.footage_elsewhere(home) is None
+
+
+@pytest.mark.parametrize("again", ["VERSION", "UPDATE"])
+def test_a_scene_that_is_not_to_be_set_up_stays_as_it_is(enabled, context, tmp_path, again):
+    """A shot with a rate of its own, in which the take is shown in real time."""
+    def state():
+        return (scene.render.fps, scene.frame_start, scene.frame_end, scene.frame_current, scene.render.resolution_x, scene.camera)
+
+    scene, enabled.set_scene, enabled.again = context.scene, False, again
+    scene.camera = bpy.data.objects.new("own", bpy.data.cameras.new("own"))
+    scene.render.fps, scene.frame_start, scene.frame_end, scene.render.resolution_x = 24, 1001, 1100, 2048
+    scene.frame_set(1007)
+    before, take = state(), replace(synthetic.random_take(people=1, fps=Fraction(12)), source="/clip.mp4")
+    takes.save(take, tmp_path / "shot.npz")
+    for _ in range(2):
+        said = arrival.build(context, str(tmp_path / "shot.npz"))
+        assert state() == before and said.endswith("The footage has 12 frames a second; it is shown in the scene's 24.")
+    homes = [home for home in bpy.data.collections if record.START in home]
+    assert len(homes) == (2 if again == "VERSION" else 1)
+    for home in homes:
+        assert motion.frames_of(rig_of(home)).tolist() == list(range(1, 60))
+    camera.look_through(scene, assemble.camera_of(homes[0]))
+    assert scene.render.resolution_x == 1280
