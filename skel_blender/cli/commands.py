@@ -128,6 +128,8 @@ def _picture(given: argparse.Namespace, status: Status) -> int:
 def _write_with(module: str, python: Path, source: Path, work: Work, options: list[str], status: Status) -> None:
     """Let a program of this package read `source` and write `work.made`, or files beside it. Raises SkelError if it wrote nothing."""
     command = [str(python), "-m", f"{PACKAGE.name}.{module}", str(source), "--out", str(work.made), *options]
+    if module == "rig":
+        command.append(f"--folder={work.out.parent}")
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
                           errors="replace", env=child_environment())  # fmt: skip
     if done.returncode == 0 and work.files():

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import argparse
+import secrets
+from contextlib import suppress
 from pathlib import Path
 
 import bpy
@@ -25,6 +27,7 @@ def main() -> None:
     parser.add_argument("take", type=Path, help="the .npz that the engine wrote")
     parser.add_argument("--out", type=Path, required=True, help="what to write: " + ", ".join(_ENDINGS))
     parser.add_argument("--clip", type=Path, help="the footage, if it no longer lies where it was reconstructed from")
+    parser.add_argument("--folder", type=Path, help="where a .blend goes from there: it refers to its footage from this folder")
     parser.add_argument("--person", type=int, help="write Person N alone (default: everybody)")
     presets.add_arguments(parser)
     arguments = parser.parse_args()
@@ -37,12 +40,24 @@ def main() -> None:
     check_folder(out)
     take = takes.load(arguments.take)
     bpy.ops.wm.read_factory_settings(use_empty=True)
+    if ending == ".blend":
+        _settle(arguments.folder or out.parent)
     collection = build_take(bpy.context, take, arguments.clip, out.stem, hide=ending == ".blend")
     if ending == ".blend":
         _make_presentable(bpy.context, collection)
         _save(out)
     else:
         write(bpy.context.scene, chosen(rigs_of(collection.all_objects), arguments.person), out, preset)
+
+
+def _settle(folder: Path) -> None:
+    """Let the open file be one of a folder, for what it refers to from there, by an empty scene that is gone at once. Where none can be
+    written it is in no folder, and refers to what it shows by whole paths."""
+    made = folder.absolute() / f".{secrets.token_hex(4)}.part.blend"
+    with suppress(RuntimeError):
+        bpy.ops.wm.save_as_mainfile(filepath=str(made), check_existing=False)
+    for left in (made, made.with_name(f"{made.name}@")):  # which Blender may leave
+        left.unlink(missing_ok=True)
 
 
 def _make_presentable(context: bpy.types.Context, collection: bpy.types.Collection) -> None:

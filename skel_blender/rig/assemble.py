@@ -48,11 +48,13 @@ class Handle:
 @dataclass(frozen=True)
 class Options:
     """How rigs are built: `horizontal` leaves the height to the pelvis, so that the root stays on the floor; `correct` gives the
-    skin of a SKEL body its pose blend shapes; `hide` takes people out of sight before they come and after they go."""
+    skin of a SKEL body its pose blend shapes; `hide` takes people out of sight before they come and after they go. `set_scene` gives the
+    scene what the take has: frame range, picture size, camera, and the rate of the first take."""
 
     horizontal: bool = True
     correct: bool = False
     hide: bool = False
+    set_scene: bool = True
 
 
 def build_take(
@@ -65,19 +67,23 @@ def build_take(
     hide: bool = False,
     embed: bool = True,
     before: bpy.types.Collection | None = None,
+    chosen: bpy.types.MovieClip | None = None,
+    set_scene: bool = True,
 ) -> bpy.types.Collection:
     """Build a valid Take in the context's scene and return its new collection.
 
-    Other contents of the scene stay as they are; only its frame range, picture size and active camera become the Take's,
-    of the first Take its rate as well, and the footage's sound comes onto its timeline.
+    Other contents of the scene stay as they are; only its frame range, picture size and active camera become the Take's, of the first
+    Take its rate as well, and where nothing was animated its first frame is shown; none of these without `set_scene`. The footage's
+    sound comes onto its timeline.
     All hangs on an empty, so that the whole take can be moved; in a scene whose unit is no metre it is scaled, for people in their size.
     Building again makes a second version, named apart by Blender's suffix. `clip_path` is the footage (None: the Take's source, if
-    it still lies there); of a version of the take `before` the frames are that one's; the rest are `Options`, and whether the .blend file
-    shall hold the Take itself. Raises SkelError if the footage can't be shown, before anything is built.
+    it still lies there); a version of the take `before` has the frames of that one, any other begins where the movie clip `chosen` does,
+    which shows its footage; the rest are `Options`, and whether the .blend file shall hold the Take itself. Raises SkelError if the
+    footage can't be shown, before anything is built.
     """
-    time = clock.for_take(context.scene, take, before)
-    footage = camera.load_footage(take, clip_path, time)
-    if clock.is_empty(context.scene):
+    time, animated = clock.for_take(context.scene, take, before, chosen, set_scene), clock.is_animated(context.scene)
+    footage = camera.load_footage(take, clip_path, time, chosen)
+    if set_scene and clock.is_empty(context.scene):
         clock.give_rate(context.scene, take.fps)
     name = collection_name or Path(take.source).stem or "take"
     collection = bpy.data.collections.new(name)
@@ -90,7 +96,8 @@ def build_take(
     collection.objects.link(place)
     eye = camera.build(f"{name}_camera", take, collection, time, metres(context.scene))
     eye.parent = place
-    camera.set_scene(context.scene, take, eye, time)
+    if set_scene:
+        camera.set_scene(context.scene, take, eye, time)
     if footage is not None:
         camera.show_footage(eye, footage)
         if footage.source == "MOVIE":
@@ -101,6 +108,8 @@ def build_take(
         embedded.embed(collection, take)
     collection["skel_source"], collection["skel_producer"], collection["skel_settings"] = take.source, take.producer, take.settings
     context.view_layer.update()
+    if set_scene and not animated:
+        context.scene.frame_set(context.scene.frame_start)
     return collection
 
 

@@ -16,8 +16,8 @@ from mathutils import Matrix, Vector
 from .. import sequence
 from ..messages import SkelError
 from ..take import Camera, Take
-from . import compat, drivers, keyframes, record
-from .clock import Clock
+from . import compat, drivers, keyframes, paths, record
+from .clock import Clock, begins
 
 _SENSOR = 36.0  # mm, width
 _LEAP, _FARTHER = 0.1, 5.0  # from one frame to the next, in m, rad or lenses, and than in the frames around: another shot's camera
@@ -36,7 +36,7 @@ def build(name: str, take: Take, collection: bpy.types.Collection, clock: Clock 
 
 
 def aim(camera: bpy.types.Object, take: Take, clock: Clock = Clock()) -> None:
-    """Give a camera object the Take's lens and place on each frame of the footage."""
+    """Give a camera object the Take's lens, picture, and place on each frame of the footage."""
     data = camera.data
     width, height = take.image_size
     K = take.camera.K
@@ -45,6 +45,7 @@ def aim(camera: bpy.types.Object, take: Take, clock: Clock = Clock()) -> None:
     if data.animation_data:
         data.animation_data.action = None
     data.lens = lens
+    camera[_PICTURE] = [float(width), float(height), float(K[0, 0] / K[1, 1])]
     data.shift_x = (width / 2 - float(K[0, 2])) / width
     data.shift_y = (float(K[1, 2]) - height / 2) / width * float(K[0, 0] / K[1, 1])
     camera.animation_data_clear()
@@ -100,8 +101,6 @@ def set_scene(scene: bpy.types.Scene, take: Take, camera: bpy.types.Object, cloc
     """Give the scene the Take's range, picture size and camera."""
     frames = clock.shown(take.frames)
     scene.frame_start, scene.frame_end = int(frames[0]), int(frames[-1])
-    scene.frame_set(scene.frame_start)
-    camera[_PICTURE] = [*map(float, take.image_size), float(take.camera.K[0, 0] / take.camera.K[1, 1])]
     look_through(scene, camera)
 
 
@@ -135,14 +134,16 @@ def pixel(camera: bpy.types.Object, direction: Vector) -> tuple[int, int] | None
     return (int(x), int(y)) if 0 <= x < width and 0 <= y < height else None
 
 
-def load_footage(take: Take, clip_path: Path | str | None, clock: Clock = Clock()) -> bpy.types.MovieClip | None:
-    """The footage as a movie clip in step with the scene; one that is already open in that way, or a new one.
+def load_footage(
+    take: Take, clip_path: Path | str | None, clock: Clock = Clock(), chosen: bpy.types.MovieClip | None = None
+) -> bpy.types.MovieClip | None:
+    """The footage as a movie clip in step with the scene; one that is already open in that way, the `chosen` one first, or a new one.
 
     `clip_path` is a video, an image or a folder of frames; None means the Take's source, and no footage if it can't be shown. Raises
     SkelError if a given one can't.
     """
     path = _footage_file(take, Path(clip_path or take.source))
-    clip = _opened(take, path, clock) if path.is_file() else None
+    clip = _opened(take, path, clock, chosen) if path.is_file() else None
     if clip is None and clip_path is not None:
         raise SkelError("no_footage", f"Blender can't show {clip_path}.", "Give the clip that was reconstructed.")
     return clip
@@ -153,15 +154,14 @@ def _footage_file(take: Take, path: Path) -> Path:
     return path.resolve() / Path(take.source).name if path.is_dir() else path.resolve()
 
 
-def _opened(take: Take, path: Path, clock: Clock) -> bpy.types.MovieClip | None:
+def _opened(take: Take, path: Path, clock: Clock, chosen: bpy.types.MovieClip | None) -> bpy.types.MovieClip | None:
     numbers = _image_numbers(take, path)
     plain = clock.pace == 1.0 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    for clip in bpy.data.movieclips if plain else ():
-        same = Path(bpy.path.abspath(clip.filepath)).resolve() == path and compat.action(clip) is None
-        if same and _begins(clip) == clock.start:
+    for clip in sorted(bpy.data.movieclips, key=lambda clip: clip != chosen) if plain else ():
+        if file_of(clip) == path and begins(clip) == clock.start:
             return clip
     try:
-        clip = bpy.data.movieclips.load(str(path))
+        clip = bpy.data.movieclips.load(paths.kept(path))
     except RuntimeError:
         return None
     if clip.frame_duration > 0:
@@ -238,16 +238,17 @@ def lies(camera: bpy.types.Object) -> bool:
 def footage_of(camera: bpy.types.Object) -> Path | None:
     """The file of the footage behind a camera."""
     clip = next(iter(_clips(camera)), None)
-    return None if clip is None else Path(bpy.path.abspath(clip.filepath, library=clip.library)).resolve()
+    return None if clip is None else file_of(clip)
+
+
+def file_of(clip: bpy.types.MovieClip) -> Path:
+    """The file of a movie clip, of a sequence its first image."""
+    return paths.absolute(clip.filepath, clip.library)
 
 
 def footage_start(camera: bpy.types.Object) -> int | None:
     """The scene frame with which the footage behind a camera begins; None without footage, or where its start is keyed."""
-    return next((_begins(clip) for clip in _clips(camera) if compat.action(clip) is None), None)
-
-
-def _begins(clip: bpy.types.MovieClip) -> int:
-    return clip.frame_start - clip.frame_offset
+    return next((start for clip in _clips(camera) if (start := begins(clip)) is not None), None)
 
 
 def _clips(camera: bpy.types.Object) -> list[bpy.types.MovieClip]:

@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 
 from ..take import Person, Take
-from . import continuity, record
+from . import compat, continuity, record
 
 _PACE = "skel_pace"  # of a take's collection: scene frames for each frame of the footage, where that is not 1
 _RATE = "skel_rate"  # of a take's collection: frames a second that the scene played when the take came
@@ -88,12 +88,34 @@ def is_empty(scene: bpy.types.Scene) -> bool:
     return not any(record.START in home for home in scene.collection.children_recursive)
 
 
-def for_take(scene: bpy.types.Scene, take: Take, before: bpy.types.Collection | None = None) -> Clock:
-    """The clock for a new take, in a scene that has the rate of its first one; a version of the take `before` lies in step with that, also
-    where the scene plays at another rate by now."""
-    if is_empty(scene):
-        return Clock()
-    start, fps = (record.FIRST_FRAME, rate(scene)) if before is None else (record.start_of(before), before.get(_RATE, rate(scene)))
+def is_animated(scene: bpy.types.Scene) -> bool:
+    """Whether anything in a scene has keys, so that its current frame matters to somebody."""
+    owners = [scene, *(block for thing in scene.objects for block in (thing, thing.data, getattr(thing.data, "shape_keys", None)))]
+    found = (getattr(owner, "animation_data", None) for owner in owners)
+    return any(data is not None and (data.action is not None or len(data.nla_tracks) > 0) for data in found)
+
+
+def begins(clip: bpy.types.MovieClip) -> int | None:
+    """The scene frame with which a movie clip shows the first frame of its footage, seen or not; None where its start is keyed."""
+    return clip.frame_start - clip.frame_offset if compat.action(clip) is None else None
+
+
+def for_take(
+    scene: bpy.types.Scene,
+    take: Take,
+    before: bpy.types.Collection | None = None,
+    clip: bpy.types.MovieClip | None = None,
+    set_scene: bool = True,
+) -> Clock:
+    """The clock for a new take, in a scene that has the rate of its first one, or without `set_scene` its own. A version of the take
+    `before` lies in step with that, also where the scene plays at another rate by now; another one begins where `clip` does, which shows
+    its footage."""
+    if before is not None:
+        start, fps = record.start_of(before), before.get(_RATE, rate(scene))
+    else:
+        start = begins(clip) if clip is not None else None
+        start = record.FIRST_FRAME if start is None else start
+        fps = float(take.fps) if set_scene and is_empty(scene) else rate(scene)
     pace = fps / float(take.fps)
     return Clock(start, 1.0 if abs(pace - 1.0) * len(take.frames) < _OFF else pace)
 

@@ -47,7 +47,12 @@ def goes_on(armature: bpy.types.Object) -> bool:
 def holders(armature: bpy.types.Object) -> list[bpy.types.Action | bpy.types.ActionChannelbag]:
     """What holds the `fcurves` of all that the rig plays: of its action and, if they take part, of strips."""
     data = armature.animation_data
-    pending, found = [data, *(strips_of(data) if is_layered(armature) else ())], []
+    return holders_of(data) if is_layered(armature) else [holder for holder in [compat.holder_of(data)] if holder is not None]
+
+
+def holders_of(data: bpy.types.AnimData) -> list[bpy.types.Action | bpy.types.ActionChannelbag]:
+    """What holds the `fcurves` of an action and of all strips that play below it."""
+    pending, found = [data, *strips_of(data)], []
     while pending:
         player = pending.pop()
         found.append(compat.holder_of(player))

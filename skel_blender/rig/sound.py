@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from . import compat
+from . import compat, paths
 
 
 def lay(scene: bpy.types.Scene, path: Path, start: int) -> bpy.types.Strip | None:
@@ -17,14 +17,14 @@ def lay(scene: bpy.types.Scene, path: Path, start: int) -> bpy.types.Strip | Non
         return found
     strips = compat.strips(scene, create=True)
     channel = 1 + max((strip.channel for strip in strips), default=0)
-    return strips.new_sound(path.stem, str(path), channel, start)
+    return strips.new_sound(path.stem, paths.kept(path), channel, start)
 
 
 def find(scene: bpy.types.Scene, path: Path, start: int) -> bpy.types.Strip | None:
     """The strip with the footage's sound that begins at a scene frame; one that the user has put elsewhere is his."""
     for strip in compat.strips(scene):
         if strip.type == "SOUND" and strip.sound is not None and round(compat.strip_start(strip)) == start:
-            if Path(bpy.path.abspath(strip.sound.filepath)).resolve() == path:
+            if paths.absolute(strip.sound.filepath, strip.sound.library) == path:
                 return strip
     return None
 

@@ -36,9 +36,10 @@ def update_take(
 ) -> None:
     """Bring a collection that `assemble.build_take` made up to date: camera, shapes and motion of the people of the same name.
 
-    Who is new in the Take is added with `options`, who is not in it any more stays. Rigs keep what was added to them, and their limits
-    if those were changed; the actions that they had stay in the file.
+    Who is new in the Take is added with `options`, which say too whether the scene is set; who is not in it any more stays. Rigs keep what
+    was added to them, and their limits if those were changed; the actions that they had stay in the file.
     """
+    options = options or assemble.Options()
     rigs = {rig[record.PERSON]: rig for rig in reversed(collection.objects) if record.is_rig(rig)}  # of duplicates the first
     for rig in rigs.values():
         compat.check_assignable(rig)
@@ -46,13 +47,14 @@ def update_take(
     if eye is not None:
         time = clock.of(collection)
         camera.aim(eye, take, time)
-        camera.set_scene(context.scene, take, eye, time)
+        if options.set_scene:
+            camera.set_scene(context.scene, take, eye, time)
     with armature.object_mode(context):
         for index, person in enumerate(take.people):
             if person.name in rigs:
                 _update(context, rigs[person.name], person, collection)
             else:
-                assemble.add_person(context, person, index, collection, options or assemble.Options())
+                assemble.add_person(context, person, index, collection, options)
     record.say_who(collection, ())
     assemble.keep_span(collection, take)
     embedded.embed(collection, take)

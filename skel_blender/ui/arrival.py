@@ -11,7 +11,7 @@ from .. import take as takes
 from ..messages import SkelError
 from ..rig import armature, assemble, camera, clock, record
 from ..rig.assemble import Options, build_take
-from ..rig.editing import placement
+from ..rig.editing import evaluation, placement
 from ..rig.update import find_built, has_frames_of, update_take
 
 _SAME_RATE = 1e-3  # frames a second
@@ -25,19 +25,30 @@ def build_in_scene(path: str, scene_uid: int, home_uid: int = 0) -> str:
     if scene is None:
         raise SkelError("no_scene", "The scene is not open any more.", "Load the Take in another one.")
     window = next((window for window in windows if window.scene == scene), None)
+    shown = {"window": window} if window is not None else {"scene": scene, "view_layer": scene.view_layers[0]}
+    with bpy.context.temp_override(**shown):
+        sentence = build(bpy.context, path, home_uid)
+    push_undo("Reconstruct", window)
+    return sentence
+
+
+def push_undo(message: str, window: bpy.types.Window | None = None) -> None:
+    """Let what was done be undone, as an operator's work is; the step is the whole file's, and any window will do."""
+    window = window or next(iter(bpy.context.window_manager.windows), None)
     if window is not None:
         with bpy.context.temp_override(window=window):
-            sentence = build(bpy.context, path, home_uid)
-            bpy.ops.ed.undo_push(message="Reconstruct")
-        return sentence
-    with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
-        return build(bpy.context, path, home_uid)
+            bpy.ops.ed.undo_push(message=message)
 
 
 def build(context: bpy.types.Context, path: str, home_uid: int = 0) -> str:
     """Build the Take at `path` in the context's scene and return the sentence about it. Who is in the middle of posing or editing goes on
-    with that; else the new person is selected, and what was built before from these frames of the footage is switched off: the collection
-    with the `session_uid` `home_uid` if that is there, else the newest. Raises SkelError."""
+    with that, and poses that nobody has keyed stay; else the new person is selected, and what was built before from these frames of the
+    footage is switched off: the collection with the `session_uid` `home_uid` if that is there, else the newest. Raises SkelError."""
+    with evaluation.kept_values():
+        return _build(context, path, home_uid)
+
+
+def _build(context: bpy.types.Context, path: str, home_uid: int) -> str:
     take, settings = takes.load(path), context.scene.skel
     asked = (home for home in context.scene.collection.children_recursive if home.session_uid == home_uid)
     before, idle = next(asked, None) or find_built(context, take), context.mode == "OBJECT"
@@ -45,10 +56,11 @@ def build(context: bpy.types.Context, path: str, home_uid: int = 0) -> str:
     earlier = assemble.layer_of(context.view_layer, before) if is_version else None
     can_change = is_version and before.override_library is None  # an override's objects are another file's
     collection = before if settings.again == "UPDATE" and can_change else None
-    options = {"correct": settings.correct, "hide": settings.hide}
+    options = {"correct": settings.correct, "hide": settings.hide, "set_scene": settings.set_scene}
     told, rate, shot = "", clock.rate(context.scene), _shot(context.scene)
+    clip = settings.clip if settings.source == "CLIP" and settings.clip is not None and shows(settings.clip, take) else None
     if collection is None:
-        collection = build_take(context, take, collection_name=Path(path).stem, before=before, **options)
+        collection = build_take(context, take, collection_name=Path(path).stem, before=before, chosen=clip, **options)
         first = next((thing for thing in collection.objects if record.is_rig(thing)), None)
         if first is not None and idle:
             armature.select(context, first)
@@ -61,9 +73,8 @@ def build(context: bpy.types.Context, path: str, home_uid: int = 0) -> str:
         here, there = ({rig[record.PERSON] for rig in collection.objects if record.is_rig(rig)}, {person.name for person in take.people})
         told = "".join(f" {name} is not in the Take any more: Remove Person takes him out." for name in sorted(here - there))
     told += _unlimited(collection, take)
-    clip = settings.clip if settings.source == "CLIP" else None
     pace = clock.of(collection).pace
-    if clip is not None and shows(clip, take) and clip.tracking.reconstruction.is_valid and pace == 1.0:
+    if clip is not None and clip.tracking.reconstruction.is_valid and pace == 1.0:
         try:
             placement.place(context.scene, collection, clip)
         except SkelError as error:  # it is there all the same
@@ -109,7 +120,7 @@ def _counted(number: int, one: str, more: str = "") -> str:
 
 def shows(clip: bpy.types.MovieClip, take: takes.Take) -> bool:
     """Whether a movie clip is the footage of a Take."""
-    path, source = Path(bpy.path.abspath(clip.filepath, library=clip.library)).resolve(), Path(take.source)
+    path, source = camera.file_of(clip), Path(take.source)
     return source in (path, path.parent)
 
 

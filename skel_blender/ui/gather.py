@@ -14,7 +14,7 @@ from .. import requests, sequence, who
 from ..job import PACKAGE
 from ..messages import SkelError
 from ..requests import Request
-from ..rig import clock, record
+from ..rig import clock, paths, record
 from ..rig.assemble import metres
 from ..take import Person, Take
 
@@ -149,7 +149,7 @@ def _images_rate(scene: bpy.types.Scene, footage: Path) -> float | None:
 
 def _chosen_file(text: str, what: str) -> str:
     """The absolute path of a file other than footage."""
-    path = Path(bpy.path.abspath(text)).resolve() if text.strip() else None
+    path = paths.absolute(text) if text.strip() else None
     if path is None or not path.is_file():
         raise SkelError("no_file", f"No {what} is chosen, or it is gone.", "Choose the file in the SKEL sidebar.")
     return str(path)
@@ -174,7 +174,7 @@ def file_path(text: str, library: bpy.types.Library | None = None) -> Path:
     """An absolute path to something that exists, from one as Blender keeps it."""
     if not text.strip():
         raise SkelError("no_clip", "No footage is chosen.", "Choose a video, an image or a folder of frames in the SKEL sidebar.")
-    path = Path(bpy.path.abspath(text, library=library)).resolve()
+    path = paths.absolute(text, library)
     if not path.exists():
         raise SkelError("no_file", f"There is no file {path}.", "Choose the footage again.")
     return path

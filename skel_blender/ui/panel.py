@@ -82,6 +82,7 @@ class SKEL_PT_options(Sidebar, bpy.types.Panel):
         build = column.column(heading="Rigs")
         for name in ("hide", "correct"):
             build.prop(settings, name)
+        column.column(heading="Scene").prop(settings, "set_scene")
 
 
 class SKEL_PT_take(Sidebar, bpy.types.Panel):

@@ -82,6 +82,12 @@ class SKEL_PG_settings(bpy.types.PropertyGroup):
     hide: BoolProperty(
         name="Hide When Absent", description="Take people out of sight before they come into the footage and after they leave", default=True
     )
+    set_scene: BoolProperty(
+        name="Set Up Scene",
+        description="Give the scene the take's frame range, picture size and camera, and the first take's frame rate. Off: the scene keeps "
+        "its own, and shows a take of another rate in real time",
+        default=True,
+    )
     use_range: BoolProperty(name="Frame Range", description="Reconstruct a part of the footage only")
     frame_start: IntProperty(name="First", description="First frame, the footage starts with 1", min=1, default=1)
     frame_end: IntProperty(name="Last", description="Last frame, included", min=1, default=250)

@@ -15,7 +15,7 @@ from ..rig import embedded, record
 from ..rig.editing import corrections
 from ..take import Person, Take
 from . import engine, gather
-from .arrival import PROPERTY
+from .arrival import PROPERTY, push_undo
 from .key_operators import but_led
 from .operators import StartsJob
 from .runner import runner
@@ -92,10 +92,7 @@ def bring_back(path: str, rig_id: str, uid: int, count: int) -> str:
     action = corrections.bring(rig, person_of(rig, take)[1])
     embedded.embed(home, take)
     home[PROPERTY] = path
-    window = next(iter(bpy.context.window_manager.windows), None)
-    if window is not None:
-        with bpy.context.temp_override(window=window):
-            bpy.ops.ed.undo_push(message="Re-fit")
+    push_undo("Re-fit")
     around = "1 frame" if count == 1 else f"{count} frames"
     return f"Fitted again around {around}; the motion is in {action.name}.{but_led(rig)}"
 

@@ -136,6 +136,23 @@ def test_a_take_that_cannot_be_placed_is_there_all_the_same(tmp_path):
         skel_blender.unregister()
 
 
+def test_a_take_that_arrives_is_placed_wherever_its_clip_begins(tmp_path):
+    from skel_blender.ui import arrival
+
+    bpy.ops.wm.read_factory_settings(use_empty=False)
+    skel_blender.register()
+    try:
+        clip = bpy.context.scene.skel.clip = solved_clip()
+        clip.frame_start = 1001
+        takes.save(replace(walker_seen_by([carried_camera(0)] * FRAMES)[0], source=str(clips.WALKER.resolve())), tmp_path / "shot.npz")
+        assert "not placed" not in arrival.build(bpy.context, str(tmp_path / "shot.npz"))
+        eye = assemble.camera_of(bpy.data.collections["shot"])
+        assert eye[record.FOLLOWS] and list(bpy.data.movieclips) == [clip] and eye.data.background_images[0].clip == clip
+        assert (bpy.context.scene.frame_start, bpy.context.scene.frame_end) == (1001, 1000 + FRAMES)
+    finally:
+        skel_blender.unregister()
+
+
 def test_people_follow_a_solved_camera_that_moved(tmp_path):
     """Fitted as if the camera stood still, then placed by the camera that Blender has solved: the people's ways come right."""
     bpy.ops.wm.read_factory_settings(use_empty=False)

@@ -23,7 +23,7 @@ case "$FAKE_BUILDER" in
   nothing) exit 0;;
   less) printf 'noise\\nLeft out: Fewer. Apply it.\\n';;
 esac
-test -f "$3" && echo "scene of $3" > "$5"
+test -f "$3" && echo "scene of $3, as told: $*" > "$5"
 """
 
 

@@ -65,7 +65,8 @@ def test_bodies_reach_the_engine_and_files_by_their_whole_paths(place, monkeypat
 def test_a_scene_is_built_from_the_take(place, ending):
     assert reconstruct(place, f"shot{ending}") == 0
     assert sorted(os.listdir(place)) == ["clip.mp4", f"shot{ending}"]
-    assert (place / f"shot{ending}").read_text().startswith("scene of ")
+    made = (place / f"shot{ending}").read_text()
+    assert made.startswith("scene of ") and f"--folder={place}" in made.split(), "where it will lie"
 
 
 @POSIX

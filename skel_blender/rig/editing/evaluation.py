@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 import bpy
 
-from .. import armature, compat
+from .. import armature, compat, nla
 
 _KINDS = ("objects", "meshes", "armatures", "actions", "collections", "scenes")
 
@@ -39,24 +39,27 @@ def empty_scene(like: bpy.types.Scene, name: str) -> Iterator[bpy.types.Scene]:
 
 @contextmanager
 def kept_values() -> Iterator[None]:
-    """Let everything that is animated or driven keep the values that it has now, also where nobody has keyed them.
+    """Let everything that is animated or driven keep the values that it has now, also where nobody has keyed them; but not who plays
+    another action afterwards.
 
-    Blender writes keyed values over them when actions are changed, or when a window is switched to another scene and back, and driven
-    ones that depend on the frame when an exporter shows another frame.
+    Blender writes keyed values over them when actions are changed, when a scene gets new objects, or when a window is switched to another
+    scene and back, and driven ones that depend on the frame when an exporter shows another frame.
     """
     values = []
     for owner in _animated():
-        holder = compat.holder(owner)
-        for curve in [*(holder.fcurves if holder else ()), *owner.animation_data.drivers]:
+        curves = [curve for holder in nla.holders_of(owner.animation_data) for curve in holder.fcurves]
+        for curve in [*curves, *owner.animation_data.drivers]:
             with suppress(ValueError, IndexError):  # a path to what is not there
                 found = owner.path_resolve(curve.data_path)
-                values.append((owner, curve.data_path, curve.array_index, _item(found, curve.array_index)))
+                values.append((owner, compat.action(owner), curve.data_path, curve.array_index, _item(found, curve.array_index)))
     try:
         yield
     finally:
         bpy.context.view_layer.update()
-        for owner, path, index, value in values:
-            _put(owner, path, index, value)
+        for owner, action, path, index, value in values:
+            with suppress(ReferenceError, ValueError, IndexError):  # it is not there any more
+                if compat.action(owner) == action:
+                    _put(owner, path, index, value)
         bpy.context.view_layer.update()
 
 
