@@ -32,6 +32,12 @@ from tests.engine.pretend_card import CARD, OnCard, pretend_card  # noqa: E402
 
 FRAMES, K = 9, np.array([[1000.0, 0, 640], [0, 1000, 360], [0, 0, 1]])
 SHORT = tuple(replace(stage, iterations=2) for stage in STAGES)
+NO_ROOM = (  # as the driver and NVIDIA's libraries say it
+    "CUDA error: out of memory",
+    "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasGemmEx(handle, opa, opb)`",
+    "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+    "cusolver error: CUSOLVER_STATUS_INTERNAL_ERROR, when calling `cusolverDnCreate(handle)`",
+)
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +167,7 @@ def test_a_skel_body_is_posed_on_the_card(tmp_path):
 
 @pytest.mark.parametrize(("error", "todo"), [
     (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), "Choose --device cpu"),
+    *((RuntimeError(said), "Choose --device cpu") for said in NO_ROOM),
     (RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"), "Reconstruct fewer frames"),
     (MemoryError(), "Reconstruct fewer frames"),
 ])  # fmt: skip
@@ -171,6 +178,15 @@ def test_a_card_or_machine_without_room_is_an_error_of_one_sentence(tmp_path, mo
     monkeypatch.setitem(engine._RUN, "reconstruct", full)
     assert engine.main(["reconstruct", "clip.mp4", "--out", str(tmp_path / "take.npz")]) == 1
     assert f"ran out of memory. {todo}" in capsys.readouterr().err
+
+
+def test_another_error_is_not_taken_for_a_lack_of_room(tmp_path, monkeypatch):
+    def wrong(*_):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setitem(engine._RUN, "reconstruct", wrong)
+    with pytest.raises(RuntimeError, match="illegal"):
+        engine.main(["reconstruct", "clip.mp4", "--out", str(tmp_path / "take.npz")])
 
 
 @pytest.mark.parametrize("capability, chosen", [((9, 0), "cuda"), ((7, 5), "cuda"), ((6, 1), "cpu")])

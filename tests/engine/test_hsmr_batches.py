@@ -47,7 +47,10 @@ def test_cores_that_torch_uses_are_not_idle(monkeypatch):
     assert found == [6, 3, 1, 1]
 
 
-@pytest.mark.parametrize("said", [None, "CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"])
+@pytest.mark.parametrize("said", [
+    None, "CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`",
+    "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+])  # fmt: skip
 def test_a_batch_without_room_is_halved_and_so_are_the_next(said):
     small = Small(3, said and RuntimeError(said))
     run = Batches(small, 16)

@@ -12,6 +12,7 @@ from torch import nn
 
 from ....anatomy import J
 from ....messages import SkelError
+from ... import shortage
 from .checkpoint import read_weights
 from .head import Head
 from .patches import SEEN, SIDE, normalised
@@ -86,7 +87,7 @@ def load_hsmr(path: Path | str, device: torch.device | str = "cpu", dtype: torch
         with torch.no_grad():
             head = Head(weights).to(device)
     except RuntimeError as error:
-        if not short_of_memory(error):
+        if not shortage.of_card(error):
             raise
         raise no_memory() from error
     return Hsmr(backbone, head).requires_grad_(False).eval()
@@ -101,11 +102,6 @@ def multiplies_bfloat16(device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     able = torch.cpu.get_capabilities()
     return torch.backends.mkldnn.is_available() and bool(able.get("avx512_bf16") or able.get("amx_bf16"))
-
-
-def short_of_memory(error: RuntimeError) -> bool:
-    """Whether a card's memory was short: torch's allocator says so by type, NVIDIA's libraries and the driver in words only."""
-    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in ("out of memory", "ALLOC_FAILED"))
 
 
 def no_memory() -> SkelError:
