@@ -25,13 +25,12 @@ from . import packages
 from .files import put_in_place, try_to_hold, workfolder
 from .job import child_environment
 from .messages import SkelError
-from .packages import OnLine
+from .packages import STAMP, OnLine
 
 PYTHONS = ((3, 11), (3, 13))  # the Pythons of Blender 4.2 to 5.0 and of 5.1 and later; the lists hold wheels for these
 BLENDERS = ("blender-4.2", "blender-4.5", "blender-5.0", "blender-5.2")
 
 _PACKAGE = Path(__file__).resolve().parent
-_STAMP = ".ready"
 _MACHINES = ("linux-x86_64", "win32-amd64", "darwin-arm64")  # what the lists hold wheels for
 # Prints the version, then the machine; Python's own word for it, as Windows on ARM runs programs for both.
 _ASK = """import platform, sys
@@ -73,7 +72,7 @@ def engine_python(root: Path) -> Path:
 def is_ready(root: Path, name: str = "engine") -> bool:
     """Whether an environment is whole, of this version, and can run."""
     folder = _folder(root, name)
-    return (folder / _STAMP).is_file() and not _orphaned(folder)
+    return (folder / STAMP).is_file() and not _orphaned(folder)
 
 
 def install(root: Path, python: str | Path, on_line: OnLine, name: str = "engine") -> Path:
@@ -94,7 +93,7 @@ def install(root: Path, python: str | Path, on_line: OnLine, name: str = "engine
             on_line("Checking what was installed")
             check = _CHECKS[name.split("-")[0]] + "\nimport os; os._exit(0)"
             packages.run([str(here), "-c", check], on_line, "check")
-            (folder / _STAMP).write_text(f"{done}\n")
+            (folder / STAMP).write_text(f"{done}\n")
     return python_of(root, name)
 
 
@@ -104,7 +103,7 @@ def install_layer(root: Path, python: Path, on_line: OnLine) -> Path:
         if folder is not None:
             folder.mkdir(parents=True)
             packages.install(python, "test", on_line, "--target", str(folder))
-            (folder / _STAMP).write_text("test\n")
+            (folder / STAMP).write_text("test\n")
     return _folder(root, "test")
 
 

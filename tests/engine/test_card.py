@@ -3,6 +3,8 @@
 
 import contextlib
 import os
+import re
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -14,18 +16,20 @@ torch = pytest.importorskip("torch")
 from bin.benchmarks import hsmr, hsmr_card  # noqa: E402
 from skel_blender.anatomy import DOF_INDEX  # noqa: E402
 from skel_blender.engine import __main__ as engine  # noqa: E402
+from skel_blender.engine import card  # noqa: E402
 from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
 from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
+from skel_blender.engine.card import choose_device  # noqa: E402
 from skel_blender.engine.fit import alone, step  # noqa: E402
 from skel_blender.engine.fit.people import STAGES, fit_people  # noqa: E402
 from skel_blender.engine.fit.start import first_state  # noqa: E402
 from skel_blender.engine.people.tracks import Track  # noqa: E402
-from skel_blender.engine.pipeline import choose_device  # noqa: E402
 from skel_blender.engine.regress import load_hsmr, load_lift  # noqa: E402
 from skel_blender.engine.regress.hsmr import Hsmr  # noqa: E402
 from skel_blender.engine.regress.hsmr.batches import Batches, batch_size  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
+from skel_blender.packages import STAMP  # noqa: E402
 from tests import skel_file  # noqa: E402
 from tests.engine import hsmr_file  # noqa: E402
 from tests.engine.pretend_card import CARD, OnCard, pretend_card  # noqa: E402
@@ -191,9 +195,59 @@ def test_another_error_is_not_taken_for_a_lack_of_room(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("capability, chosen", [((9, 0), "cuda"), ((7, 5), "cuda"), ((6, 1), "cpu")])
 def test_a_card_that_this_build_of_torch_has_no_code_for_is_left_alone(monkeypatch, capability, chosen):
+    told = []
     with pretend_card():
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: capability)
-        assert choose_device("auto").type == chosen and choose_device("cpu").type == "cpu"
+        assert choose_device("auto", told.append).type == chosen and choose_device("cpu", told.append).type == "cpu"
+        assert ["older than any" in log.text for log in told] == [True] * (chosen == "cpu")
         if chosen == "cpu":
-            with pytest.raises(SkelError, match="no GPU that torch can use"):
+            with pytest.raises(SkelError, match="older than any that this build of torch has code for"):
                 choose_device("cuda")
+
+
+@pytest.mark.parametrize(("gpu", "build", "hidden", "ours", "said"), [
+    (True, None, None, True, "installed without CUDA.*delete the folder .* and install the engine again"),
+    (True, None, None, False, "installed without CUDA.*install torch with CUDA in"),
+    (True, "13.0", None, True, "built for CUDA 13.0.*driver is too old.*Update the driver"),
+    (True, "13.0", "", True, None),
+    (False, None, None, True, None),
+])  # fmt: skip
+def test_why_a_gpu_is_not_used_is_said(tmp_path, monkeypatch, gpu, build, hidden, ours, said):
+    """An information where the choice is free, the error where it is not."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", build)
+    monkeypatch.setattr(card, "has_nvidia_gpu", lambda: gpu)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False) if hidden is None else monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    if ours:
+        (tmp_path / STAMP).touch()
+    told = []
+    assert choose_device("auto", told.append).type == choose_device("cpu", told.append).type == "cpu"
+    with pytest.raises(SkelError, match=said or "no GPU that torch can use"):
+        choose_device("cuda")
+    assert len(told) == bool(said) and all(log.level == "info" and re.search(said, log.text) for log in told)
+
+
+_ROUGH = [(torch.backends.cudnn, "allow_tf32"), *((torch.backends.cuda.matmul, name) for name in (
+    "allow_tf32", "allow_bf16_reduced_precision_reduction", "allow_fp16_reduced_precision_reduction"))]  # fmt: skip
+
+
+@pytest.fixture
+def rough():
+    """As if somebody else had allowed all of it."""
+    before = [getattr(where, name) for where, name in _ROUGH]
+    for where, name in _ROUGH:
+        setattr(where, name, True)
+    yield
+    for (where, name), value in zip(_ROUGH, before):
+        setattr(where, name, value)
+
+
+@pytest.mark.parametrize("begin", [
+    pytest.param(lambda _: choose_device("auto"), id="a card is chosen"), pytest.param(lambda _: load_lift(device="cuda"), id="lifting"),
+    pytest.param(lambda file: load_hsmr(file, "cuda"), id="HSMR"),
+])  # fmt: skip
+def test_nothing_on_a_card_is_rounded_to_fewer_bits_than_its_type_has(checkpoint, rough, begin):
+    with pretend_card():
+        begin(checkpoint)
+    assert [getattr(where, name) for where, name in _ROUGH] == [False] * 4

@@ -39,12 +39,19 @@ def test_every_idle_core_works_on_a_batch_of_a_large_network(monkeypatch):
 
 def test_cores_that_torch_uses_are_not_idle(monkeypatch):
     monkeypatch.setattr(batches, "cores", lambda: 8)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"num_physical_cores": 6})
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"num_physical_cores": 6}, raising=False)
     found = []
     for threads in (1, 2, 6, 12):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
         found.append(batches._idle_cores())
     assert found == [6, 3, 1, 1]
+
+
+def test_a_torch_that_does_not_know_the_processor_takes_all_cores_and_float32(monkeypatch):
+    monkeypatch.setattr(batches, "cores", lambda: 8)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert batches._idle_cores() == 8 and not network.multiplies_bfloat16(torch.device("cpu"))
 
 
 @pytest.mark.parametrize("said", [

@@ -17,7 +17,7 @@ import torch
 
 from ... import shortage
 from ...threads import cores
-from .network import Hsmr, Prediction, no_memory
+from .network import Hsmr, Prediction, no_memory, processor
 from .patches import SEEN, SIDE
 
 MOST = 64  # patches; 12,000 rows fill the matrix units of any card
@@ -93,7 +93,7 @@ class Batches:
 def _idle_cores() -> int:
     """How many batches a processor can work on at once: the engine runs on one core, as its other products are small."""
     own = cores()
-    return max(min(own, torch.cpu.get_capabilities().get("num_physical_cores", own)) // torch.get_num_threads(), 1)
+    return max(min(own, processor().get("num_physical_cores", own)) // torch.get_num_threads(), 1)
 
 
 class _Slots:
