@@ -2,7 +2,6 @@
 """What runs on a CUDA card runs on one that is pretended, to the same numbers: no tensor of the processor meets one of the card's."""
 
 import contextlib
-import os
 import re
 import sys
 from dataclasses import replace
@@ -13,7 +12,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from bin.benchmarks import hsmr, hsmr_card  # noqa: E402
 from skel_blender.anatomy import DOF_INDEX  # noqa: E402
 from skel_blender.engine import __main__ as engine  # noqa: E402
 from skel_blender.engine import card  # noqa: E402
@@ -26,7 +24,6 @@ from skel_blender.engine.fit.people import STAGES, fit_people  # noqa: E402
 from skel_blender.engine.fit.start import first_state  # noqa: E402
 from skel_blender.engine.people.tracks import Track  # noqa: E402
 from skel_blender.engine.regress import load_hsmr, load_lift  # noqa: E402
-from skel_blender.engine.regress.hsmr import Hsmr  # noqa: E402
 from skel_blender.engine.regress.hsmr.batches import Batches, batch_size  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 from skel_blender.packages import STAMP  # noqa: E402
@@ -143,20 +140,6 @@ def test_the_batch_is_what_the_free_memory_holds(free, wanted):
     vit_h = SimpleNamespace(device=CARD, dtype=torch.bfloat16, backbone=SimpleNamespace(pos_embed=torch.empty(1, 193, 1280)))
     with pretend_card(free):
         assert batch_size(vit_h) == wanted
-
-
-@pytest.mark.skipif(not os.environ.get("SKEL_BLENDER_ALL"), reason="six fits and all imports of the benchmarks take half a minute")
-def test_the_benchmark_fills_a_cards_tables(tmp_path, monkeypatch, capsys):
-    """As it runs with a card, on a small network: every row is written to the page."""
-    for name, value in {"BATCHES": (1, 2), "PATCHES": 3, "SIDE": 8, "FRAMES": (4, 5), "MOST": 2}.items():
-        monkeypatch.setattr(hsmr_card, name, value)
-    monkeypatch.setattr(Hsmr, "compiled", lambda self: self)
-    page, small = tmp_path / "page.md", hsmr_file.write(tmp_path / "small.ckpt")
-    with pretend_card():
-        assert hsmr.main(["--checkpoint", str(small), "--batch", "1", "--rounds", "1", "--write", str(page)]) == 0
-    rows = [line for line in page.read_text().splitlines() if line.startswith("|")]
-    assert len(rows) == 4 * 2 + 6 + 3 + 2 + 1 and all(row in capsys.readouterr().out for row in rows[:1])
-    assert [row.split(" | ")[7] for row in rows[4:5]] == ["0.000"]  # float32 on the card is float32
 
 
 def test_a_skel_body_is_posed_on_the_card(tmp_path):
