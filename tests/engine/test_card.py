@@ -12,6 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from bin.benchmarks.hsmr_plain import draw, images  # noqa: E402
 from skel_blender.anatomy import DOF_INDEX  # noqa: E402
 from skel_blender.engine import __main__ as engine  # noqa: E402
 from skel_blender.engine import card  # noqa: E402
@@ -25,6 +26,7 @@ from skel_blender.engine.fit.start import first_state  # noqa: E402
 from skel_blender.engine.people.tracks import Track  # noqa: E402
 from skel_blender.engine.regress import load_hsmr, load_lift  # noqa: E402
 from skel_blender.engine.regress.hsmr.batches import Batches, batch_size  # noqa: E402
+from skel_blender.engine.regress.hsmr.checkpoint import Size  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 from skel_blender.packages import STAMP  # noqa: E402
 from tests import skel_file  # noqa: E402
@@ -89,10 +91,11 @@ def test_the_pretended_card_allows_what_a_card_allows():
         assert float(card.max()) == 3.0  # memory of its own
 
 
-REAL = pytest.param(contextlib.nullcontext, marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card"), id="real")
+NO_CARD = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card")
+CARDS = [pytest.param(pretend_card, id="pretended"), pytest.param(contextlib.nullcontext, marks=NO_CARD, id="real")]
 
 
-@pytest.mark.parametrize("a_card", [pytest.param(pretend_card, id="pretended"), REAL])
+@pytest.mark.parametrize("a_card", CARDS)
 def test_a_fit_on_the_card_is_the_fit(body, track, a_card):
     """From the network's guess, on the floor: every term of the solver, whose steps are taken by cyclic reduction."""
     guess = load_lift()(track, body, K, 30.0)
@@ -142,14 +145,59 @@ def test_the_batch_is_what_the_free_memory_holds(free, wanted):
         assert batch_size(vit_h) == wanted
 
 
-def test_a_skel_body_is_posed_on_the_card(tmp_path):
+@pytest.mark.parametrize("a_card", CARDS)
+def test_a_skel_body_is_posed_on_the_card(tmp_path, a_card):
     body = load_body(skel_file.write(tmp_path / "skel_male.pkl", "male"))
     given = [torch.linspace(-0.2, 0.2, n, dtype=torch.float64).expand(2, -1) for n in (46, 10, 3)]
     here = body.forward(*given, skel=True)
-    with pretend_card():
+    with a_card():
         there = body.to("cuda").forward(*(part.to("cuda") for part in given), skel=True)
-        assert there.skin_verts.device == CARD
-        assert torch.allclose(there.skin_verts.cpu(), here.skin_verts) and torch.allclose(there.skel_verts.cpu(), here.skel_verts)
+        assert there.skin_verts.is_cuda
+        for name in ("skin_verts", "skel_verts"):
+            assert torch.allclose(getattr(there, name).cpu(), getattr(here, name), atol=1e-6)
+
+
+@contextlib.contextmanager
+def _room_for_eight(network):
+    """As if the card could hold eight patches."""
+    whole = network.of_pixels
+
+    def of_pixels(pixels):
+        if len(pixels) > 8:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return whole(pixels)
+
+    network.of_pixels = of_pixels
+    yield
+
+
+@contextlib.contextmanager
+def _room_of_64_mb(_):
+    """Beyond what is in use; 64 patches alone take 38 MB in float32, and as much again while their colours are scaled."""
+    torch.cuda.empty_cache()
+    failures, total = torch.cuda.memory_stats()["num_ooms"], torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + (64 << 20)) / total)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert torch.cuda.memory_stats()["num_ooms"] > failures
+
+
+@pytest.mark.parametrize(("a_card", "little"), [
+    pytest.param(pretend_card, _room_for_eight, id="pretended"),
+    pytest.param(contextlib.nullcontext, _room_of_64_mb, marks=NO_CARD, id="real"),
+])  # fmt: skip
+def test_a_card_that_runs_out_of_memory_goes_on_with_fewer_patches_at_once(tmp_path, a_card, little):
+    """A small network that is drawn at random, in bfloat16."""
+    checkpoint, patches = draw(tmp_path / "drawn.ckpt", Size(256, 2, 1024, 256, 2, 256, 128)), images(80)
+    with a_card():
+        network = load_hsmr(checkpoint, "cuda", torch.bfloat16)
+        wanted, run = Batches(network, 64)(patches), Batches(network, 64)
+        with little(network):
+            found = run(patches)
+    assert run.size < 64 and torch.isfinite(found.rep).all() and found.rep.std(0).max() > 0.01
+    assert (found.rep - wanted.rep).abs().max() < 2e-3
 
 
 @pytest.mark.parametrize(("error", "todo"), [
