@@ -75,15 +75,15 @@ def is_ready(root: Path, name: str = "engine") -> bool:
     return (folder / STAMP).is_file() and not _orphaned(folder)
 
 
-def install(root: Path, python: str | Path, on_line: OnLine, name: str = "engine") -> Path:
-    """Make an environment with `python` if it is not ready, and give the path of its Python.
+def install(root: Path, python: str | Path, on_line: OnLine, name: str = "engine", again: bool = False) -> Path:
+    """Make an environment with `python` if it is not ready, or anew if that is asked for, and give the path of its Python.
 
     name: 'engine', 'importers' (programs that tests let read our files) or one of BLENDERS. `on_line` gets what happens, a line at a
     time; a line 'Collecting NAME==VERSION' for every package as pip comes to it, and 'Installing collected packages: N'. Raises
     SkelError (python, machine, network, disk_full, long_path, system_library, install). Nothing that counts as ready is left behind
     when it fails or is interrupted.
     """
-    with _making(root, name, on_line) as folder:
+    with _making(root, name, on_line, again) as folder:
         if folder is not None:
             _check_python(python, name)
             on_line(f"Making the {name} environment in {folder}")
@@ -183,9 +183,9 @@ def _orphaned(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _making(root: Path, name: str, on_line: OnLine) -> Iterator[Path | None]:
-    """The folder to fill, empty and held against other processes; None if it is ready. What is not stamped is removed."""
-    if is_ready(root, name):
+def _making(root: Path, name: str, on_line: OnLine, again: bool = False) -> Iterator[Path | None]:
+    """The folder to fill, empty and held against other processes; None if it is ready and wanted so. What is not stamped is removed."""
+    if is_ready(root, name) and not again:
         yield None
         return
     folder = _folder(root, name)
@@ -193,6 +193,8 @@ def _making(root: Path, name: str, on_line: OnLine) -> Iterator[Path | None]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with open(f"{folder}.lock", "w") as handle:
             _hold(handle.fileno(), on_line)
+            if again:
+                (folder / STAMP).unlink(missing_ok=True)
             if is_ready(root, name):  # made by another process meanwhile
                 yield None
                 return

@@ -56,6 +56,7 @@ def _unusable() -> tuple[str, str] | None:
     if torch.version.cuda:
         what = f"torch, which was built for CUDA {torch.version.cuda}, can't use the NVIDIA GPU: most likely its driver is too old."
         return what, "Update the driver, or choose --device cpu."
-    own = (Path(sys.prefix) / STAMP).is_file()
-    again = f"delete the folder {sys.prefix} and install the engine again" if own else f"install torch with CUDA in {sys.prefix}"
-    return "There is an NVIDIA GPU, but the engine was installed without CUDA.", f"To use the GPU, {again}; or choose --device cpu."
+    again = f"Install torch with CUDA in {sys.prefix}, or choose --device cpu."
+    if (Path(sys.prefix) / STAMP).is_file():  # of ours
+        again = f"Press Install Engine Again in the add-on's preferences, or delete the folder {sys.prefix} and run again."
+    return "There is an NVIDIA GPU, but the engine was installed without CUDA.", again

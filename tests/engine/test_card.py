@@ -237,8 +237,8 @@ def test_a_card_that_this_build_of_torch_has_no_code_for_is_left_alone(monkeypat
 
 
 @pytest.mark.parametrize(("gpu", "build", "hidden", "ours", "said"), [
-    (True, None, None, True, "installed without CUDA.*delete the folder .* and install the engine again"),
-    (True, None, None, False, "installed without CUDA.*install torch with CUDA in"),
+    (True, None, None, True, "installed without CUDA.*Press Install Engine Again .*delete the folder"),
+    (True, None, None, False, "installed without CUDA.*Install torch with CUDA in"),
     (True, "13.0", None, True, "built for CUDA 13.0.*driver is too old.*Update the driver"),
     (True, "13.0", "", True, None),
     (False, None, None, True, None),
