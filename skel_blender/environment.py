@@ -25,13 +25,12 @@ from . import packages
 from .files import put_in_place, try_to_hold, workfolder
 from .job import child_environment
 from .messages import SkelError
-from .packages import OnLine
+from .packages import STAMP, OnLine
 
 PYTHONS = ((3, 11), (3, 13))  # the Pythons of Blender 4.2 to 5.0 and of 5.1 and later; the lists hold wheels for these
 BLENDERS = ("blender-4.2", "blender-4.5", "blender-5.0", "blender-5.2")
 
 _PACKAGE = Path(__file__).resolve().parent
-_STAMP = ".ready"
 _MACHINES = ("linux-x86_64", "win32-amd64", "darwin-arm64")  # what the lists hold wheels for
 # Prints the version, then the machine; Python's own word for it, as Windows on ARM runs programs for both.
 _ASK = """import platform, sys
@@ -73,18 +72,18 @@ def engine_python(root: Path) -> Path:
 def is_ready(root: Path, name: str = "engine") -> bool:
     """Whether an environment is whole, of this version, and can run."""
     folder = _folder(root, name)
-    return (folder / _STAMP).is_file() and not _orphaned(folder)
+    return (folder / STAMP).is_file() and not _orphaned(folder)
 
 
-def install(root: Path, python: str | Path, on_line: OnLine, name: str = "engine") -> Path:
-    """Make an environment with `python` if it is not ready, and give the path of its Python.
+def install(root: Path, python: str | Path, on_line: OnLine, name: str = "engine", again: bool = False) -> Path:
+    """Make an environment with `python` if it is not ready, or anew if that is asked for, and give the path of its Python.
 
     name: 'engine', 'importers' (programs that tests let read our files) or one of BLENDERS. `on_line` gets what happens, a line at a
     time; a line 'Collecting NAME==VERSION' for every package as pip comes to it, and 'Installing collected packages: N'. Raises
     SkelError (python, machine, network, disk_full, long_path, system_library, install). Nothing that counts as ready is left behind
     when it fails or is interrupted.
     """
-    with _making(root, name, on_line) as folder:
+    with _making(root, name, on_line, again) as folder:
         if folder is not None:
             _check_python(python, name)
             on_line(f"Making the {name} environment in {folder}")
@@ -94,7 +93,7 @@ def install(root: Path, python: str | Path, on_line: OnLine, name: str = "engine
             on_line("Checking what was installed")
             check = _CHECKS[name.split("-")[0]] + "\nimport os; os._exit(0)"
             packages.run([str(here), "-c", check], on_line, "check")
-            (folder / _STAMP).write_text(f"{done}\n")
+            (folder / STAMP).write_text(f"{done}\n")
     return python_of(root, name)
 
 
@@ -104,7 +103,7 @@ def install_layer(root: Path, python: Path, on_line: OnLine) -> Path:
         if folder is not None:
             folder.mkdir(parents=True)
             packages.install(python, "test", on_line, "--target", str(folder))
-            (folder / _STAMP).write_text("test\n")
+            (folder / STAMP).write_text("test\n")
     return _folder(root, "test")
 
 
@@ -184,9 +183,9 @@ def _orphaned(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _making(root: Path, name: str, on_line: OnLine) -> Iterator[Path | None]:
-    """The folder to fill, empty and held against other processes; None if it is ready. What is not stamped is removed."""
-    if is_ready(root, name):
+def _making(root: Path, name: str, on_line: OnLine, again: bool = False) -> Iterator[Path | None]:
+    """The folder to fill, empty and held against other processes; None if it is ready and wanted so. What is not stamped is removed."""
+    if is_ready(root, name) and not again:
         yield None
         return
     folder = _folder(root, name)
@@ -194,6 +193,8 @@ def _making(root: Path, name: str, on_line: OnLine) -> Iterator[Path | None]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with open(f"{folder}.lock", "w") as handle:
             _hold(handle.fileno(), on_line)
+            if again:
+                (folder / STAMP).unlink(missing_ok=True)
             if is_ready(root, name):  # made by another process meanwhile
                 yield None
                 return

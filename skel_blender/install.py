@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Install the engine's environment in a process of its own: `PYTHON -m skel_blender.install ROOT`, events on standard output.
 
-The add-on's button runs this, so that Blender never waits for pip. ROOT is environment.py's folder of environments.
+The add-on's button runs this, so that Blender never waits for pip; an engine that is there already is made anew. ROOT is environment.py's
+folder of environments.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def main(root: str) -> int:
     if hasattr(signal, "SIGBREAK"):
         signal.signal(signal.SIGBREAK, signal.default_int_handler)
     try:
-        python = environment.install(Path(root), suitable_python(), Reporter())
+        again = environment.is_ready(Path(root))  # as when a GPU has come since, or something was damaged
+        python = environment.install(Path(root), suitable_python(), Reporter(), again=again)
     except KeyboardInterrupt:
         write(Failed("cancelled", "The installation was cancelled.", "Start it again when you like."), sys.stdout)
         return 130

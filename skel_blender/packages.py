@@ -14,6 +14,7 @@ from .job import child_environment
 from .messages import SkelError
 
 LOCKS = Path(__file__).resolve().parent / "locks"
+STAMP = ".ready"  # says of an environment's folder that it is whole, and which build of torch is in the engine's
 _EXACTLY = ("--no-deps", "--only-binary", ":all:", "--require-hashes", "--disable-pip-version-check", "--no-input")
 # Of the builds of torch that are not on the package index. Such an index is only one of the places where one may be: a mirror or a local
 # folder will do as well.

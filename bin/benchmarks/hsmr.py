@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HSMR's network against a plain float32 one: `./bin/benchmark hsmr [--full] [--checkpoint FILE] [--batch 4] [--rounds 3] [--write FILE]`.
+"""HSMR's network against a plain float32 one: `./bin/benchmark hsmr [--full] [--checkpoint FILE] [--card-only] [--write FILE]`.
 
 Without a checkpoint, weights are drawn at random with the released network's widths; by default 6 of its 32 blocks, with --full all of
 them. The plain network (`hsmr_plain.py`) is written as the formulas stand; both sides read the same weights, get the same patches and take
 turns. Speeds are patches a second of processor time, so that other programs count little; agreement is how far the open body's joints,
-posed by what comes out, are apart. With a CUDA card `hsmr_card.py` measures there too; --write puts its tables between their marks in a
-page.
+posed by what comes out, are apart. With a CUDA card `hsmr_card.py` measures there too, with --card-only nowhere else; --write puts the
+card's tables between their marks in a page, after each of them all that there is. The processor's table is printed alone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import contextlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -79,16 +80,16 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--checkpoint", type=Path, help="HSMR's released checkpoint, or one like it")
     parser.add_argument("--batch", type=int, default=4, help="patches at once, on the processor")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--write", type=Path, metavar="FILE", help="put a card's tables between their marks in this page")
+    parser.add_argument("--card-only", action="store_true", help="measure nothing on the processor")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put a card's tables between their marks in this page, which may be new")
     options = parser.parse_args(argv)
     with _checkpoint(options.checkpoint, options.full) as path:
         size = read_weights(path).size
         print(f"torch {torch.__version__}, {size.depth} blocks of width {size.dim}, {torch.get_num_threads()} thread(s)\n", flush=True)
-        on_processor(path, options.batch, options.rounds)
+        if not options.card_only:
+            on_processor(path, options.batch, options.rounds)
         if not torch.cuda.is_available():
             print("\nNo CUDA card: not measured.")
-            return 0
-        text = on_card(path, options.rounds)
-        if options.write:
-            report.write(options.write, "card", text)
-    return 0
+            return int(options.card_only)
+        write = partial(report.write, options.write, "card") if options.write else lambda text: None
+        return 0 if on_card(path, options.rounds, write) else 1

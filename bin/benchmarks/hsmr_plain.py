@@ -108,15 +108,16 @@ def operations(size: Size) -> float:
 
 def row(*cells: object) -> str:
     """A row of a table, printed."""
-    return _said(report.row(cells))
+    return said(report.row(cells))
 
 
 def head(*columns: str) -> list[str]:
     """The beginning of a table, printed."""
-    return [_said(report.head(columns))]
+    return [said(report.head(columns))]
 
 
-def _said(text: str) -> str:
+def said(text: str) -> str:
+    """What is told, printed."""
     print(text, flush=True)
     return text
 

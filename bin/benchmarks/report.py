@@ -25,7 +25,8 @@ def row(cells: Iterable[object]) -> str:
 
 
 def write(page: Path, mark: str, text: str) -> None:
-    """Put tables between their marks in a page, or at its end."""
+    """Put tables between their marks in a page, or at its end; a page, and its folder, that is not there is made."""
+    page.parent.mkdir(parents=True, exist_ok=True)
     begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
     old = page.read_text("utf-8") if page.exists() else ""
     if begin not in old:

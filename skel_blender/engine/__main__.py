@@ -17,6 +17,7 @@ from pathlib import Path
 from ..messages import Done, Event, Failed, SkelError, write
 from ..requests import bodies, count, frame_range, statures
 from ..status import Status
+from . import shortage
 
 PACKED_MODEL = Path(__file__).parent / "data" / "pose_landmarker_heavy.task"  # the extension's zip brings it
 
@@ -140,10 +141,10 @@ def main(arguments: list[str] | None = None) -> int:
         emit(_NO_MEMORY)
         return 1
     except RuntimeError as error:  # torch's, which is imported only by what was run
-        here, card = "DefaultCPUAllocator" in str(error), type(error).__name__ == "OutOfMemoryError"
-        if not (here or card):
+        card = shortage.of_card(error)
+        if not (card or shortage.of_machine(error)):
             raise
-        emit(_NO_MEMORY if here else _NO_MEMORY_OF_CARD)
+        emit(_NO_MEMORY_OF_CARD if card else _NO_MEMORY)
         return 1
     except KeyboardInterrupt:
         emit(Failed("cancelled", "The run was stopped.", "Nothing was written."))

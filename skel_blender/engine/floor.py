@@ -33,6 +33,8 @@ _STRAIGHT, _STRAIGHTS = math.radians(15), 6  # what trunks are worth then
 _CELL_M = 0.5  # feet nearer to each other than this are one sighting
 _GRAZING = 0.05  # least cosine of a ray on the floor
 _PITCHES = (-0.6, -0.3, 0.0, 0.3)  # rad, where the search starts
+# Several starts end at equal cost, and rounding chooses among them: with SciPy's usual stops the floor would differ by micrometres.
+_ENDS = {"ftol": 1e-13, "xtol": 1e-13, "gtol": 1e-13}
 
 
 @dataclass(frozen=True)
@@ -124,13 +126,13 @@ def _plane(people: list[Sightings], path: np.ndarray | None, ground: np.ndarray 
     standing = [k for k, person in enumerate(people) if len(person.feet)]
     stands = standing if len(standing) > 1 else []
     lowest = [float(np.median(person.feet[:, 1])) if len(person.feet) else -_HEIGHT_M for person in people]
-    fits = [least_squares(residuals, [0.0, pitch, -_HEIGHT_M, *lowest], loss="cauchy", args=(False,)) for pitch in _PITCHES]
+    fits = [least_squares(residuals, [0.0, pitch, -_HEIGHT_M, *lowest], loss="cauchy", args=(False,), **_ENDS) for pitch in _PITCHES]
     near = min(fits, key=lambda fit: fit.cost).x
     # who stands elsewhere drew all others a little to where he is: now he does not count
-    roll, pitch, _, *heights = least_squares(residuals, near, loss="cauchy", args=(True,)).x if stands else near
+    roll, pitch, _, *heights = least_squares(residuals, near, loss="cauchy", args=(True,), **_ENDS).x if stands else near
     up = _up(roll, pitch)
     # a level that all would share tells where up is; where somebody stands, his own feet tell
-    return up, least_squares(lambda heights: np.concatenate(stood_on(up, heights)), heights, loss="cauchy").x.tolist()
+    return up, least_squares(lambda heights: np.concatenate(stood_on(up, heights)), heights, loss="cauchy", **_ENDS).x.tolist()
 
 
 def _rays(person: Sightings) -> np.ndarray:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +21,7 @@ from . import remarks
 from .background import logs
 from .body import BodyModel, load_body
 from .camera import DEFAULT_FOV_DEGREES, intrinsics
+from .card import choose_device
 from .fit.people import STEPS, Fit, fit_people
 from .footage.video import Source, open_source
 from .people.pointed import find_pointed
@@ -81,7 +81,7 @@ class _Clock:
 def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: None) -> Take:
     """Reconstruct everybody in the footage. Raises SkelError with one sentence for what the user can mend."""
     torch.manual_seed(options.seed)
-    device = choose_device(options.device)
+    device = choose_device(options.device, emit)
     if options.camera not in CAMERAS:
         raise SkelError("usage", f"There is no camera '{options.camera}'.", f"Choose one of {', '.join(CAMERAS)}.")
     said = who.read(options.who)
@@ -183,22 +183,6 @@ def _check_count(what: str, said: tuple, people: int) -> None:
     if count > people:
         raise SkelError("usage", f"{count} {what} are given, for {people} {'person' if people == 1 else 'people'}.",
                         "Give one for everybody, or one for each person in the order of their numbers.")  # fmt: skip
-
-
-def choose_device(name: str) -> torch.device:
-    """'auto' is the GPU where there is one. Raises SkelError if a GPU is asked for and missing."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise SkelError("no_device", f"There is no device '{name}'.", "Choose auto, cpu or cuda.")
-    usable = torch.cuda.is_available() and _runs_on_card()
-    if name == "cuda" and not usable:
-        raise SkelError("no_device", "This machine has no GPU that torch can use.", "Choose --device cpu or auto.")
-    return torch.device("cuda" if name != "cpu" and usable else "cpu")
-
-
-def _runs_on_card() -> bool:
-    """Whether this build of torch has code for the card; of one that is too old it says so only in the middle of the work."""
-    major, minor = torch.cuda.get_device_capability()
-    return 10 * major + minor >= min(int(re.search(r"\d+", name)[0]) for name in torch.cuda.get_arch_list())
 
 
 def _lens(source: Source, options: Options, first: int) -> tuple[np.ndarray, bool]:

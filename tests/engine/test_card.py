@@ -2,7 +2,8 @@
 """What runs on a CUDA card runs on one that is pretended, to the same numbers: no tensor of the processor meets one of the card's."""
 
 import contextlib
-import os
+import re
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -11,27 +12,35 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from bin.benchmarks import hsmr, hsmr_card  # noqa: E402
+from bin.benchmarks.hsmr_plain import draw, images  # noqa: E402
 from skel_blender.anatomy import DOF_INDEX  # noqa: E402
 from skel_blender.engine import __main__ as engine  # noqa: E402
+from skel_blender.engine import card  # noqa: E402
 from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.body.chain import pose_chain, pose_points  # noqa: E402
 from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
+from skel_blender.engine.card import choose_device  # noqa: E402
 from skel_blender.engine.fit import alone, step  # noqa: E402
 from skel_blender.engine.fit.people import STAGES, fit_people  # noqa: E402
 from skel_blender.engine.fit.start import first_state  # noqa: E402
 from skel_blender.engine.people.tracks import Track  # noqa: E402
-from skel_blender.engine.pipeline import choose_device  # noqa: E402
 from skel_blender.engine.regress import load_hsmr, load_lift  # noqa: E402
-from skel_blender.engine.regress.hsmr import Hsmr  # noqa: E402
 from skel_blender.engine.regress.hsmr.batches import Batches, batch_size  # noqa: E402
+from skel_blender.engine.regress.hsmr.checkpoint import Size  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
+from skel_blender.packages import STAMP  # noqa: E402
 from tests import skel_file  # noqa: E402
 from tests.engine import hsmr_file  # noqa: E402
 from tests.engine.pretend_card import CARD, OnCard, pretend_card  # noqa: E402
 
 FRAMES, K = 9, np.array([[1000.0, 0, 640], [0, 1000, 360], [0, 0, 1]])
 SHORT = tuple(replace(stage, iterations=2) for stage in STAGES)
+NO_ROOM = (  # as the driver and NVIDIA's libraries say it
+    "CUDA error: out of memory",
+    "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasGemmEx(handle, opa, opb)`",
+    "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+    "cusolver error: CUSOLVER_STATUS_INTERNAL_ERROR, when calling `cusolverDnCreate(handle)`",
+)
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +91,11 @@ def test_the_pretended_card_allows_what_a_card_allows():
         assert float(card.max()) == 3.0  # memory of its own
 
 
-REAL = pytest.param(contextlib.nullcontext, marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card"), id="real")
+NO_CARD = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card")
+CARDS = [pytest.param(pretend_card, id="pretended"), pytest.param(contextlib.nullcontext, marks=NO_CARD, id="real")]
 
 
-@pytest.mark.parametrize("a_card", [pytest.param(pretend_card, id="pretended"), REAL])
+@pytest.mark.parametrize("a_card", CARDS)
 def test_a_fit_on_the_card_is_the_fit(body, track, a_card):
     """From the network's guess, on the floor: every term of the solver, whose steps are taken by cyclic reduction."""
     guess = load_lift()(track, body, K, 30.0)
@@ -135,32 +145,64 @@ def test_the_batch_is_what_the_free_memory_holds(free, wanted):
         assert batch_size(vit_h) == wanted
 
 
-@pytest.mark.skipif(not os.environ.get("SKEL_BLENDER_ALL"), reason="six fits and all imports of the benchmarks take half a minute")
-def test_the_benchmark_fills_a_cards_tables(tmp_path, monkeypatch, capsys):
-    """As it runs with a card, on a small network: every row is written to the page."""
-    for name, value in {"BATCHES": (1, 2), "PATCHES": 3, "SIDE": 8, "FRAMES": (4, 5), "MOST": 2}.items():
-        monkeypatch.setattr(hsmr_card, name, value)
-    monkeypatch.setattr(Hsmr, "compiled", lambda self: self)
-    page, small = tmp_path / "page.md", hsmr_file.write(tmp_path / "small.ckpt")
-    with pretend_card():
-        assert hsmr.main(["--checkpoint", str(small), "--batch", "1", "--rounds", "1", "--write", str(page)]) == 0
-    rows = [line for line in page.read_text().splitlines() if line.startswith("|")]
-    assert len(rows) == 4 * 2 + 6 + 3 + 2 + 1 and all(row in capsys.readouterr().out for row in rows[:1])
-    assert [row.split(" | ")[7] for row in rows[4:5]] == ["0.000"]  # float32 on the card is float32
-
-
-def test_a_skel_body_is_posed_on_the_card(tmp_path):
+@pytest.mark.parametrize("a_card", CARDS)
+def test_a_skel_body_is_posed_on_the_card(tmp_path, a_card):
     body = load_body(skel_file.write(tmp_path / "skel_male.pkl", "male"))
     given = [torch.linspace(-0.2, 0.2, n, dtype=torch.float64).expand(2, -1) for n in (46, 10, 3)]
     here = body.forward(*given, skel=True)
-    with pretend_card():
+    with a_card():
         there = body.to("cuda").forward(*(part.to("cuda") for part in given), skel=True)
-        assert there.skin_verts.device == CARD
-        assert torch.allclose(there.skin_verts.cpu(), here.skin_verts) and torch.allclose(there.skel_verts.cpu(), here.skel_verts)
+        assert there.skin_verts.is_cuda
+        for name in ("skin_verts", "skel_verts"):
+            assert torch.allclose(getattr(there, name).cpu(), getattr(here, name), atol=1e-6)
+
+
+@contextlib.contextmanager
+def _room_for_eight(network):
+    """As if the card could hold eight patches."""
+    whole = network.of_pixels
+
+    def of_pixels(pixels):
+        if len(pixels) > 8:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return whole(pixels)
+
+    network.of_pixels = of_pixels
+    yield
+
+
+@contextlib.contextmanager
+def _room_of_64_mb(_):
+    """Beyond what is in use; 64 patches alone take 38 MB in float32, and as much again while their colours are scaled."""
+    torch.cuda.empty_cache()
+    failures, total = torch.cuda.memory_stats()["num_ooms"], torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + (64 << 20)) / total)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert torch.cuda.memory_stats()["num_ooms"] > failures
+
+
+@pytest.mark.parametrize(("a_card", "little"), [
+    pytest.param(pretend_card, _room_for_eight, id="pretended"),
+    pytest.param(contextlib.nullcontext, _room_of_64_mb, marks=NO_CARD, id="real"),
+])  # fmt: skip
+def test_a_card_that_runs_out_of_memory_goes_on_with_fewer_patches_at_once(tmp_path, a_card, little):
+    """A small network that is drawn at random, in bfloat16."""
+    checkpoint, patches = draw(tmp_path / "drawn.ckpt", Size(256, 2, 1024, 256, 2, 256, 128)), images(80)
+    with a_card():
+        network = load_hsmr(checkpoint, "cuda", torch.bfloat16)
+        wanted, run = Batches(network, 64)(patches), Batches(network, 64)
+        with little(network):
+            found = run(patches)
+    assert run.size < 64 and torch.isfinite(found.rep).all() and found.rep.std(0).max() > 0.01
+    assert (found.rep - wanted.rep).abs().max() < 2e-3
 
 
 @pytest.mark.parametrize(("error", "todo"), [
     (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), "Choose --device cpu"),
+    *((RuntimeError(said), "Choose --device cpu") for said in NO_ROOM),
     (RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"), "Reconstruct fewer frames"),
     (MemoryError(), "Reconstruct fewer frames"),
 ])  # fmt: skip
@@ -173,11 +215,70 @@ def test_a_card_or_machine_without_room_is_an_error_of_one_sentence(tmp_path, mo
     assert f"ran out of memory. {todo}" in capsys.readouterr().err
 
 
+def test_another_error_is_not_taken_for_a_lack_of_room(tmp_path, monkeypatch):
+    def wrong(*_):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setitem(engine._RUN, "reconstruct", wrong)
+    with pytest.raises(RuntimeError, match="illegal"):
+        engine.main(["reconstruct", "clip.mp4", "--out", str(tmp_path / "take.npz")])
+
+
 @pytest.mark.parametrize("capability, chosen", [((9, 0), "cuda"), ((7, 5), "cuda"), ((6, 1), "cpu")])
 def test_a_card_that_this_build_of_torch_has_no_code_for_is_left_alone(monkeypatch, capability, chosen):
+    told = []
     with pretend_card():
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: capability)
-        assert choose_device("auto").type == chosen and choose_device("cpu").type == "cpu"
+        assert choose_device("auto", told.append).type == chosen and choose_device("cpu", told.append).type == "cpu"
+        assert ["older than any" in log.text for log in told] == [True] * (chosen == "cpu")
         if chosen == "cpu":
-            with pytest.raises(SkelError, match="no GPU that torch can use"):
+            with pytest.raises(SkelError, match="older than any that this build of torch has code for"):
                 choose_device("cuda")
+
+
+@pytest.mark.parametrize(("gpu", "build", "hidden", "ours", "said"), [
+    (True, None, None, True, "installed without CUDA.*Press Install Engine Again .*delete the folder"),
+    (True, None, None, False, "installed without CUDA.*Install torch with CUDA in"),
+    (True, "13.0", None, True, "built for CUDA 13.0.*driver is too old.*Update the driver"),
+    (True, "13.0", "", True, None),
+    (False, None, None, True, None),
+])  # fmt: skip
+def test_why_a_gpu_is_not_used_is_said(tmp_path, monkeypatch, gpu, build, hidden, ours, said):
+    """An information where the choice is free, the error where it is not."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", build)
+    monkeypatch.setattr(card, "has_nvidia_gpu", lambda: gpu)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False) if hidden is None else monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    if ours:
+        (tmp_path / STAMP).touch()
+    told = []
+    assert choose_device("auto", told.append).type == choose_device("cpu", told.append).type == "cpu"
+    with pytest.raises(SkelError, match=said or "no GPU that torch can use"):
+        choose_device("cuda")
+    assert len(told) == bool(said) and all(log.level == "info" and re.search(said, log.text) for log in told)
+
+
+_ROUGH = [(torch.backends.cudnn, "allow_tf32"), *((torch.backends.cuda.matmul, name) for name in (
+    "allow_tf32", "allow_bf16_reduced_precision_reduction", "allow_fp16_reduced_precision_reduction"))]  # fmt: skip
+
+
+@pytest.fixture
+def rough():
+    """As if somebody else had allowed all of it."""
+    before = [getattr(where, name) for where, name in _ROUGH]
+    for where, name in _ROUGH:
+        setattr(where, name, True)
+    yield
+    for (where, name), value in zip(_ROUGH, before):
+        setattr(where, name, value)
+
+
+@pytest.mark.parametrize("begin", [
+    pytest.param(lambda _: choose_device("auto"), id="a card is chosen"), pytest.param(lambda _: load_lift(device="cuda"), id="lifting"),
+    pytest.param(lambda file: load_hsmr(file, "cuda"), id="HSMR"),
+])  # fmt: skip
+def test_nothing_on_a_card_is_rounded_to_fewer_bits_than_its_type_has(checkpoint, rough, begin):
+    with pretend_card():
+        begin(checkpoint)
+    assert [getattr(where, name) for where, name in _ROUGH] == [False] * 4

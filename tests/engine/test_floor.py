@@ -25,6 +25,16 @@ def test_floor_of_a_walk_in_depth():
     assert abs((seen @ turn.T + shift)[:, 1].mean()) < 0.1
 
 
+def test_rounding_does_not_move_the_floor():
+    """By which a card's sums differ from the processor's; which of several starts ends best is as good as drawn."""
+    rng = np.random.default_rng(0)
+    feet = np.stack([rng.uniform(-3, 3, 300), np.full(300, -1.5), rng.uniform(-8, -4, 300)], axis=1) * (1 + rng.normal(0, 0.05, (300, 1)))
+    bodies = np.tile([0.0, 1.0, 0.0], (60, 1))
+    floors = [find_floor([Sightings(feet + rng.normal(0, off, feet.shape), bodies, bodies)]) for off in (0.0, *[1e-15] * 12)]
+    assert max(abs(found.height - floors[0].height) for found in floors) < 2e-7
+    assert max(np.abs(found.up - floors[0].up).max() for found in floors) < 2e-7
+
+
 def test_a_floor_is_seen_from_where_the_camera_was():
     """Who walks along beside a camera that goes 60 m, with errors along each frame's own rays."""
     rng = np.random.default_rng(3)

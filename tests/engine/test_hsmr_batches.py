@@ -39,7 +39,7 @@ def test_every_idle_core_works_on_a_batch_of_a_large_network(monkeypatch):
 
 def test_cores_that_torch_uses_are_not_idle(monkeypatch):
     monkeypatch.setattr(batches, "cores", lambda: 8)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"num_physical_cores": 6})
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"num_physical_cores": 6}, raising=False)
     found = []
     for threads in (1, 2, 6, 12):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
@@ -47,7 +47,17 @@ def test_cores_that_torch_uses_are_not_idle(monkeypatch):
     assert found == [6, 3, 1, 1]
 
 
-@pytest.mark.parametrize("said", [None, "CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"])
+def test_a_torch_that_does_not_know_the_processor_takes_all_cores_and_float32(monkeypatch):
+    monkeypatch.setattr(batches, "cores", lambda: 8)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert batches._idle_cores() == 8 and not network.multiplies_bfloat16(torch.device("cpu"))
+
+
+@pytest.mark.parametrize("said", [
+    None, "CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`",
+    "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+])  # fmt: skip
 def test_a_batch_without_room_is_halved_and_so_are_the_next(said):
     small = Small(3, said and RuntimeError(said))
     run = Batches(small, 16)

@@ -62,6 +62,19 @@ def test_the_second_time_nothing_runs(tmp_path, steps):
     assert steps == []
 
 
+def test_one_that_is_asked_for_again_is_made_anew_as_the_machine_is_now(tmp_path, steps, monkeypatch):
+    monkeypatch.setattr(packages, "sys", SimpleNamespace(platform="linux"))
+    folder = environment.install(tmp_path, "python3.11", quiet).parent.parent
+    (folder / "damaged").touch()
+    monkeypatch.setattr(packages, "has_nvidia_gpu", lambda: True)
+    environment.install(tmp_path, "python3.11", quiet, again=True)
+    assert (folder / packages.STAMP).read_text() == "torch-cuda\n" and not (folder / "damaged").exists()
+    monkeypatch.setattr(packages, "install_engine", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        environment.install(tmp_path, "python3.11", quiet, again=True)
+    assert not folder.exists() and not environment.is_ready(tmp_path)
+
+
 @pytest.mark.parametrize("last", ["pip", "check"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SkelError("network", "No network.", "Check it."), OSError(28, "No space left")])
 def test_a_broken_off_installation_leaves_nothing(tmp_path, steps, monkeypatch, last, error):

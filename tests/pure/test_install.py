@@ -14,7 +14,7 @@ def events(capsys) -> list[messages.Event]:
 
 
 def stand_in(monkeypatch, lines: list[str], end: BaseException | None = None) -> None:
-    def installed(root, python, on_line):
+    def installed(root, python, on_line, again):
         for line in lines:
             on_line(line)
         if end is not None:
@@ -41,6 +41,14 @@ def test_an_end_without_an_engine_is_told(monkeypatch, capsys, tmp_path, end, co
     stand_in(monkeypatch, [], end)
     assert install.main(str(tmp_path)) == exit_code
     assert [event.code for event in events(capsys)] == [code]
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_an_engine_that_is_there_is_installed_again(monkeypatch, tmp_path, ready):
+    asked = []
+    monkeypatch.setattr(environment, "is_ready", lambda root: ready)
+    monkeypatch.setattr(environment, "install", lambda *_, again: asked.append(again))
+    assert install.main(str(tmp_path)) == 0 and asked == [ready]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="programs made as shell scripts")

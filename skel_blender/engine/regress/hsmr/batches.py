@@ -15,8 +15,9 @@ from itertools import chain, islice
 import numpy as np
 import torch
 
+from ... import shortage
 from ...threads import cores
-from .network import Hsmr, Prediction, no_memory, short_of_memory
+from .network import Hsmr, Prediction, no_memory, processor
 from .patches import SEEN, SIDE
 
 MOST = 64  # patches; 12,000 rows fill the matrix units of any card
@@ -75,7 +76,7 @@ class Batches:
             try:
                 return [self.network.of_pixels(part) for part in pixels.split(size)]
             except RuntimeError as error:  # the parts that were done are freed with it, before the cache is emptied
-                if not short_of_memory(error):
+                if not shortage.of_card(error):
                     raise
             if pixels.is_cuda:
                 torch.cuda.empty_cache()
@@ -92,7 +93,7 @@ class Batches:
 def _idle_cores() -> int:
     """How many batches a processor can work on at once: the engine runs on one core, as its other products are small."""
     own = cores()
-    return max(min(own, torch.cpu.get_capabilities().get("num_physical_cores", own)) // torch.get_num_threads(), 1)
+    return max(min(own, processor().get("num_physical_cores", own)) // torch.get_num_threads(), 1)
 
 
 class _Slots:

@@ -12,6 +12,8 @@ from torch import nn
 
 from ....anatomy import J
 from ....messages import SkelError
+from ... import shortage
+from ...card import full_precision
 from .checkpoint import read_weights
 from .head import Head
 from .patches import SEEN, SIDE, normalised
@@ -78,6 +80,7 @@ def load_hsmr(path: Path | str, device: torch.device | str = "cpu", dtype: torch
     The backbone multiplies in `dtype`; None takes bfloat16 for a ViT-L or larger where the device has units for it, else float32.
     Raises SkelError for a file that is missing, hostile, damaged, or not HSMR's in every name and shape, and where memory is short.
     """
+    full_precision()
     weights, device = read_weights(path), torch.device(device)
     if dtype is None:
         dtype = torch.bfloat16 if weights.size.dim >= _LARGE and multiplies_bfloat16(device) else torch.float32
@@ -86,7 +89,7 @@ def load_hsmr(path: Path | str, device: torch.device | str = "cpu", dtype: torch
         with torch.no_grad():
             head = Head(weights).to(device)
     except RuntimeError as error:
-        if not short_of_memory(error):
+        if not shortage.of_card(error):
             raise
         raise no_memory() from error
     return Hsmr(backbone, head).requires_grad_(False).eval()
@@ -99,13 +102,13 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    able = torch.cpu.get_capabilities()
+    able = processor()
     return torch.backends.mkldnn.is_available() and bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
-def short_of_memory(error: RuntimeError) -> bool:
-    """Whether a card's memory was short: torch's allocator says so by type, NVIDIA's libraries and the driver in words only."""
-    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in ("out of memory", "ALLOC_FAILED"))
+def processor() -> dict:
+    """What torch tells of the processor; nothing where it is a torch that can't."""
+    return torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
 
 
 def no_memory() -> SkelError:

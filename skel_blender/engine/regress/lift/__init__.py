@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from ....messages import SkelError
+from ...card import full_precision
 from .lift import Lift, LiftRegressor
 from .network import LiftNetwork, Size
 from .weights import read, write
@@ -23,6 +24,7 @@ WEIGHTS = Path(__file__).parent / "data" / "lift.safetensors"
 
 def load_lift(path: Path | str | None = None, device: torch.device | str = "cpu") -> Lift:
     """The network with the weights of a file that bin/train-lift wrote, by default the package's. Raises SkelError."""
+    full_precision()
     tensors, info = read(Path(path or WEIGHTS))
     try:
         size = json.loads(info["size"])
