@@ -81,7 +81,7 @@ def install(root: Path, python: str | Path, on_line: OnLine, name: str = "engine
     name: 'engine', 'importers' (programs that tests let read our files) or one of BLENDERS. `on_line` gets what happens, a line at a
     time; a line 'Collecting NAME==VERSION' for every package as pip comes to it, and 'Installing collected packages: N'. Raises
     SkelError (python, machine, network, disk_full, long_path, system_library, install). Nothing that counts as ready is left behind
-    when it fails or is interrupted.
+    when it fails or is interrupted, but for what was there before.
     """
     with _making(root, name, on_line, again) as folder:
         if folder is not None:
@@ -184,7 +184,8 @@ def _orphaned(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def _making(root: Path, name: str, on_line: OnLine, again: bool = False) -> Iterator[Path | None]:
-    """The folder to fill, empty and held against other processes; None if it is ready and wanted so. What is not stamped is removed."""
+    """The folder to fill, empty and held against other processes; None if it is ready and wanted so. What is not stamped is removed, and
+    what was there `again` is back if nothing better came."""
     if is_ready(root, name) and not again:
         yield None
         return
@@ -193,17 +194,26 @@ def _making(root: Path, name: str, on_line: OnLine, again: bool = False) -> Iter
         folder.parent.mkdir(parents=True, exist_ok=True)
         with open(f"{folder}.lock", "w") as handle:
             _hold(handle.fileno(), on_line)
-            if again:
-                (folder / STAMP).unlink(missing_ok=True)
-            if is_ready(root, name):  # made by another process meanwhile
+            before = Path(f"{folder}.before")
+            if before.exists() and not is_ready(root, name):  # a process that made it again was killed
+                shutil.rmtree(folder, ignore_errors=True)
+                before.rename(folder)
+            if is_ready(root, name) and not again:  # made by another process meanwhile
                 yield None
                 return
+            shutil.rmtree(before, ignore_errors=True)
+            if is_ready(root, name):
+                folder.rename(before)
             try:
                 shutil.rmtree(folder, ignore_errors=True)
                 yield folder
             finally:
-                if not is_ready(root, name):
+                if is_ready(root, name):
+                    shutil.rmtree(before, ignore_errors=True)
+                else:
                     shutil.rmtree(folder, ignore_errors=True)
+                    if before.exists():
+                        before.rename(folder)
 
 
 @contextlib.contextmanager

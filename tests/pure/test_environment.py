@@ -69,10 +69,20 @@ def test_one_that_is_asked_for_again_is_made_anew_as_the_machine_is_now(tmp_path
     monkeypatch.setattr(packages, "has_nvidia_gpu", lambda: True)
     environment.install(tmp_path, "python3.11", quiet, again=True)
     assert (folder / packages.STAMP).read_text() == "torch-cuda\n" and not (folder / "damaged").exists()
-    monkeypatch.setattr(packages, "install_engine", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_one_that_cannot_be_made_again_stays_as_it_is(tmp_path, steps, monkeypatch, killed):
+    folder = environment.install(tmp_path, "python3.11", quiet).parent.parent
+    (folder / "here").touch()
+    with monkeypatch.context() as broken, pytest.raises(ZeroDivisionError):
+        broken.setattr(packages, "install_engine", lambda *_: 1 / 0)
+        if killed:  # nothing is tidied up
+            broken.setattr(environment.shutil, "rmtree", lambda *_, **__: None)
+            broken.setattr(environment.Path, "exists", lambda _: False)
         environment.install(tmp_path, "python3.11", quiet, again=True)
-    assert not folder.exists() and not environment.is_ready(tmp_path)
+    assert (folder / "here").exists() != killed
+    assert environment.install(tmp_path, "python3.11", quiet).parent.parent == folder and (folder / "here").exists()
 
 
 @pytest.mark.parametrize("last", ["pip", "check"])
