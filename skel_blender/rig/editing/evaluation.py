@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import bpy
 
+from ...messages import SkelError
 from .. import armature, compat
 
 _KINDS = ("objects", "meshes", "armatures", "actions", "collections", "scenes")
@@ -20,6 +21,23 @@ def on_frames(thing: bpy.types.Object, frames: Iterable[int]) -> Iterator[bpy.ty
         for frame in frames:
             scene.frame_set(int(frame))
             yield thing.evaluated_get(scene.view_layers[0].depsgraph)
+
+
+@contextmanager
+def posed_armatures(things: Sequence[bpy.types.Object]) -> Iterator[None]:
+    """Let armature objects show their pose meanwhile, also those that were put into Rest Position: for who looks at where bones are, since
+    channels say the same in both. Raises SkelError for one in Edit Mode, where Blender shows the rest pose whatever is keyed."""
+    edited = next((thing.name for thing in things if thing.data.is_editmode), None)
+    if edited is not None:
+        raise SkelError("edit_mode", f"{edited} is in Edit Mode, where it has no pose.", "Leave Edit Mode.")
+    before = {thing.data: thing.data.pose_position for thing in things}
+    try:
+        for data in before:
+            data.pose_position = "POSE"
+        yield
+    finally:
+        for data, position in before.items():
+            data.pose_position = position
 
 
 @contextmanager
