@@ -107,7 +107,7 @@ def test_a_fit_around_corrections_tells_anew_and_keeps_ticks(rig, take):
     bpy.ops.skel.looked(number=0)
     person = take.people[0]
     person.expected_error[12, ARM], person.expected_error[11, ARM] = 0.0, 0.11
-    corrections.bring(rig, person)
+    corrections.bring(rig, person, corrections.sent(rig, person, 12, 20))
     leg, arm = sorted(doubt.of(rig), key=lambda one: -one.limb)
     assert (arm.worst, arm.looked) == (FIRST + 11, 1) and (leg.worst, leg.looked) == (FIRST + 20, 0)
 
