@@ -17,7 +17,7 @@ from ..rig import controls, ik, layout, record
 from ..rig.assemble import scene_of
 from ..rig.editing import evaluation, following, matching, motion
 from ..take import TRIANGLE, RestBody
-from . import skeleton, stage, writing
+from . import skeleton, writing
 
 _TURNED = 1e-6  # of a rotation's entries; less is rounding
 
@@ -35,7 +35,7 @@ def write(armature: bpy.types.Object, path: Path | str, mass: float | None = Non
     on the timeline the take begins, in the take's own world. Raises SkelError if the object is no rig or has no motion."""
     frames = motion.span_of(armature)
     poses, trans = motion.read(armature, frames)
-    with stage.posed_armatures([armature]):
+    with evaluation.posed_armatures([armature]):
         _follow_controls(armature, frames, poses)
         _follow_root(armature, frames, poses, trans)
     render = scene_of(armature).render

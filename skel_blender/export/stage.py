@@ -9,7 +9,6 @@ from contextlib import ExitStack, closing, contextmanager
 import bpy
 import numpy as np
 
-from ..messages import SkelError
 from ..rig import compat
 from ..rig.assemble import in_metres, scene_of
 from ..rig.editing import evaluation
@@ -23,29 +22,12 @@ def look(thing: bpy.types.Object, frames: np.ndarray, bones: Sequence[str], what
     posed = np.empty((len(frames), len(bones), 4, 4))
     everyone = np.empty((len(thing.pose.bones), 4, 4), dtype=np.float32)  # of whom `bones` are read; column by column
     chosen = [thing.pose.bones.find(name) for name in bones]
-    with posed_armatures([thing]), closing(evaluation.on_frames(thing, frames)) as shown:
+    with evaluation.posed_armatures([thing]), closing(evaluation.on_frames(thing, frames)) as shown:
         for row, seen in enumerate(shown):
             seen.pose.bones.foreach_get("matrix", everyone.ravel())
             posed[row] = in_metres(seen.matrix_world, scene) @ everyone[chosen].transpose(0, 2, 1)
             yield Step(what, (row + 1) / len(frames))
     return posed
-
-
-@contextmanager
-def posed_armatures(things: Sequence[bpy.types.Object]) -> Iterator[None]:
-    """Let armature objects show their pose meanwhile, also those that were put into Rest Position. Raises SkelError for one in Edit Mode,
-    where Blender shows the rest pose whatever is keyed."""
-    edited = next((thing.name for thing in things if thing.data.is_editmode), None)
-    if edited is not None:
-        raise SkelError("edit_mode", f"{edited} is in Edit Mode, where it has no pose.", "Leave Edit Mode.")
-    before = {thing.data: thing.data.pose_position for thing in things}
-    try:
-        for data in before:
-            data.pose_position = "POSE"
-        yield
-    finally:
-        for data, position in before.items():
-            data.pose_position = position
 
 
 def in_sight(thing: bpy.types.Object) -> bpy.types.Object:

@@ -191,7 +191,7 @@ def _cache(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path,
     if not things:
         raise SkelError("no_mesh", "There is no mesh to export.", "Choose the skin or the skeleton.")
     frames, names = sample.frames(scene, rigs, preset.range), {thing: thing.name for thing in things}
-    with (whole_file(path) as part, stage.posed_armatures(rigs), stage.free_names({"objects": set(names.values())}),
+    with (whole_file(path) as part, evaluation.posed_armatures(rigs), stage.free_names({"objects": set(names.values())}),
           evaluation.empty_scene(scene, "skel cache") as place):  # fmt: skip
         for thing, name in names.items():
             shown = stage.in_sight(thing)

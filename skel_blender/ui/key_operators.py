@@ -68,13 +68,15 @@ class SKEL_OT_smooth(RigOperator, bpy.types.Operator):
     most: FloatProperty(name="At Most (m)", default=0.03, min=0.001, soft_max=0.2, precision=3,
                         description="How far a joint may move: kicks and throws are smoothed less")  # fmt: skip
     limbs: EnumProperty(name="Limbs", description="What is smoothed", items=_LIMBS, options={"ENUM_FLAG"}, default=set(limbs.TITLES))
+    range: EnumProperty(name="Frames", description="On which frames it is smoothed", items=RANGES[:2], default="ACTION")
 
     def run(self, context: bpy.types.Context) -> None:
         if not self.limbs:
             raise SkelError("no_limb", "No limb is chosen.", "Choose at least one.")
         render = context.scene.render
         rig = editable_rig(context)
-        moved, slid = motion.smooth(rig, self.seconds, render.fps / render.fps_base, set(self.limbs), self.most)
+        frames = frames_of(context.scene, rig, self.range)
+        moved, slid = motion.smooth(rig, self.seconds, render.fps / render.fps_base, set(self.limbs), self.most, frames)
         feet = "; which feet rest is not known" if slid is None else f", resting feet by {1000 * slid:.1f} mm"
         self.report({"INFO"}, f"Joints moved by at most {100 * moved:.1f} cm{feet}.{but_led(rig)}")
 

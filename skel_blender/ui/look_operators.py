@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where to look: go to what is probably wrong, with its limb selected, and tick it off."""
 
+import math
+
 import bpy
 import numpy as np
 from bpy.props import EnumProperty, IntProperty
@@ -53,7 +55,8 @@ class SKEL_OT_look(_OfOne, bpy.types.Operator):
     bl_idname, bl_label = "skel.look", "Look There"
 
     def run(self, context: bpy.types.Context) -> None:
-        go(context, active_rig(context), self.stretch(context))
+        self.stretch(context)
+        go(context, active_rig(context), self.number)
 
 
 class SKEL_OT_look_on(_Look, bpy.types.Operator):
@@ -64,12 +67,14 @@ class SKEL_OT_look_on(_Look, bpy.types.Operator):
                         items=(("NEXT", "Next", ""), ("PREVIOUS", "Previous", "")))  # fmt: skip
 
     def run(self, context: bpy.types.Context) -> None:
-        rig, now, sign = active_rig(context), context.scene.frame_current, 1 if self.where == "NEXT" else -1
-        ahead = [(sign * (frames(rig, one)[2] - now), one) for one in doubt.of(rig) if not one.looked]
-        ahead = [pair for pair in ahead if pair[0] > 0]
+        rig, sign = active_rig(context), 1 if self.where == "NEXT" else -1
+        found = doubt.of(rig)
+        here = sign * context.scene.frame_current, _shown(context, rig, found, sign)
+        ways = [(sign * frames(rig, one)[2], sign * number) for number, one in enumerate(found) if not one.looked]
+        ahead = [way for way in ways if way > here]  # several may be worst on one frame: then in the order of the list
         if not ahead:
             raise SkelError("no_stretch", "There is no other place to look at there.", "Look the other way, or take a tick back.")
-        go(context, rig, min(ahead, key=lambda pair: pair[0])[1])
+        go(context, rig, sign * min(ahead)[1])
 
 
 class SKEL_OT_looked(_OfOne, bpy.types.Operator):
@@ -82,8 +87,18 @@ class SKEL_OT_looked(_OfOne, bpy.types.Operator):
         doubt.tick(active_rig(context), self.number)
 
 
-def go(context: bpy.types.Context, rig: bpy.types.Object, stretch: doubt.Stretch) -> None:
-    """The frame, the limb's bones, and Pose Mode where the rig can be posed."""
+def _shown(context: bpy.types.Context, rig: bpy.types.Object, found: list[doubt.Stretch], sign: int) -> float:
+    """The number, times `sign`, of the stretch that was shown last, if its worst frame is still the current one; else one beyond all."""
+    view = context.window_manager.skel
+    if view.shown_rig == rig.name and view.shown < len(found) and frames(rig, found[view.shown])[2] == context.scene.frame_current:
+        return sign * view.shown
+    return math.inf
+
+
+def go(context: bpy.types.Context, rig: bpy.types.Object, number: int) -> None:
+    """The worst frame of a stretch of the rig's list, the limb's bones, and Pose Mode where the rig can be posed."""
+    stretch, view = doubt.of(rig)[number], context.window_manager.skel
+    view.shown_rig, view.shown = rig.name, number
     context.scene.frame_set(frames(rig, stretch)[2])
     if context.view_layer.objects.active != rig:
         armature.select(context, rig)

@@ -51,10 +51,11 @@ class SKEL_OT_refit(StartsJob, bpy.types.Operator):
         except OSError as error:
             raise SkelError("unwritable", f"{tempfile.gettempdir()} can't be written ({error.strerror}).", "Make room there.") from error
         around = round(self.seconds * float(take.fps))
-        frames = f"{max(found.frames[0] - around, person.frames[0])}:{min(found.frames[-1] + around, person.frames[-1]) + 1}"
+        first, last = max(found.frames[0] - around, person.frames[0]), min(found.frames[-1] + around, person.frames[-1])
+        sent = corrections.sent(rig, person, int(first), int(last))
         body = "" if person.body_name.startswith("open ") else gather.model_file(context.scene, take, person)
-        job = engine.start(RefitRequest(str(path), str(given), str(out), number, frames, body))
-        finish = functools.partial(bring_back, rig_id=rig[record.ID], uid=rig.session_uid, count=len(found.frames))
+        job = engine.start(RefitRequest(str(path), str(given), str(out), number, f"{first}:{last + 1}", body))
+        finish = functools.partial(bring_back, rig_id=rig[record.ID], uid=rig.session_uid, count=len(found.frames), sent=sent)
         runner.start("Fitting again", job, finish, scratch)
 
 
@@ -82,19 +83,19 @@ def person_of(rig: bpy.types.Object, take: Take) -> tuple[int, Person]:
     raise SkelError("no_person", f"The Take has nobody by the name of {rig[record.PERSON]}.", "Load the Take again.")
 
 
-def bring_back(path: str, rig_id: str, uid: int, count: int) -> str:
+def bring_back(path: str, rig_id: str, uid: int, count: int, sent: corrections.Sent) -> str:
     """Give the rig of that id, of duplicates the one with that `session_uid`, the motion of the new Take at `path`: its Take from now."""
     twins = (thing for thing in bpy.data.objects if record.is_rig(thing) and thing[record.ID] == rig_id)
     rig = min(twins, key=lambda thing: thing.session_uid != uid, default=None)
     if rig is None:
         raise SkelError("no_rig", "The rig is gone.", "Load the Take anew.")
     take, home = takes.load(path), data_of(rig)[0]
-    action = corrections.bring(rig, person_of(rig, take)[1])
+    brought = corrections.bring(rig, person_of(rig, take)[1], sent)
     embedded.embed(home, take)
     home[PROPERTY] = path
     push_undo("Re-fit")
     around = "1 frame" if count == 1 else f"{count} frames"
-    return f"Fitted again around {around}; the motion is in {action.name}.{but_led(rig)}"
+    return f"Fitted again around {around}; the motion is in {brought.action.name}.{brought.sentence()}{but_led(rig)}"
 
 
 CLASSES = (SKEL_OT_refit,)

@@ -197,6 +197,8 @@ class SKEL_PG_view(bpy.types.PropertyGroup):
     checked: StringProperty(description="The rig that was checked last")
     checked_action: StringProperty(description="The version of its motion that was checked")
     verdict: StringProperty(description="What the last check found, in a sentence")
+    shown_rig: StringProperty(description="The rig of which a place to look at was shown last")
+    shown: IntProperty(description="The number of that place")
 
 
 CLASSES = (SKEL_PG_angles, SKEL_PG_rig, SKEL_PG_violation, SKEL_PG_view)

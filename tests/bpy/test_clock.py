@@ -115,7 +115,7 @@ def test_a_correction_belongs_to_the_nearest_frame_of_the_footage(second, later)
         curve.keyframe_points[key].co.y += 0.3
     curve.update()
     assert corrections.find(rig, person).frames.tolist() == [5]
-    corrections.bring(rig, person)
+    corrections.bring(rig, person, corrections.sent(rig, person, 0, 10))
     assert np.array_equal(motion.frames_of(rig), np.arange(6, 27)) and contacts.of(rig, np.array([26]))[0, 0]
 
 

@@ -151,7 +151,7 @@ def test_the_answer_to_a_raised_frame_is_the_new_motion(source, context, layered
     found = corrections.find(source, person)
     assert found.frames.tolist() == [person.frames[30]]
     person.trans[30] = found.trans[0]
-    corrections.bring(source, person)
+    corrections.bring(source, person, corrections.sent(source, person, 20, 40))
     after = seen(source, frames)
     assert np.abs(np.delete(after, 30, axis=0) - np.delete(raw, 30, axis=0)).max() < 1e-4 and np.abs(after[30] - edited[0]).max() < 1e-4
 

@@ -9,6 +9,7 @@ import pytest
 
 from skel_blender import kinematics
 from skel_blender.anatomy import DOFS_OF_JOINT, JOINT_INDEX, JOINT_NAMES
+from skel_blender.messages import SkelError
 from skel_blender.rig import controls, layout, limits, record
 from skel_blender.rig.assemble import build_take
 from skel_blender.rig.editing import matching, motion, pins, thinning
@@ -287,6 +288,40 @@ def test_a_control_that_hangs_on_a_prop_takes_its_limb_over_without_a_jump(conte
     pins.pin(context.scene, rig, controls.LIMBS[1], pins.Pin(20, 27, 27, 2))
     hand = before[:2, JOINT_INDEX["hand_l"]]
     assert np.abs(seen()[:2, JOINT_INDEX["hand_l"]] - hand[1]).max() < 5e-3 < 0.1 * np.linalg.norm(hand[1] - hand[0])
+
+
+@pytest.mark.parametrize("change", [matching.to_control, matching.to_channels])
+def test_a_rig_in_rest_position_is_handed_over_with_its_motion(context, change):
+    """It shows the T pose then, whatever is keyed, and on the current frame whatever is posed."""
+    rig = rig_of(build_take(context, walk.take()))
+
+    def feet() -> np.ndarray:
+        return np.array([(context.scene.frame_set(frame), joint_positions(rig)[[3, 8]])[1] for frame in (10, 40, 80)])
+
+    def in_rest_position(frames: np.ndarray) -> None:
+        rig.data.pose_position = "REST"
+        change(context.scene, rig, controls.LIMBS, frames)
+        assert rig.data.pose_position == "REST"
+        rig.data.pose_position = "POSE"
+
+    before = feet()
+    rig.pose.bones["femur_r"].rotation_euler.x += 0.4
+    before[2] = joint_positions(rig)[[3, 8]]
+    for frames in (np.array([80]), motion.frames_of(rig)):
+        in_rest_position(frames)
+        assert np.abs(feet() - before).max() < 5e-3
+
+
+@pytest.mark.parametrize("change", [matching.to_control, matching.to_channels])
+def test_a_rig_in_edit_mode_is_not_handed_over(context, change):
+    """It has no pose there."""
+    rig = rig_of(build_take(context, walk.take()))
+    raw, context.view_layer.objects.active = rig.animation_data.action, rig
+    bpy.ops.object.mode_set(mode="EDIT")
+    for frames in (motion.frames_of(rig), np.array([context.scene.frame_current])):
+        with pytest.raises(SkelError, match="walker is in Edit Mode, where it has no pose. Leave Edit Mode."):
+            change(context.scene, rig, controls.LIMBS, frames)
+    assert rig.animation_data.action == raw and context.mode == "EDIT_ARMATURE"
 
 
 def test_a_control_is_seen_while_it_leads(rig, context):

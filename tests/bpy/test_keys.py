@@ -138,6 +138,47 @@ def test_smoothing_keeps_resting_feet_and_goes_no_farther_than_it_may(context):
     assert off[[3, 4, 5]].max() < 0.001 < off.max() <= moved + 1e-5
 
 
+@pytest.mark.parametrize("thinned", [False, True])
+def test_a_stretch_is_smoothed_without_a_step_and_around_it_keys_are_as_they_were(context, thinned):
+    take, inside = walking_take(), np.arange(81, 141)
+    person = take.people[0]
+    person.poses += np.random.default_rng(0).normal(0, 0.02, person.poses.shape)
+    person.contacts[70:95, :3] = True
+    rig = rig_of(build_take(context, take))
+    if thinned:
+        finish(motion.thin(rig, thinning.Bounds(joint=0.02)))
+    frames = motion.frames_of(rig)
+
+    def keys() -> list[list[tuple]]:
+        points = [[key for key in curve.keyframe_points if not 79 < key.co.x < 142] for curve in curves(rig)]
+        return [[(*key.co, key.interpolation, key.select_control_point) for key in row] for row in points]
+
+    raw, before, kept = rig.animation_data.action, motion.read(rig, frames)[0], keys()
+    moved, slid = motion.smooth(rig, 0.1, 30.0, set(limbs.TITLES), 0.03, inside)
+    by = motion.read(rig, frames)[0] - before
+    assert keys() == kept and 0.002 < moved < 0.035 and slid < 0.001
+    assert np.abs(by[~np.isin(frames, inside)]).max() < 1e-5
+    compat.use_action(rig, raw)
+    motion.smooth(rig, 0.1, 30.0, set(limbs.TITLES), 0.03)
+    whole = motion.read(rig, frames)[0] - before
+    assert np.abs(by - whole)[95:126].max() < 1e-5 < np.abs(whole[95:126]).max()
+    arms = [*limbs.LIMBS["ARM_R"], *limbs.LIMBS["ARM_L"]]
+    ends = [np.abs(change[[80, 139]][:, arms]).mean() for change in (by, whole)]
+    assert ends[0] < 0.3 * ends[1]
+
+
+def test_the_button_smooths_the_preview_range_if_asked_to(rig, context):
+    frames, scene = motion.frames_of(rig), context.scene
+    before = motion.read(rig, frames)[0]
+    scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = True, 0, 15
+    assert bpy.ops.skel.smooth(seconds=0.2, range="SCENE") == {"FINISHED"}
+    changed = np.abs(motion.read(rig, frames)[0] - before).max(axis=1)
+    assert changed[frames <= 15].min() > 1e-4 and changed[frames > 15].max() < 1e-6
+    scene.frame_preview_start, scene.frame_preview_end = 500, 600
+    with pytest.raises(RuntimeError, match="There is no motion between these frames"):
+        bpy.ops.skel.smooth(range="SCENE")
+
+
 @pytest.mark.parametrize("horizontal", [True, False], ids=["now", "as it was once"])
 def test_the_root_stays_on_the_floor(context, take, horizontal):
     """The pelvis has the height, so that the root moves over the floor only; the same joints, and the same pose read back."""

@@ -142,7 +142,7 @@ def test_what_else_is_animated_is_merged_and_kept_by_a_refit(rig, take, meta):
     assert np.abs(seen(rig, frames) - before).max() < 1e-5
     bpy.ops.skel.add_layer()
     correct(rig, 15, 0.2)
-    corrections.bring(rig, take.people[0])
+    corrections.bring(rig, take.people[0], corrections.sent(rig, take.people[0], *take.people[0].frames[[0, -1]]))
     assert np.abs(seen(rig, frames) - before).max() < 1e-4
 
 
@@ -201,8 +201,12 @@ def test_refit_reads_what_layers_make_and_its_answer_plays_alone(rig, take):
     found = corrections.find(rig, take.people[0])
     assert found.frames.tolist() == [14] and found.poses[0, ELBOW] == pytest.approx(abs(seen), abs=1e-5)
     take.people[0].contacts[3:9, 1] = True
-    action = corrections.bring(rig, take.people[0])
-    assert rig.animation_data.action == action and not motion.is_layered(rig)
+    sent, elsewhere = corrections.sent(rig, take.people[0], 10, 20), angle(rig, 25)
+    for frame, by in ((24, 0.0), (25, 0.3), (26, -0.3)):
+        correct(rig, frame, by)
+    brought = corrections.bring(rig, take.people[0], sent)
+    assert rig.animation_data.action == brought.action and not motion.is_layered(rig) and not brought.sentence()
+    assert angle(rig, 25) == pytest.approx(elsewhere + 0.3, abs=1e-5) and abs(angle(rig, 15) - seen) > 0.1
     assert [track.strips[0].action for track in rig.animation_data.nla_tracks] == [raw, layer]
     assert np.array_equal(contacts.of(rig, motion.frames_of(rig)), take.people[0].contacts)
 

@@ -77,6 +77,28 @@ def test_next_and_previous_pass_what_is_ticked_off(rig):
     assert scene.frame_current == 17
 
 
+def test_stretches_that_are_worst_on_one_frame_are_shown_one_after_the_other(enabled, take):
+    error = np.full((len(take.frames), 5), 0.02)
+    error[12, [ARM, LEG]], error[20, ARM] = (0.2, 0.1), 0.15
+    take.people[0].expected_error = error
+    rig = rigs.build(take, collection_name="shot")[0].armature
+    armature.select(bpy.context, rig)
+    bpy.context.scene.frame_set(1)
+
+    def led(where: str) -> tuple[int, int]:
+        bpy.ops.skel.look_on(where=where)
+        return bpy.context.scene.frame_current, ARM if selected(rig) == set(limbs.PARTS["ARM_R"]) else LEG
+
+    assert [led("NEXT") for _ in range(3)] == [(17, ARM), (17, LEG), (25, ARM)]
+    with pytest.raises(RuntimeError, match="no other place"):
+        bpy.ops.skel.look_on(where="NEXT")
+    assert [led("PREVIOUS") for _ in range(2)] == [(17, LEG), (17, ARM)]
+    bpy.ops.skel.look(number=2)
+    assert selected(rig) == set(limbs.PARTS["LEG_L"]) and led("NEXT") == (25, ARM)
+    bpy.context.scene.frame_set(17)
+    assert led("NEXT") == (25, ARM)
+
+
 def test_it_goes_with_the_take_in_time_in_every_version_and_into_the_file(rig, tmp_path):
     timing.move(bpy.context.scene, rig.users_collection[0], 101)
     motion.smooth(rig, 0.2, 30.0, {"ARM_R"})
@@ -107,7 +129,7 @@ def test_a_fit_around_corrections_tells_anew_and_keeps_ticks(rig, take):
     bpy.ops.skel.looked(number=0)
     person = take.people[0]
     person.expected_error[12, ARM], person.expected_error[11, ARM] = 0.0, 0.11
-    corrections.bring(rig, person)
+    corrections.bring(rig, person, corrections.sent(rig, person, 12, 20))
     leg, arm = sorted(doubt.of(rig), key=lambda one: -one.limb)
     assert (arm.worst, arm.looked) == (FIRST + 11, 1) and (leg.worst, leg.looked) == (FIRST + 20, 0)
 

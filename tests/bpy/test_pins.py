@@ -80,6 +80,18 @@ def test_a_pose_that_is_not_keyed_is_what_is_held(walker, context):
     assert np.abs(heads(walker, "hand_r")[AT - 1] - wanted).max() < 2e-3
 
 
+def test_a_rig_in_rest_position_is_pinned_where_its_motion_is_and_one_in_edit_mode_is_not(walker, context):
+    context.scene.frame_set(AT)
+    before = heads(walker, "hand_r")
+    walker.data.pose_position = "REST"
+    pins.pin(context.scene, walker, HAND, pins.Pin(FIRST, LAST, AT, EASE))
+    walker.data.pose_position = "POSE"
+    assert np.abs(heads(walker, "hand_r")[FIRST - 1 : LAST] - before[AT - 1]).max() < 2e-3
+    bpy.ops.object.mode_set(mode="EDIT")
+    with pytest.raises(RuntimeError, match="is in Edit Mode, where it has no pose. Leave Edit Mode."):
+        bpy.ops.skel.pin(limb=HAND.control, first=FIRST, last=LAST)
+
+
 def test_a_resting_foot_is_offered_its_rest(walker, context):
     frames = motion.frames_of(walker)
     resting = contacts.of(walker, frames)

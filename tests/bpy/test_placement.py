@@ -82,6 +82,43 @@ def test_a_take_is_placed_by_a_camera_that_blender_solved(tmp_path):
     assert np.mean(aside) == pytest.approx(found.off, abs=1e-3) and abs(np.mean(turned)) < 2e-3
 
 
+def seen_by(clip, holder):
+    """How far the solved camera is at most from what the object that follows it shows, over some frames."""
+    found, off = placement.solved_matrices(bpy.context.scene, clip), []
+    for frame in (5, 20, 35):
+        bpy.context.scene.frame_set(frame)
+        off.append(np.abs(np.array(evaluated(holder).matrix_world) - found[frame]).max())
+    return max(off)
+
+
+def test_the_solved_camera_is_that_of_the_clip_and_turned_as_it_is_seen():
+    """Parented to an empty, beside another shot's, and by the scene's clip or its own; one that is keyed instead is not overlooked."""
+    bpy.ops.wm.read_factory_settings(use_empty=False)
+    scene, clip = bpy.context.scene, solved_clip()
+    holder, other = bpy.data.objects["Camera"], bpy.data.objects.new("A", bpy.data.cameras.new("other shot's"))
+    scene.collection.objects.link(other)
+    assert scene.objects[0] == other
+    other.location, theirs = (9.0, 9.0, 9.0), other.constraints.new("CAMERA_SOLVER")
+    theirs.use_active_clip, theirs.clip = False, bpy.data.movieclips.load(str(clips.WALKERS))
+    raw = placement.solved_matrices(scene, clip)  # nothing of this clip is set up
+    assert np.array_equal(raw[5], [solved for solved in clip.tracking.reconstruction.cameras if solved.frame == 5][0].matrix)
+    follow = holder.constraints.new("CAMERA_SOLVER")
+    holder.matrix_basis = Matrix(carried_camera(0))
+    above = bpy.data.objects.new("orientation", None)
+    scene.collection.objects.link(above)
+    above.location, above.rotation_euler, turned = (5.0, 0.0, 0.0), (0.0, 0.0, 1.0), Matrix.Rotation(0.2, 4, "X")
+    for scene.active_clip, own in ((clip, False), (clip, True), (theirs.clip, True)):
+        follow.use_active_clip, follow.clip = not own, clip if own else None
+        for holder.parent in (None, above):
+            holder.matrix_parent_inverse = turned
+            assert seen_by(clip, holder) < 1e-4
+    follow.mute = True
+    assert np.array_equal(placement.solved_matrices(scene, clip)[5], raw[5])
+    holder.keyframe_insert("location", frame=1)
+    with pytest.raises(SkelError, match="No camera has a Camera Solver constraint of .*, and Camera has keys of its own. Undo Con"):
+        placement.solved_matrices(scene, clip)
+
+
 def test_heading_and_place_are_found_exactly():
     ours = {frame: carried_camera(frame) for frame in range(10)}
     found = placement.place_by(ours, {frame: moved(carried_camera(frame)) for frame in range(5, 20)})

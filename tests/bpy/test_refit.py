@@ -15,7 +15,7 @@ from skel_blender import rig as rigs
 from skel_blender import take as takes
 from skel_blender.anatomy import DOF_INDEX
 from skel_blender.messages import SkelError
-from skel_blender.rig import assemble, clock, compat, controls, embedded, layout, limbs, record
+from skel_blender.rig import assemble, clock, compat, contacts, controls, embedded, layout, limbs, record
 from skel_blender.rig.editing import corrections, matching, motion
 from skel_blender.ui import arrival, refit_operators
 
@@ -73,7 +73,8 @@ def test_the_answer_is_a_new_action(rig, take, tmp_path):
     twin = rig.copy()  # earlier in the list of objects, and with the same id
     twin.name = "a twin"
     rig.users_collection[0].objects.link(twin)
-    text = refit_operators.bring_back(str(path), rig[record.ID], rig.session_uid, 2)
+    sent = corrections.sent(rig, take.people[0], *take.people[0].frames[[0, -1]])
+    text = refit_operators.bring_back(str(path), rig[record.ID], rig.session_uid, 2, sent)
     assert twin.animation_data.action == old
     assert rig.animation_data.action != old and old in record.versions(rig) and rig.animation_data.action.name in text
     poses, _ = motion.read(rig, clock.Clock().places(take.people[0].frames))
@@ -82,6 +83,43 @@ def test_the_answer_is_a_new_action(rig, take, tmp_path):
     path.unlink()
     there, data = refit_operators.data_of(rig)
     assert there == home and takes.loads(data, "it").people[0].poses[3, KNEE] == 0.7
+
+
+def test_what_is_keyed_elsewhere_while_it_is_fitted_is_kept(rig, take):
+    person, inside = take.people[0], slice(5, 12)
+    frames = clock.Clock().places(person.frames).astype(int)
+    sent = corrections.sent(rig, person, *person.frames[[5, 11]])
+    person.poses[:, KNEE] = 0.7
+    set_by_hand(rig, float(frames[20]), 1.2)
+    root = rig.pose.bones["root"]
+    root.location.z = 0.25
+    for row in (14, 25):
+        root.keyframe_insert("location", index=2, frame=int(frames[row]))
+    contacts.keep(rig, int(frames[0]), np.ones((len(frames), 6), dtype=bool))
+    before = motion.read(rig, frames)
+    corrections.bring(rig, person, sent)
+    after = motion.read(rig, frames)
+    assert np.allclose(after[0][inside, KNEE], 0.7, atol=1e-5) and after[0][20, KNEE] == pytest.approx(1.2, abs=1e-5)
+    assert np.allclose(after[1][inside], person.trans[inside], atol=1e-5)
+    for one, other in zip(before, after):
+        assert np.abs(np.delete(one - other, np.r_[inside], axis=0)).max() < 1e-5
+    assert contacts.of(rig, frames).all()
+
+
+def test_what_is_changed_meanwhile_where_it_is_fitted_is_told(rig, take):
+    person, old = take.people[0], rig.animation_data.action
+    frames = clock.Clock().places(person.frames).astype(int)
+    set_by_hand(rig, float(frames[8]), 1.0)
+    sent = corrections.sent(rig, person, *person.frames[[5, 11]])
+    set_by_hand(rig, float(frames[2]), 0.1)
+    assert not corrections.bring(rig, person, sent).sentence()
+    compat.use_action(rig, old)
+    for row in (6, 7, 10):
+        set_by_hand(rig, float(frames[row]), 0.2)
+    said = corrections.bring(rig, person, sent).sentence()
+    assert said == f" What you changed meanwhile on frames {frames[6]} to {frames[7]}, {frames[10]} is in {old.name} alone."
+    compat.use_action(rig, old)
+    assert np.allclose(motion.read(rig, frames[[2, 7]])[0][:, KNEE], [0.1, 0.2], atol=1e-5)
 
 
 def test_the_take_travels_with_the_file(context, take, tmp_path):

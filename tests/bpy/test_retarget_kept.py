@@ -214,3 +214,31 @@ def test_a_retarget_that_is_broken_off_leaves_no_trace(source, after, animated):
     bpy.context.view_layer.update()
     work.close()
     assert state(source, target) == before
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_what_is_made_in_a_second_window_meanwhile_stays(source, context, finished):
+    """And what is deleted there stays deleted, animated or not."""
+    gone = bpy.data.objects.new("gone", None)
+    context.scene.collection.objects.link(gone)
+    gone.keyframe_insert("location", frame=1)
+    target, scenes = characters.manny(), list(bpy.data.scenes)
+    held = target.pose.bones["head"].constraints.new("COPY_ROTATION")
+    held.target, held.subtarget, held.influence = target, "neck_02", 0.5
+    work, made = steps(context.scene, source, target, guess(skeleton.read(target))), []
+    for number in (60, 90):  # while the source is read, and while a constraint's doing is put right
+        for _ in range(number):
+            next(work)
+        mesh, home = bpy.data.meshes.new("prop"), bpy.data.collections.new("props")
+        prop = bpy.data.objects.new("prop", mesh)
+        home.objects.link(prop)
+        context.scene.collection.children.link(home)
+        made += [prop, home, bpy.data.actions.new("prop"), bpy.data.scenes.new("another"), mesh]
+    bpy.data.objects.remove(gone)
+    if finished:
+        assert finish(work).frames == 120
+    else:
+        work.close()
+    kinds = bpy.data.objects, bpy.data.collections, bpy.data.actions, bpy.data.scenes, bpy.data.meshes
+    assert [block in list(kinds[number % 5]) for number, block in enumerate(made)] == [True] * 10
+    assert len(bpy.data.scenes) == len(scenes) + 2 and "gone" not in bpy.data.objects

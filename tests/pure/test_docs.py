@@ -21,7 +21,8 @@ FILES = [path.relative_to(ROOT).as_posix() for folder in ("bin", "docs", "skel_b
          if "__pycache__" not in path.parts]  # fmt: skip
 ELSEWHERE = {"hmr2/utils/pose_utils.py", "engine/data/pose_landmarker_heavy.task"}  # of another program, and in the extension alone
 ENDINGS = {"csv", "json", "npy", "npz", "pkl", "py"}  # of files
-BLENDERS = {"Paste Flipped", "Set Floor", "Playback", "Relative Paths", "File > External Data > Find Missing Files"}  # its own
+BLENDERS = {"Paste Flipped", "Set Floor", "Constraint to F-Curve", "Playback", "Relative Paths",
+            "File > External Data > Find Missing Files"}  # its own buttons and menus  # fmt: skip
 JOINED = {"Heel Rests", "Ball Rests", "Toe Rests"}  # names that the program puts together
 PROGRAM = re.compile(r"(?:\./)?bin/skel-blender ")
 

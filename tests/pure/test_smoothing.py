@@ -20,6 +20,13 @@ def test_smoothing_keeps_parabolas_and_takes_noise_away():
     assert smoothing.smooth(noise, 0.1, 30.0)[50:-50].std() < 0.5
 
 
+def test_a_change_of_a_stretch_comes_and_goes_and_is_whole_where_the_motion_ends():
+    share = smoothing.share(np.arange(5, 25), 10, 19, 2)
+    assert share[5:15] == pytest.approx([0.25, 0.75, 1, 1, 1, 1, 1, 1, 0.75, 0.25]) and not share[:5].any() and not share[15:].any()
+    assert (smoothing.share(np.arange(5, 25), 5, 24, 2) == 1.0).all()
+    assert smoothing.share(np.arange(5, 25), 10, 10, 2)[5] == pytest.approx(0.25)
+
+
 def test_smoothing_counts_seconds_not_frames():
     def swing(fps: float) -> np.ndarray:
         seconds = np.arange(int(4 * fps)) / fps

@@ -3,19 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import bpy
 
+from ...messages import SkelError
 from .. import armature, compat, nla
 
 _KINDS = ("objects", "meshes", "armatures", "actions", "collections", "scenes")
 
 
 def on_frames(thing: bpy.types.Object, frames: Iterable[int]) -> Iterator[bpy.types.Object]:
-    """`thing` evaluated on each of the scene frames, hidden or not, in a scene without any skin. Poses that are not keyed stay."""
-    with kept_values(), empty_scene(bpy.context.scene, "skel stage") as scene, armature.in_sight(thing):
+    """`thing` evaluated on each of the scene frames, hidden or not, in a scene without any skin. Poses that are not keyed stay, and what
+    else is made or deleted before the last frame, as in a second window."""
+    with kept_values(), _own_scene(bpy.context.scene, "skel stage") as scene, armature.in_sight(thing):
         scene.collection.objects.link(thing)
         for frame in frames:
             scene.frame_set(int(frame))
@@ -23,18 +25,46 @@ def on_frames(thing: bpy.types.Object, frames: Iterable[int]) -> Iterator[bpy.ty
 
 
 @contextmanager
+def posed_armatures(things: Sequence[bpy.types.Object]) -> Iterator[None]:
+    """Let armature objects show their pose meanwhile, also those that were put into Rest Position: for who looks at where bones are, since
+    channels say the same in both. Raises SkelError for one in Edit Mode, where Blender shows the rest pose whatever is keyed."""
+    edited = next((thing.name for thing in things if thing.data.is_editmode), None)
+    if edited is not None:
+        raise SkelError("edit_mode", f"{edited} is in Edit Mode, where it has no pose.", "Leave Edit Mode.")
+    before = {thing.data: thing.data.pose_position for thing in things}
+    try:
+        for data in before:
+            data.pose_position = "POSE"
+        yield
+    finally:
+        for data, position in before.items():
+            data.pose_position = position
+
+
+@contextmanager
 def empty_scene(like: bpy.types.Scene, name: str) -> Iterator[bpy.types.Scene]:
-    """A scene with the clock of `like`. It and every object, mesh, armature and action made meanwhile is gone after."""
+    """A scene with the clock of `like`. It and every object, mesh, armature and action made meanwhile is gone after: only for what is done
+    in one go, or an animator's work would be among it."""
     before = {kind: set(getattr(bpy.data, kind)) for kind in _KINDS}
     try:
-        scene = bpy.data.scenes.new(name)
-        scene.view_layers[0].name = bpy.context.view_layer.name  # so that a window which is switched to and fro keeps its own
-        scene.render.fps, scene.render.fps_base = like.render.fps, like.render.fps_base
-        yield scene
+        with _own_scene(like, name) as scene:
+            yield scene
     finally:
         for kind in _KINDS:
             made = [block for block in getattr(bpy.data, kind) if block not in before[kind]]
             bpy.data.batch_remove(made)
+
+
+@contextmanager
+def _own_scene(like: bpy.types.Scene, name: str) -> Iterator[bpy.types.Scene]:
+    """A scene with the clock of `like`, gone after."""
+    scene = bpy.data.scenes.new(name)
+    try:
+        scene.view_layers[0].name = bpy.context.view_layer.name  # so that a window which is switched to and fro keeps its own
+        scene.render.fps, scene.render.fps_base = like.render.fps, like.render.fps_base
+        yield scene
+    finally:
+        bpy.data.scenes.remove(scene)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def take_back(armature: bpy.types.Object, dof: int) -> None:
     curve.keyframe_points.insert(bpy.context.scene.frame_current, 0.0)
 
 
-def merge(armature: bpy.types.Object) -> bpy.types.Action:
+def merge(armature: bpy.types.Object, kind: str = MERGED) -> bpy.types.Action:
     """A new action with a key on every frame of what the rig's layers make together; they stay in the NLA, muted."""
     record.of(armature)
     compat.check_assignable(armature)
@@ -71,7 +71,7 @@ def merge(armature: bpy.types.Object) -> bpy.types.Action:
         if switch in columns and not columns[switch].any():
             for channel in (switch, *rest):
                 del columns[channel]
-    return alone(armature, MERGED, [_curve(path, k, frames, column) for (path, k), column in columns.items()])
+    return alone(armature, kind, [_curve(path, k, frames, column) for (path, k), column in columns.items()])
 
 
 def resting(armature: bpy.types.Object, frames: np.ndarray) -> np.ndarray | None:

@@ -63,13 +63,14 @@ def to_channels(scene: bpy.types.Scene, armature: bpy.types.Object, limbs: Seque
 
 
 def sample(scene: bpy.types.Scene, armature: bpy.types.Object, frames: np.ndarray, look: Callable[[bpy.types.Object], list]) -> list[list]:
-    """What `look` says of the evaluated armature on each frame: on the current one alone as it is seen, keyed or not."""
+    """What `look` says of the evaluated armature on each frame: on the current one alone as it is posed, keyed or not."""
     motion.action_of(armature)
     compat.check_assignable(armature)
-    if list(frames) == [scene.frame_current] and not scene.frame_subframe and armature.visible_get():
-        return [look(armature.evaluated_get(bpy.context.evaluated_depsgraph_get()))]
-    with closing(evaluation.on_frames(armature, frames)) as shown:
-        return [look(posed) for posed in shown]
+    with evaluation.posed_armatures([armature]):
+        if list(frames) == [scene.frame_current] and not scene.frame_subframe and armature.visible_get():
+            return [look(armature.evaluated_get(bpy.context.evaluated_depsgraph_get()))]
+        with closing(evaluation.on_frames(armature, frames)) as shown:
+            return [look(posed) for posed in shown]
 
 
 def followed(posed: bpy.types.Object, armature: bpy.types.Object, limb: controls.Limb) -> np.ndarray:

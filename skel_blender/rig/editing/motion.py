@@ -192,20 +192,30 @@ def thin(armature: bpy.types.Object, bounds: thinning.Bounds) -> Steps[thinning.
     return result
 
 
-def smooth(armature: bpy.types.Object, seconds: float, fps: float, names: set[str], most: float = np.inf) -> tuple[float, float | None]:
+def smooth(
+    armature: bpy.types.Object, seconds: float, fps: float, names: set[str], most: float = np.inf, within: np.ndarray | None = None
+) -> tuple[float, float | None]:
     """Give the rig an action smoothed over `seconds` in the limbs of these names, in which joints move by about `most` (m) at most and
-    resting feet stay. Returns how far (m) a joint moved at most, and a resting foot; None where nobody knows which rest."""
+    resting feet stay; only on the scene frames `within` (T,), into which it eases, with all keys around them as they were. Returns how
+    far (m) a joint moved at most, and a resting foot; None where nobody knows which rest."""
     frames, kept = frames_of(armature), record.of(armature)
+    inside = np.ones(len(frames), dtype=bool) if within is None else (frames >= within[0]) & (frames <= within[-1])
+    if not inside.any():
+        raise SkelError("no_frames", "There is no motion between these frames.", "Choose frames of the motion.")
     before = tracks.sources(*read(armature, frames, own=True))
     chosen, rest, span = limbs.channels(names), (kept.joints, kept.frames), max(1, round(seconds * fps))
-    after = before.copy()
-    after[chosen] = smoothing.smooth(before[chosen].T, seconds, fps).T
+    after, share = before.copy(), smoothing.share(frames, frames[inside][0], frames[inside][-1], span)
+    after[chosen] += share * (smoothing.smooth(before[chosen].T, seconds, fps).T - before[chosen])
     after = planted.held_back(before, after, rest, most, span)
     resting = contacts.of(armature, frames)
     if resting is not None:
         after = planted.plant(before, after, rest, resting, chosen, span)
+    after = np.where(inside, after, before)
     changed = np.abs(after - before).max(axis=1) > 0.0
-    derive(armature, "smoothed", keyframes.every_frame([track for track in kept.tracks if changed[track.source]], frames, after))
+    table = [track for track in kept.tracks if changed[track.source]]
+    derive(armature, "smoothed", [])
+    for curve in keyframes.every_frame(table, frames[inside], after[:, inside]):
+        keyframes.merge(compat.holder(armature), curve)
     moving = sway.Moving(before, rest, resting, sway.Bounds(joint=np.inf, contact=0.0))
     moved = np.linalg.norm(moving.off(after), axis=-1)
     return float(moved.max()), None if resting is None else float(moved[moving.allowed == 0.0].max(initial=0.0))

@@ -17,7 +17,7 @@ import numpy as np
 
 from ...anatomy import Q
 from ...messages import SkelError
-from .. import assemble, camera, clock, contacts, keyframes, record, tracks
+from .. import assemble, camera, clock, compat, contacts, keyframes, record, tracks
 from . import evaluation, following, motion, timing
 
 KIND = "placed"
@@ -52,15 +52,41 @@ class Followed:
 
 
 def solved_matrices(scene: bpy.types.Scene, clip: bpy.types.MovieClip) -> dict[int, np.ndarray]:
-    """Scene frame -> (4,4) world matrix of the clip's solved camera: as the scene's solver camera sees it, if there is one."""
+    """Scene frame -> (4,4) world matrix of the clip's solved camera: as the scene's object is seen that follows it, by which a solved scene
+    is oriented; without one, as it is solved. Raises SkelError if keys seem to have taken that one's place."""
     tracking = clip.tracking
     if not tracking.reconstruction.is_valid:
         raise SkelError("not_solved", f"The camera of {clip.name} is not solved.", "Solve it in the Movie Clip Editor.")
     cameras = tracking.reconstruction.cameras
     first = clip.frame_start - 1
-    holder = next((thing for thing in scene.objects if any(c.type == "CAMERA_SOLVER" for c in thing.constraints)), None)
-    frame = np.eye(4) if holder is None else np.array(holder.matrix_basis)
+    holders = [thing for thing in scene.objects if any(_follows(constraint, scene, clip) for constraint in thing.constraints)]
+    keyed = next((thing.name for thing in scene.objects if _is_keyed(thing)), None)
+    if not holders and keyed:
+        raise SkelError("no_holder", f"No camera has a Camera Solver constraint of {clip.name}, and {keyed} has keys of its own.",
+                        "Undo Constraint to F-Curve, or give a camera without keys the constraint and set its floor.")  # fmt: skip
+    frame = _oriented(min(holders, key=lambda thing: thing != scene.camera)) if holders else np.eye(4)
     return {camera.frame + first: frame @ np.array(camera.matrix) for camera in cameras}
+
+
+def _follows(constraint: bpy.types.Constraint, scene: bpy.types.Scene, clip: bpy.types.MovieClip) -> bool:
+    """Whether a constraint lets an object follow the clip's solved camera."""
+    if constraint.type != "CAMERA_SOLVER" or constraint.mute:
+        return False
+    return clip == (scene.active_clip if constraint.use_active_clip else constraint.clip)
+
+
+def _is_keyed(thing: bpy.types.Object) -> bool:
+    """Whether a camera that is no take's has keys of its place."""
+    holder = compat.holder(thing) if thing.type == "CAMERA" and record.FOLLOWS not in thing else None
+    return holder is not None and any(curve.data_path == tracks.LOCATION for curve in holder.fcurves)
+
+
+def _oriented(holder: bpy.types.Object) -> np.ndarray:
+    """(4,4) world matrix of what a camera solver's constraint is added to: its object as it stands without it, parents included."""
+    if holder.parent is None:
+        return np.array(holder.matrix_basis)
+    above = holder.parent.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    return np.array(above.matrix_world @ holder.matrix_parent_inverse @ holder.matrix_basis)
 
 
 def place_by(take_matrices: dict[int, np.ndarray], solved: dict[int, np.ndarray]) -> Placement:

@@ -33,3 +33,12 @@ def smooth(values: np.ndarray, seconds: float, fps: float) -> np.ndarray:
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
     right = np.einsum("tcw,wp->tpc", windows, kernels, optimize=True)
     return np.linalg.solve(matrices, right)[:, 0].reshape(values.shape)
+
+
+def share(frames: np.ndarray, first: int, last: int, fade: int) -> np.ndarray:
+    """(T,) how much of a change is made on the frames (T,) for it to begin with `first` and end with `last` without a step: from 0 outside
+    it rises to 1 within `fade` frames, as half a cosine does. Where the frames begin or end themselves it is 1 at once."""
+    before = frames - first + 1.0 if first > frames[0] else np.full(len(frames), np.inf)
+    behind = last + 1.0 - frames if last < frames[-1] else np.full(len(frames), np.inf)
+    inside = np.clip(np.minimum(before, behind) / (fade + 1), 0.0, 1.0)
+    return 0.5 - 0.5 * np.cos(np.pi * inside)
