@@ -57,9 +57,11 @@ def build(context: bpy.types.Context, path: str, home_uid: int = 0) -> str:
             told += f" {before.name} is {'switched off, in People' if earlier.exclude else 'still there, in the same place'}."
     else:
         earlier.exclude = False
-        update_take(context, take, collection, Options(**options))
+        left = update_take(context, take, collection, Options(**options))
         here, there = ({rig[record.PERSON] for rig in collection.objects if record.is_rig(rig)}, {person.name for person in take.people})
         told = "".join(f" {name} is not in the Take any more: Remove Person takes him out." for name in sorted(here - there))
+        if left:
+            told += f" {', '.join(left)}: in the old shape, since points or faces that the rig made are gone there."
     told += _unlimited(collection, take)
     clip = settings.clip if settings.source == "CLIP" else None
     pace = clock.of(collection).pace
