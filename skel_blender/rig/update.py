@@ -54,6 +54,7 @@ def update_take(
             else:
                 assemble.add_person(context, person, index, collection, options or assemble.Options())
     record.say_who(collection, ())
+    assemble.shelve(collection)
     assemble.keep_span(collection, take)
     embedded.embed(collection, take)
     context.view_layer.update()

@@ -53,10 +53,10 @@ def build(context: bpy.types.Context, path: str, home_uid: int = 0) -> str:
         if first is not None and idle:
             armature.select(context, first)
         if earlier is not None:
-            earlier.exclude = earlier.exclude or idle
+            assemble.switch(earlier, earlier.exclude or idle)
             told += f" {before.name} is {'switched off, in People' if earlier.exclude else 'still there, in the same place'}."
     else:
-        earlier.exclude = False
+        assemble.switch(earlier, False)
         left = update_take(context, take, collection, Options(**options))
         here, there = ({rig[record.PERSON] for rig in collection.objects if record.is_rig(rig)}, {person.name for person in take.people})
         told = "".join(f" {name} is not in the Take any more: Remove Person takes him out." for name in sorted(here - there))
