@@ -61,7 +61,7 @@ def build(context: bpy.types.Context, path: str, home_uid: int = 0) -> str:
         here, there = ({rig[record.PERSON] for rig in collection.objects if record.is_rig(rig)}, {person.name for person in take.people})
         told = "".join(f" {name} is not in the Take any more: Remove Person takes him out." for name in sorted(here - there))
         if left:
-            told += f" {', '.join(left)}: in the old shape, since points or faces that the rig made are gone there."
+            told += f" {', '.join(left)}: in the old shape, since the points or faces are not those of the new body."
     told += _unlimited(collection, take)
     clip = settings.clip if settings.source == "CLIP" else None
     pace = clock.of(collection).pace
