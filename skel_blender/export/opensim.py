@@ -93,7 +93,7 @@ def rest_body(armature: bpy.types.Object) -> RestBody:
     owner = np.concatenate([skeleton.weights(thing).argmax(axis=1) for thing in skins]) if skins else np.zeros(0, dtype=int)
     triangles = [(verts, _triangles(faces)) for verts, faces in (_mesh(thing, kept.ground) for thing in bones)]
     bone_verts, bone_faces = _joined(triangles, 3)
-    joints = [np.full(len(thing.data.vertices), JOINT_INDEX[thing.vertex_groups[0].name]) for thing in bones]
+    joints = [np.full(len(thing.data.vertices), JOINT_INDEX[record.joint_of(thing)]) for thing in bones]
     return RestBody(
         skin_verts=skin_verts, skin_faces=skin_faces, skin_uv=np.zeros((len(skin_faces), 4, 2)),
         weight_index=owner[:, None], weight_value=np.ones((len(owner), 1)), joints=kept.joints, frames=kept.frames,

@@ -100,9 +100,10 @@ def object_mode(context: bpy.types.Context) -> Iterator[None]:
     try:
         yield
     finally:
+        if objects.active != active:  # asked first: until then what was removed meanwhile is listed still, and Blender ends over it
+            objects.active = active
         for other in objects:
             other.select_set(other in selected, view_layer=context.view_layer)
-        objects.active = active
         if mode != "OBJECT":
             set_mode(context, mode)
 

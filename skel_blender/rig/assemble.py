@@ -32,6 +32,7 @@ from . import (
 )
 
 _IVORY = (0.80, 0.74, 0.60)
+_SHELVES = {"skin": "skins", "bone": "skeletons"}
 _SOLID = 0.5  # of the skin in the viewport: bones and footage are seen through it
 
 
@@ -118,7 +119,7 @@ def add_person(
 ) -> bpy.types.Object:
     """One person's rig in a take's collection, in the colour of that index."""
     name = f"{collection.name}_bone"
-    used = (material for thing in collection.objects if thing.get(record.PART) == "bone" for material in thing.data.materials)
+    used = (material for thing in collection.all_objects if thing.get(record.PART) == "bone" for material in thing.data.materials)
     ivory = next(used, None) or skin.plain_material(name, _IVORY, 0.5)
     colour = skin.plain_material(f"{person.name}_skin", skin.COLOURS[index % len(skin.COLOURS)], 0.6, _SOLID)
     return build_person(context, person, collection, colour, ivory, options)
@@ -136,9 +137,9 @@ def build_person(
     rig = armature.build(context, person.name, person.body, collection)
     rig.parent = place_of(collection)
     record.keep(rig, person, options.horizontal)
-    surface = skin.build(f"{person.name}_skin", person.body, rig, colour, collection)
+    surface = skin.build(f"{person.name}_skin", person.body, rig, colour, shelf(collection, "skin"))
     surface[record.PART] = "skin"
-    for bone in bones.build(person.name, person.body, rig, ivory, collection):
+    for bone in bones.build(person.name, person.body, rig, ivory, shelf(collection, "bone")):
         bone[record.PART] = "bone"
     coupling.build(rig, person.body.joints)
     limits.build(rig)
@@ -152,6 +153,26 @@ def build_person(
         presence.apply(rig, True)
     key_raw(rig, person)
     return rig
+
+
+def shelf(collection: bpy.types.Collection, kind: str) -> bpy.types.Collection:
+    """The collection in a take's that holds its skins or its bone meshes, made on its first use: all of either are switched on and off by
+    its icons in the Outliner, which nothing keys, unlike those of the meshes themselves (see presence)."""
+    found = next((child for child in collection.children if child.get(record.PART) == kind), None)
+    if found is None:
+        found = bpy.data.collections.new(f"{collection.name}_{_SHELVES[kind]}")
+        found[record.PART] = kind
+        collection.children.link(found)
+    return found
+
+
+def shelve(collection: bpy.types.Collection) -> None:
+    """Put the meshes of a take's people that lie in its collection itself, as those of an older version do, where `shelf` has them."""
+    for thing in [thing for thing in collection.objects if thing.get(record.PART) in _SHELVES]:
+        home = shelf(collection, thing[record.PART])
+        if thing.name not in home.objects:
+            home.objects.link(thing)
+        collection.objects.unlink(thing)
 
 
 def key_raw(rig: bpy.types.Object, person: Person) -> bpy.types.Action:
@@ -206,6 +227,12 @@ def layer_of(view_layer: bpy.types.ViewLayer, collection: bpy.types.Collection) 
             return found
         pending.extend(found.children)
     return None
+
+
+def switch(layer: bpy.types.LayerCollection, off: bool) -> None:
+    """Switch a collection off or on in a view layer. Done twice, Blender takes those inside of it along, as the skins that are off."""
+    if layer.exclude != off:
+        layer.exclude = off
 
 
 def handles(collection: bpy.types.Collection) -> list[Handle]:

@@ -17,6 +17,7 @@ from .. import kinematics
 from ..anatomy import DOFS_OF_JOINT, FEATURE_JOINTS, JOINT_NAMES
 from ..take import RestBody
 from . import drivers, layout
+from .skin import points, put_points
 
 _LEAST = 1e-7  # m
 _RANGE = 2.0  # of what an entry of a rotation less the identity can be
@@ -28,9 +29,9 @@ def build(skin: bpy.types.Object, armature: bpy.types.Object, body: RestBody) ->
     """Give a skin its driven shape keys, none to a body without pose blend shapes; how many."""
     if body.posedirs is None:
         return 0
-    rest = layout.rest_points(body.skin_verts, body).astype(np.float32)
-    skin.shape_key_add(name="Basis", from_mix=False)
-    count = 0
+    if skin.data.shape_keys is None:
+        skin.shape_key_add(name="Basis", from_mix=False)
+    rest, own, count = points(skin.data.shape_keys.reference_key.data), len(body.skin_verts), 0
     axes = {bone.joint: kinematics.R_ZUP_YUP.T @ bone.basis for bone in layout.rest_bones(body) if bone.joint is not None}
     for row, joint in enumerate(FEATURE_JOINTS):
         turned = np.einsum("vxab,ai,bk->vxik", body.posedirs[..., 9 * row : 9 * row + 9].reshape(-1, 3, 3, 3), axes[joint], axes[joint])
@@ -41,14 +42,41 @@ def build(skin: bpy.types.Object, armature: bpy.types.Object, body: RestBody) ->
             count += 1
             key = skin.shape_key_add(name=f"{JOINT_NAMES[joint]} {count}", from_mix=False)
             key.slider_min, key.slider_max = -_RANGE, _RANGE
-            key.data.foreach_set("co", (rest + moved).astype(np.float32).ravel())
+            put_points(key.data, np.concatenate([rest[:own] + moved, rest[own:]]))
             drivers.add(key, "value", -1, expression, **_sources(armature, joint))
     return count
 
 
 def have(skin: bpy.types.Object) -> bool:
     """Whether a skin has its driven shape keys."""
-    return skin.data.shape_keys is not None
+    return bool(_own(skin))
+
+
+def others(skin: bpy.types.Object) -> bool:
+    """Whether a skin has other shape keys than those."""
+    keys = skin.data.shape_keys
+    return keys is not None and len(keys.key_blocks) > 1 + len(_own(skin))
+
+
+def drop(skin: bpy.types.Object) -> None:
+    """Take its driven shape keys from a skin; those of an animator stay."""
+    if not have(skin):
+        return
+    if not others(skin):
+        skin.shape_key_clear()
+        return
+    for key in _own(skin):
+        key.driver_remove("value")
+        skin.shape_key_remove(key)
+
+
+def _own(skin: bpy.types.Object) -> list[bpy.types.ShapeKey]:
+    keys = skin.data.shape_keys
+    if keys is None or keys.animation_data is None:
+        return []
+    driven = {curve.data_path for curve in keys.animation_data.drivers}
+    named = [key for key in keys.key_blocks if key.name.rpartition(" ")[0] in JOINT_NAMES]
+    return [key for key in named if key.path_from_id("value") in driven]
 
 
 def _sources(armature: bpy.types.Object, joint: int) -> dict[str, drivers.Source]:

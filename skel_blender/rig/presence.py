@@ -2,7 +2,7 @@
 """Out of sight while a person is not in the footage: before he comes, after he goes, and while he is away for long.
 
 The armature, whose action is its motion, hides by drivers. Its meshes share one action with two curves: as drivers they would take as
-long on a frame as the armature itself.
+long on a frame as the armature itself. Who wants no skins or no bone meshes at all switches their collections off, see `assemble.shelf`.
 """
 
 from __future__ import annotations

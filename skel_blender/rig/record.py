@@ -111,9 +111,14 @@ def say_who(collection: bpy.types.Collection, said: tuple[who.Correction, ...]) 
         collection.pop(WHO, None)
 
 
+def body_name(armature: bpy.types.Object) -> str:
+    """The body that the rig was made for, as `Person.body_name` calls it."""
+    return armature.get(_BODY, "")
+
+
 def open_body(armature: bpy.types.Object) -> str:
     """'male' or 'female' of a rig that has the open body, nothing of another."""
-    kind, _, sex = armature.get(_BODY, "").partition(" ")
+    kind, _, sex = body_name(armature).partition(" ")
     return sex if kind == "open" else ""
 
 
@@ -185,7 +190,15 @@ def body_limits(armature: bpy.types.Object) -> np.ndarray:
 def parts(armature: bpy.types.Object, kind: str) -> list[bpy.types.Object]:
     """The rig's meshes of a kind, 'skin' or 'bone', in the order of the joints."""
     found = [thing for thing in armature.children if thing.get(PART) == kind]
-    return sorted(found, key=lambda thing: JOINT_INDEX.get(thing.vertex_groups[0].name, J) if thing.vertex_groups else J)
+    return sorted(found, key=lambda thing: JOINT_INDEX.get(joint_of(thing), J))
+
+
+def joint_of(thing: bpy.types.Object) -> str | None:
+    """The joint whose bone mesh this is; None of a skin. Those of an older rig did not ride their bones: their groups tell."""
+    if thing[PART] == "skin":
+        return None
+    names = (thing.parent_bone, *(group.name for group in thing.vertex_groups))
+    return next((name for name in names if name in JOINT_INDEX), None)
 
 
 def rest_points(thing: bpy.types.Object) -> np.ndarray:

@@ -73,15 +73,34 @@ def plain_material(name: str, colour: tuple[float, float, float], roughness: flo
 
 
 def weigh(thing: bpy.types.Object, names: Sequence[str], weights: np.ndarray) -> None:
-    """One new vertex group per name for weights (V,N). Equal ones go in one call, which is what makes `VertexGroup.add` bearable."""
+    """A vertex group per name, with weights (V,N). Equal ones go in one call, which is what makes `VertexGroup.add` bearable."""
     for name, column in zip(names, weights.T):
-        group = thing.vertex_groups.new(name=name)
+        group = thing.vertex_groups.get(name) or thing.vertex_groups.new(name=name)
         vertices = np.flatnonzero(column > 0.0)
         levels, which = np.unique(column[vertices], return_inverse=True)
         order = np.argsort(which, kind="stable")
         runs = np.split(vertices[order], np.searchsorted(which[order], np.arange(1, len(levels)))) if len(levels) else []
         for level, members in zip(levels, runs):
             group.add(members.tolist(), float(level), "REPLACE")
+
+
+def weigh_again(skin: bpy.types.Object, body: RestBody) -> None:
+    """Give a skin's first points, which are a body's, the weights of that; what was added keeps its own."""
+    for group in (group for group in skin.vertex_groups if group.name in JOINT_NAMES):
+        group.remove(list(range(len(body.skin_verts))))
+    weigh(skin, JOINT_NAMES, _dense(body))
+
+
+def points(data: bpy.types.bpy_prop_collection) -> np.ndarray:
+    """(V,3) the points of a mesh, `mesh.vertices`, or of a shape key."""
+    result = np.empty(3 * len(data), dtype=np.float32)
+    data.foreach_get("co", result)
+    return result.reshape(-1, 3)
+
+
+def put_points(data: bpy.types.bpy_prop_collection, places: np.ndarray) -> None:
+    """Move what `points` gives."""
+    data.foreach_set("co", np.ascontiguousarray(places, dtype=np.float32).ravel())
 
 
 def _dense(body: RestBody) -> np.ndarray:

@@ -14,15 +14,14 @@ from ..take import Person, Take
 from . import (
     armature,
     assemble,
-    bones,
     camera,
     clock,
     compat,
-    correctives,
     coupling,
     embedded,
     ik,
     limits,
+    meshes,
     nla,
     presence,
     record,
@@ -33,8 +32,9 @@ from . import (
 
 def update_take(
     context: bpy.types.Context, take: Take, collection: bpy.types.Collection, options: assemble.Options | None = None
-) -> None:
-    """Bring a collection that `assemble.build_take` made up to date: camera, shapes and motion of the people of the same name.
+) -> list[str]:
+    """Bring a collection that `assemble.build_take` made up to date: camera, shapes and motion of the people of the same name. The names
+    of meshes that keep their shape, see `meshes.reshape`.
 
     Who is new in the Take is added with `options`, which say too whether the scene is set; who is not in it any more stays. Rigs keep what
     was added to them, and their limits if those were changed; the actions that they had stay in the file.
@@ -43,7 +43,7 @@ def update_take(
     rigs = {rig[record.PERSON]: rig for rig in reversed(collection.objects) if record.is_rig(rig)}  # of duplicates the first
     for rig in rigs.values():
         compat.check_assignable(rig)
-    eye = assemble.camera_of(collection)
+    eye, left = assemble.camera_of(collection), []
     if eye is not None:
         time = clock.of(collection)
         camera.aim(eye, take, time)
@@ -52,13 +52,15 @@ def update_take(
     with armature.object_mode(context):
         for index, person in enumerate(take.people):
             if person.name in rigs:
-                _update(context, rigs[person.name], person, collection)
+                left += _update(context, rigs[person.name], person, collection)
             else:
                 assemble.add_person(context, person, index, collection, options)
     record.say_who(collection, ())
+    assemble.shelve(collection)
     assemble.keep_span(collection, take)
     embedded.embed(collection, take)
     context.view_layer.update()
+    return left
 
 
 def find_built(context: bpy.types.Context, take: Take) -> bpy.types.Collection | None:
@@ -99,12 +101,10 @@ def remove_person(rig: bpy.types.Object) -> None:
     _drop([*actions, hiding, *materials])
 
 
-def _update(context: bpy.types.Context, rig: bpy.types.Object, person: Person, collection: bpy.types.Collection) -> None:
-    kept, horizontal = record.of(rig), record.is_horizontal(rig)
+def _update(context: bpy.types.Context, rig: bpy.types.Object, person: Person, collection: bpy.types.Collection) -> list[str]:
     if rig.animation_data and rig.animation_data.action:
         rig.animation_data.action.use_fake_user = True
-    if not _same_body(kept, rig, person):
-        _reshape(context, rig, person, collection, horizontal)
+    left = [] if _same_body(rig, person) else _reshape(context, rig, person, collection)
     record.unsay(rig)
     presence.keep(rig, person, clock.rate(context.scene))
     with unkeyed.at_rest(rig):
@@ -112,49 +112,42 @@ def _update(context: bpy.types.Context, rig: bpy.types.Object, person: Person, c
         assemble.key_raw(rig, person)
     if person.beyond_limits().any():
         limits.apply(rig, record.limits(rig), rig[record.TABLE], enabled=False)  # captured motion is not clipped
+    return left
 
 
-def _same_body(kept: record.Record, rig: bpy.types.Object, person: Person) -> bool:
-    skin = next(iter(record.parts(rig, "skin")), None)
-    if skin is None or len(skin.data.vertices) != len(person.body.skin_verts):
-        return False
-    return np.allclose(kept.joints, person.body.joints, atol=1e-6) and np.allclose(kept.betas, person.betas, atol=1e-6)
+def _same_body(rig: bpy.types.Object, person: Person) -> bool:
+    """Whether a rig was made for the person's body, by what it remembers: points may have been added to its skin, or taken away."""
+    kept = record.of(rig)
+    told = np.append(kept.betas, rig.get(record.STATURE, 0.0)), np.append(person.betas, np.ptp(person.body.skin_verts[:, 1]))
+    same = record.body_name(rig) == person.body_name and np.allclose(*told, atol=1e-6)
+    return same and np.allclose(kept.joints, person.body.joints, atol=1e-6)
 
 
-def _reshape(context: bpy.types.Context, rig: bpy.types.Object, person: Person, collection: bpy.types.Collection, horizontal: bool) -> None:
-    """Give a rig the bones and meshes of another body. They are built as a new person's, whose objects are then thrown away."""
-    table, name, enabled = record.limits(rig), rig[record.TABLE], limits.are_on(rig)
-    corrected = any(correctives.have(skin) for skin in record.parts(rig, "skin"))
+def _reshape(context: bpy.types.Context, rig: bpy.types.Object, person: Person, collection: bpy.types.Collection) -> list[str]:
+    """Give a rig the bones and meshes of another body; the names of meshes that keep their shape. All is built as a new person's, whose
+    objects are then thrown away."""
+    table, name, enabled, horizontal = record.limits(rig), rig[record.TABLE], limits.are_on(rig), record.is_horizontal(rig)
     spare = assemble.build_person(context, person, collection, None, None, assemble.Options(horizontal))
     actions = record.actions(spare)
     _carry_bones(context, rig, spare)
     _carry_look(rig.data, spare.data)
-    old = [rig.data]
-    rig.data = spare.data
-    for kind in ("skin", "bone"):
-        new = {tuple(group.name for group in thing.vertex_groups): thing for thing in record.parts(spare, kind)}
-        for thing in record.parts(rig, kind):
-            fresh = new.get(tuple(group.name for group in thing.vertex_groups))
-            if fresh is not None:
-                old.append(thing.data)
-                materials = list(thing.data.materials)
-                thing.data = fresh.data
-                for material in materials:
-                    thing.data.materials.append(material)
-                if kind == "bone":
-                    _ride(thing, rig)
-    for thing in [*record.parts(spare, "skin"), *record.parts(spare, "bone"), spare]:
+    old, rig.data = rig.data, spare.data
+    left = meshes.reshape(rig, spare, old, person)
+    things = [*record.parts(spare, "skin"), *record.parts(spare, "bone"), spare]
+    unused = [thing.data for thing in things]
+    for thing in things:
         bpy.data.objects.remove(thing)
     for action in actions:
         bpy.data.actions.remove(action)
-    for skin in record.parts(rig, "skin") if corrected else ():
-        correctives.build(skin, rig, person.body)
-    _rename(rig.data, old)
+    called = old.name
+    _drop([old, *unused])
+    rig.data.name = called
     record.keep(rig, person, horizontal)
     coupling.build(rig, person.body.joints)
     ik.measure(rig)
     limits.apply(rig, *((person.body.limits, "body") if name == "body" else (table, name)), enabled)
     shapes.build(rig, person.body)
+    return left
 
 
 def _carry_bones(context: bpy.types.Context, rig: bpy.types.Object, spare: bpy.types.Object) -> None:
@@ -185,21 +178,6 @@ def _carry_look(old: bpy.types.Armature, new: bpy.types.Armature) -> None:
             made.assign(new.bones[bone.name])
     for key in old.keys():
         new[key] = old[key]
-
-
-def _ride(thing: bpy.types.Object, rig: bpy.types.Object) -> None:
-    """Let a mesh in its bone's axes ride the bone, that of an older rig too, which deformed its bones as it does its skin."""
-    for modifier in [modifier for modifier in thing.modifiers if modifier.type == "ARMATURE"]:
-        thing.modifiers.remove(modifier)
-    bones.ride(thing, rig, thing.vertex_groups[0].name)
-
-
-def _rename(data: bpy.types.Armature, old: Iterable[bpy.types.ID]) -> None:
-    """Drop what is not used any more; the armature gets its name back."""
-    old = list(old)
-    name = old[0].name
-    _drop(old)
-    data.name = name
 
 
 def _drop(blocks: Iterable[bpy.types.ID]) -> None:

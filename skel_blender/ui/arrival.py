@@ -65,13 +65,15 @@ def _build(context: bpy.types.Context, path: str, home_uid: int) -> str:
         if first is not None and idle:
             armature.select(context, first)
         if earlier is not None:
-            earlier.exclude = earlier.exclude or idle
+            assemble.switch(earlier, earlier.exclude or idle)
             told += f" {before.name} is {'switched off, in People' if earlier.exclude else 'still there, in the same place'}."
     else:
-        earlier.exclude = False
-        update_take(context, take, collection, Options(**options))
+        assemble.switch(earlier, False)
+        left = update_take(context, take, collection, Options(**options))
         here, there = ({rig[record.PERSON] for rig in collection.objects if record.is_rig(rig)}, {person.name for person in take.people})
         told = "".join(f" {name} is not in the Take any more: Remove Person takes him out." for name in sorted(here - there))
+        if left:
+            told += f" {', '.join(left)}: in the old shape, since the points or faces are not those of the new body."
     told += _unlimited(collection, take)
     pace = clock.of(collection).pace
     if clip is not None and clip.tracking.reconstruction.is_valid and pace == 1.0:

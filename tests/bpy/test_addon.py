@@ -138,12 +138,12 @@ def test_the_first_person_that_arrives_is_the_active_one_unless_the_user_is_in_a
 def test_a_second_run_updates_the_rigs_if_asked_to_and_keeps_their_actions(addon):
     addon.again = "UPDATE"
     bpy.ops.skel.reconstruct()
-    (collection,) = bpy.data.collections
-    objects = set(collection.objects)
+    (collection,) = bpy.context.scene.collection.children
+    objects, collections = set(collection.all_objects), list(bpy.data.collections)
     rig = next(thing for thing in objects if thing.type == "ARMATURE")
     first = rig.animation_data.action
     bpy.ops.skel.reconstruct()
-    assert list(bpy.data.collections) == [collection] and set(collection.objects) == objects
+    assert list(bpy.data.collections) == collections and set(collection.all_objects) == objects
     assert rig.animation_data.action != first and first.use_fake_user
     for action in (first, rig.animation_data.action):
         rig.animation_data.action = action

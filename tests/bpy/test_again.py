@@ -235,7 +235,7 @@ def test_an_override_is_not_updated_and_has_a_version_beside_it(context, enabled
     takes.save(replace(take, source="/clip.mp4"), tmp_path / "again.npz")
     enabled.again = "UPDATE"
     assert f"{mine.name} is switched off" in arrival.build(context, str(tmp_path / "again.npz"))
-    assert len(bpy.data.collections["again"].objects) == len(mine.objects)
+    assert len(bpy.data.collections["again"].all_objects) == len(mine.all_objects)
 
 
 def test_a_take_that_no_footage_made_says_so(context, enabled, take):

@@ -18,7 +18,7 @@ from tests.bpy.evaluated import joint_positions, rig_of
 
 
 def kinds(collection):
-    return sorted(thing.type for thing in collection.objects)
+    return sorted(thing.type for thing in collection.all_objects)
 
 
 def test_take_is_one_collection_of_named_parts(context, take):
@@ -29,17 +29,17 @@ def test_take_is_one_collection_of_named_parts(context, take):
     assert kinds(collection) == ["ARMATURE"] * 2 + ["CAMERA", "EMPTY"] + ["MESH"] * (2 * 25 + len(shapes))
     for person in ("person_1", "person_2"):
         rig = collection.objects[person]
-        assert collection.objects[f"{person}_skin"].parent == rig
+        assert collection.all_objects[f"{person}_skin"].parent == rig
         for name in JOINT_NAMES:
-            bone = collection.objects[f"{person}_{name}_bone"]
+            bone = collection.all_objects[f"{person}_{name}_bone"]
             assert [group.name for group in bone.vertex_groups] == [name]
-    colours = {tuple(collection.objects[f"person_{k}_skin"].material_slots[0].material.diffuse_color) for k in (1, 2)}
+    colours = {tuple(collection.all_objects[f"person_{k}_skin"].material_slots[0].material.diffuse_color) for k in (1, 2)}
     assert len(colours) == 2
 
 
 def test_skin_has_the_bodys_faces_uv_and_weights(context, take):
     body = take.people[0].body
-    mesh = build_take(context, take).objects["person_1_skin"].data
+    mesh = build_take(context, take).all_objects["person_1_skin"].data
     assert len(mesh.polygons) == len(body.skin_faces)
     used = body.skin_faces[7][body.skin_faces[7] >= 0]
     assert list(mesh.polygons[7].vertices) == used.tolist()
@@ -61,7 +61,7 @@ def test_building_again_makes_a_second_version(context, take):
     action = rig.animation_data.action
     second = build_take(context, take, collection_name="shot")
     assert (first.name, second.name) == ("shot", "shot.001")
-    assert not set(first.objects) & set(second.objects)
+    assert not set(first.all_objects) & set(second.all_objects)
     assert rig_of(first) == rig and rig.animation_data.action == action
     assert rig_of(second).animation_data.action != action
     context.scene.frame_set(20)

@@ -93,6 +93,42 @@ def test_an_update_with_another_shape_keeps_the_correctives(context):
     assert np.linalg.norm(mesh_points(skin)[compared] - kinematics.z_up(data["rnd/skin_verts"][3]), axis=1).max() < 1e-4
 
 
+def test_an_update_keeps_what_an_animator_sculpted_beside_the_correctives(context):
+    """And what he joined to the skin."""
+    collection = build_take(context, take_of(shaped("male", 0)[0]), correct=True)
+    skin = record.parts(rig_of(collection), "skin")[0]
+    count, keys = len(skin.data.vertices), len(skin.data.shape_keys.key_blocks)
+    hat = bpy.data.objects.new("hat", bpy.data.meshes.new("hat"))
+    hat.data.from_pydata([(0, 0, 2), (0, 0.1, 2), (0.1, 0, 2)], [], [(0, 1, 2)])
+    collection.objects.link(hat)
+    with context.temp_override(active_object=skin, object=skin, selected_objects=[skin, hat], selected_editable_objects=[skin, hat]):
+        bpy.ops.object.join()
+    fix = skin.shape_key_add(name="Fix", from_mix=False)
+    fix.value, fix.data[5].co.z = 0.0, fix.data[5].co.z + 0.25
+    body, data = shaped("male", 3)
+    again = take_of(body)
+    again.people[0].betas = np.ones(10)
+    assert update.update_take(context, again, collection) == []
+    blocks = skin.data.shape_keys.key_blocks
+    assert len(blocks) == keys + 1 and len(skin.data.shape_keys.animation_data.drivers) == keys - 1
+    assert blocks["Fix"].data[5].co.z - blocks["Basis"].data[5].co.z == pytest.approx(0.25, abs=1e-5)
+    put(rig_of(collection), body, data["rnd/trans"][3].astype(float))
+    pose(rig_of(collection), data["rnd/poses"][3].astype(float))
+    off = mesh_points(skin)[:count][rows_of(data)] - kinematics.z_up(data["rnd/skin_verts"][3])
+    assert np.linalg.norm(off, axis=1).max() < 1e-4
+
+
+def test_a_sculpted_key_does_not_ask_for_correctives(context):
+    collection = build_take(context, take_of(shaped("male", 0)[0]), correct=False)
+    skin = record.parts(rig_of(collection), "skin")[0]
+    for name in ("Basis", "Fix"):
+        skin.shape_key_add(name=name)
+    again = take_of(shaped("male", 3)[0])
+    again.people[0].betas = np.ones(10)
+    update.update_take(context, again, collection)
+    assert not correctives.have(skin) and len(skin.data.shape_keys.key_blocks) == 2
+
+
 def test_bodies_without_them_have_none(context, take):
     rig = rig_of(build_take(context, take, correct=True))
     assert not correctives.have(record.parts(rig, "skin")[0]) and not bpy.data.shape_keys

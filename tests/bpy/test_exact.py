@@ -51,8 +51,8 @@ def assert_is_the_model(context, take, step):
     person = take.people[0]
     collection = build_take(context, take)
     rig = rig_of(collection)
-    skin = collection.objects["person_1_skin"]
-    bones = {joint: collection.objects.get(f"person_1_{name}_bone") for joint, name in enumerate(JOINT_NAMES)}
+    skin = collection.all_objects["person_1_skin"]
+    bones = {joint: collection.all_objects.get(f"person_1_{name}_bone") for joint, name in enumerate(JOINT_NAMES)}
     transforms = person.transforms()
     joints, turns = kinematics.z_up(transforms[..., :3, 3]), TO_ZUP @ transforms[..., :3, :3] @ TO_ZUP.T
     for mesh in rig.children:
@@ -87,10 +87,10 @@ def test_rest_bones_lie_as_laid_out(context, take):
 def test_person_stands_on_the_floor_at_rest(context, take):
     collection = build_take(context, take)
     rig_of(collection).data.pose_position = "REST"
-    points = mesh_points(collection.objects["person_1_skin"])
+    points = mesh_points(collection.all_objects["person_1_skin"])
     assert abs(points[:, 2].min()) < 1e-6
     assert points[:, 2].max() > 1.5
-    head = collection.objects["person_1_toes_r_bone"]
+    head = collection.all_objects["person_1_toes_r_bone"]
     assert mesh_points(head)[:, 1].min() < -0.05  # faces -y
 
 

@@ -20,7 +20,7 @@ def test_an_export_changes_nothing_in_the_scene(context, tmp_path):
     """Not the pose that is not keyed either, the mode, the selection, the frame, shape keys, or a name that the file takes."""
     collection = build_take(context, synthetic.random_take(frames=4, people=1), hide=True)
     rig = rig_of(collection)
-    skin = next(thing for thing in collection.objects if thing.get("skel_part") == "skin")
+    skin = next(thing for thing in collection.all_objects if thing.get("skel_part") == "skin")
     for name in ("Basis", "corrective"):
         skin.shape_key_add(name=name)
     bpy.data.objects.new("Armature", bpy.data.armatures.new("Armature"))

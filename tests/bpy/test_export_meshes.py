@@ -9,6 +9,7 @@ import pytest
 
 from skel_blender import kinematics
 from skel_blender.export import presets, writing
+from skel_blender.rig import assemble
 from skel_blender.rig.assemble import build_take
 from tests.bpy import deliveries, fbx_tree, importing
 from tests.bpy.evaluated import mesh_points
@@ -27,16 +28,17 @@ def test_the_skeletons_meshes_ride_along(context, tmp_path):
 
 
 def test_alembic_holds_the_skin_as_blender_shows_it(context, tmp_path):
-    """With what only the evaluated skin has: a modifier that no skeleton carries."""
+    """With what only the evaluated skin has: a modifier that no skeleton carries. Also one that is switched off in the Outliner."""
     take = deliveries.take()
     collection = build_take(context, take)
-    skin = next(thing for thing in collection.objects if thing.get("skel_part") == "skin")
+    skin = next(thing for thing in collection.all_objects if thing.get("skel_part") == "skin")
     skin.modifiers.new("Thicker", "DISPLACE").strength = 0.02
     frames = [take.people[0].frames[k] + 1 for k in deliveries.SKINNED]
     expected = []
     for frame in frames:
         context.scene.frame_set(int(frame))
         expected.append(mesh_points(skin))
+    assemble.layer_of(context.view_layer, assemble.shelf(collection, "skin")).exclude = True
     deliveries_path = tmp_path / "shot.abc"
     writing.write(context.scene, writing.rigs_of(collection.all_objects), deliveries_path, presets.choose("generic"))
     bpy.ops.wm.read_factory_settings(use_empty=True)
@@ -58,7 +60,7 @@ def test_alembic_plays_who_comes_later_when_he_comes(context, tmp_path):
     for name in ("frames", "poses", "trans", "confidence", "keypoints_2d", "landmarks_3d", "reprojection_error", "contacts"):
         setattr(late, name, getattr(late, name)[10:])
     collection = build_take(context, take, hide=True)
-    skin = next(thing for thing in collection.objects if thing.name == "person_2_skin")
+    skin = next(thing for thing in collection.all_objects if thing.name == "person_2_skin")
     frames, expected = (late.frames[0] + 1, late.frames[-1] + 1), []
     for frame in frames:
         context.scene.frame_set(int(frame))

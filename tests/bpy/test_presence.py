@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import bpy
 import numpy as np
 import pytest
 
 from skel_blender import kinematics
-from skel_blender.rig import controls, presence, record, update
+from skel_blender import take as takes
+from skel_blender.rig import assemble, controls, presence, record, update
 from skel_blender.rig.assemble import Options, build_take
 from skel_blender.rig.editing import matching, motion, timing
+from skel_blender.ui import arrival
 from tests import synthetic
 from tests.bpy.evaluated import curves, evaluated, mesh_points, rig_of
 from tests.bpy.panels import draw
@@ -187,3 +191,56 @@ def test_rigs_that_hid_by_drivers_alone_are_changed_over(context, shot):
     presence.apply(rig, True)
     assert seen(context.scene, rig) == [11, 15, 20]
     assert not any(thing.animation_data.drivers for thing in record.parts(rig, "bone"))
+
+
+def count_shown(kind):
+    """How many skins or bone meshes are seen."""
+    return sum(thing.visible_get() for thing in bpy.data.objects if thing.get(record.PART) == kind)
+
+
+@pytest.mark.parametrize("how", ["exclude", "hide_viewport"])
+def test_skins_or_bones_are_switched_off_by_their_collection_and_that_lasts(context, enabled, take, tmp_path, how):
+    """Also over frames, an update, and a take that is switched off and on again."""
+    takes.save(replace(take, source="/clip.mp4"), tmp_path / "shot.npz")
+    enabled.hide, enabled.again = True, "UPDATE"
+    arrival.build(context, str(tmp_path / "shot.npz"))
+    home = bpy.data.collections["shot"]
+    assert count_shown("skin") == 2 and count_shown("bone") == 48 and len(home.children) == 2
+    off = assemble.shelf(home, "bone")
+    off.hide_render = True
+    setattr(assemble.layer_of(context.view_layer, off) if how == "exclude" else off, how, True)
+    for frame in (6, 7):
+        context.scene.frame_set(frame)
+        assert count_shown("skin") == 2 and count_shown("bone") == 0
+    for _ in range(2):
+        arrival.build(context, str(tmp_path / "shot.npz"))
+        context.scene.frame_set(8)
+        assert count_shown("skin") == 2 and count_shown("bone") == 0 and len(home.children) == 2 and off.hide_render
+    enabled.again, layer = "VERSION", assemble.layer_of(context.view_layer, home)
+    layer.exclude = True
+    arrival.build(context, str(tmp_path / "shot.npz"))  # beside it
+    layer.exclude = False
+    context.scene.frame_set(9)
+    assert [thing.visible_get() for thing in (*assemble.shelf(home, "skin").objects, *off.objects)] == [True] * 2 + [False] * 48
+    bones = assemble.shelf(bpy.data.collections["shot.001"], "bone")
+    assert len(bones.objects) == 48 and all(thing.visible_get() for thing in bones.objects)
+
+
+def test_a_take_of_an_older_version_is_sorted_when_it_is_updated(context, take):
+    """Its meshes lie in its collection itself; those that the animator has put elsewhere stay there."""
+    home = build_take(context, take)
+    own = bpy.data.collections.new("mine")
+    context.scene.collection.children.link(own)
+    for child in list(home.children):
+        for thing in child.objects:
+            (own if thing.name == "person_2_skin" else home).objects.link(thing)
+        bpy.data.collections.remove(child)
+    material = rig_of(home).children[-1].data.materials[0]
+    skin = record.parts(rig_of(home), "skin")[0]
+    skin.select_set(True)
+    take.people.append(replace(take.people[0], name="somebody"))
+    update.update_take(context, take, home)
+    assert [thing.name for thing in own.objects] == ["person_2_skin"] and skin.select_get()
+    assert [len(assemble.shelf(home, kind).objects) for kind in ("skin", "bone")] == [2, 72] and len(home.children) == 2
+    assert not any(thing.get(record.PART) in ("skin", "bone") for thing in home.objects)
+    assert {thing.data.materials[0] for thing in assemble.shelf(home, "bone").objects} == {material}

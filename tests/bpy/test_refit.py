@@ -140,11 +140,11 @@ def test_the_take_travels_with_the_file(context, take, tmp_path):
     for button in (bpy.ops.wm.append, bpy.ops.wm.link):
         bpy.ops.wm.read_factory_settings(use_empty=True)
         button(filepath=f"{path}/Collection/shot", directory=f"{path}/Collection/", filename="shot", instance_collections=False)
-        (home,) = bpy.data.collections
+        home = bpy.data.collections["shot"]
         rig = next(thing for thing in home.objects if record.is_rig(thing))
         there, found = refit_operators.data_of(rig)
         assert found == data and home == there
-        assert set(bpy.context.scene.objects) == set(home.objects)  # nothing else comes along
+        assert set(bpy.context.scene.objects) == set(home.all_objects)  # nothing else comes along
 
 
 def test_refit_needs_no_file_but_the_blend(context, take, tmp_path, monkeypatch):

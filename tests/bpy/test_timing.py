@@ -163,11 +163,15 @@ def test_a_duplicated_take_is_moved_alone(context, moving, linked):
     if linked:
         bpy.ops.object.select_all(action="SELECT")
         bpy.ops.object.duplicate(linked=True)
-        copy, made = moving.copy(), list(context.selected_objects)
+        homes, made = {home: home.copy() for home in (moving, *moving.children)}, set(context.selected_objects)
+        copy = homes[moving]
         scene.collection.children.link(copy)
-        for home, things in ((moving, made), (copy, set(copy.objects) - set(made))):
-            for thing in things:
-                home.objects.unlink(thing)
+        for child in moving.children:
+            copy.children.unlink(child)
+            copy.children.link(homes[child])
+        for home, other in homes.items():
+            for thing in list(other.objects):
+                (home if thing in made else other).objects.unlink(thing)
     else:
         bpy.ops.scene.new(type="FULL_COPY")
         copy = next(home for home in bpy.data.collections if record.START in home and home != moving)
