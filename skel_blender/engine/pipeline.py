@@ -65,12 +65,13 @@ class _Clock:
     """Turns steps of the two stages into Progress events with the time left of the whole run."""
 
     def __init__(self, emit: Callable[[Event], None]) -> None:
-        self._emit, self._start, self._stage, self._last = emit, time.monotonic(), "", 0.0
+        self._emit, self._start, self._stage, self._done, self._last = emit, time.monotonic(), "", 0, 0.0
 
     def tell(self, stage: str, done: int, total: int, later_s: float = 0.0) -> None:
         now = time.monotonic()
-        if stage != self._stage:
+        if stage != self._stage or done < self._done:  # a stage that begins again, as for somebody who is pointed at
             self._stage, self._start, self._last = stage, now, 0.0
+        self._done = done
         if now - self._last < 0.1 and done < total:
             return
         self._last = now

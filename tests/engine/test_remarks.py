@@ -88,3 +88,15 @@ def test_whose_legs_are_rarely_seen_is_told():
 def test_what_may_help_where_no_body_explains_anybody(files, lens, told):
     source = SimpleNamespace(files=["a"] * files, fps=24)
     assert pipeline._mends(source, pipeline.Options(("a",), "", **lens)) == told
+
+
+def test_the_time_left_is_that_of_a_stage_that_begins_again(monkeypatch):
+    """Footage is read in 150 s, and then as fast once more for somebody who is pointed at."""
+    now, told = [0.0], []
+    monkeypatch.setattr(pipeline, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    clock = pipeline._Clock(told.append)
+    for first in (1, 2):
+        for done in range(first, 301):
+            now[0] += 0.5
+            clock.tell("people", done, 300, 7.0)
+        assert [event.eta_s for event in told[-299:] if event.done in (150, 300)] == [pytest.approx(75 + 7, abs=1), 7]
