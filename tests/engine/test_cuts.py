@@ -141,17 +141,25 @@ def test_what_is_shifted_is_alike_and_another_place_is_not(right, down):
     assert alike(window(1, 0, 0), window(1, right, down)) > 0.95 > 0.6 > alike(window(1, 0, 0), window(2, right, down))
 
 
-@pytest.mark.parametrize(("side", "ahead"), [(100, 5), (8000, 2)])
-def test_few_large_pictures_wait(side, ahead):
-    made = []
+def test_pictures_wait_only_where_a_cut_may_be():
+    made, waited = [], []
 
     def frames():
-        for number in range(10):
+        for number, image in enumerate(shot(1, 9) + shot(2, 9)):
             made.append(number)
-            yield number, np.broadcast_to(np.uint8(0), (side, side, 3))
+            yield number, image
 
-    next(told(frames(), []))
-    assert len(made) == ahead
+    for number, _ in told(frames(), []):
+        waited.append(made[-1] - number)
+    assert waited == [0] * 9 + [4, 3, 2, 1] + [0] * 5
+
+
+@pytest.mark.parametrize("strange", [2, 4])
+def test_a_flash_is_no_cut_however_large_the_pictures_are(strange):
+    frames = shot(1, 6) + shot(2, strange) + shot(1, 6, first=12)
+    cuts: list[int] = []
+    large = ((number, image.repeat(19, 0).repeat(19, 1)) for number, image in enumerate(frames))
+    assert sum(image.shape[1] == 6080 for _, image in told(large, cuts)) == len(frames) and cuts == []
 
 
 def written(path, frames: list[np.ndarray], rate: int = 25):
