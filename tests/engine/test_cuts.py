@@ -172,11 +172,15 @@ def written(path, frames: list[np.ndarray], rate: int = 25):
     return path
 
 
-def test_footage_tells_its_cuts_by_the_numbers_of_its_frames(tmp_path):
-    path = written(tmp_path / "clip.mp4", shot(1, 20) + shot(2, 20) + shot(3, 20))
-    for asked, cuts in (((None, None), [20, 40]), ((10, None), [20, 40]), ((25, 38), [])):
-        source = open_source([path], asked)
-        assert len(list(source)) == source.count and source.cuts == cuts
+@pytest.mark.parametrize("kind", ["video", "images"])
+def test_footage_tells_its_cuts_by_the_numbers_of_its_frames(tmp_path, kind):
+    """In a part of it as in all of it, also next to the part's ends."""
+    frames = shot(1, 20) + shot(2, 20) + shot(3, 20)
+    paths = [written(tmp_path / "clip.mp4", frames)] if kind == "video" else images(tmp_path, frames)
+    for asked, cuts in (((None, None), [20, 40]), ((10, None), [20, 40]), ((25, 38), []), ((18, 41), [20, 40]), ((19, 40), [20, 40]),
+                        ((19, 20), [20]), ((20, 39), []), ((21, 40), [40])):  # fmt: skip
+        source = open_source(paths, asked)
+        assert [number for number, _ in source] == list(range(source.first, source.last + 1)) and source.cuts == cuts
         assert len(list(source)) == source.count and source.cuts == cuts, "as often as it is read"
 
 

@@ -147,3 +147,12 @@ def taken(folder, seconds):
         if second is not None:
             exif.get_ifd(0x8769)[0x9003] = f"2024:05:01 10:00:{second:02d}" if isinstance(second, int) else second
         Image.fromarray(picture(40)).save(folder / f"{number}.jpg", exif=exif)
+
+
+def test_what_is_beside_the_images_that_are_asked_for_does_not_matter(tmp_path):
+    """One is damaged and one has another size, though cuts next to an end are told by such."""
+    for number in range(8):
+        size = (32, 32) if number == 6 else (64, 48)
+        Image.fromarray(picture(STEP * number, *size)).save(tmp_path / f"{number}.png")
+    (tmp_path / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+    assert seen(open_source([tmp_path], (2, 5))) == [(k, k) for k in (2, 3, 4, 5)]

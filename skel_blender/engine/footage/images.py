@@ -56,12 +56,18 @@ class ImageSource(Source):
         """All images, those outside the range of frames too."""
         return self._paths
 
-    def _in_shots(self, pictures: Iterator[Frame]) -> Iterator[Frame]:
-        return each_alone(pictures, self.cuts) if self._photos else super()._in_shots(pictures)
+    def _in_shots(self) -> Iterator[Frame]:
+        return each_alone(self._pictures(self.first, self.last), self.cuts) if self._photos else super()._in_shots()
 
-    def _pictures(self, first: int) -> Iterator[Frame]:
-        for number in range(first, self.last + 1):
-            yield number, self._picture(number)
+    def _pictures(self, first: int, last: int) -> Iterator[Frame]:
+        for number in range(first, min(last + 1, len(self._paths))):
+            try:
+                picture = self._picture(number)
+            except SkelError:
+                if self.first <= number <= self.last:
+                    raise
+                continue  # what is not asked for does not matter
+            yield number, picture
 
     def _picture(self, number: int) -> np.ndarray:
         """An image that is as large as the first, RGB (H,W,3); its lens is noted."""

@@ -54,20 +54,20 @@ class VideoSource(Source):
             count = max(round(length * tick), 1)
         super().__init__(path, count, frames, on_log)
 
-    def _pictures(self, first: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Every number's picture from `first` on: the last one whose time is not after number / rate."""
+    def _pictures(self, first: int, last: int) -> Iterator[tuple[int, np.ndarray]]:
+        """The picture of every number from first to last: the last one whose time is not after number / rate."""
         number, held, end = 0, None, Fraction(0)
         with _opened(self.path) as container:
             for begin, length, frame in self._timed(container):
-                while held is not None and number < begin:
+                while held is not None and number < min(begin, last + 1):
                     if number >= first:
                         yield number, self._upright(held)
                     number += 1
-                held, end = frame, begin + length
-                if number > self.last:
+                if number > last:
                     return
+                held, end = frame, begin + length
         if held is not None:
-            for later in range(max(number, first), max(number + 1, round(end))):
+            for later in range(max(number, first), min(max(number + 1, round(end)), last + 1)):
                 yield later, self._upright(held)
 
     def _timed(self, container) -> Iterator[tuple[Fraction, Fraction, av.VideoFrame]]:
