@@ -107,7 +107,7 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     _check_count("heights", options.stature, numbered)
     _check_count("bodies", options.body, numbered)
     tracks = [replace(track, landmarks_3d=corrected(track.landmarks_3d)) for track in tracks]
-    if (told := remarks.turned(tracks, source.path.name)) is not None:
+    if (told := remarks.turned(tracks, source.path)) is not None:
         emit(told)
     if source.cuts:
         emit(cut_at(source.cuts, len(source.frame_numbers)))

@@ -165,9 +165,9 @@ def set_matrix(path: Path, a: int, b: int, c: int, d: int) -> None:
 
 @pytest.mark.parametrize("matrix", [(-1, 0, 0, 1), (0, 1, 1, 0)])
 def test_footage_that_blender_would_not_mirror_is_refused(tmp_path, matrix):
-    path = write_clip(tmp_path / "selfie.mp4", list(range(5)))
+    path = write_clip(tmp_path / "my selfie.mp4", list(range(5)))
     set_matrix(path, *matrix)
-    with pytest.raises(SkelError, match=r"shown mirrored.*ffmpeg -i selfie.mp4 shown.mp4"):
+    with pytest.raises(SkelError, match=r'shown mirrored.*ffmpeg -i "my selfie.mp4" shown.mp4'):
         open_source([path])
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -78,3 +79,8 @@ def _checked_range(path: Path, frames: Range, count: int) -> tuple[int, int]:
         raise SkelError("frame_range", f"Frames {first} to {last} are not all in {path.name}, which has frames 0 to {count - 1}.",
                         "Give a range inside the clip.")
     return first, last
+
+
+def typed(name: str) -> str:
+    """A file's name as it is typed in a command on any system."""
+    return name if re.fullmatch(r"[\w.+-]+", name) else f'"{name}"'

@@ -24,7 +24,7 @@ from ...messages import Log, SkelError
 from ...requests import rate
 from ...sequence import IMAGE_ENDINGS, images_of
 from .images import IMAGE_FPS, ImageSource
-from .source import Range, Source
+from .source import Range, Source, typed
 
 _WANTED = "Give a video file, images or a folder of images."
 _SQUARE = 0.01  # pixels that are by less than this wider or higher are square: what an encoder made of odd sizes
@@ -199,7 +199,7 @@ def _first_size(container, path: Path) -> tuple[int, int]:
         raise SkelError("no_frames", f"Nothing in {path.name} can be decoded.", "Give a clip that plays in a video player.")
     if _mirrored(frame):
         raise SkelError("mirrored", f"{path.name} says that it is to be shown mirrored, which Blender does not do.",
-                        f"Write it anew as it is shown, as with `ffmpeg -i {path.name} shown.mp4`, and give that.")  # fmt: skip
+                        f"Write it anew as it is shown, as with `ffmpeg -i {typed(path.name)} shown.mp4`, and give that.")  # fmt: skip
     oblong = float(container.streams.video[0].sample_aspect_ratio or 1)  # a pixel's width over its height
     oblong = oblong if abs(oblong - 1) > _SQUARE else 1.0
     size = (round(frame.width * max(oblong, 1.0)), round(frame.height / min(oblong, 1.0)))
