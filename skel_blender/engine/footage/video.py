@@ -50,8 +50,13 @@ class VideoSource(Source):
             stated = 0 if container.format.name in _TOLD else stream.duration or 0
             if container.format.name == "avi":
                 stated = stream.frames  # which stays what it was in a file that is cut off
-            length = max(stated, _length(times, 1 / tick, _LONGEST_S / stream.time_base))
-            count = max(round(length * tick), 1)
+            length, more = _length(times, 1 / tick, _LONGEST_S / stream.time_base)
+            count = max(round(max(stated, length) * tick), 1)
+            if more is not None and more > stated:
+                ends, goes_on = (float(time * stream.time_base) for time in (length, more))
+                mend = f"give it as a clip of its own, as by `ffmpeg -ss {int(goes_on)} -i {typed(path.name)} rest.mp4`"
+                on_log(Log("warning", f"{path.name}: after {ends:.1f} s its clock jumps to {goes_on:.1f} s, and what follows is left out; "
+                                      f"{mend}."))  # fmt: skip
         super().__init__(path, count, frames, on_log)
 
     def _pictures(self, first: int, last: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -176,20 +181,21 @@ def _times(path: Path, on_log: Callable[[Log], None]) -> list[tuple[int | None, 
     return times
 
 
-def _length(times: list[tuple[int | None, int]], one: Fraction, longest: Fraction) -> Fraction:
-    """From the first picture's start to the last one's end, or to where the clock jumps by more than `longest`, in ticks.
+def _length(times: list[tuple[int | None, int]], one: Fraction, longest: Fraction) -> tuple[Fraction, int | None]:
+    """From the first picture's start to the last one's end, or to where the clock jumps by more than `longest`, and then the start of the
+    next one as well, else None; in ticks.
 
     A picture of which nothing is said stays for `one`: so do all of a bare stream, which knows no times.
     """
     spans = sorted((start, start + (stays or one)) for start, stays in times if start is not None)
     if not spans:
-        return len(times) * one
+        return len(times) * one, None
     begin, end = spans[0]
     for start, stop in spans:
         if start - end > longest:
-            break
+            return end - begin, start - begin
         end = max(end, stop)
-    return end - begin
+    return end - begin, None
 
 
 def _first_size(container, path: Path) -> tuple[int, int]:
