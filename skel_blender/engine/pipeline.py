@@ -99,6 +99,8 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     backgrounds = Backgrounds(source) if options.camera == "auto" else None
     memory = Path(options.memory) if options.memory else None
     tracks = find_people(source, Path(options.model), options.people, on_frame, memory, backgrounds and backgrounds.see)
+    if backgrounds is not None:
+        backgrounds.end()
     if not tracks and not any(one.kind == "here" for one in said):
         raise SkelError("no_person", f"Nobody was found in {source.path.name}.",
                         "Use footage in which a person is seen whole and from near enough to tell the limbs apart.")  # fmt: skip

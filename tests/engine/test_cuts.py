@@ -265,6 +265,9 @@ def test_each_shot_has_its_own_background(monkeypatch):
         def see(self, *seen):
             self.append(seen)
 
+        def end(self):
+            self.append("end")
+
     source = Footage()
     source.size, source.cuts = SIZE, []
     monkeypatch.setattr("skel_blender.engine.shots.Background", Watched)
@@ -273,8 +276,10 @@ def test_each_shot_has_its_own_background(monkeypatch):
         source.cuts = [cut for cut in Footage.cuts if cut <= number]
         backgrounds.see(number, "image", ["people"])
     assert backgrounds.by_first.keys() == {10, 20, 25}
-    assert [len(part) for part in backgrounds.by_first.values()] == [10, 5, 15]
-    assert backgrounds.by_first[20][-1] == (24, "image", ["people"])
+    assert [len(part) for part in backgrounds.by_first.values()] == [11, 6, 15]
+    assert backgrounds.by_first[20][-2:] == [(24, "image", ["people"]), "end"]
+    backgrounds.end()
+    assert [part[-1] for part in backgrounds.by_first.values()] == ["end"] * 3
 
 
 def test_the_user_is_told_where_it_is_cut():
