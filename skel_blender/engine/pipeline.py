@@ -65,12 +65,13 @@ class _Clock:
     """Turns steps of the two stages into Progress events with the time left of the whole run."""
 
     def __init__(self, emit: Callable[[Event], None]) -> None:
-        self._emit, self._start, self._stage, self._last = emit, time.monotonic(), "", 0.0
+        self._emit, self._start, self._stage, self._done, self._last = emit, time.monotonic(), "", 0, 0.0
 
     def tell(self, stage: str, done: int, total: int, later_s: float = 0.0) -> None:
         now = time.monotonic()
-        if stage != self._stage:
+        if stage != self._stage or done < self._done:  # a stage that begins again, as for somebody who is pointed at
             self._stage, self._start, self._last = stage, now, 0.0
+        self._done = done
         if now - self._last < 0.1 and done < total:
             return
         self._last = now
@@ -98,6 +99,8 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     backgrounds = Backgrounds(source) if options.camera == "auto" else None
     memory = Path(options.memory) if options.memory else None
     tracks = find_people(source, Path(options.model), options.people, on_frame, memory, backgrounds and backgrounds.see)
+    if backgrounds is not None:
+        backgrounds.end()
     if not tracks and not any(one.kind == "here" for one in said):
         raise SkelError("no_person", f"Nobody was found in {source.path.name}.",
                         "Use footage in which a person is seen whole and from near enough to tell the limbs apart.")  # fmt: skip
@@ -106,7 +109,7 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     _check_count("heights", options.stature, numbered)
     _check_count("bodies", options.body, numbered)
     tracks = [replace(track, landmarks_3d=corrected(track.landmarks_3d)) for track in tracks]
-    if (told := remarks.turned(tracks, source.path.name)) is not None:
+    if (told := remarks.turned(tracks, source.path)) is not None:
         emit(told)
     if source.cuts:
         emit(cut_at(source.cuts, len(source.frame_numbers)))

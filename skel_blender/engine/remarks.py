@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from .. import who
 from ..messages import Log
+from ..sequence import IMAGE_ENDINGS
 from ..take import Person
 from .blazepose import ANKLES, HIPS, KNEES, SHOULDERS
 from .fit.contacts import SEEN
 from .fit.observations import View
+from .footage.source import typed
 from .people.tracks import Track
 
 _STAYS_M = 0.01  # what a camera goes that does not leave its place
@@ -39,16 +43,19 @@ def way(view: View) -> Log:
     return Log("info", f"The camera goes {metres:.1f} m; that is taken out of people's motion.")
 
 
-def turned(tracks: list[Track], name: str) -> Log | None:
-    """Of footage `name` in which everybody seems to stand on the image's upper edge, or on one of its sides, nearly all the time."""
+def turned(tracks: list[Track], path: Path) -> Log | None:
+    """Of a video, or of images, in which everybody seems to stand on the upper edge, or on one of the sides, nearly all the time."""
     middles = [[track.keypoints_2d[track.observed][:, pair, :2].mean(1) for pair in (SHOULDERS, HIPS, ANKLES)] for track in tracks]
     shoulders, hips, ankles = (np.concatenate(part) for part in zip(*middles))
     parts = np.stack([shoulders - hips, hips - ankles])
     parts /= np.maximum(np.linalg.norm(parts, axis=-1, keepdims=True), 1e-6)
     for direction, look, how in _TURNED:
         if ((parts @ np.array(direction)).min(0) > _STRAIGHT).sum() > _ALWAYS * len(hips):
-            text = f"Everybody is seen {look}, stretched out, nearly all the time. If it is the footage that is turned, turn it upright"
-            return Log("warning", f"{text}, as with `ffmpeg -i {name} -vf {how} upright.mp4`, and give that.")
+            text = f"Everybody is seen {look}, stretched out, nearly all the time. If it is the footage that is turned, turn"
+            mend = f"it upright, as with `ffmpeg -i {typed(path.name)} -vf {how} upright.mp4`, and give that."
+            if path.suffix.lower() in IMAGE_ENDINGS:
+                mend = "the images upright and give those."
+            return Log("warning", f"{text} {mend}")
     return None
 
 

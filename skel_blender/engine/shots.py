@@ -72,8 +72,14 @@ class Backgrounds:
     def see(self, number: int, image: np.ndarray, people: list[np.ndarray]) -> None:
         """As Background's, of the shot that the frame is in."""
         if not self.by_first or number in self._source.cuts:
+            self.end()
             self.by_first[number] = Background(self._source.size)
         self.by_first[max(self.by_first)].see(number, image, people)
+
+    def end(self) -> None:
+        """No frame of the latest shot follows."""
+        if self.by_first:
+            self.by_first[max(self.by_first)].end()
 
 
 def shots(source: Source, tracks: list[Track], lens: Callable[[int], tuple[np.ndarray, bool]]) -> list[Shot]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -175,6 +176,15 @@ def test_people_are_no_background():
     background = watched(covered(views(SCENE, truth), 240, 6), list(middle))
     off, _ = compare(background.motion(intrinsics(SIZE, None, FOCAL), True), truth)
     assert off.max() < 0.1 and background.findings.unexplained < 0.1
+
+
+def test_at_the_end_of_a_shot_its_images_are_let_go_and_all_that_tells_its_motion_is_kept():
+    one, other = (watched(views(SCENE, camera(50 * THERE_AND_BACK, 4 * THERE_AND_BACK))) for _ in range(2))
+    assert len(pickle.dumps(one)) > 6 * np.prod(SIZE), "keyframes, and the latest image"
+    one.end()
+    assert len(pickle.dumps(one)) < 2 * np.prod(SIZE), "corners, not images"
+    ended, going = (background.motion(intrinsics(SIZE), False) for background in (one, other))
+    assert np.array_equal(ended.turns, going.turns) and np.array_equal(ended.K, going.K) and one.findings == other.findings
 
 
 def test_frames_that_show_nothing_lie_between_their_neighbours():

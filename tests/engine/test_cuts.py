@@ -141,17 +141,25 @@ def test_what_is_shifted_is_alike_and_another_place_is_not(right, down):
     assert alike(window(1, 0, 0), window(1, right, down)) > 0.95 > 0.6 > alike(window(1, 0, 0), window(2, right, down))
 
 
-@pytest.mark.parametrize(("side", "ahead"), [(100, 5), (8000, 2)])
-def test_few_large_pictures_wait(side, ahead):
-    made = []
+def test_pictures_wait_only_where_a_cut_may_be():
+    made, waited = [], []
 
     def frames():
-        for number in range(10):
+        for number, image in enumerate(shot(1, 9) + shot(2, 9)):
             made.append(number)
-            yield number, np.broadcast_to(np.uint8(0), (side, side, 3))
+            yield number, image
 
-    next(told(frames(), []))
-    assert len(made) == ahead
+    for number, _ in told(frames(), []):
+        waited.append(made[-1] - number)
+    assert waited == [0] * 9 + [4, 3, 2, 1] + [0] * 5
+
+
+@pytest.mark.parametrize("strange", [2, 4])
+def test_a_flash_is_no_cut_however_large_the_pictures_are(strange):
+    frames = shot(1, 6) + shot(2, strange) + shot(1, 6, first=12)
+    cuts: list[int] = []
+    large = ((number, image.repeat(19, 0).repeat(19, 1)) for number, image in enumerate(frames))
+    assert sum(image.shape[1] == 6080 for _, image in told(large, cuts)) == len(frames) and cuts == []
 
 
 def written(path, frames: list[np.ndarray], rate: int = 25):
@@ -164,11 +172,15 @@ def written(path, frames: list[np.ndarray], rate: int = 25):
     return path
 
 
-def test_footage_tells_its_cuts_by_the_numbers_of_its_frames(tmp_path):
-    path = written(tmp_path / "clip.mp4", shot(1, 20) + shot(2, 20) + shot(3, 20))
-    for asked, cuts in (((None, None), [20, 40]), ((10, None), [20, 40]), ((25, 38), [])):
-        source = open_source([path], asked)
-        assert len(list(source)) == source.count and source.cuts == cuts
+@pytest.mark.parametrize("kind", ["video", "images"])
+def test_footage_tells_its_cuts_by_the_numbers_of_its_frames(tmp_path, kind):
+    """In a part of it as in all of it, also next to the part's ends."""
+    frames = shot(1, 20) + shot(2, 20) + shot(3, 20)
+    paths = [written(tmp_path / "clip.mp4", frames)] if kind == "video" else images(tmp_path, frames)
+    for asked, cuts in (((None, None), [20, 40]), ((10, None), [20, 40]), ((25, 38), []), ((18, 41), [20, 40]), ((19, 40), [20, 40]),
+                        ((19, 20), [20]), ((20, 39), []), ((21, 40), [40])):  # fmt: skip
+        source = open_source(paths, asked)
+        assert [number for number, _ in source] == list(range(source.first, source.last + 1)) and source.cuts == cuts
         assert len(list(source)) == source.count and source.cuts == cuts, "as often as it is read"
 
 
@@ -253,6 +265,9 @@ def test_each_shot_has_its_own_background(monkeypatch):
         def see(self, *seen):
             self.append(seen)
 
+        def end(self):
+            self.append("end")
+
     source = Footage()
     source.size, source.cuts = SIZE, []
     monkeypatch.setattr("skel_blender.engine.shots.Background", Watched)
@@ -261,8 +276,10 @@ def test_each_shot_has_its_own_background(monkeypatch):
         source.cuts = [cut for cut in Footage.cuts if cut <= number]
         backgrounds.see(number, "image", ["people"])
     assert backgrounds.by_first.keys() == {10, 20, 25}
-    assert [len(part) for part in backgrounds.by_first.values()] == [10, 5, 15]
-    assert backgrounds.by_first[20][-1] == (24, "image", ["people"])
+    assert [len(part) for part in backgrounds.by_first.values()] == [11, 6, 15]
+    assert backgrounds.by_first[20][-2:] == [(24, "image", ["people"]), "end"]
+    backgrounds.end()
+    assert [part[-1] for part in backgrounds.by_first.values()] == ["end"] * 3
 
 
 def test_the_user_is_told_where_it_is_cut():

@@ -89,6 +89,23 @@ def test_grey_of_sixteen_bits_is_as_bright_as_of_eight(tmp_path, ending):
     assert next(iter(open_source([tmp_path / f"deep.{ending}"])))[1] == pytest.approx(40)
 
 
+def test_tiffs_of_integers_are_as_bright_as_others_or_refused(tmp_path):
+    """With a sign white is 32767; of 32 bits nothing says what is white, unless they are those of 8."""
+    path, signed = tmp_path / "grey.tif", 2
+
+    def shown(kind: type, *levels: int) -> list[list[int]]:
+        numbers = np.tile(np.array(levels, kind), (6, 1))
+        Image.fromarray(numbers.view(np.uint16) if kind is np.int16 else numbers).save(path, tiffinfo={339: signed})
+        return next(iter(open_source([path])))[1][:, :, 0].tolist()
+
+    assert shown(np.int16, 0, 127, 128, 5120, 32767, -1, -32768, 9) == [[0, 0, 1, 40, 255, 0, 0, 0]] * 6
+    assert shown(np.int16, 0, 127, 128, 100) == [[0, 0, 1, 0]] * 6, "as dark in a dark image"
+    assert shown(np.int32, 0, 40, 255, 7) == [[0, 40, 255, 7]] * 6
+    for beyond in (256, 65535, -1):
+        with pytest.raises(SkelError, match=r"grey\.tif holds whole numbers of 32 bits"):
+            shown(np.int32, 0, beyond)
+
+
 @pytest.mark.parametrize("colours", [1, 3, 4])
 def test_tiffs_of_floats_are_as_bright_as_blender_shows_them(tmp_path, colours):
     light = np.tile(np.array([0.0, 0.2, 0.5, 1.0, 7.0, -1.0, np.nan, np.inf], np.float32), (6, 1))
@@ -147,3 +164,12 @@ def taken(folder, seconds):
         if second is not None:
             exif.get_ifd(0x8769)[0x9003] = f"2024:05:01 10:00:{second:02d}" if isinstance(second, int) else second
         Image.fromarray(picture(40)).save(folder / f"{number}.jpg", exif=exif)
+
+
+def test_what_is_beside_the_images_that_are_asked_for_does_not_matter(tmp_path):
+    """One is damaged and one has another size, though cuts next to an end are told by such."""
+    for number in range(8):
+        size = (32, 32) if number == 6 else (64, 48)
+        Image.fromarray(picture(STEP * number, *size)).save(tmp_path / f"{number}.png")
+    (tmp_path / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+    assert seen(open_source([tmp_path], (2, 5))) == [(k, k) for k in (2, 3, 4, 5)]

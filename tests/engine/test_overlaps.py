@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Of two who overlap in the image, the one behind is told as he is, not as a mixture with the one in front."""
 
+import tracemalloc
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ pytest.importorskip("ai_edge_litert.interpreter")
 
 from skel_blender.engine.blazepose import LIMBS  # noqa: E402
 from skel_blender.engine.people.clothes import clothes  # noqa: E402
+from skel_blender.engine.people.crops import painted  # noqa: E402
 from skel_blender.engine.people.detect import Expected, PeopleFinder  # noqa: E402
 from skel_blender.engine.people.landmarker import Landmarker  # noqa: E402
 from skel_blender.engine.people.looking import of_one  # noqa: E402
@@ -160,8 +162,8 @@ def test_he_is_looked_at_in_the_mirror_too_with_the_other_painted_over_and_confi
         image = np.full_like(IMAGE, 4 * number)
         image[0, 0, 0] = number
         tracker.add(number, image)
-    painted = {what: sum(seen) for what, seen in stage.shown.items()}
-    assert painted["follow"] >= 25 and painted["mirror"] >= 25 and painted["confirm"] == 0 and stage.shown["confirm"]
+    hidden = {what: sum(seen) for what, seen in stage.shown.items()}
+    assert hidden["follow"] >= 25 and hidden["mirror"] >= 25 and hidden["confirm"] == 0 and stage.shown["confirm"]
 
 
 @pytest.fixture(scope="module")
@@ -208,3 +210,27 @@ def test_the_real_network_tells_who_is_in_front_and_sees_who_is_behind(portrait)
         return np.hypot(*(seen.keypoints_2d - pose.keypoints_2d)[LIMBS, :2].T).mean()
 
     assert off(sight.shown) < 0.5 * off(both)
+
+
+def test_many_people_side_by_side_do_not_fill_the_memory():
+    """Of each a silhouette and what is hidden from him, bits as many as the image has pixels, and for one at a time the painted image."""
+    stage = Stage([lambda n, x=x: pose_at(x, 0.3 * n) for x in range(80, 1000, 84)])
+    tracker = Tracker(stage, FPS, mirror=SimpleNamespace(look=lambda image, pose: None))
+    for number in range(3):
+        image = IMAGE.copy()
+        image[0, 0, 0] = number
+        tracemalloc.start()
+        tracker.add(number, image)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert len(tracker.people) == 11 and all(2 in person.readings for person in tracker.people)
+    assert peak < (11 * 2 / 3 + 3) * IMAGE.nbytes
+
+
+@pytest.mark.parametrize("part", [(slice(0), slice(0)), (slice(3, 9), slice(2, 40)), (slice(None), slice(None))])
+def test_all_that_is_hidden_is_painted_over_and_nothing_else(part):
+    rng = np.random.default_rng(0)
+    image, hidden = rng.integers(0, 255, (60, 80, 3), dtype=np.uint8), np.zeros((60, 80), bool)
+    hidden[part] = rng.random(hidden[part].shape) < 0.5
+    shown = painted(image, hidden)
+    assert (shown[hidden] == 128).all() and np.array_equal(shown[~hidden], image[~hidden]) and painted(image, None) is image

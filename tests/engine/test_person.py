@@ -28,7 +28,9 @@ def seen(frames, step: float = 5.0, confidence: float = 0.9, turn: float = 0.0) 
 @pytest.mark.parametrize(("frames", "frame", "direction", "x"), [
     (range(10), 10, 1, 150), (range(10), 12, 1, 160), (range(10), 40, 1, 170), (range(10), -1, -1, 95), (range(0, 10, 2), 9, 1, 145),
     (range(0, 12, 4), 9, 1, 140), (range(1), 3, 1, 100), (range(10), 1400, 1, 170),
-], ids=["next", "a gap", "long gone", "before", "every other", "too far apart to tell", "seen once", "gone in high speed"])  # fmt: skip
+    (range(1400, 1410), 0, -1, 7075),
+], ids=["next", "a gap", "long gone", "before", "every other", "too far apart to tell", "seen once", "gone in high speed",
+        "before, in high speed"])  # fmt: skip
 def test_he_is_expected_where_he_was_going_for_a_few_frames(frames, frame, direction, x):
     expected = seen(frames).expect(frame, direction)
     assert expected.roi.center == pytest.approx([x, 300]) and expected.roi.size == 200

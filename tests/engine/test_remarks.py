@@ -2,6 +2,7 @@
 """What the user is told of a reconstruction."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -52,8 +53,17 @@ def _seen(degrees: float, knees: float = 0.0, frames: int = 20, unseen: int = 0)
     ([_seen(0)], ""), ([_seen(180), _seen(0, frames=4)], ""), ([_seen(90, 90)], ""), ([_seen(180, 180)], ""), ([_seen(90, frames=0)], ""),
 ])  # fmt: skip
 def test_footage_that_seems_turned_is_told_and_how_to_turn_it(tracks, how):
-    told = remarks.turned(tracks, "a.mp4")
+    told = remarks.turned(tracks, Path("a.mp4"))
     assert (told is not None) == bool(how) and (told is None or (how in told.text and told.level == "warning"))
+
+
+@pytest.mark.parametrize(("name", "how"), [
+    ("my clip (1).mp4", 'turn it upright, as with `ffmpeg -i "my clip (1).mp4" -vf hflip,vflip upright.mp4`, and give that.'),
+    ("Überfahrt_01-a.MOV", "`ffmpeg -i Überfahrt_01-a.MOV -vf"), ("f1.png", "turn the images upright and give those."),
+    ("photo.JPG", "turn the images upright and give those."),
+])  # fmt: skip
+def test_how_footage_is_turned_is_a_command_that_can_be_typed_and_none_for_images(name, how):
+    assert how in remarks.turned([_seen(170)], Path(name)).text
 
 
 @pytest.mark.parametrize(("lower", "told"), [((0.0, 0.5), "Person 2: under the floor."), ((0.0, 0.2), ""), ((0.0, -1.0), ""), ((0.5,), "")])
@@ -88,3 +98,15 @@ def test_whose_legs_are_rarely_seen_is_told():
 def test_what_may_help_where_no_body_explains_anybody(files, lens, told):
     source = SimpleNamespace(files=["a"] * files, fps=24)
     assert pipeline._mends(source, pipeline.Options(("a",), "", **lens)) == told
+
+
+def test_the_time_left_is_that_of_a_stage_that_begins_again(monkeypatch):
+    """Footage is read in 150 s, and then as fast once more for somebody who is pointed at."""
+    now, told = [0.0], []
+    monkeypatch.setattr(pipeline, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    clock = pipeline._Clock(told.append)
+    for first in (1, 2):
+        for done in range(first, 301):
+            now[0] += 0.5
+            clock.tell("people", done, 300, 7.0)
+        assert [event.eta_s for event in told[-299:] if event.done in (150, 300)] == [pytest.approx(75 + 7, abs=1), 7]

@@ -110,6 +110,25 @@ def test_somebody_lost_on_a_thing_beside_him_is_one_person_again():
     np.testing.assert_allclose(hips_x(person)[moving], 300 + 25 * (person.frames[moving] - 15), atol=30)
 
 
+def test_of_two_who_are_found_where_one_was_lost_one_is_him_and_the_other_somebody_new():
+    """The first, followed back, turns out to be who was lost; the second is found where that one was expected."""
+    def runner(n):
+        return pose_at(300 + 40 * max(0, n - 10), 0.4 * n)
+
+    def newcomer(n):
+        return pose_at(310 + 5 * (n - 15), 0.6 * n) if n >= 15 else None
+
+    class Loses(Stage):
+        def follow(self, image, expected, thorough):
+            if 11 <= int(image[0, 0, 0]) <= 15 and abs(expected.roi.center[0] - 300) < 25:
+                return [], False
+            return super().follow(image, expected, thorough)
+
+    tracks = track(Loses([runner, newcomer], searchable=[0, 15]), 28)
+    assert [(t.frames[0], t.frames[-1], t.observed.all()) for t in tracks] == [(0, 27, True), (15, 27, True)]
+    assert hips_x(tracks[0])[15] == pytest.approx(500, abs=1) and hips_x(tracks[1])[0] == pytest.approx(310, abs=1)
+
+
 def test_who_comes_in_before_somebody_far_off_is_not_taken_for_him():
     """The one far off lies on the one near when he is met, and is hidden from there on."""
     def near(n):

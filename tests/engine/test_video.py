@@ -81,12 +81,16 @@ def test_a_clip_that_is_longer_than_its_header_says_is_read_to_its_end(tmp_path)
 
 
 def test_a_clock_that_jumps_makes_no_footage(tmp_path):
-    path = write_clip(tmp_path / "clip.mkv", [0, 1, 2, 3, 25 * 3600, 25 * 3600 + 1], live="1")
-    source = open_source([path])
+    path, logs = write_clip(tmp_path / "clip.mkv", [0, 1, 2, 3, 25 * 3600, 25 * 3600 + 1], live="1"), []
+    source = open_source([path], on_log=logs.append)
     assert source.count == 4
     assert seen(source) == [(k, k) for k in range(4)]
-    slow = open_source([write_clip(tmp_path / "slow.mkv", list(range(20)), Fraction(1, 5), live="1")])
-    assert slow.count == 20, "pictures that stay for five seconds are no jumps"
+    assert [(log.level, log.text) for log in logs] == [("warning", "clip.mkv: after 0.2 s its clock jumps to 3600.0 s, and what follows is "
+        "left out; give it as a clip of its own, as by `ffmpeg -ss 3600 -i clip.mkv rest.mp4`.")]  # fmt: skip
+    slow = open_source([write_clip(tmp_path / "slow.mkv", list(range(20)), Fraction(1, 5), live="1")], on_log=logs.append)
+    assert slow.count == 20 and len(logs) == 1, "pictures that stay for five seconds are no jumps"
+    paused = open_source([write_clip(tmp_path / "clip.mp4", [0, 1, 2, *range(2000, 2010)])], on_log=logs.append)
+    assert paused.count > 2000 and len(logs) == 1, "a header that says how long it is counts"
 
 
 @pytest.mark.parametrize("ending", ["h264", "flv"])
@@ -165,9 +169,9 @@ def set_matrix(path: Path, a: int, b: int, c: int, d: int) -> None:
 
 @pytest.mark.parametrize("matrix", [(-1, 0, 0, 1), (0, 1, 1, 0)])
 def test_footage_that_blender_would_not_mirror_is_refused(tmp_path, matrix):
-    path = write_clip(tmp_path / "selfie.mp4", list(range(5)))
+    path = write_clip(tmp_path / "my selfie.mp4", list(range(5)))
     set_matrix(path, *matrix)
-    with pytest.raises(SkelError, match=r"shown mirrored.*ffmpeg -i selfie.mp4 shown.mp4"):
+    with pytest.raises(SkelError, match=r'shown mirrored.*ffmpeg -i "my selfie.mp4" shown.mp4'):
         open_source([path])
 
 

@@ -84,6 +84,11 @@ class Background:
         self._latest = frame
         self._stances += [self._stance()] * (number - self._first + 1 - len(self._stances))
 
+    def end(self) -> None:
+        """No frame follows: images are let go, which only frames to come would need."""
+        self._keyframes, self._active, self._latest = Keyframes(self._lens), None, None
+        self._trails.end()
+
     def motion(self, K: np.ndarray, lens_known: bool) -> CameraMotion | None:
         """How the camera turned and zoomed, or went; None if it stood still or nothing tells.
 

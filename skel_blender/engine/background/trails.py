@@ -67,6 +67,10 @@ class Trails:
         self._grey = grey
         self._seen.append((self._corner, self._px))
 
+    def end(self) -> None:
+        """No frame follows: the latest image is let go."""
+        self._grey = None
+
     def _begin(self, grey: np.ndarray, mask: np.ndarray) -> None:
         """Follow more corners from here on."""
         mask = mask.copy()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -20,37 +21,45 @@ _RECOLOURED = 0.2  # and the least part of them that then has other colours
 _SUDDEN = 0.2  # by which the frames before and those after must be more alike: a blurred pan is no cut
 _DARK, _PLAIN = 24, 8  # lightness, of 255, up to which it may be a black bar beside a film, and by which one of a colour may vary
 _BLANK = 3.0  # grey levels of deviation under which a picture shows nothing, as between two shots
-_AHEAD, _AHEAD_BYTES = 4, 100e6  # frames in which the old picture may come back, as after a flash
+BEFORE, AHEAD = 2, 4  # frames by which a cut is told, and in which the old picture may come back, as after a flash
 
 Frame = tuple[int, np.ndarray]
 
 
-def told(frames: Iterable[Frame], cuts: list[int]) -> Iterator[Frame]:
-    """The same frames (number, RGB (H,W,3)), given out some frames late: a number with which a shot begins is in `cuts` by then."""
-    before: deque[np.ndarray] = deque(maxlen=2)  # the latest small pictures of the shot
+def told(frames: Iterable[Frame], cuts: list[int], first: int = 0, last: float = np.inf) -> Iterator[Frame]:
+    """The frames (number, RGB (H,W,3)) `first` to `last`: a number behind `first` with which a shot begins is in `cuts` by then.
+
+    Of those beside them, BEFORE and AHEAD are of use to tell. Frames are asked for ahead only where a cut may be: large ones fill the
+    memory.
+    """
+    before: deque[np.ndarray] = deque(maxlen=BEFORE)  # the latest small pictures of the shot
+    coming = ((frame, small(frame[1])) for frame in frames)
     waiting: deque[tuple[Frame, np.ndarray]] = deque()
-    for frame in frames:
-        waiting.append((frame, small(frame[1])))
-        if len(waiting) > max(1, min(_AHEAD, int(_AHEAD_BYTES / frame[1].nbytes))):
-            yield _judged(waiting, before, cuts)
-    while waiting:
-        yield _judged(waiting, before, cuts)
+    while True:
+        waiting.extend(islice(coming, 0 if waiting else 1))
+        if not waiting or waiting[0][0][0] > last:
+            return
+        frame, picture = waiting.popleft()
+        if _lit(picture)[0].std(axis=(0, 1)).max() >= _BLANK:
+            if not before or alike(before[-1], picture) >= _OTHER:
+                before.append(picture)
+            else:
+                waiting.extend(islice(coming, AHEAD - len(waiting)))
+                if _begins(picture, before, [later for _, later in waiting]) and frame[0] > first:
+                    cuts.append(frame[0])
+        if frame[0] >= first:
+            yield frame
 
 
-def _judged(waiting: deque[tuple[Frame, np.ndarray]], before: deque[np.ndarray], cuts: list[int]) -> Frame:
-    """Take the first of those that wait, and say if a shot begins with it."""
-    frame, picture = waiting.popleft()
-    after = [later for _, later in waiting]
-    if _lit(picture)[0].std(axis=(0, 1)).max() < _BLANK:
-        return frame
-    if before and alike(before[-1], picture) < _OTHER:
-        if any(alike(before[-1], later) >= _OTHER for later in after):
-            return frame
-        if len(before) == 2 and after and _cut(*before, picture, after[0]):
-            cuts.append(frame[0])
-            before.clear()
+def _begins(picture: np.ndarray, before: deque[np.ndarray], after: list[np.ndarray]) -> bool:
+    """Whether a shot begins with a picture that is unlike the latest of those before; it becomes the latest unless that one comes back."""
+    if any(alike(before[-1], later) >= _OTHER for later in after):
+        return False
+    begins = len(before) == BEFORE and bool(after) and _cut(*before, picture, after[0])
+    if begins:
+        before.clear()
     before.append(picture)
-    return frame
+    return begins
 
 
 def each_alone(frames: Iterable[Frame], cuts: list[int]) -> Iterator[Frame]:

@@ -21,7 +21,7 @@ from .source import Range, Source
 
 IMAGE_FPS = Fraction(24)
 _ANIMATED = ("PNG", "TIFF", "WEBP")  # formats whose pictures may be frames or pages
-_TIFF = (".tif", ".tiff")
+_TIFF, _BITS = (".tif", ".tiff"), 258
 _EXIF_IFD, _FOCAL_35MM, _TAKEN = 0x8769, 0xA405, 0x9003
 _PAIRS = 12  # neighbours that are looked at to tell photos from a film
 _APART = 1 / 3  # part of them, beyond which images are photos: in a film they are the cuts and the quickest pans
@@ -56,12 +56,18 @@ class ImageSource(Source):
         """All images, those outside the range of frames too."""
         return self._paths
 
-    def _in_shots(self, pictures: Iterator[Frame]) -> Iterator[Frame]:
-        return each_alone(pictures, self.cuts) if self._photos else super()._in_shots(pictures)
+    def _in_shots(self) -> Iterator[Frame]:
+        return each_alone(self._pictures(self.first, self.last), self.cuts) if self._photos else super()._in_shots()
 
-    def _pictures(self, first: int) -> Iterator[Frame]:
-        for number in range(first, self.last + 1):
-            yield number, self._picture(number)
+    def _pictures(self, first: int, last: int) -> Iterator[Frame]:
+        for number in range(first, min(last + 1, len(self._paths))):
+            try:
+                picture = self._picture(number)
+            except SkelError:
+                if self.first <= number <= self.last:
+                    raise
+                continue  # what is not asked for does not matter
+            yield number, picture
 
     def _picture(self, number: int) -> np.ndarray:
         """An image that is as large as the first, RGB (H,W,3); its lens is noted."""
@@ -95,6 +101,8 @@ def _opened_image(path: Path) -> tuple[Image.Image, float | None]:
             shown, focal_px = ImageOps.exif_transpose(image), _focal_px(image)
             if shown.mode.startswith("I;16"):  # grey of 16 bits, which Pillow cuts off at 255
                 shown = Image.fromarray((np.asarray(shown) >> 8).astype(np.uint8))
+            if shown.mode == "I":
+                shown = Image.fromarray(_of_integers(path, np.asarray(shown), image))
             if shown.mode == "F":
                 raise ValueError("floats")  # which Pillow makes black
             return shown.convert("RGB"), focal_px
@@ -103,6 +111,16 @@ def _opened_image(path: Path) -> tuple[Image.Image, float | None]:
         if floats is None:
             raise SkelError("bad_image", f"The image {path.name} cannot be read.", "Replace or remove it.") from error
         return floats, None
+
+
+def _of_integers(path: Path, grey: np.ndarray, image: Image.Image) -> np.ndarray:
+    """Grey (h,w) of 8 bits from that of an image whose numbers have a sign or 32 bits. Raises SkelError if nothing says what is white."""
+    if getattr(image, "tag_v2", {}).get(_BITS) == (16,):
+        return (np.maximum(grey, 0) >> 7).astype(np.uint8)
+    if grey.min() < 0 or grey.max() > 255:
+        raise SkelError("bad_image", f"The image {path.name} holds whole numbers of 32 bits, and nothing says which one is white.",
+                        "Save it with 8 or 16 bits.")  # fmt: skip
+    return grey.astype(np.uint8)
 
 
 def _of_floats(path: Path) -> Image.Image | None:

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import itertools
+import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 from ...messages import Log, SkelError
-from .cuts import Frame, told
+from .cuts import AHEAD, BEFORE, Frame, told
 
 Range = tuple[int | None, int | None]
 
@@ -49,8 +49,7 @@ class Source:
     def __iter__(self) -> Iterator[Frame]:
         numbers: list[int] = []
         self.frame_numbers, self.cuts = numbers, []
-        pictures = itertools.takewhile(lambda numbered: numbered[0] <= self.last, self._pictures(self.first))
-        for number, picture in self._in_shots(pictures) if self.may_be_cut else pictures:
+        for number, picture in self._in_shots() if self.may_be_cut else self._pictures(self.first, self.last):
             numbers.append(number)
             yield number, picture
         if not numbers:
@@ -62,15 +61,15 @@ class Source:
 
     def frames(self, first: int, last: int) -> Iterator[Frame]:
         """The frames first to last once more, both included, as far as they are in this footage; nothing else here changes by it."""
-        pictures = self._pictures(max(first, self.first))
-        return itertools.takewhile(lambda numbered: numbered[0] <= min(last, self.last), pictures)
+        return self._pictures(max(first, self.first), min(last, self.last))
 
-    def _in_shots(self, pictures: Iterator[Frame]) -> Iterator[Frame]:
-        """The frames, with the numbers with which shots begin in `cuts`."""
-        return told(pictures, self.cuts)
+    def _in_shots(self) -> Iterator[Frame]:
+        """The frames, with the numbers with which shots begin in `cuts`; by those beside them a cut next to an end is told."""
+        around = self._pictures(max(0, self.first - BEFORE), self.last + AHEAD)
+        return told(around, self.cuts, self.first, self.last)
 
-    def _pictures(self, first: int) -> Iterator[Frame]:
-        """The frames from number `first` on; those beyond `last` are not asked for."""
+    def _pictures(self, first: int, last: int) -> Iterator[Frame]:
+        """The frames first to last of the whole footage, as far as it has them."""
         raise NotImplementedError
 
 
@@ -80,3 +79,8 @@ def _checked_range(path: Path, frames: Range, count: int) -> tuple[int, int]:
         raise SkelError("frame_range", f"Frames {first} to {last} are not all in {path.name}, which has frames 0 to {count - 1}.",
                         "Give a range inside the clip.")
     return first, last
+
+
+def typed(name: str) -> str:
+    """A file's name as it is typed in a command on any system."""
+    return name if re.fullmatch(r"[\w.+-]+", name) else f'"{name}"'

@@ -13,8 +13,11 @@ from __future__ import annotations
 
 import os
 import struct
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
+from itertools import chain, dropwhile
 from pathlib import Path
 
 import av
@@ -24,15 +27,19 @@ from ...messages import Log, SkelError
 from ...requests import rate
 from ...sequence import IMAGE_ENDINGS, images_of
 from .images import IMAGE_FPS, ImageSource
-from .source import Range, Source
+from .source import Range, Source, typed
 
 _WANTED = "Give a video file, images or a folder of images."
 _SQUARE = 0.01  # pixels that are by less than this wider or higher are square: what an encoder made of odd sizes
 _UNSPECIFIED = 2  # FFmpeg's number for colours of which nothing is said
 _FAST = 120  # frames a second that are doubted
 _TOLD = ("matroska,webm", "flv", "asf")  # kinds of files whose header says how long all of it is
+_INDEXED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")  # kinds of files in which a picture is found by its time
+_RESET = ("h264", "hevc", "vp8", "vp9", "av1", "prores", "mjpeg")  # codecs whose key pictures need nothing of what was before
 _MISSING_S = 0.5  # at the end of such a file, from which on it is told
 _LONGEST_S = 60  # that a picture stays; a longer time between two is a clock that jumped, as where broadcasts were joined
+
+Times = tuple[int | None, int, bool]  # when a picture begins and how long it stays, in ticks, None and 0 if not told; is it a key picture
 
 
 class VideoSource(Source):
@@ -45,43 +52,66 @@ class VideoSource(Source):
             self._rate = _rate(stream, times)
             self.fps = self._rate if fps is None else rate(fps)
             self.size = _first_size(container, path)
-            tick = stream.time_base * self._rate
+            tick = self._tick = stream.time_base * self._rate
+            self._start = stream.start_time
+            codec = stream.codec_context.codec.canonical_name
+            known = self._start is not None and container.format.name in _INDEXED and codec in _RESET
+            self._entries = _entries(times) if known else []
             # where pictures change places and the rate varies, headers are short
             stated = 0 if container.format.name in _TOLD else stream.duration or 0
             if container.format.name == "avi":
                 stated = stream.frames  # which stays what it was in a file that is cut off
-            length = max(stated, _length(times, 1 / tick, _LONGEST_S / stream.time_base))
-            count = max(round(length * tick), 1)
+            length, more = _length(times, 1 / tick, _LONGEST_S / stream.time_base)
+            count = max(round(max(stated, length) * tick), 1)
+            if more is not None and more > stated:
+                ends, goes_on = (float(time * stream.time_base) for time in (length, more))
+                mend = f"give it as a clip of its own, as by `ffmpeg -ss {int(goes_on)} -i {typed(path.name)} rest.mp4`"
+                on_log(Log("warning", f"{path.name}: after {ends:.1f} s its clock jumps to {goes_on:.1f} s, and what follows is left out; "
+                                      f"{mend}."))  # fmt: skip
         super().__init__(path, count, frames, on_log)
 
-    def _pictures(self, first: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Every number's picture from `first` on: the last one whose time is not after number / rate."""
+    def _pictures(self, first: int, last: int) -> Iterator[tuple[int, np.ndarray]]:
+        """The picture of every number from first to last: the last one whose time is not after number / rate."""
         number, held, end = 0, None, Fraction(0)
-        with _opened(self.path) as container:
-            for begin, length, frame in self._timed(container):
-                while held is not None and number < begin:
+        with self._decoded(first) as frames:
+            for begin, length, frame in self._timed(frames):
+                while held is not None and number < min(begin, last + 1):
                     if number >= first:
                         yield number, self._upright(held)
                     number += 1
-                held, end = frame, begin + length
-                if number > self.last:
+                if number > last:
                     return
+                held, end = frame, begin + length
         if held is not None:
-            for later in range(max(number, first), max(number + 1, round(end))):
+            for later in range(max(number, first), min(max(number + 1, round(end)), last + 1)):
                 yield later, self._upright(held)
 
-    def _timed(self, container) -> Iterator[tuple[Fraction, Fraction, av.VideoFrame]]:
+    @contextmanager
+    def _decoded(self, first: int) -> Iterator[Iterator[av.VideoFrame]]:
+        """Pictures in order, from an entry that is shown when frame `first` begins or before it; else from the clip's start."""
+        at = bisect_right(self._entries, first, key=self._begin) - 1
+        if at >= 0:
+            with _opened(self.path) as container:
+                frames = _frames_from(container, self._entries[at])
+                if frames is not None:
+                    yield frames
+                    return
+        with _opened(self.path) as container:
+            yield _frames(container)
+
+    def _timed(self, frames: Iterator[av.VideoFrame]) -> Iterator[tuple[Fraction, Fraction, av.VideoFrame]]:
         """Pictures in order, with the time at which each begins, from the first one's on, and how long it stays, both in frames."""
-        stream = container.streams.video[0]
-        tick = stream.time_base * self._rate
-        start = stream.start_time
-        for index, frame in enumerate(_frames(container)):
+        for index, frame in enumerate(frames):
             if frame.pts is None:
                 yield Fraction(index), Fraction(1), frame
                 continue
-            start = frame.pts if start is None else start
-            # containers round times to their tick: one tick early is on time, unless a tick is as long as a picture
-            yield max((frame.pts - start) * tick - min(tick, Fraction(1, 4)), Fraction(0)), (frame.duration or 0) * tick, frame
+            self._start = frame.pts if self._start is None else self._start
+            yield self._begin(frame.pts), (frame.duration or 0) * self._tick, frame
+
+    def _begin(self, pts: int) -> Fraction:
+        """When a picture begins, in frames, counted from the first one's start."""
+        # containers round times to their tick: one tick early is on time, unless a tick is as long as a picture
+        return max((pts - self._start) * self._tick - min(self._tick, Fraction(1, 4)), Fraction(0))
 
     def _upright(self, frame: av.VideoFrame) -> np.ndarray:
         """RGB (H,W,3) as it is shown, in the first frame's size."""
@@ -150,6 +180,18 @@ def _frames(container) -> Iterator[av.VideoFrame]:
         yield from frames
 
 
+def _frames_from(container, entry: int) -> Iterator[av.VideoFrame] | None:
+    """The pictures from the one on that begins at `entry`, in ticks; None if it is not found, or does not decode by itself."""
+    try:
+        container.seek(entry, stream=container.streams.video[0])
+    except av.FFmpegError:
+        return None
+    # pictures that are shown before it may be made from others that are not there now
+    frames = dropwhile(lambda frame: frame.pts is None or frame.pts < entry, _frames(container))
+    head = next(frames, None)
+    return None if head is None or head.pts != entry else chain([head], frames)
+
+
 def _packets(container, *streams) -> Iterator[av.Packet | None]:
     """The packets of the streams, or of all, then None, which drains the decoder."""
     try:
@@ -161,8 +203,8 @@ def _packets(container, *streams) -> Iterator[av.Packet | None]:
     yield None
 
 
-def _times(path: Path, on_log: Callable[[Log], None]) -> list[tuple[int | None, int]]:
-    """When each picture begins and how long it stays, in ticks, by all packets of a file; None and 0 where it does not say."""
+def _times(path: Path, on_log: Callable[[Log], None]) -> list[Times]:
+    """Of each picture by all packets of a file, in their order."""
     with _opened(path) as container:
         stream = container.streams.video[0]
         told = (container.duration or 0) / av.time_base if container.format.name in _TOLD else 0.0
@@ -170,26 +212,37 @@ def _times(path: Path, on_log: Callable[[Log], None]) -> list[tuple[int | None, 
         for packet in filter(None, _packets(container, *() if told else (stream,))):  # sound may be longer than the pictures
             end = max(end, float(((packet.pts or 0) + (packet.duration or 0)) * packet.time_base))
             if packet.stream_index == stream.index and not packet.is_discard:  # what was trimmed is still there
-                times.append((packet.pts, packet.duration or 0))
+                times.append((packet.pts, packet.duration or 0, packet.is_keyframe))
     if told - end > _MISSING_S:
         on_log(Log("warning", f"{path.name} breaks off after {end:.1f} of its {told:.1f} seconds; the rest is left out."))
     return times
 
 
-def _length(times: list[tuple[int | None, int]], one: Fraction, longest: Fraction) -> Fraction:
-    """From the first picture's start to the last one's end, or to where the clock jumps by more than `longest`, in ticks.
+def _entries(times: list[Times]) -> list[int]:
+    """When those pictures begin, in ticks, with which decoding may begin and behind which, in the file, nothing is shown before what is
+    ahead of them; none where a picture's time is not known."""
+    if any(start is None for start, _, _ in times):
+        return []
+    starts = np.array([start for start, _, _ in times], np.int64)
+    ahead, behind = np.maximum.accumulate(starts)[:-1], np.minimum.accumulate(starts[::-1])[-2::-1]
+    return starts[1:][np.array([key for _, _, key in times[1:]], bool) & (ahead < behind)].tolist()
+
+
+def _length(times: list[Times], one: Fraction, longest: Fraction) -> tuple[Fraction, int | None]:
+    """From the first picture's start to the last one's end, or to where the clock jumps by more than `longest`, and then the start of the
+    next one as well, else None; in ticks.
 
     A picture of which nothing is said stays for `one`: so do all of a bare stream, which knows no times.
     """
-    spans = sorted((start, start + (stays or one)) for start, stays in times if start is not None)
+    spans = sorted((start, start + (stays or one)) for start, stays, _ in times if start is not None)
     if not spans:
-        return len(times) * one
+        return len(times) * one, None
     begin, end = spans[0]
     for start, stop in spans:
         if start - end > longest:
-            break
+            return end - begin, start - begin
         end = max(end, stop)
-    return end - begin
+    return end - begin, None
 
 
 def _first_size(container, path: Path) -> tuple[int, int]:
@@ -199,7 +252,7 @@ def _first_size(container, path: Path) -> tuple[int, int]:
         raise SkelError("no_frames", f"Nothing in {path.name} can be decoded.", "Give a clip that plays in a video player.")
     if _mirrored(frame):
         raise SkelError("mirrored", f"{path.name} says that it is to be shown mirrored, which Blender does not do.",
-                        f"Write it anew as it is shown, as with `ffmpeg -i {path.name} shown.mp4`, and give that.")  # fmt: skip
+                        f"Write it anew as it is shown, as with `ffmpeg -i {typed(path.name)} shown.mp4`, and give that.")  # fmt: skip
     oblong = float(container.streams.video[0].sample_aspect_ratio or 1)  # a pixel's width over its height
     oblong = oblong if abs(oblong - 1) > _SQUARE else 1.0
     size = (round(frame.width * max(oblong, 1.0)), round(frame.height / min(oblong, 1.0)))
@@ -215,10 +268,10 @@ def _mirrored(frame: av.VideoFrame) -> bool:
     return a * d - b * c < 0
 
 
-def _rate(stream, times: list[tuple[int | None, int]]) -> Fraction:
+def _rate(stream, times: list[Times]) -> Fraction:
     """The rate at which Blender counts the clip; the pictures' own where irregular times make FFmpeg guess an absurd one, as browsers'."""
     guess = Fraction(stream.guessed_rate or stream.average_rate or IMAGE_FPS)
-    steps = np.diff(sorted(start for start, _ in times if start is not None))
+    steps = np.diff(sorted(start for start, *_ in times if start is not None))
     if guess <= _FAST or not steps.any():
         return guess
     usual = steps[steps <= 2 * np.median(steps)].mean()  # of pauses and jumps of the clock nothing

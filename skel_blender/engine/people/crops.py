@@ -76,8 +76,12 @@ def painted(image: np.ndarray, hidden: np.ndarray | None) -> np.ndarray:
     """An image (H,W,3) with what is `hidden` (H,W) painted over."""
     if hidden is None:
         return image
+    rows, columns = (np.flatnonzero(hidden.any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return image
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)  # to look for it in all of a large image takes longest
     copy = image.copy()
-    copy[hidden] = _PAINT
+    copy[box][hidden[box]] = _PAINT
     return copy
 
 

@@ -44,8 +44,9 @@ class Sight:
     hidden: np.ndarray | None = None
     front: tuple[Person, ...] = ()
 
-    @cached_property
+    @property
     def shown(self) -> np.ndarray:
+        """What is seen of it; painted anew each time, as many people's would fill the memory."""
         return painted(self.image, self.hidden)
 
     def clothes(self, pose: Pose, known: np.ndarray) -> np.ndarray:
@@ -68,7 +69,6 @@ class Body:
         """(H,W) bool, about what he covers."""
         return _silhouette(self.shape, self.expected, 1.0)
 
-    @cached_property
     def room(self) -> np.ndarray:
         """(H,W) bool, what he covers for certain and what is around it."""
         return _silhouette(self.shape, self.expected, _ROOM)
@@ -92,16 +92,19 @@ class Overlaps:
     def sight(self, number: int, image: np.ndarray, body: Body, others: list[Body]) -> Sight:
         """What is to be seen of the frame `number` while `body` is looked at: nothing of who is in front of him, all of who is behind him,
         and of others what may be his own."""
-        hidden, front = None, []
+        hidden, front, room = None, [], None
         for other in others:
             if not other.seen or not (body.near(other) or other.near(body)):
                 continue
             ahead = self._ahead(number, image, other, body)
             if ahead < -_CLEAR:
                 continue
+            part = other.silhouette
             if ahead > _CLEAR:
                 front.append(other.person)
-            part = other.silhouette if ahead > _CLEAR else other.silhouette & ~body.room
+            else:
+                room = body.room() if room is None else room
+                part = part & ~room
             hidden = part if hidden is None else hidden | part
         return Sight(image, hidden, tuple(front))
 

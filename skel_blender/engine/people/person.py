@@ -58,7 +58,8 @@ class Person:
 
     def expect(self, frame: int, step: int) -> Expected:
         """Where to look at `frame`, reached in direction `step` (1 or -1): constant velocity for a few frames, then rest."""
-        nearest = min(frame - 1, self.last) if step > 0 else frame + 1  # of a thousand frames a second he may be hidden for long
+        # of a thousand frames a second he may be hidden for long
+        nearest = min(frame - 1, self.last) if step > 0 else max(frame + 1, min(self.readings))
         around = range(nearest, nearest - step * _MEMORY_FRAMES, -step)
         seen = list(islice((n for n in around if n in self.readings), _WINDOW_FRAMES))
         pose = self.pose(seen[0])

@@ -116,7 +116,7 @@ class Tracker:
         matched = {int(i): hidden[j] for i, j in zip(*linear_sum_assignment(cost + dressed), strict=True) if cost[i, j] < 1}
         for index, pose in enumerate(found):
             person = matched.get(index)
-            if person is None:
+            if person is None or number in person.readings:  # as one of the poses before, followed back, turned out to be his
                 person = Person(worn[index], credit=0.2 * self._fps)
                 self.people.append(person)
             self._take(person, number, Sight(image), [pose])
