@@ -10,7 +10,7 @@ import bpy
 
 from .. import armature, compat, nla
 
-_KINDS = ("objects", "meshes", "armatures", "actions", "collections", "scenes")
+_KINDS = ("objects", "meshes", "armatures", "cameras", "actions", "collections", "scenes")
 
 
 def on_frames(thing: bpy.types.Object, frames: Iterable[int]) -> Iterator[bpy.types.Object]:
@@ -24,7 +24,7 @@ def on_frames(thing: bpy.types.Object, frames: Iterable[int]) -> Iterator[bpy.ty
 
 @contextmanager
 def empty_scene(like: bpy.types.Scene, name: str) -> Iterator[bpy.types.Scene]:
-    """A scene with the clock of `like`. It and every object, mesh, armature and action made meanwhile is gone after."""
+    """A scene with the clock of `like`. It and every object, mesh, armature, camera and action made meanwhile is gone after."""
     before = {kind: set(getattr(bpy.data, kind)) for kind in _KINDS}
     try:
         scene = bpy.data.scenes.new(name)
