@@ -50,6 +50,8 @@ def _no_idle_options(ending: str, given: argparse.Namespace) -> None:
     """Raise SkelError for an option that changes nothing in a file of this ending."""
     if ending not in presets.ENDINGS and presets.given(given) != presets.choose("generic"):
         raise SkelError("usage", f"The options of an export change nothing in a {ending}.", "Leave them out, or choose another ending.")
+    if ending in presets.ENDINGS:
+        presets.check_camera(presets.given(given), ending)
     for name, endings in (("mass", OPENSIM), ("person", (*presets.ENDINGS, *OPENSIM))):
         if getattr(given, name, None) and ending not in endings:
             raise SkelError("usage", f"--{name} changes nothing in a {ending}.", "Leave it out, or choose another ending.")

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import bpy
+import numpy as np
 
+from ..rig import compat
 from . import complete
 from .delivery import Space
 from .presets import Preset
@@ -21,10 +23,12 @@ _FORWARD = {"Y": "-Z", "Z": "Y"}  # FBX: Blender's name for the axis that goes w
 
 
 class Exporter(NamedTuple):
-    """How a format is written: the axes and unit of its files, and the writer of a scene of that space."""
+    """How a format is written: the axes and unit of its files, and the writer of a scene of that space. A camera that it shall write has
+    `turned` (4,4) behind its matrices wherever it is keyed."""
 
     space: Callable[[Preset], Space]
     write: Callable[[bpy.types.Context, Path, Preset, bool], None]
+    turned: np.ndarray = np.eye(4)
 
 
 def _fbx(context: bpy.types.Context, path: Path, preset: Preset, several: bool) -> None:
@@ -32,7 +36,7 @@ def _fbx(context: bpy.types.Context, path: Path, preset: Preset, several: bool) 
     context.scene.unit_settings.scale_length = preset.unit
     _undeformed(context.scene)
     bpy.ops.export_scene.fbx(
-        filepath=str(path), use_selection=False, object_types={"ARMATURE", "MESH"}, apply_scale_options="FBX_SCALE_UNITS",
+        filepath=str(path), use_selection=False, object_types={"ARMATURE", "MESH", "CAMERA"}, apply_scale_options="FBX_SCALE_UNITS",
         use_space_transform=False, axis_up=preset.up, axis_forward=_FORWARD[preset.up], add_leaf_bones=False,
         use_armature_deform_only=False, mesh_smooth_type="FACE", bake_anim=True, bake_anim_use_all_bones=True,
         bake_anim_use_nla_strips=several, bake_anim_use_all_actions=False, bake_anim_force_startend_keying=True, bake_anim_step=1.0,
@@ -57,14 +61,16 @@ def _exact_unit(path: Path, written: float, meant: float) -> None:
 
 def _gltf(context: bpy.types.Context, path: Path, preset: Preset, several: bool) -> None:
     """Binary; armatures as skins, clips sampled on every frame."""
-    render = context.scene.render
+    render, eye = context.scene.render, next((thing.data for thing in context.scene.objects if thing.type == "CAMERA"), None)
     render.fps_base = 1.0 / render.fps_base  # Blender's exporter (4.2 to 5.2) takes fps * fps_base for the frame rate
     _undeformed(context.scene)
     bpy.ops.export_scene.gltf(
         filepath=str(path), export_format="GLB", use_selection=False, use_active_scene=True, export_yup=False, export_apply=False,
+        export_cameras=True, export_pointer_animation=eye is not None and compat.action(eye) is not None,  # zooms
         export_skins=True, export_influence_nb=_influences(context.scene), export_animations=True,
         export_animation_mode="NLA_TRACKS" if several else "SCENE", export_anim_scene_split_object=False, export_force_sampling=True,
         export_anim_slide_to_zero=True, export_optimize_animation_size=False, export_def_bones=False, export_rest_position_armature=True,
+        export_current_frame=True,
     )  # fmt: skip
 
 
@@ -96,8 +102,12 @@ def alembic(context: bpy.types.Context, path: Path, first: int, last: int, metre
     complete.check(path)
 
 
+# Blender's exporter (4.2 to 5.2) turns the keys of cameras to y up, though told not to; the node itself it leaves as it is.
+_KEYS_TURNED = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+
 _USD = Exporter(lambda preset: Space(1.0, "Z"), _usd)
 EXPORTERS = {
-    ".fbx": Exporter(lambda preset: Space(preset.unit, preset.up), _fbx), ".glb": Exporter(lambda preset: Space(1.0, "Y"), _gltf),
+    ".fbx": Exporter(lambda preset: Space(preset.unit, preset.up), _fbx),
+    ".glb": Exporter(lambda preset: Space(1.0, "Y"), _gltf, _KEYS_TURNED),
     ".usd": _USD, ".usdc": _USD, ".usda": _USD,
 }  # fmt: skip

@@ -35,6 +35,7 @@ class Preset:
     separate: bool = False  # a file for each person
     skin: bool = True
     bones: bool = False  # the meshes of the skeleton
+    camera: bool = False  # the take's, beside the people
     clips: str = "current"  # one of CLIPS
     range: str = "keys"  # one of RANGES
     influences: str = "all"  # one of INFLUENCES: the most bones that move a vertex of the skin
@@ -54,8 +55,9 @@ _ALLOWED = {"names": maps.TITLES, "rest": RESTS, "travel": TRAVELS, "clips": CLI
 
 _SWITCHES = {
     "heading": "let the root bone also turn as the body does", "separate": "a file for each person", "skin": "write the skin",
-    "bones": "write the meshes of the skeleton",
+    "bones": "write the meshes of the skeleton", "camera": "write the take's camera, as it was filmed through, beside the people",
 }  # fmt: skip
+_WORDS = {"camera": "take-camera"}  # what a switch is called on the command line, where --camera says how footage was filmed
 
 
 def choose(name: str, **changes: str | bool) -> Preset:
@@ -66,6 +68,19 @@ def choose(name: str, **changes: str | bool) -> Preset:
         if field in _ALLOWED and value not in _ALLOWED[field]:
             raise SkelError("preset", f"'{field}' of an export can't be '{value}'.", f"Choose one of {', '.join(_ALLOWED[field])}.")
     return replace(PRESETS[name], **changes)
+
+
+def check_camera(preset: Preset, ending: str) -> None:
+    """Raise SkelError if the take's camera is asked for in a file that can't hold it, or that shows people elsewhere than it does."""
+    if not preset.camera:
+        return
+    if ending == ".bvh":
+        raise SkelError("camera", "A .bvh holds no camera.", "Leave it out, or choose another format.")
+    if preset.travel == "none" and ending != ".abc":  # whose skin is where it is in the scene
+        raise SkelError("camera", "In place, people are not where the camera sees them.",
+                        f"Choose {TRAVELS['root']} for Way Carried By (--travel root), or leave the camera out.")  # fmt: skip
+    if preset.clips == "all":
+        raise SkelError("camera", "The camera goes with one motion.", "Export the current motion, or leave the camera out.")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,12 +94,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--range", choices=tuple(RANGES), help="the frames that have keys, or the scene's range")
     group.add_argument("--clips", choices=tuple(CLIPS), help="the current motion, or every version of it as a clip")
     for name, what in _SWITCHES.items():
-        group.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=None, help=what)
+        group.add_argument(f"--{_word(name)}", dest=_kept(name), action=argparse.BooleanOptionalAction, default=None, help=what)
 
 
 def given(arguments: argparse.Namespace) -> Preset:
     """The preset that the options of `add_arguments` describe."""
-    values = {name: getattr(arguments, name) for name in (*_ALLOWED, *_SWITCHES)}
+    values = {name: getattr(arguments, _kept(name)) for name in (*_ALLOWED, *_SWITCHES)}
     return choose(arguments.preset, **{name: value for name, value in values.items() if value is not None})
 
 
@@ -92,4 +107,15 @@ def options(arguments: argparse.Namespace) -> list[str]:
     """The same options as words, for another program's command line."""
     words = [f"--preset={arguments.preset}"]
     words += [f"--{name}={value}" for name in _ALLOWED if (value := getattr(arguments, name)) is not None]
-    return words + [f"--{'' if value else 'no-'}{name}" for name in _SWITCHES if (value := getattr(arguments, name)) is not None]
+    return words + [
+        f"--{'' if value else 'no-'}{_word(name)}" for name in _SWITCHES if (value := getattr(arguments, _kept(name))) is not None
+    ]
+
+
+def _word(name: str) -> str:
+    return _WORDS.get(name, name)
+
+
+def _kept(name: str) -> str:
+    """Under which name what is parsed has an option."""
+    return _word(name).replace("-", "_")

@@ -62,7 +62,7 @@ def called(rigs: Sequence[bpy.types.Object]) -> list[str]:
     result: list[str] = []
     taken: set[str] = set()
     for rig in rigs:
-        name = unique = re.sub(r"\.\d{3,}$", "", rig.name)
+        name = unique = unnumbered(rig.name)
         number = 1
         while plain(unique).casefold() in taken:
             number += 1
@@ -70,6 +70,11 @@ def called(rigs: Sequence[bpy.types.Object]) -> list[str]:
         taken.add(plain(unique).casefold())
         result.append(unique)
     return result
+
+
+def unnumbered(name: str) -> str:
+    """A datablock's name without the number that Blender puts behind one that is taken."""
+    return re.sub(r"\.\d{3,}$", "", name)
 
 
 def plain(name: str) -> str:

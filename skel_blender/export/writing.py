@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import bpy
+import numpy as np
 
 from .. import files
 from ..anatomy import JOINT_INDEX
@@ -19,15 +21,17 @@ from ..rig.assemble import metres
 from ..rig.editing import evaluation
 from ..sequence import natural_key
 from ..take import index_of
-from . import bvh, sample, skeleton, stage
+from . import bvh, filmed, sample, skeleton, stage
+from .delivery import Space
 from .exporters import EXPORTERS, Exporter, alembic
-from .presets import ENDINGS, LEFT_OUT, Preset
+from .presets import ENDINGS, LEFT_OUT, Preset, check_camera
 
 _BUILT = {ending: lambda: bpy.app.build_options.usd for ending in (".usd", ".usdc", ".usda")} | {
     ".abc": lambda: bpy.app.build_options.alembic}  # fmt: skip
 _ADDONS = {".fbx": ("EXPORT_SCENE_OT_fbx", "FBX format"), ".glb": ("EXPORT_SCENE_OT_gltf", "glTF 2.0 format")}  # Blender's own
 _SHOWN = {"MESH", "CURVE", "CURVES", "SURFACE", "META", "FONT"}
 _CARRYING = {"CHILD_OF", "COPY_TRANSFORMS", "COPY_LOCATION", "ARMATURE"}  # constraints
+_P = TypeVar("_P", bpy.types.Object, sample.Person)
 _CLIPS = (".fbx", ".glb", ".bvh")  # formats that hold several clips, or a file for each
 
 
@@ -82,7 +86,7 @@ def write(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, 
     """Write the rigs of `scene` as the preset and the ending of `path` say; gives the files, several where a file holds one person.
 
     A file at `path` is replaced, those whose names are made from it only with `overwrite`. Raises SkelError for an unknown ending or
-    one that this Blender lacks, a rig without motion or with a scaled bone, and a file that can't be written.
+    one that this Blender lacks, a rig without motion or with a scaled bone, a take without its camera, and a file that can't be written.
     """
     ending = path.suffix.lower()
     if ending not in ENDINGS:
@@ -90,21 +94,28 @@ def write(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, 
     check_built(ending)
     if preset.clips == "all" and ending not in _CLIPS:
         raise SkelError("clips", f"{ending} holds one motion.", f"Export the current motion, or choose one of {', '.join(_CLIPS)}.")
+    check_camera(preset, ending)
     check_folder(path)
     if ending == ".abc":
         with evaluation.kept_values():
             return _cache(scene, rigs, path, preset)
     files = _files(scene, rigs, path, preset, ending)
     check_free(files, path, overwrite)
+    eyes = [filmed.camera_of(group) if preset.camera else None for group in _groups(rigs, preset)]
     with evaluation.kept_values():
         people = sample.people(scene, rigs, preset.clips, preset.range)
         if ending == ".bvh":
             return _bvh(people, files, preset)
-        groups = [[person] for person in people] if preset.separate else [people]
-        for group, file in zip(groups, files):
+        films = [eye and filmed.sample(scene, eye, people[0].clips[0].frames) for eye in eyes]
+        for group, film, file in zip(_groups(people, preset), films, files):
             with whole_file(file) as part:
-                _scene(scene, group, part, EXPORTERS[ending], preset, path.stem)
+                _scene(scene, group, film, part, EXPORTERS[ending], preset, path.stem)
     return files
+
+
+def _groups(people: Sequence[_P], preset: Preset) -> list[Sequence[_P]]:
+    """Those who share a file."""
+    return [[person] for person in people] if preset.separate else [people]
 
 
 def left_out(rigs: Sequence[bpy.types.Object], path: Path, preset: Preset) -> str:
@@ -123,6 +134,9 @@ def left_out(rigs: Sequence[bpy.types.Object], path: Path, preset: Preset) -> st
         said["Weight to bones and join to the skin what is to be in the file."] = {
             thing.name for thing in bpy.data.objects if _is_shown(thing) and any(_hangs(thing, rig) for rig in rigs)
         }
+    if ending == ".glb" and preset.camera:
+        names = {f"the shift of {name}" for name in filmed.shifted(rigs)}
+        said["Cameras of glTF have none, so people lie beside the footage by as much; choose FBX or USD."] = names
     return " ".join(f"{LEFT_OUT}{', '.join(sorted(names))}. {what}" for what, names in said.items() if names)
 
 
@@ -154,18 +168,23 @@ def _files(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path,
     return result
 
 
-def _scene(scene: bpy.types.Scene, people: list[sample.Person], path: Path, exporter: Exporter, preset: Preset, title: str) -> None:
-    """Build people in a scene of their own and let Blender write it."""
+def _scene(
+    scene: bpy.types.Scene, people: Sequence[sample.Person], film: filmed.Film | None, path: Path, exporter: Exporter, preset: Preset,
+    title: str,
+) -> None:  # fmt: skip
+    """Build people, and what filmed them, in a scene of their own and let Blender write it."""
     space = exporter.space(preset)
     plans = [skeleton.plan(person, preset, space) for person in people]
     several = any(len(plan.clips) > 1 for plan in plans)
     wanted: dict[str, set[str]] = {"scenes": {title}}
-    for plan in plans:
-        for kind, names in skeleton.names(plan, preset).items():
+    for taken in (*(skeleton.names(plan, preset) for plan in plans), filmed.names(film)):
+        for kind, names in taken.items():
             wanted.setdefault(kind, set()).update(names)
     with stage.free_names(wanted), evaluation.empty_scene(scene, title) as place, stage.in_scene(place) as context:
         for plan in plans:
             skeleton.build(context, plan, preset, space, several)
+        if film is not None:
+            filmed.build(place, film, space, 0, exporter.turned)
         clips = [clip for plan in plans for clip in plan.clips.values()]
         place.frame_start, place.frame_end = 0, max(len(frames) for frames, _ in clips) - 1
         place.frame_set(skeleton.REST_FRAME)
@@ -190,13 +209,20 @@ def _cache(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path,
     things = [thing for rig in rigs for kind in kinds for thing in record.parts(rig, kind)]
     if not things:
         raise SkelError("no_mesh", "There is no mesh to export.", "Choose the skin or the skeleton.")
+    eye = filmed.camera_of(rigs) if preset.camera else None
     frames, names = sample.frames(scene, rigs, preset.range), {thing: thing.name for thing in things}
-    with (whole_file(path) as part, evaluation.posed_armatures(rigs), stage.free_names({"objects": set(names.values())}),
+    film = eye and filmed.sample(scene, eye, frames)
+    wanted = filmed.names(film)
+    wanted["objects"] = wanted.get("objects", set()) | set(names.values())
+    with (whole_file(path) as part, evaluation.posed_armatures(rigs), stage.free_names(wanted),
           evaluation.empty_scene(scene, "skel cache") as place):  # fmt: skip
         for thing, name in names.items():
             shown = stage.in_sight(thing)
             shown.name = name
             place.collection.objects.link(shown)
+        if film is not None:
+            made = filmed.build(place, film, Space(metres(scene), "Z"), int(frames[0]), np.eye(4))
+            made.scale = (1.0 / metres(scene),) * 3  # the exporter's factor goes for the camera itself as well
         with stage.in_scene(place) as context:
             alembic(context, part, int(frames[0]), int(frames[-1]), metres(scene))
     return [path]

@@ -106,21 +106,26 @@ def set_scene(scene: bpy.types.Scene, take: Take, camera: bpy.types.Object, cloc
 
 def look_through(scene: bpy.types.Scene, camera: bpy.types.Object) -> None:
     """Make a take's camera the scene's, with the size of its picture; of a camera that does not know it, with the footage's."""
-    scene.camera, render, known = camera, scene.render, _picture(camera)
+    scene.camera, known = camera, picture_of(camera)
     if known is not None:
-        width, height, wide = known
-        render.resolution_x, render.resolution_y = int(width), int(height)
-        render.pixel_aspect_x, render.pixel_aspect_y = max(1.0, 1.0 / wide), max(1.0, wide)
+        give_picture(scene, *known)
 
 
-def _picture(camera: bpy.types.Object) -> list[float] | None:
+def give_picture(scene: bpy.types.Scene, width: float, height: float, wide: float) -> None:
+    """Give a scene a picture of that size in pixels, each `wide` times as high as it is wide."""
+    render = scene.render
+    render.resolution_x, render.resolution_y = int(width), int(height)
+    render.pixel_aspect_x, render.pixel_aspect_y = max(1.0, 1.0 / wide), max(1.0, wide)
+
+
+def picture_of(camera: bpy.types.Object) -> list[float] | None:
     """The footage's width and height in pixels, and a pixel's height over its width; None: a camera does not know it."""
     return camera.get(_PICTURE) or next(([*clip.size, 1.0] for clip in _clips(camera)), None)
 
 
 def pixel(camera: bpy.types.Object, direction: Vector) -> tuple[int, int] | None:
     """The pixel of the footage in which a take's camera now sees what lies in a direction of the world; None: it is not in the picture."""
-    known = _picture(camera)
+    known = picture_of(camera)
     if known is None:
         return None
     width, height, wide = known

@@ -23,7 +23,7 @@ TARGETS = (
 
 _TOLD = 3  # files that are named after an export
 _OPENSIM, _CACHE, _MOTION = ".osim", ".abc", ".bvh"
-_OPTIONS = ("names", "rest", "travel", "heading", "range", "clips", "influences", "skin", "bones", "separate")
+_OPTIONS = ("names", "rest", "travel", "heading", "range", "clips", "influences", "skin", "bones", "camera", "separate")
 
 
 def _items(table: dict[str, str]) -> tuple[tuple[str, str, str], ...]:
@@ -60,6 +60,8 @@ class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
     separate: BoolProperty(name="File per Person", description="Write each person into a file of their own", options={"SKIP_SAVE"})
     skin: BoolProperty(name="Skin", description="Write the skin", default=True, options={"SKIP_SAVE"})
     bones: BoolProperty(name="Bone Meshes", description="Write the meshes of the skeleton's bones", options={"SKIP_SAVE"})
+    camera: BoolProperty(name="Camera", description="The take's camera, as it was filmed through, beside the people",
+                         options={"SKIP_SAVE"})  # fmt: skip
     overwrite: BoolProperty(name="Overwrite", description="Where several files are written, replace those that are there already")
 
     @classmethod
@@ -125,7 +127,7 @@ def _shown(ending: str) -> tuple[str, ...]:
     if ending == _OPENSIM:
         return ()
     if ending == _CACHE:
-        return ("range", "skin", "bones")
+        return ("range", "skin", "bones", "camera")
     if ending == _MOTION:
         return ("names", "rest", "travel", "heading", "range", "clips")
     return tuple(option for option in _OPTIONS if ending != ".usdc" or option != "clips")

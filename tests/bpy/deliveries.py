@@ -34,6 +34,7 @@ class Report:
     bones: dict[str, str | None]  # bone -> parent
     clips: list[dict[str, Any]]
     skins: list[dict[str, list[list[float]]]] = field(default_factory=list)
+    cameras: list[dict[str, dict[str, list[float]]]] = field(default_factory=list)  # for each time, what the readers' programs say of them
     scale: float = 0.0
     unit: float = 1.0
     up: str = "Y"

@@ -98,6 +98,14 @@ def test_a_scene_is_exported_by_preset(repository, main, saved, tmp_path):
     assert "mixamorig:Hips" in (tmp_path / "one.bvh").read_text()
 
 
+def test_the_takes_camera_goes_into_a_file_that_asks_for_it(main, saved, tmp_path):
+    main(saved, "--out", tmp_path / "shot.blend")
+    for module, source in (("skel_blender.rig", saved), ("skel_blender.export", tmp_path / "shot.blend")):
+        for asked in ("--take-camera", "--no-take-camera"):
+            main(source, "--out", tmp_path / "shot.fbx", asked, *["--overwrite"] * module.endswith("export"), module=module)
+            assert (b"CameraProjectionType" in (tmp_path / "shot.fbx").read_bytes()) is (asked == "--take-camera")
+
+
 def test_what_a_file_lacks_of_a_skin_is_told(main, saved, tmp_path, capfd):
     main(saved, "--out", tmp_path / "shot.blend")
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))

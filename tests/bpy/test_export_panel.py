@@ -35,6 +35,17 @@ def test_an_option_goes_before_the_preset(rig, tmp_path):
     assert "LeftLowerArm" in (tmp_path / "own.bvh").read_text()
 
 
+@pytest.mark.parametrize("ending", [".fbx", ".abc"])
+def test_the_camera_is_in_a_file_when_it_is_chosen(rig, tmp_path, ending):
+    path, held = tmp_path / f"shot{ending}", []
+    for chosen in ({}, {"camera": False}, {"camera": True}):
+        bpy.ops.skel.export(filepath=str(path), preset="generic", filename_ext=ending, people="ACTIVE", **chosen)
+        held.append(b"take_camera" in path.read_bytes())
+    assert held == [False, False, True]
+    shown = {kind for _, kind, _ in export_operators.TARGETS if "camera" in export_operators._shown(kind)}
+    assert shown == {".fbx", ".glb", ".usdc", ".abc"}
+
+
 def test_a_failure_is_one_sentence(rig, tmp_path):
     (tmp_path / "shot.bvh").mkdir()
     with pytest.raises(RuntimeError, match="shot.bvh could not be written"):

@@ -61,13 +61,28 @@ function skin(mesh, nodes) {
     return points;
 }
 
+// As read_three.mjs gives them; of FBX, the camera of a node has axes of its own there.
+function cameras(nodes) {
+    const found = (scene.cameras ?? []).map((each) => {
+        const back = each.lookat.map((value) => -value / Math.hypot(...each.lookat));
+        const [up, [x, y, z]] = [each.up, back];
+        const right = [up[1] * z - up[2] * y, up[2] * x - up[0] * z, up[0] * y - up[1] * x];
+        const own = [0, 1, 2].flatMap((k) => [right[k], up[k], back[k], 0]);
+        const wide = 1 / Math.tan(each.horizontalfov / 2);
+        const projection = [wide, 0, 0, 0, 0, wide * each.aspect, 0, 0, 0, 0, -1, -0.1, 0, 0, -1, 0];
+        return [each.name, { place: multiply(nodes[each.name], [...own, 0, 0, 0, 1]), projection }];
+    });
+    return Object.fromEntries(found);
+}
+
 world(null);
 const bones = Object.keys(channels).filter((name) => parents[name] !== undefined);
-const answer = { joints: [], skins: [], scale: 0 };
+const answer = { joints: [], skins: [], cameras: [], scale: 0 };
 for (const time of times) {
     const nodes = world(time);
     answer.joints.push(Object.fromEntries(bones.map((name) => [name, [3, 7, 11].map((k) => nodes[name][k])])));
     for (const node of Object.values(nodes)) for (const size of lengths(node)) answer.scale = Math.max(answer.scale, Math.abs(size - 1));
+    answer.cameras.push(cameras(nodes));
     if (meshTimes.includes(time)) answer.skins.push(Object.fromEntries(scene.meshes.map((mesh) => [mesh.name, skin(mesh, nodes)])));
 }
 answer.bones = Object.fromEntries(bones.map((name) => [name, bones.includes(parents[name]) ? parents[name] : null]));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What three.js makes of an FBX or GLB file: node read_three.mjs FILE TIMES MESH_TIMES, both lists of seconds as JSON.
-// Prints one JSON object: bones (name -> parent), clips, joints per time, the greatest scale off 1, and the skins' points per time.
+// Prints one JSON object: bones (name -> parent), clips, joints per time, the greatest scale off 1, the skins' points
+// and what cameras see per time.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -23,6 +24,16 @@ async function read(file) {
     const { GLTFLoader } = await load("examples/jsm/loaders/GLTFLoader.js");
     const found = await new GLTFLoader().parseAsync(buffer, "");
     return { scene: found.scene, animations: found.animations };
+}
+
+// Per camera its place, looking along -z with y up, and its projection as OpenGL has it; both by rows.
+function cameras(scene) {
+    const result = {};
+    const rows = (matrix) => matrix.clone().transpose().toArray();
+    scene.traverse((node) => {
+        if (node.isCamera) result[node.name] = { place: rows(node.matrixWorld), projection: rows(node.projectionMatrix) };
+    });
+    return result;
 }
 
 function skins(scene) {
@@ -53,12 +64,13 @@ action.setLoop(LoopOnce, 1);
 action.clampWhenFinished = true;
 action.play();
 let scale = 0;
-const answer = { joints: [], skins: [] };
+const answer = { joints: [], skins: [], cameras: [] };
 for (const time of times) {
     action.reset().play();
     mixer.setTime(time);
     scene.updateMatrixWorld(true);
     answer.joints.push(Object.fromEntries(bones.map((bone) => [bone.name, bone.getWorldPosition(new Vector3()).toArray()])));
+    answer.cameras.push(cameras(scene));
     scene.traverse((node) => {
         for (const value of node.getWorldScale(new Vector3()).toArray()) scale = Math.max(scale, Math.abs(value - 1));
     });

@@ -36,7 +36,19 @@ def main(file: str, times: list[float], mesh_times: list[float]) -> dict:
         samples = query.GetAnimQuery().GetJointTransformTimeSamples()
         answer["clips"] = [{"name": "", "first": samples[0] / rate, "last": samples[-1] / rate, "keys": len(samples)}]
         people[prim.GetPath().pathString] = answer
-    return {"unit": UsdGeom.GetStageMetersPerUnit(stage), "up": str(UsdGeom.GetStageUpAxis(stage)), "people": people}
+    cameras = [seen_by_cameras(stage, time * rate) for time in times]
+    return {"cameras": cameras, "unit": UsdGeom.GetStageMetersPerUnit(stage), "up": str(UsdGeom.GetStageUpAxis(stage)), "people": people}
+
+
+def seen_by_cameras(stage, code: float) -> dict:
+    """Name -> place of a camera and its projection, as read_three.mjs gives them."""
+    result = {}
+    for prim in stage.Traverse():
+        if prim.IsA(UsdGeom.Camera):
+            seen = UsdGeom.Camera(prim).GetCamera(code)
+            matrices = {"place": seen.transform, "projection": seen.frustum.ComputeProjectionMatrix()}
+            result[prim.GetName()] = {name: np.array(matrix).T.ravel().tolist() for name, matrix in matrices.items()}
+    return result
 
 
 def skins(stage, cache, query, skeleton, code: float, places) -> dict:

@@ -70,6 +70,12 @@ def test_a_scene_is_built_from_the_take(place, ending):
 
 
 @POSIX
+def test_the_camera_that_was_filmed_with_is_not_the_one_that_is_exported(place):
+    assert reconstruct(place, "one.fbx", "--camera", "still") == reconstruct(place, "two.fbx", "--take-camera", "--camera", "auto") == 0
+    assert ["--take-camera" in (place / name).read_text().split() for name in ("one.fbx", "two.fbx")] == [False, True]
+
+
+@POSIX
 @pytest.mark.parametrize("fake, sentence", [
     ({"FAKE_ENGINE": "fail"}, "Nobody was found in clip.mp4. Choose a clip that shows a person."),
     ({"FAKE_ENGINE": "crash"}, "the tensor is gone"),
@@ -169,6 +175,9 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(place, end, monkeypatch):
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--out", "{}/a.fbx"], "Argument -o/--out: given twice."),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--who", "1+4", "--who", "5-"], "Argument --who: given twice."),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.blend", "--no-skin"], "The options of an export change nothing in a .blend."),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.bvh", "--take-camera"], "A .bvh holds no camera."),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.glb", "--take-camera", "--travel=none"], "people are not where the camera sees them."),
+    (["export", "{}/clip.npz", "-o", "{}/a.osim", "--take-camera"], "change nothing in a .osim."),
     (["export", "{}/clip.npz", "-o", "{}/a.mot", "--preset", "unity"], "change nothing in a .mot."),
     (["export", "{}/clip.npz", "-o", "{}/a.fbx", "--mass", "70"], "--mass changes nothing in a .fbx."),
     (["export", "{}/clip.npz", "-o", "{}/a.blend", "--person", "2"], "--person changes nothing in a .blend."),
