@@ -43,8 +43,8 @@ def posed_armatures(things: Sequence[bpy.types.Object]) -> Iterator[None]:
 
 @contextmanager
 def empty_scene(like: bpy.types.Scene, name: str) -> Iterator[bpy.types.Scene]:
-    """A scene with the clock of `like`. It and every object, mesh, armature, camera and action made meanwhile is gone after: only for what is
-    done in one go, or an animator's work would be among it."""
+    """A scene with the clock of `like`. It and every object, mesh, armature, camera and action made meanwhile is gone after: only for what
+    is done in one go, or an animator's work would be among it."""
     before = {kind: set(getattr(bpy.data, kind)) for kind in _KINDS}
     try:
         with _own_scene(like, name) as scene:
