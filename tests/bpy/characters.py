@@ -35,6 +35,17 @@ class Build:
     neck: int = 1
 
 
+def of_one_bone(context: bpy.types.Context, bone: str) -> bpy.types.Object:
+    """An armature called hero with one bone, the active object, in Object Mode."""
+    hero = bpy.data.objects.new("hero", bpy.data.armatures.new("hero"))
+    context.scene.collection.objects.link(hero)
+    context.view_layer.objects.active = hero
+    set_mode(context, "EDIT")
+    hero.data.edit_bones.new(bone).tail = (0, 0, 1)
+    set_mode(context, "OBJECT")
+    return hero
+
+
 def places(build: Build) -> dict[str, np.ndarray]:
     """Joint -> (3,) m."""
     leg = np.array([math.sin(build.spread), 0.02, -math.cos(build.spread)])

@@ -15,6 +15,7 @@ from skel_blender.rig import assemble, camera, compat, record
 from skel_blender.rig.editing import layers, motion, timing
 from skel_blender.ui import arrival
 from tests import clips, synthetic
+from tests.bpy.characters import of_one_bone
 from tests.bpy.evaluated import rig_of
 from tests.bpy.pictures import save_picture
 
@@ -31,11 +32,7 @@ def path(tmp_path):
 @pytest.fixture
 def arm(enabled, context):
     """A bone of a character that is in Pose Mode, keyed at rest on two frames, and turned on another one without a key."""
-    hero = bpy.data.objects.new("hero", bpy.data.armatures.new("hero"))
-    context.scene.collection.objects.link(hero)
-    context.view_layer.objects.active = hero
-    bpy.ops.object.mode_set(mode="EDIT")
-    hero.data.edit_bones.new("arm").tail = (0, 0, 1)
+    hero = of_one_bone(context, "arm")
     bpy.ops.object.mode_set(mode="POSE")
     bone = hero.pose.bones["arm"]
     bone.rotation_mode = "XYZ"

@@ -12,6 +12,7 @@ from skel_blender.export import sample
 from skel_blender.messages import SkelError
 from skel_blender.rig import assemble, presence, record
 from skel_blender.rig.editing import evaluation, motion
+from tests.bpy.characters import of_one_bone
 from tests.bpy.evaluated import curves, evaluated
 from tests.bpy.panels import draw
 
@@ -265,12 +266,7 @@ def test_a_key_that_is_no_number_is_named(rig):
 
 def test_values_that_nobody_has_keyed_stay_whatever_their_names_and_kinds(rig, context):
     """Rigify's switches are custom properties of bones with dots in their names; a rotation mode is a word."""
-    other = bpy.data.objects.new("hero", bpy.data.armatures.new("hero"))
-    context.scene.collection.objects.link(other)
-    context.view_layer.objects.active = other
-    bpy.ops.object.mode_set(mode="EDIT")
-    other.data.edit_bones.new("thigh_parent.L").tail = (0, 0, 1)
-    bpy.ops.object.mode_set(mode="OBJECT")
+    other = of_one_bone(context, "thigh_parent.L")
     bone = other.pose.bones["thigh_parent.L"]
     bone["IK.FK"], bone.rotation_mode = 0.0, "XYZ"
     for path in ('["IK.FK"]', "rotation_mode", "location"):

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +15,7 @@ cv2 = pytest.importorskip("cv2")
 from skel_blender.engine.footage import video  # noqa: E402
 from skel_blender.engine.footage.video import open_source  # noqa: E402
 from skel_blender.engine.people.following import _backward  # noqa: E402
+from tests.engine.phone import set_rotation, trim  # noqa: E402
 
 COUNT = 72
 GOP = 12
@@ -107,17 +107,8 @@ def test_clips_that_can_only_be_read_from_the_start_are(tmp_path, decoded, name,
 def test_a_part_of_a_clip_that_was_trimmed_and_turned(tmp_path, decoded):
     """By an edit list, which leaves pictures in the file that are not shown, and by a phone that was held upright."""
     whole, path = written(tmp_path / "whole.mp4"), tmp_path / "clip.mp4"
-    with av.open(str(whole)) as given, av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as container:
-        stream = container.add_stream_from_template(given.streams.video[0])
-        shift = round(5 / 25 / given.streams.video[0].time_base)
-        for packet in given.demux(video=0):
-            if packet.size:
-                packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, stream
-                container.mux(packet)
-    data = bytearray(path.read_bytes())
-    matrix = data.index(b"tkhd") + 44
-    data[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
-    path.write_bytes(data)
+    trim(whole, path, Fraction(5, 25))
+    set_rotation(path, 90)
     source = open_source([path])
     shown = dict(source)
     assert source.count == COUNT - 5 and source.size == (120, 160)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +15,7 @@ Image = pytest.importorskip("PIL.Image")
 
 from skel_blender.engine.footage.video import open_source  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
+from tests.engine.phone import set_matrix, set_rotation, trim  # noqa: E402
 from tests.pictures import STEP, picture, seen  # noqa: E402
 
 
@@ -154,19 +154,6 @@ def test_rotation_metadata_turns_the_pictures(tmp_path, degrees, corner):
     assert max(quarters, key=lambda name: quarters[name].mean()) == corner
 
 
-def set_rotation(path: Path, clockwise: int) -> None:
-    """Write the display matrix of an mp4's track header, as phones do that hold their sensor sideways."""
-    c, s = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[clockwise]
-    set_matrix(path, c, s, -s, c)
-
-
-def set_matrix(path: Path, a: int, b: int, c: int, d: int) -> None:
-    data = bytearray(path.read_bytes())
-    start = data.index(b"tkhd") + 4 + 40
-    data[start : start + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
-    path.write_bytes(data)
-
-
 @pytest.mark.parametrize("matrix", [(-1, 0, 0, 1), (0, 1, 1, 0)])
 def test_footage_that_blender_would_not_mirror_is_refused(tmp_path, matrix):
     path = write_clip(tmp_path / "my selfie.mp4", list(range(5)))
@@ -189,15 +176,8 @@ def test_pictures_of_oblong_pixels_are_stretched(tmp_path, oblong, size):
 
 
 def test_what_was_trimmed_off_by_an_edit_list_is_not_missed(tmp_path):
-    """As phones and players trim: all pictures from the keyframe before stay in the file, and are not shown."""
     whole, path = write_clip(tmp_path / "whole.mp4", list(range(30))), tmp_path / "clip.mp4"
-    with av.open(str(whole)) as given, av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as container:
-        stream = container.add_stream_from_template(given.streams.video[0])
-        shift = round(4 / 25 / given.streams.video[0].time_base)
-        for packet in given.demux(video=0):
-            if packet.size:
-                packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, stream
-                container.mux(packet)
+    trim(whole, path, Fraction(4, 25))
     logs = []
     source = open_source([path], on_log=logs.append)
     assert source.count == 26
