@@ -31,6 +31,7 @@ from bin.lifting.motions import Motions
 from bin.lifting.pictures import pictures
 from skel_blender.anatomy import JOINT_NAMES
 from skel_blender.engine.body import load_body
+from skel_blender.engine.card import choose_device
 from skel_blender.engine.regress.lift import LiftNetwork, Size, load_lift, save_lift
 
 CREDIT = ("The data used in this project was obtained from mocap.cs.cmu.edu. "
@@ -44,9 +45,8 @@ _LIMBS = [JOINT_NAMES.index(f"{name}_{side}") for name in ("humerus", "ulna", "h
 class Training:
     """A run: network, optimizer, step and where they are kept."""
 
-    def __init__(self, given: argparse.Namespace, train: Batches, val: Batches, about: dict[str, object]) -> None:
-        self.given, self.train, self.val, self.about = given, train, val, about
-        self.device = torch.device(given.device)
+    def __init__(self, given: argparse.Namespace, device: torch.device, train: Batches, val: Batches, about: dict[str, object]) -> None:
+        self.given, self.device, self.train, self.val, self.about = given, device, train, val, about
         torch.manual_seed(given.seed)
         self.network = LiftNetwork(Size(given.width, 2 * given.width)).to(self.device)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=given.rate, weight_decay=_DECAY)
@@ -203,6 +203,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Make labels, train, keep."""
     given = parser().parse_args(argv)
+    device = choose_device(given.device)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(given.threads)
     learned, scored = mocap_files(given.mocap, given.train_split), mocap_files(given.mocap, given.val_split)
@@ -229,5 +230,5 @@ def main(argv: list[str]) -> int:
     size = (given.seed, given.batch, given.frames)
     val_size = (_VAL_SEED, given.batch, given.frames, _VAL_BATCHES, False)
     learned_from = Batches(Motions(train), *size, given.steps + _STATISTICS, pictures=drawn)
-    Training(given, learned_from, Batches(Motions(val), *val_size), about).run()
+    Training(given, device, learned_from, Batches(Motions(val), *val_size), about).run()
     return 0
