@@ -230,9 +230,9 @@ def test_what_shows_no_motion(why):
         ({"turn": 1.2}, {}, ["turns by up to a degree; that"]),
         ({"zoom": np.array([1.0, 1.5])}, {}, ["turns by up to 30 degrees and zooms by 50%; that"]),
         ({"places": np.eye(2, 3)}, {"unexplained": 0.5}, ["turns by up to 30 degrees and leaves its place; that"]),
-        ({}, {"lens_told": True}, ["turns by", "Its turns tell the lens: a focal length of 450 px."]),
-        ({"places": np.eye(2, 3)}, {"lens_told": True}, ["turns by", "Its path tells the lens: a focal length of 450 px."]),
-        ({}, {"unexplained": 0.5}, ["turns by", "also seems to leave its place"]),
+        ({}, {"lens_told": True}, ["turns by", "The lens follows from its turns: a focal length of 450 px."]),
+        ({"places": np.eye(2, 3)}, {"lens_told": True}, ["turns by", "The lens follows from its path: a focal length of 450 px."]),
+        ({}, {"unexplained": 0.5}, ["turns by", "also seems to travel"]),
         ({}, {"unexplained": 0.2, "cuts": (20, 30)}, ["turns by", "In frame 27 the picture changes at once"]),
     ],
 )

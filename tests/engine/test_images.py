@@ -60,7 +60,7 @@ def test_an_image_of_several_pictures_is_named(tmp_path, ending):
     pages[0].save(path, save_all=True, append_images=pages[1:], format="MPO" if ending == "jpg" else None)
     source = open_source([path], on_log=said.append)
     assert source.count == 1 and len(list(source)) == 1
-    wanted = [] if ending == "jpg" else ["loop." + ending + " holds 3 pictures, and only the first is taken. Convert it to a video."]
+    wanted = [] if ending == "jpg" else ["loop." + ending + " holds 3 pictures, and only the first is used. Convert it to a video."]
     assert [log.text for log in said] == wanted
     Image.fromarray(picture(0)).save(tmp_path / f"one.{ending}")
     open_source([tmp_path / f"one.{ending}"], on_log=said.append)

@@ -157,7 +157,7 @@ def test_a_mixture_of_other_people_is_not_him(point):
 
 
 @pytest.mark.parametrize("text, sentence", [
-    ("+340:300@60", "no frame 60 in what is reconstructed.*frames 0 to 39"),
+    ("+340:300@60", "Frame 60 is not in the part that is reconstructed.*frames 0 to 39"),
     ("+1280:300@20", "image ends before 1280:300.*1280 x 720 px"),
     ("+340:300@2", "Nobody can be made out at 340:300 in frame 2.*hips"),
     ("+1000:300@20", "At 1000:300 in frame 20 is Person 3"),
