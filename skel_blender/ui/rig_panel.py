@@ -42,7 +42,7 @@ class SKEL_PT_angles(_RigPanel, bpy.types.Panel):
             limb = _limb_of(rig.data.bones.active)
             column.label(text=limbs.TITLES[limb] if limb else "Select a bone, or choose a limb")
         if any(ik.is_on(rig, led) for led in ik.limbs(rig) if limbs.LIMB_OF_BONE[JOINT_NAMES[led.tip]] == limb):
-            column.label(text="Led by an IK control", icon="INFO")
+            column.label(text="Led by an IK control now", icon="INFO")
         box, shown = record.limits(rig), limbs.LIMBS.get(limb, ())
         for dof in shown:
             split = column.split(factor=0.6, align=True)

@@ -26,7 +26,7 @@ _TABLE_NAMES = [row[0] for row in TABLES]
 _OPEN = [row[0] for row in BODIES[:2]]
 ACTIVE = "ACTIVE"
 LIMBS = (
-    (ACTIVE, "Active Bone", "Show the limb that the active bone belongs to"),
+    (ACTIVE, "Of the Active Bone", "Show the limb that the active bone belongs to"),
     *((name, limbs.TITLES[name], f"Show the {limbs.TITLES[name].lower()}") for name in limbs.LIMBS),
 )
 RANGES = (

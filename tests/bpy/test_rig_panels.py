@@ -160,7 +160,7 @@ def test_the_sliders_follow_the_active_bone(rig):
         bones.active = bones[name]
         shown = {name for _, name in draw("SKEL_PT_angles").props} - {"limb", "rotation_euler"}
         assert slider in shown if slider else not shown
-    bones.active, told = bones["tibia_l"], "Led by an IK control"
+    bones.active, told = bones["tibia_l"], "Led by an IK control now"
     assert told not in draw("SKEL_PT_angles").labels
     bpy.ops.skel.match(to="CONTROL", limbs={"foot_ik_l"}, range="FRAME")
     assert told in draw("SKEL_PT_angles").labels
