@@ -129,7 +129,7 @@ def test_it_is_told_and_an_update_keeps_its_time(context, enabled, later, tmp_pa
     home = bpy.data.collections["two"]
     assert context.scene.render.fps == 30 and motion.frames_of(rig_of(home))[-1] == 26
     clip = bpy.data.movieclips.load(str(CLIP))
-    with pytest.raises(SkelError, match="another rate"):
+    with pytest.raises(SkelError, match="frame rate of two differs"):
         placement.place(context.scene, home, clip)
 
 

@@ -242,7 +242,7 @@ def test_a_file_for_each_person_has_the_camera_of_each(context, tmp_path):
 
 @pytest.mark.parametrize(("ending", "changes", "sentence"), [
     ("bvh", {}, "A .bvh holds no camera. Leave it out"),
-    ("fbx", {"travel": "none"}, "In place, people are not where the camera sees them."),
+    ("fbx", {"travel": "none"}, "With the motion in place, people are not where the camera sees them."),
     ("glb", {"clips": "all"}, "A camera can only be exported with one motion."),
 ])  # fmt: skip
 def test_what_cannot_be_is_said_before_a_file_is_written(context, tmp_path, ending, changes, sentence):
@@ -255,7 +255,7 @@ def test_what_cannot_be_is_said_before_a_file_is_written(context, tmp_path, endi
 @pytest.mark.parametrize("ending", ["fbx", "abc"])
 @pytest.mark.parametrize(("spoil", "sentence"), [
     (lambda eye: bpy.data.objects.remove(eye), "The take of person_1 no longer has a camera. Undo, or leave the camera out."),
-    (lambda eye: setattr(eye.data, "type", "ORTHO"), "take_camera has no perspective"),
+    (lambda eye: setattr(eye.data, "type", "ORTHO"), "take_camera is not a perspective camera"),
     (lambda eye: setattr(eye, "scale", (-1.0, 1.0, 1.0)), "take_camera is mirrored"),
     (lambda eye: (eye.data.keyframe_insert("shift_x", frame=1), setattr(eye.data, "shift_x", 0.4),
                   eye.data.keyframe_insert("shift_x", frame=3)), "The shift of take_camera is animated"),

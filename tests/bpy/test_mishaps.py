@@ -112,7 +112,7 @@ def test_motion_in_the_nla_is_told_of(rig):
     data, raw = rig.animation_data, rig.animation_data.action
     strip = data.nla_tracks.new().strips.new("x", 1, raw)
     data.action = None
-    with pytest.raises(RuntimeError, match="lies in the NLA"):
+    with pytest.raises(RuntimeError, match="is in the NLA"):
         bpy.ops.skel.smooth()
     data.nla_tracks.active, strip.select = data.nla_tracks[0], True
     data.use_tweak_mode = True

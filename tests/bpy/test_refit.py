@@ -117,7 +117,7 @@ def test_what_is_changed_meanwhile_where_it_is_fitted_is_told(rig, take):
     for row in (6, 7, 10):
         set_by_hand(rig, float(frames[row]), 0.2)
     said = corrections.bring(rig, person, sent).sentence()
-    assert said == f" What you changed meanwhile on frames {frames[6]} to {frames[7]}, {frames[10]} is in {old.name} alone."
+    assert said == f" What you changed meanwhile on frames {frames[6]} to {frames[7]}, {frames[10]} is only in {old.name}."
     compat.use_action(rig, old)
     assert np.allclose(motion.read(rig, frames[[2, 7]])[0][:, KNEE], [0.1, 0.2], atol=1e-5)
 

@@ -187,7 +187,7 @@ def test_people_are_chosen_by_button_and_posing_goes_on(rig, take, context):
     bpy.ops.skel.select_person(name="person_2")
     other = context.view_layer.objects.active
     assert other.name == "person_2" and other.mode == "POSE" and rig.mode == "OBJECT"
-    with pytest.raises(RuntimeError, match="There is no rig"):
+    with pytest.raises(RuntimeError, match="There is no longer a rig"):
         bpy.ops.skel.select_person(name="nobody")
     bpy.ops.object.mode_set(mode="OBJECT")
 

@@ -283,10 +283,10 @@ def test_each_shot_has_its_own_background(monkeypatch):
 
 
 def test_the_user_is_told_where_it_is_cut():
-    assert "begin with frame 7. Each" in cut_at([7], 20).text
-    assert "begin with frames 7, 9. Each" in cut_at([7, 9], 20).text
-    assert "begin with frames 0, 1, 2, 3, 4, 5, 6, 7. Each" in cut_at(list(range(8)), 20).text
-    assert "begin with frames 0, 1, 2, 3, 4, 5, 6, 7 and 2 more. Each" in cut_at(list(range(10)), 20).text
+    assert "begin at frame 7. Each" in cut_at([7], 20).text
+    assert "begin at frames 7, 9. Each" in cut_at([7, 9], 20).text
+    assert "begin at frames 0, 1, 2, 3, 4, 5, 6, 7. Each" in cut_at(list(range(8)), 20).text
+    assert "begin at frames 0, 1, 2, 3, 4, 5, 6, 7 and 2 more. Each" in cut_at(list(range(10)), 20).text
     assert cut_at([7, 8, 9], 4).text.startswith("The images are photos, not frames of a film. Each has people")
 
 

@@ -40,8 +40,8 @@ def test_images_that_blender_does_not_show_are_named(tmp_path, names, stranger):
 
 
 @pytest.mark.parametrize(("numbers", "frames", "said"), [
-    ((1, 2, 4, 5), (None, None), "missing behind f0002.png: no time"),
-    ((1, 3, 7, 9, 13), (None, None), "missing behind f0003.png, and elsewhere"), ((1, 2, 4, 5), (2, None), None),
+    ((1, 2, 4, 5), (None, None), "missing after f0002.png: no time"),
+    ((1, 3, 7, 9, 13), (None, None), "missing after f0003.png, and elsewhere"), ((1, 2, 4, 5), (2, None), None),
     ((10, 20, 30), (None, None), None), ((3, 1, 2), (None, None), None), ((5,), (None, None), None),
 ])  # fmt: skip
 def test_images_that_are_missing_are_told(tmp_path, numbers, frames, said):

@@ -47,7 +47,7 @@ def _seen(degrees: float, knees: float = 0.0, frames: int = 20, unseen: int = 0)
 
 
 @pytest.mark.parametrize(("tracks", "how"), [
-    ([_seen(170)], "upside down, stretched out, nearly all the time. If the footage is rotated, turn it upright, as with "
+    ([_seen(170)], "upside down, stretched out, nearly all the time. If the footage is rotated, turn it upright, for example with "
                    "`ffmpeg -i a.mp4 -vf hflip,vflip upright.mp4`"),
     ([_seen(90, unseen=8)], "-vf transpose=2 "), ([_seen(-80), _seen(-100)], "-vf transpose=1 "),
     ([_seen(0)], ""), ([_seen(180), _seen(0, frames=4)], ""), ([_seen(90, 90)], ""), ([_seen(180, 180)], ""), ([_seen(90, frames=0)], ""),

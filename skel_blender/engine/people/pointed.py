@@ -70,11 +70,11 @@ def _pointed_at(finder: PeopleFinder, image: np.ndarray, one: Correction, known:
     if free and (found[0][1] is None or quality(free[0]) > NEW):
         return free[0]
     if found:
-        raise SkelError("usage", f"The person at {_place(one)} in frame {one.frame} is {name(found[0][1])}, who has a rig "
+        raise SkelError("usage", f"The person at {_place(one)} in frame {one.frame} is {name(found[0][1])}, who was found "
                                  f"(who is who, {one}).",
                         "Point at somebody who has no rig there.")  # fmt: skip
     raise SkelError("no_person", f"Nobody can be made out at {_place(one)} in frame {one.frame} (who is who, {one}).",
-                    "Point at somebody's hips, in a frame that shows him whole.")  # fmt: skip
+                    "Point at somebody's hips, in a frame that shows them whole.")  # fmt: skip
 
 
 def _whose(pose: Pose, there: list[There]) -> int | None:
