@@ -101,7 +101,7 @@ def test_what_cannot_be_written_is_one_sentence_and_the_old_file_stays(context, 
 
 @pytest.mark.parametrize(
     ("path", "changes", "sentence"),
-    [("shot.obj", {}, "Choose one of .fbx"), ("shot.usdc", {"clips": "all"}, "holds only one motion"), ("shot.abc", {"skin": False}, "no mesh")],
+    [("shot.obj", {}, "Choose one of .fbx"), ("shot.usdc", {"clips": "all"}, "only one motion"), ("shot.abc", {"skin": False}, "no mesh")],
 )
 def test_what_cannot_be_asked_for_is_said(context, tmp_path, path, changes, sentence):
     with pytest.raises(SkelError, match=sentence):
