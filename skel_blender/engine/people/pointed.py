@@ -70,7 +70,7 @@ def _pointed_at(finder: PeopleFinder, image: np.ndarray, one: Correction, known:
     if free and (found[0][1] is None or quality(free[0]) > NEW):
         return free[0]
     if found:
-        raise SkelError("usage", f"The person at {_place(one)} in frame {one.frame} is {name(found[0][1])}, who was found "
+        raise SkelError("usage", f"The person at {_place(one)} in frame {one.frame} is {name(found[0][1])}, who was already found "
                                  f"(who is who, {one}).",
                         "Point at somebody who has no rig there.")  # fmt: skip
     raise SkelError("no_person", f"Nobody can be made out at {_place(one)} in frame {one.frame} (who is who, {one}).",
