@@ -232,7 +232,7 @@ def _hold(descriptor: int, on_line: OnLine) -> None:
     said = False
     while not try_to_hold(descriptor):
         if not said:
-            on_line("Waiting for another program that is making it")
+            on_line("Waiting for another program that is installing it")
         said = True
         time.sleep(0.5)
 

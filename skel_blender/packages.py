@@ -47,7 +47,7 @@ def install_engine(python: Path, on_line: OnLine) -> str:
         except SkelError as error:
             if choice == choices[-1] or error.code not in ("network", "install"):
                 raise
-            on_line(f"The build {choice} is not within reach; taking {choices[-1]}. ({error.what})")
+            on_line(f"The build {choice} cannot be downloaded; using {choices[-1]} instead. ({error.what})")
     install(python, "engine", on_line)
     return choice
 

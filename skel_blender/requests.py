@@ -144,7 +144,7 @@ def body_text(names: Iterable[str]) -> str:
         return "".join(names[:1])
     comma = next((name for name in names if "," in name), None)
     if comma is not None:
-        raise SkelError("usage", f"The path {comma} has a comma.", "Give the file another name, or the same body to everybody.")
+        raise SkelError("usage", f"The path {comma} contains a comma.", "Give the file another name, or the same body to everybody.")
     return ",".join(names)
 
 

@@ -22,7 +22,7 @@ from .messages import SkelError
 _FORMS = {
     "same": (r"(?P<a>\d+)\+(?P<b>\d+)", "{a}+{b}", "{a} and {b} are the same"),
     "change": (r"(?P<a>\d+)x(?P<b>\d+)@(?P<frame>\d+)", "{a}x{b}@{frame}", "{a} and {b} swap at frame {frame}"),
-    "other": (r"(?P<a>\d+)@(?P<frame>\d+)", "{a}@{frame}", "{a} is another from frame {frame}"),
+    "other": (r"(?P<a>\d+)@(?P<frame>\d+)", "{a}@{frame}", "{a} is somebody else from frame {frame}"),
     "without": (r"(?P<a>\d+)-", "{a}-", "{a} is left out"),
     "here": (r"\+(?P<x>\d+):(?P<y>\d+)@(?P<frame>\d+)", "+{x}:{y}@{frame}", "Somebody is there at frame {frame}"),
 }
@@ -83,6 +83,6 @@ def _one(item: str) -> Correction:
             people = tuple(said[name] for name in "ab" if name in said)
             if 0 not in people and len(set(people)) == len(people):
                 return Correction(kind, people, said.get("frame"), (said["x"], said["y"]) if "x" in said else None)
-    raise SkelError("usage", f"'{item}' does not say who is who.",
-                    "Give such as 1+4 (they are the same), 2x3@120 (they change places at frame 120), 3@120 (is somebody else from there), "
+    raise SkelError("usage", f"'{item}' is not a correction of who is who.",
+                    "Use 1+4 (they are the same), 2x3@120 (they change places at frame 120), 3@120 (is somebody else from there), "
                     "5- (is left out) or +640:300@120 (there is somebody, at this pixel of frame 120).")  # fmt: skip

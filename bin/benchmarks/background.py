@@ -75,7 +75,7 @@ def score(name: str, images: Iterable[np.ndarray], truth: Shot) -> list[str]:
         off, ratio = compare(motion, truth)
         zoom = 100 * np.abs(ratio / np.median(ratio) - 1)
         told = lens == "known" or background.findings.lens_told
-        cells = [f"{np.median(off):.3f}", f"{off.max():.3f}", f"{100 * abs(np.median(ratio) - 1):.2f}" if told else "not told"]
+        cells = [f"{np.median(off):.3f}", f"{off.max():.3f}", f"{100 * abs(np.median(ratio) - 1):.2f}" if told else "not found"]
         cells += ["exactly 1", ""] if (motion.zoom == 1).all() else [f"{np.median(zoom):.3f}", f"{zoom.max():.3f}"]
         lines.append(row([name, frames, lens, *cells, f"{100 * background.findings.unexplained:.0f}"]))
     print(f"{name}: {1e3 * seconds / frames:.1f} ms a frame", flush=True)
@@ -123,7 +123,7 @@ def score_path(name: str, scene: list[Board], truth: Shot, walkers: np.ndarray |
         off, ratio = compare(motion, truth)
         path = "turns alone" if motion.places is None else f"{100 * path_off(motion, truth):.2f}"
         told = lens == "known" or background.findings.lens_told
-        cells = [f"{np.median(off):.3f}", f"{off.max():.3f}", f"{100 * abs(np.median(ratio) - 1):.2f}" if told else "not told"]
+        cells = [f"{np.median(off):.3f}", f"{off.max():.3f}", f"{100 * abs(np.median(ratio) - 1):.2f}" if told else "not found"]
         lines.append(row([name, len(off), lens, f"{length:.1f}", path, *cells, f"{100 * background.findings.unexplained:.0f}"]))
     return lines
 
@@ -171,7 +171,7 @@ def people(clip: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         film = Path(folder) / "followed.mp4"
         follow(clip, person, K, film)
-        for camera, name in (("auto", "turns"), ("still", "taken for still")):
+        for camera, name in (("auto", "turns"), ("still", "treated as still")):
             take = reconstruct(Options(inputs=(str(film),), model=model, camera=camera))
             lines.append(row([name, f"{take.camera.K[0, 0]:.0f} ({K[0, 0]:.0f})", f"{100 * apart(take, person):.1f}"]))
     return "\n".join(lines)

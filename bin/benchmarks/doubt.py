@@ -42,7 +42,7 @@ from skel_blender.rig.doubt import stretches
 from skel_blender.take import DOUBTED
 
 _WORST = 0.1
-_COLUMNS = ("footage", "told", "rank correlation, limbs", "frames", "worst tenth found", "off in listed stretches mm", "elsewhere mm")
+_COLUMNS = ("footage", "measure", "rank correlation, limbs", "frames", "worst tenth found", "off in listed stretches mm", "elsewhere mm")
 
 
 @dataclass(frozen=True)

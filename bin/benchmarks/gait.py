@@ -37,8 +37,8 @@ TRIALS = {
     "squats": (("opencap_s4/squats1", 1.6, 2.4),),
     "sitting down": (("opencap_s4/STS1", 1.2, 2.4),),
 }
-VIEWS = {"before": ((0, 5), (0, 25)), "half before": ((45, 5),), "beside": ((90, 5),), "half behind": ((135, 5),),
-         "behind": ((180, 5), (180, 25))}  # degrees about the vertical, and down  # fmt: skip
+VIEWS = {"front": ((0, 5), (0, 25)), "front, 45 deg": ((45, 5),), "side": ((90, 5),), "back, 45 deg": ((135, 5),),
+         "back": ((180, 5), (180, 25))}  # degrees about the vertical, and down  # fmt: skip
 _SIZE, _FOCAL, _DISTANCE_M, _MIDDLE_M, _FPS = (480, 480), 600.0, 3.6, 0.95, 25.0
 _SPINE = {"extension": "lumbar_extension", "bending": "lumbar_bending", "twist": "lumbar_rotation"}  # OpenSim's one joint, for two
 _ARMS_DOWN, _SPREAD = np.radians(72.0), 0.8

@@ -38,9 +38,9 @@ _TALL = (0.22, 0.4)  # part of the image's height that somebody in the middle ta
 _NEAR_FAR, _ASIDE = (0.75, 1.6), 0.4  # of the middle's distance, and of half the width there
 _INSIDE, _TRIES = 0.75, 50  # least part of somebody's landmarks that must be in the image
 _WALKS, _LONGEST, _SHORTEST = ("walk", "run", "dribble"), 120, 30
-_COLUMNS = ("who", "clips", "told", "focal length off %, assumed", "told", "in its own deviations", "root's way off %, assumed", "told",
-            "MPJPE mm, assumed", "told")  # fmt: skip
-_CLIP_COLUMNS = ("footage", "people", "focal length px", "assumed", "off %", "told", "off %", "its own deviation %")
+_COLUMNS = ("who", "clips", "found", "focal length off %, assumed", "found", "in its own deviations", "root's way off %, assumed", "found",
+            "MPJPE mm, assumed", "found")  # fmt: skip
+_CLIP_COLUMNS = ("footage", "people", "focal length px", "assumed", "off %", "found", "off %", "its own deviation %")
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def clip_row(clip: str, focal: str, frames: str) -> str:
         take = reconstruct(options, events.append)
     true, assumed, told = float(focal), intrinsics(take.image_size)[0, 0], take.camera.K[0, 0]
     off = [f"{100 * np.expm1(np.log(value / true)):+.0f}" for value in (assumed, told)]
-    answer = [f"{told:.0f}", off[1]] if told != assumed else ["not told", ""]
+    answer = [f"{told:.0f}", off[1]] if told != assumed else ["not found", ""]
     return report.row([Path(clip).name, len(take.people), f"{true:.0f}", f"{assumed:.0f}", off[0], *answer, f"{100 * spreads[0]:.0f}"])
 
 

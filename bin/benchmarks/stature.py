@@ -91,7 +91,7 @@ def main(argv: list[str]) -> int:
     lines = [report.head(_COLUMNS)]
     print(lines[0])
     for metres in arguments.metres:
-        for told, found in (("not told", untold), ("told", [fitted(case, body, lift, metres) for case in cases])):
+        for told, found in (("not given", untold), ("given", [fitted(case, body, lift, metres) for case in cases])):
             rows = [score(case, metres / tall(body, case.motion.betas), fit) for case, fit in zip(cases, found)]
             mean = {field.name: float(np.nanmean([getattr(row, field.name) for row in rows])) for field in fields(Figures)}
             lines.append(report.row([

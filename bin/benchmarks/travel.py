@@ -43,10 +43,10 @@ _FOV, _DISTANCE_M, _EYE_M = 60.0, 3.5, 1.5
 _HAND_M, _HAND_S = 0.04, 0.25  # how a hand that carries a camera sways: deviation, and the time that smooths it
 _UNIT_M = 2.7  # of the paths
 _LONGEST = 240  # frames
-_COLUMNS = ("camera", "clips", "goes m", "size off %, median", "most", "joints off mm", "true size", "turns alone", "foot slide mm/f",
+_COLUMNS = ("camera", "clips", "travels m", "size off %, median", "most", "joints off mm", "true size", "turns alone", "foot slide mm/f",
             "true size", "turns alone")  # fmt: skip
 _DRAWN = ((0, "goes along"), (1, "goes along"), (6, "goes around by 90 degrees"))  # numbers of clips of the small set, and cameras
-_DRAWN_COLUMNS = ("camera", "s", "goes m", "size off %", "joints off mm", "taken for still", "foot slide mm/f", "taken for still")
+_DRAWN_COLUMNS = ("camera", "s", "travels m", "size off %", "joints off mm", "treated as still", "foot slide mm/f", "treated as still")
 
 
 @dataclass(frozen=True)

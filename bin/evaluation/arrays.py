@@ -44,12 +44,12 @@ class Arrays:
             wanted = " x ".join(["N", *("any" if n is None else str(n) for n in shape)])
             have = " x ".join(map(str, value.shape)) + (f" of {value.dtype}" if value.dtype.kind not in "fiub" else "")
             raise SkelError("bad_file", f"In {self.path} the array '{key}' must be {wanted} numbers, not {have}.",
-                            "Write it anew; docs/evaluate.md has the layout.")  # fmt: skip
+                            "Write it again; docs/evaluate.md has the layout.")  # fmt: skip
         self._rows(key, len(value))
         bad = ~np.isfinite(value.reshape(len(value), -1)).all(1)
         if bad.any() and not holes:
             raise SkelError("bad_file", f"In {self.path} the array '{key}' has no number (NaN or infinity) in row {int(bad.argmax())}.",
-                            "Leave out or mend such rows.")  # fmt: skip
+                            "Leave out or fix such rows.")  # fmt: skip
         return value.astype(np.float32 if value.dtype == np.float32 and value.size > 1 << 24 else float)
 
     def text(self, key: str) -> np.ndarray:
@@ -65,7 +65,7 @@ class Arrays:
         if size not in (3 * joints, 9 * joints):
             have = " x ".join(map(str, value.shape))
             raise SkelError("bad_file", f"In {self.path} the array '{key}' must be {joints} rotations a row (axis times angle, matrices), "
-                            f"not {have}.", "Write it anew; docs/evaluate.md has the layout.")  # fmt: skip
+                            f"not {have}.", "Write it again; docs/evaluate.md has the layout.")  # fmt: skip
         flat = self.numbers(key, *value.shape[1:]).astype(float)
         if size == 9 * joints:
             return nearest_rotations(flat.reshape(-1, joints, 3, 3), str(self.path))
@@ -91,4 +91,4 @@ class Arrays:
             raise SkelError("bad_file", f"In {self.path} the array '{key}' has {count} rows, others have {self.count}.",
                             "Every array must have a row for each picture.")  # fmt: skip
         if count == 0:
-            raise SkelError("bad_file", f"{self.path} has no rows.", "Give a file that tells of at least one picture.")
+            raise SkelError("bad_file", f"{self.path} has no rows.", "Give a file with at least one picture.")

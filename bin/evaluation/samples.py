@@ -67,7 +67,7 @@ class Samples:
             raise SkelError("bad_labels", f"{self.name} does not name its pictures.", "Leave --select out.")
         kept = np.flatnonzero([text in str(name) for name in self.names])
         if not len(kept):
-            raise SkelError("bad_labels", f"No picture's name in {self.name} contains '{text}'.", f"They are like {self.names[0]}.")
+            raise SkelError("bad_labels", f"No picture's name in {self.name} contains '{text}'.", f"Names look like {self.names[0]}.")
         fields = ("names", "keypoints_2d", "patch_2d", "cam_t", "boxes", "poses", "rotations")
         changed: dict[str, Any] = {key: values[kept] for key in fields if (values := getattr(self, key)) is not None}
         make = self.make

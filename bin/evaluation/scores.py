@@ -54,7 +54,7 @@ def score(found: Samples, truth: Samples, joints: tuple[int, ...] | None = None)
     result = Scores(truth.count)
     protocol = next((name for name in ROOTS if found.has(name) and truth.has(name)), None)
     if joints is not None and protocol != "hsmr44":
-        raise SkelError("usage", f"{found.name} and {truth.name} have not both the 44 keypoints of which --joints chooses.",
+        raise SkelError("usage", f"{found.name} and {truth.name} do not both have the 44 keypoints from which --joints selects.",
                         "Leave --joints out.")  # fmt: skip
     if protocol is not None:
         _solid(found, truth, protocol, joints or (H36M_14 if protocol == "hsmr44" else tuple(range(24))), result)
@@ -123,7 +123,7 @@ def _aligned(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def _restless(kept: list[tuple[np.ndarray, np.ndarray]], truth: Samples, result: Scores) -> None:
     ours, theirs = (np.concatenate(parts) for parts in zip(*kept))
     if truth.runs_on is None or not truth.runs_on.any():
-        result.notes.append("No acceleration error: no three rows in a row are neighbours in one film.")
+        result.notes.append("No acceleration error: no three consecutive rows are neighbours in one film.")
         return
     off = np.linalg.norm(metrics.accelerations(ours) - metrics.accelerations(theirs), axis=-1)[truth.runs_on]
     if np.isfinite(off).any():

@@ -35,5 +35,5 @@ def read_smpl(path: Path, gender: str = "neutral") -> Smpl:
     """An SMPL file (.pkl or .npz), or that of a gender in a folder. Raises SkelError with one sentence for anything else."""
     model = read_model(path, "smpl", gender)
     if model.kind != "smpl":
-        raise SkelError("bad_model", f"{model.path} has {len(model.parents)} joints, where SMPL's 24 are needed.", "Give an SMPL file.")
+        raise SkelError("bad_model", f"{model.path} has {len(model.parents)} joints, but SMPL's 24 are needed.", "Give an SMPL file.")
     return Smpl(**vars(model))

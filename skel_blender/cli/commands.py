@@ -23,7 +23,7 @@ from .outputs import TAKE, Work, checked, kept, no_neighbours, put, workplace
 
 def _reconstruct(given: argparse.Namespace, status: Status) -> int:
     if given.hsmr and given.regressor != "hsmr":
-        raise SkelError("usage", "HSMR's checkpoint is given, but first poses are not to come from HSMR.",
+        raise SkelError("usage", "An HSMR checkpoint is given, but HSMR is not the regressor.",
                         "Add --regressor hsmr, or leave --hsmr out.")  # fmt: skip
 
     def request(take: Path) -> Request:
@@ -60,7 +60,7 @@ def _make(given: argparse.Namespace, status: Status, request: Callable[[Path], R
         place = finished.place_of(request(take), environment.default_root() / "footage")
         fetched = finished.fetch(place, take)
         if fetched:
-            status.line("An earlier run has reconstructed this, and was stopped before it had written it.")
+            status.line("An earlier run reconstructed this but was stopped before writing it; its result is used.")
         else:
             status.show("starting")
             result = run(Job(engine_command(python, request(take))), status.event)
@@ -78,7 +78,7 @@ def _make(given: argparse.Namespace, status: Status, request: Callable[[Path], R
             put(work, given, status)
         except KeyboardInterrupt:
             if place.exists():
-                status.line("The reconstruction is kept: the same command goes on with it.")
+                status.line("The reconstruction is kept: run the same command again to continue.")
             raise
         except SkelError as error:
             if fetched:

@@ -65,29 +65,29 @@ def _reconstruct(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("reconstruct", help="make a scene from footage", description="Make a scene from footage.")
     command.add_argument("inputs", nargs="+", metavar="INPUT", help="a video, an image, several images or a folder of frames")
     command.add_argument("--frames", type=_frames, metavar="A:B", help="frames A to B-1, counted from 0")
-    command.add_argument("--people", type=count, default=0, metavar="N", help="the N people of each shot who are seen most (default: all)")
+    command.add_argument("--people", type=count, default=0, metavar="N", help="the N most prominent people of each shot (default: all)")
     command.add_argument("--body", type=_bodies, default="", metavar="NAME[,NAME...]",
-                         help="male (default), female or a SKEL model file: everybody's, or Person 1's, Person 2's, ...")  # fmt: skip
-    command.add_argument("--device", default="", choices=("auto", "cpu", "cuda"), help="where to compute")
+                         help="male (default), female or a SKEL model file, for everybody or for Person 1, Person 2, ...")  # fmt: skip
+    command.add_argument("--device", default="", choices=("auto", "cpu", "cuda"), help="device to compute on")
     lens = command.add_mutually_exclusive_group()
     lens.add_argument("--fov", type=_angle, metavar="DEGREES", help="the camera's horizontal field of view")
     lens.add_argument("--focal-length", type=_length, metavar="PX", help="the camera's focal length in pixels")
     command.add_argument("--fps", type=_rate, metavar="RATE",
-                         help="frames a second when it was filmed: of images (else 24), or of slow motion")  # fmt: skip
+                         help="frames a second at which it was filmed: for images (default: 24) or slow motion")  # fmt: skip
     command.add_argument("--stature", type=_statures, metavar="M[,M...]",
-                         help="how tall everybody is in metres, or Person 1, Person 2, ...; nothing between commas: not known")  # fmt: skip
+                         help="height in metres, for everybody or for Person 1, Person 2, ...; leave an item empty if unknown")  # fmt: skip
     command.add_argument("--who", type=_who, default="", metavar="WHO[,WHO...]",
-                         help="who is who where that was mistaken: 1+4 are the same, 2x3@120 change places at frame 120, 3@120 is "
+                         help="corrections of who is who: 1+4 are the same, 2x3@120 change places at frame 120, 3@120 is "
                               "somebody else from frame 120 on, 5- is left out, +640:300@120 was not found "
                               "and is at that pixel of frame 120")  # fmt: skip
     command.add_argument("--camera", default="", choices=("auto", "still"),
-                         help="read from the background how the camera turns, zooms and goes (default), or take it for still")  # fmt: skip
+                         help="read the camera's turns, zoom and travel from the background (default), or treat it as still")  # fmt: skip
     command.add_argument("--cuts", default="", choices=("auto", "off"),
-                         help="find where the footage is cut (default), or take it for one shot")  # fmt: skip
+                         help="find the cuts in the footage (default), or treat it as one shot")  # fmt: skip
     command.add_argument("--regressor", default="", choices=("lift", "hsmr", "stance"),
-                         help="what first poses come from: the lifting network (default), HSMR, or the relaxed stance")  # fmt: skip
+                         help="where first poses come from: the lifting network (default), HSMR, or the relaxed stance")  # fmt: skip
     command.add_argument("--hsmr", default="", metavar="FILE", help="your HSMR checkpoint, for --regressor hsmr with a SKEL file as body")
-    command.add_argument("--seed", type=_seed, metavar="N", help="of everything that is random")
+    command.add_argument("--seed", type=_seed, metavar="N", help="seed of all random numbers")
     _add_out(command, ENDINGS)
 
 
@@ -96,13 +96,13 @@ def _import(commands: argparse._SubParsersAction) -> None:
                                   description="Make a scene from a motion file: AMASS, SMPL, 4D-Humans, WHAM, GVHMR, TRAM, SLAHMR or "
                                               "3DPW; or a .trc of keypoints, as of several cameras.")  # fmt: skip
     command.add_argument("inputs", nargs=1, metavar="MOTION", help="a .npz, .npy, .pkl, .pt or .trc that such a program wrote")
-    command.add_argument("--model", default="", metavar="SMPL_FILE", help="your SMPL, SMPL-H or SMPL-X model file, or a folder of such")
+    command.add_argument("--model", default="", metavar="SMPL_FILE", help="your SMPL, SMPL-H or SMPL-X model file, or a folder of them")
     command.add_argument("--body", type=_body, default="", metavar="NAME",
                          help="male, female or a SKEL model file (default: by the motion's gender)")  # fmt: skip
     command.add_argument("--people", type=count, default=0, metavar="N", help="the N people seen longest (default: all)")
-    command.add_argument("--fps", type=_rate, metavar="RATE", help="frames a second, where the file does not say or is wrong")
+    command.add_argument("--fps", type=_rate, metavar="RATE", help="frames a second, if the file does not say or is wrong")
     command.add_argument("--up", default="", choices=("y", "z", "-y"), help="the axis of the file that points up, if not its layout's")
-    command.add_argument("--limits", action="store_true", help="keep every angle inside its limits (default: count and tell)")
+    command.add_argument("--limits", action="store_true", help="keep every angle inside its limits (default: only count violations)")
     _add_out(command, ENDINGS)
 
 
@@ -122,9 +122,9 @@ def _env(commands: argparse._SubParsersAction) -> None:
 def _picture(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("picture", help="render a scene through its camera over the footage, and from the side")
     command.add_argument("blend", metavar="SHOT.blend", help="a scene that this program wrote")
-    command.add_argument("folder", nargs="?", metavar="FOLDER", default="build/pictures", help="where to (default: %(default)s)")
+    command.add_argument("folder", nargs="?", metavar="FOLDER", default="build/pictures", help="output folder (default: %(default)s)")
     command.add_argument("--frames", type=_numbers, metavar="N,N,...", help="scene frames (default: four over the range)")
-    command.add_argument("--samples", type=_samples, metavar="N", help="of a pixel: more are less noisy (default: 64)")
+    command.add_argument("--samples", type=_samples, metavar="N", help="samples a pixel; more give less noise (default: 64)")
 
 
 def _add_out(command: argparse.ArgumentParser, endings: tuple[str, ...]) -> None:

@@ -49,12 +49,12 @@ def checked(given: argparse.Namespace) -> Path:
 def _no_idle_options(ending: str, given: argparse.Namespace) -> None:
     """Raise SkelError for an option that changes nothing in a file of this ending."""
     if ending not in presets.ENDINGS and presets.given(given) != presets.choose("generic"):
-        raise SkelError("usage", f"The options of an export change nothing in a {ending}.", "Leave them out, or choose another ending.")
+        raise SkelError("usage", f"Export options have no effect on a {ending}.", "Leave them out, or choose another ending.")
     if ending in presets.ENDINGS:
         presets.check_camera(presets.given(given), ending)
     for name, endings in (("mass", OPENSIM), ("person", (*presets.ENDINGS, *OPENSIM))):
         if getattr(given, name, None) and ending not in endings:
-            raise SkelError("usage", f"--{name} changes nothing in a {ending}.", "Leave it out, or choose another ending.")
+            raise SkelError("usage", f"--{name} has no effect on a {ending}.", "Leave it out, or choose another ending.")
 
 
 def no_neighbours(out: Path, given: argparse.Namespace) -> None:

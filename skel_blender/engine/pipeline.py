@@ -103,7 +103,7 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
         backgrounds.end()
     if not tracks and not any(one.kind == "here" for one in said):
         raise SkelError("no_person", f"Nobody was found in {source.path.name}.",
-                        "Use footage in which a person is seen whole and from near enough to tell the limbs apart.")  # fmt: skip
+                        "Use footage in which a person is seen whole and close enough to tell the limbs apart.")  # fmt: skip
     numbered = len(tracks) + sum(one.kind in ("other", "here") for one in said)  # whoever has or had a number, left out by now or not
     tracks = sorted_out(tracks, said, source.cuts, partial(find_pointed, source, Path(options.model), memory, on_frame))
     _check_count("heights", options.stature, numbered)
@@ -165,7 +165,7 @@ def _regressor(options: Options, bodies: tuple[BodyModel, ...], device: torch.de
     if options.regressor != "hsmr":
         raise SkelError("usage", f"There is no regressor '{options.regressor}'.", f"Choose one of {', '.join(REGRESSORS)}.")
     if not options.hsmr:
-        raise SkelError("usage", "HSMR's checkpoint is not named.", "Name the file with --hsmr, or choose another regressor.")
+        raise SkelError("usage", "No HSMR checkpoint is given.", "Name the file with --hsmr, or choose another regressor.")
     from .regress.hsmr import HsmrRegressor, check_body
 
     for body in bodies:

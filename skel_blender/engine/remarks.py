@@ -29,8 +29,8 @@ _UNDER_M = 0.3  # under the floor, more than anybody's feet are off by
 def lens(size: tuple[int, int], focal_px: float, spread: float) -> Log:
     """Of a lens that people tell, through which an image of `size` px was seen, to e^spread."""
     degrees = np.degrees(2 * np.arctan(0.5 * max(size) / focal_px))
-    text = "People who stand and walk on one floor tell the lens"
-    return Log("info", f"{text}, to about {100 * spread:.0f} %: {degrees:.0f} degrees across the longer side are taken.")
+    text = "The lens was estimated from people who stand and walk on one floor"
+    return Log("info", f"{text}, to about {100 * spread:.0f} %: {degrees:.0f} degrees across the longer side.")
 
 
 def way(view: View) -> Log:
@@ -38,9 +38,9 @@ def way(view: View) -> Log:
     eye = view.eye.cpu().numpy()
     metres = np.linalg.norm(np.diff(eye, axis=0), axis=1).sum()
     if metres < _STAYS_M:
-        text = "The camera leaves its place, and no feet rest that tell how far: people seem to move instead."
+        text = "The camera travels, but no resting feet show how far, so people seem to move instead."
         return Log("warning", f"{text} Solve the clip's camera in Blender, and place the take by it.")
-    return Log("info", f"The camera goes {metres:.1f} m; that is taken out of people's motion.")
+    return Log("info", f"The camera travels {metres:.1f} m; that is removed from people's motion.")
 
 
 def turned(tracks: list[Track], path: Path) -> Log | None:
@@ -51,10 +51,10 @@ def turned(tracks: list[Track], path: Path) -> Log | None:
     parts /= np.maximum(np.linalg.norm(parts, axis=-1, keepdims=True), 1e-6)
     for direction, look, how in _TURNED:
         if ((parts @ np.array(direction)).min(0) > _STRAIGHT).sum() > _ALWAYS * len(hips):
-            text = f"Everybody is seen {look}, stretched out, nearly all the time. If it is the footage that is turned, turn"
-            mend = f"it upright, as with `ffmpeg -i {typed(path.name)} -vf {how} upright.mp4`, and give that."
+            text = f"Everybody is seen {look}, stretched out, nearly all the time. If the footage is rotated, turn"
+            mend = f"it upright, for example with `ffmpeg -i {typed(path.name)} -vf {how} upright.mp4`, and use that."
             if path.suffix.lower() in IMAGE_ENDINGS:
-                mend = "the images upright and give those."
+                mend = "the images upright and use those."
             return Log("warning", f"{text} {mend}")
     return None
 
@@ -76,8 +76,8 @@ def under(people: list[Person]) -> Log | None:
     low = [person.name for person in people if np.median(person.joints()[..., 2].min(axis=1)) < -_UNDER_M]
     if not low or len(people) == 1:
         return None
-    text = f"{', '.join(low)}: under the floor. Who is small, as a child, is taken to be larger and farther away"
-    return Log("warning", f"{text}: say how tall he is, with --stature (in Blender: People).")
+    text = f"{', '.join(low)}: under the floor. A small person, such as a child, is taken for a larger one farther away"
+    return Log("warning", f"{text}: give their height with --stature (in Blender: People).")
 
 
 def unseen_legs(people: list[Person]) -> Log | None:

@@ -102,9 +102,9 @@ def side_by_side(fitted: list[Fitted], frames: np.ndarray) -> Camera:
 
 def cut_at(cuts: list[int], frames: int) -> Log:
     """What the user is told of cuts in footage of so many frames."""
-    each = "has people, a camera and a floor of its own; --cuts=off (in Blender: Options) takes all for one shot."
+    each = "has people, a camera and a floor of its own; --cuts=off (in Blender: Options) treats all as one shot."
     if len(cuts) == frames - 1:
-        return Log("info", f"The images are photos, which do not follow from each other. Each {each}")
+        return Log("info", f"The images are photos, not frames of a film. Each {each}")
     at, more = ", ".join(map(str, cuts[:_NAMED])), f" and {len(cuts) - _NAMED} more" if len(cuts) > _NAMED else ""
-    text = f"The footage is cut; other shots begin with frame{'s' * (len(cuts) > 1)} {at}{more}."
+    text = f"The footage is cut; new shots begin at frame{'s' * (len(cuts) > 1)} {at}{more}."
     return Log("info", f"{text} Each {each}")

@@ -225,7 +225,7 @@ def need(data: Any, key: str, shape: tuple[int | None, ...], path: Path | str, w
     value = value.toarray() if hasattr(value, "toarray") else value
     value = value.astype(np.float64 if value.dtype.kind == "f" else np.int64)
     if not np.isfinite(value).all():
-        raise SkelError("bad_model", f"In {path} the entry '{key}' holds values that are no numbers.", "Download the file again.")
+        raise SkelError("bad_model", f"In {path} the entry '{key}' holds values that are not numbers.", "Download the file again.")
     return value
 
 

@@ -39,14 +39,14 @@ def camera_of(rigs: Sequence[bpy.types.Object]) -> bpy.types.Object:
     homes = {record.home_of(rig): rig for rig in rigs}
     if len(homes) > 1:
         one, other = list(homes.values())[:2]
-        raise SkelError("takes", f"{one.name} and {other.name} are of two takes, and each has a camera of its own.",
+        raise SkelError("takes", f"{one.name} and {other.name} belong to different takes, each with its own camera.",
                         "Export one take, a file for each person, or leave the camera out.")  # fmt: skip
     ((home, rig),) = homes.items()
     eye = None if home is None else assemble.camera_of(home)
     if eye is None:
-        raise SkelError("no_camera", f"The take of {rig.name} has no camera any more.", "Undo, or leave the camera out.")
+        raise SkelError("no_camera", f"The take of {rig.name} no longer has a camera.", "Undo, or leave the camera out.")
     if eye.data.type != "PERSP":
-        raise SkelError("no_lens", f"{eye.name} has no perspective, as the footage has.", "Set its type to Perspective.")
+        raise SkelError("no_lens", f"{eye.name} is not a perspective camera.", "Set its type to Perspective.")
     return eye
 
 
@@ -62,7 +62,7 @@ def sample(scene: bpy.types.Scene, eye: bpy.types.Object, frames: np.ndarray) ->
             views[row] = _view(seen.data, width, height * wide)
     lenses, sensors, across, up, near, far = views.T
     if max(np.ptp(across), np.ptp(up)) > _STILL:
-        raise SkelError("shift", f"The shift of {eye.name} is animated, and files hold one.", "Delete its keys.")
+        raise SkelError("shift", f"The shift of {eye.name} is animated, but files hold only one value.", "Delete its keys.")
     sensor, metres = sensors[0], assemble.metres(unit)
     return Film(
         unnumbered(eye.name), _rigid(matrices, eye.name), lenses * sensor / sensors, (sensor, sensor * height * wide / width),

@@ -54,8 +54,8 @@ bone's way and turn; the influences are what each keeps unless told otherwise.""
 _ALLOWED = {"names": maps.TITLES, "rest": RESTS, "travel": TRAVELS, "clips": CLIPS, "range": RANGES, "influences": INFLUENCES}
 
 _SWITCHES = {
-    "heading": "let the root bone also turn as the body does", "separate": "a file for each person", "skin": "write the skin",
-    "bones": "write the meshes of the skeleton", "camera": "write the take's camera, as it was filmed through, beside the people",
+    "heading": "let the root bone also turn with the body", "separate": "a file for each person", "skin": "write the skin",
+    "bones": "write the meshes of the skeleton", "camera": "also write the take's camera, through which it was filmed",
 }  # fmt: skip
 _WORDS = {"camera": "take-camera"}  # what a switch is called on the command line, where --camera says how footage was filmed
 
@@ -77,20 +77,20 @@ def check_camera(preset: Preset, ending: str) -> None:
     if ending == ".bvh":
         raise SkelError("camera", "A .bvh holds no camera.", "Leave it out, or choose another format.")
     if preset.travel == "none" and ending != ".abc":  # whose skin is where it is in the scene
-        raise SkelError("camera", "In place, people are not where the camera sees them.",
+        raise SkelError("camera", "With the motion in place, people are not where the camera sees them.",
                         f"Choose {TRAVELS['root']} for Way Carried By (--travel root), or leave the camera out.")  # fmt: skip
     if preset.clips == "all":
-        raise SkelError("camera", "The camera goes with one motion.", "Export the current motion, or leave the camera out.")
+        raise SkelError("camera", "A camera can only be exported with one motion.", "Export the current motion, or leave the camera out.")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of an export. What is not given stays as the preset has it."""
     group = parser.add_argument_group("export", "how people are written into a file of another program")
     group.add_argument("--preset", default="generic", choices=tuple(PRESETS), help="what the file is for (default: %(default)s)")
-    group.add_argument("--names", choices=tuple(maps.TITLES), help="what bones are called")
+    group.add_argument("--names", choices=tuple(maps.TITLES), help="bone names")
     group.add_argument("--rest", choices=tuple(RESTS), help="the rest pose: T, A or that of the first frame")
-    group.add_argument("--travel", choices=tuple(TRAVELS), help="what carries the way over the floor; none: in place")
-    group.add_argument("--influences", choices=tuple(INFLUENCES), help="the most bones that move a vertex of the skin")
+    group.add_argument("--travel", choices=tuple(TRAVELS), help="what carries the travel over the floor; none: in place")
+    group.add_argument("--influences", choices=tuple(INFLUENCES), help="maximum number of bones that move a vertex of the skin")
     group.add_argument("--range", choices=tuple(RANGES), help="the frames that have keys, or the scene's range")
     group.add_argument("--clips", choices=tuple(CLIPS), help="the current motion, or every version of it as a clip")
     for name, what in _SWITCHES.items():

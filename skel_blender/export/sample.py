@@ -127,12 +127,12 @@ def _person(
         scale = float(np.median(sizes)) if scale is None else scale
         off = (np.abs(sizes - scale) > _LIKE * scale).any(axis=(0, 2)) | (np.linalg.det(world[..., :3, :3]) <= 0.0).any(axis=0)
         if np.ptp(sizes) > _LIKE * scale and (np.ptp(sizes, axis=(1, 2)) <= _LIKE * scale).all():
-            raise SkelError("growing", f"{rig.name} grows or shrinks during its motion, and files hold one size.",
-                            "Delete the keys of its scale, or of the scale of what it hangs on, such as the take's empty.")  # fmt: skip
+            raise SkelError("growing", f"{rig.name} changes size during its motion, but files hold only one size.",
+                            "Delete the keys of its scale, or of a parent's scale, such as that of the take's empty.")  # fmt: skip
         if off.any():
             bone = JOINT_NAMES[int(np.argmax(off))]
             raise SkelError("scaled", f"The bone {bone} of {rig.name} is scaled along one axis, to nothing, or mirrored.",
-                            "Clear the scale of it and of its parents, of the take's empty too.")  # fmt: skip
+                            "Clear its scale and that of its parents, including the take's empty.")  # fmt: skip
         clips.append(Clip(title, spans[title], _without_scale(world)))
     rest = _without_scale(own)
     rest[:, :3, 3] *= scale

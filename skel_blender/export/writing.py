@@ -90,10 +90,11 @@ def write(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, 
     """
     ending = path.suffix.lower()
     if ending not in ENDINGS:
-        raise SkelError("ending", f"{path.name} is no file that can be exported.", f"Choose one of {', '.join(ENDINGS)}.")
+        raise SkelError("ending", f"{path.name} is not a file type that can be exported.", f"Choose one of {', '.join(ENDINGS)}.")
     check_built(ending)
     if preset.clips == "all" and ending not in _CLIPS:
-        raise SkelError("clips", f"{ending} holds one motion.", f"Export the current motion, or choose one of {', '.join(_CLIPS)}.")
+        raise SkelError("clips", f"A {ending} file holds only one motion.",
+                        f"Export the current motion, or choose one of {', '.join(_CLIPS)}.")  # fmt: skip
     check_camera(preset, ending)
     check_folder(path)
     if ending == ".abc":
@@ -126,17 +127,17 @@ def left_out(rigs: Sequence[bpy.types.Object], path: Path, preset: Preset) -> st
         things = [thing for rig in rigs for kind in kinds for thing in record.parts(rig, kind)]
         names = {modifier.name for thing in things for modifier in thing.modifiers if modifier.type != "ARMATURE" and modifier.show_render}
         names |= {"Shape Keys" for thing in things if thing.data.shape_keys}
-        said["Apply what is to be in the file, or export Alembic."] = names
+        said["Apply those that you need in the file, or export Alembic."] = names
     if ending != ".abc":
         names = {bone.name for rig in rigs for bone in rig.data.bones if bone.use_deform and bone.name not in JOINT_INDEX}
-        said["Only joints are written as bones; skin that others move goes with the joint above."] = names
+        said["Only joints are written as bones; skin weighted to other bones goes with the joint above."] = names
     if ending != ".bvh" and preset.skin:
-        said["Weight to bones and join to the skin what is to be in the file."] = {
+        said["To include them, weight them to bones and join them to the skin."] = {
             thing.name for thing in bpy.data.objects if _is_shown(thing) and any(_hangs(thing, rig) for rig in rigs)
         }
     if ending == ".glb" and preset.camera:
         names = {f"the shift of {name}" for name in filmed.shifted(rigs)}
-        said["Cameras of glTF have none, so people lie beside the footage by as much; choose FBX or USD."] = names
+        said["glTF cameras have none, so people are offset from the footage by that much; choose FBX or USD."] = names
     return " ".join(f"{LEFT_OUT}{', '.join(sorted(names))}. {what}" for what, names in said.items() if names)
 
 

@@ -58,9 +58,9 @@ def write_motion(
     """
     out = _with_ending(out)
     if out.suffix not in ENDINGS:
-        raise SkelError("ending", f"{out.name} is no file of OpenSim's.", f"Choose one of {', '.join(ENDINGS)}.")
+        raise SkelError("ending", f"{out.name} is not an OpenSim file.", f"Choose one of {', '.join(ENDINGS)}.")
     if out.suffix != ".mot" and not len(body.skin_verts):
-        raise SkelError("no_skin", f"{name} has no skin, on which markers and masses rest.", "Build the person again.")
+        raise SkelError("no_skin", f"{name} has no skin, which markers and masses need.", "Build the person again.")
     frames, label = np.asarray(frames), _word(name)
     times = frames / float(fps)
     texts: dict[Path, bytes] = {}

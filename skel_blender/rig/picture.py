@@ -40,7 +40,7 @@ def main() -> None:
     program.open_scene(arguments.blend)
     scene = bpy.context.scene
     if scene.camera is None or not _armatures(scene):
-        raise SkelError("no_take", f"{arguments.blend} has no camera, or nobody who is switched on.", "Give the scene of a take.")
+        raise SkelError("no_take", f"{arguments.blend} has no camera, or nobody in it is switched on.", "Give the scene of a take.")
     frames = arguments.frames or np.linspace(scene.frame_start, scene.frame_end, _COUNT).round().astype(int).tolist()
     try:
         arguments.folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def main() -> None:
         raise SkelError("unwritable", f"{arguments.folder} could not be made ({error.strerror}).", "Choose another folder.") from error
     empty = [frame for frame in frames if _is_empty(scene, frame)]
     if empty:
-        text = f"Nobody is in sight in frame {', '.join(map(str, empty))}: the scene has frames {scene.frame_start} to {scene.frame_end}."
+        text = f"Nobody is visible in frame {', '.join(map(str, empty))}: the scene has frames {scene.frame_start} to {scene.frame_end}."
         print(text, file=sys.stderr, flush=True)
     _set_render(scene, arguments.samples, arguments.percent)
     eye = scene.camera

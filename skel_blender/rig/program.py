@@ -39,7 +39,7 @@ def open_scene(path: Path) -> None:
     try:
         bpy.ops.wm.open_mainfile(filepath=str(path.absolute()), load_ui=False, use_scripts=False)
     except RuntimeError as error:
-        raise SkelError("bad_scene", f"{path} is no scene that this Blender can open.", "Choose a .blend file.") from error
+        raise SkelError("bad_scene", f"{path} is not a scene that this Blender can open.", "Choose a .blend file.") from error
 
 
 def leave(code: int) -> NoReturn:

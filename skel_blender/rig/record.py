@@ -146,10 +146,10 @@ def missing(armature: bpy.types.Object) -> str | None:
 def of(armature: bpy.types.Object | None) -> Record:
     """What the rig remembers. Raises SkelError if the object is none, or if a bone was deleted or renamed."""
     if not is_rig(armature):
-        raise SkelError("no_rig", "The active object is no rig of this add-on.", "Select the armature of a person.")
+        raise SkelError("no_rig", "The active object is not a rig of this add-on.", "Select the armature of a person.")
     lost = missing(armature)
     if lost is not None:
-        raise SkelError("no_bone", f"{armature.name} has no bone {lost} any more.", "Undo, or give the bone that name again.")
+        raise SkelError("no_bone", f"{armature.name} no longer has a bone {lost}.", "Undo, or give the bone that name again.")
     pelvis = np.array(armature.data.bones["pelvis"].matrix_local)[:3, :3]
     table = tracks.tracks(armature[_GROUND], np.where(np.abs(pelvis) < 1e-5, 0.0, pelvis), bool(armature[_HORIZONTAL]))
     joints, frames = np.array(armature[_JOINTS]).reshape(J, 3), np.array(armature[_FRAMES]).reshape(J, 3, 3)

@@ -20,8 +20,8 @@ from .runner import runner
 
 
 class SKEL_OT_reconstruct_again(StartsJob, bpy.types.Operator):
-    """Reconstruct this take's footage as it was, but with what is said here of bodies, heights and who is who; what was seen of it is
-    remembered"""
+    """Reconstruct this take's footage again with the bodies, heights and identities set here; the analysis of the footage is
+    reused"""
 
     bl_idname, bl_label = "skel.reconstruct_again", "Reconstruct with These"
     name: StringProperty(options={"HIDDEN"})
@@ -30,7 +30,7 @@ class SKEL_OT_reconstruct_again(StartsJob, bpy.types.Operator):
         home = bpy.data.collections.get(self.name)
         rigs = [] if home is None else [thing for thing in home.objects if record.is_rig(thing)]
         if not rigs:
-            raise SkelError("no_rig", f"There is nobody in {self.name} any more.", "Choose another take.")
+            raise SkelError("no_rig", f"There is no longer anybody in {self.name}.", "Choose another take.")
         take = takes.loads(data_of(rigs[0])[1], f"The Take of {home.name}")
         corrected = record.said_who(home)
         more = sum(one.adds_somebody for one in corrected)

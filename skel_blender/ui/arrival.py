@@ -23,7 +23,7 @@ def build_in_scene(path: str, scene_uid: int, home_uid: int = 0) -> str:
     scene = next((scene for scene in bpy.data.scenes if scene.session_uid == scene_uid), None)
     windows = bpy.context.window_manager.windows
     if scene is None:
-        raise SkelError("no_scene", "The scene is not open any more.", "Load the Take in another one.")
+        raise SkelError("no_scene", "The scene is no longer open.", "Load the Take in another one.")
     window = next((window for window in windows if window.scene == scene), None)
     shown = {"window": window} if window is not None else {"scene": scene, "view_layer": scene.view_layers[0]}
     with bpy.context.temp_override(**shown):
@@ -71,24 +71,24 @@ def _build(context: bpy.types.Context, path: str, home_uid: int) -> str:
         assemble.switch(earlier, False)
         left = update_take(context, take, collection, Options(**options))
         here, there = ({rig[record.PERSON] for rig in collection.objects if record.is_rig(rig)}, {person.name for person in take.people})
-        told = "".join(f" {name} is not in the Take any more: Remove Person takes him out." for name in sorted(here - there))
+        told = "".join(f" {name} is no longer in the Take; Remove Person deletes the rig." for name in sorted(here - there))
         if left:
-            told += f" {', '.join(left)}: in the old shape, since the points or faces are not those of the new body."
+            told += f" {', '.join(left)}: kept in the old shape, because their vertices or faces do not match the new body."
     told += _unlimited(collection, take)
     pace = clock.of(collection).pace
     if clip is not None and clip.tracking.reconstruction.is_valid and pace == 1.0:
         try:
             placement.place(context.scene, collection, clip)
         except SkelError as error:  # it is there all the same
-            told += f" It is not placed by the solved camera: {error}"
+            told += f" The solved camera could not place it: {error}"
     collection[PROPERTY] = bpy.path.relpath(path) if bpy.data.filepath and same_drive(path) else str(path)
     eye = assemble.camera_of(collection)
     if eye is not None and camera.lies(eye):
-        told += " This Blender shows the footage lying on its side: convert it once to a file whose frames stand upright."
+        told += " This version of Blender shows the footage on its side; convert it to a file with upright frames."
     if pace != 1.0:
-        told += f" The footage has {float(take.fps):.4g} frames a second; it is shown in the scene's {rate:.4g}."
+        told += f" The footage has {float(take.fps):.4g} frames a second; it plays in real time at the scene's {rate:.4g}."
     elif abs(rate - clock.rate(context.scene)) > _SAME_RATE:
-        told += f" The scene plays {clock.rate(context.scene):.4g} frames a second now, not {rate:.4g}."
+        told += f" The scene now plays {clock.rate(context.scene):.4g} frames a second, not {rate:.4g}."
     changed = [name for name, was in shot.items() if was not in (None, _shot(context.scene)[name])]
     if changed:
         told += f" The take has set the scene's {', '.join(changed)}."
@@ -112,7 +112,7 @@ def _shot(scene: bpy.types.Scene) -> dict[str, object]:
 def summary(take: takes.Take) -> str:
     """What is in a Take and how far it leaves the joint limits."""
     beyond = sum(int(person.beyond_limits().sum()) for person in take.people)
-    kept = f"{_counted(beyond, 'pose')} beyond a joint limit" if beyond else "all poses keep the joint limits"
+    kept = f"{_counted(beyond, 'pose')} beyond a joint limit" if beyond else "all poses are within the joint limits"
     return f"{_counted(len(take.people), 'person', 'people')} in {_counted(len(take.frames), 'frame')}; {kept}."
 
 

@@ -57,7 +57,7 @@ def python() -> Path:
         return path
     if not environment.is_ready(root()):
         older = any(root().glob("engine-*/.ready"))  # folders of other versions
-        what = "This add-on needs a newer engine than is here." if older else "The engine is not installed yet."
+        what = "This version of the add-on needs a newer engine." if older else "The engine is not installed yet."
         raise SkelError("no_engine", what, "Press Install Engine first.")
     return environment.engine_python(root())
 
@@ -72,5 +72,5 @@ def install() -> Job:
     if not bpy.app.online_access:
         where = ("Start Blender without --offline-mode." if bpy.app.online_access_override
                  else "Turn on Preferences > System > Network > Allow Online Access, then press the button again.")  # fmt: skip
-        raise SkelError("offline", "Blender may not go online.", where)
+        raise SkelError("offline", "Blender is not allowed to go online.", where)
     return Job([sys.executable, "-m", f"{PACKAGE.name}.install", str(root())])

@@ -17,28 +17,28 @@ from .refit_operators import data_of
 from .runner import runner
 
 UPS = (
-    ("AUTO", "Automatic", "As the file says, or as the people stand"),
+    ("AUTO", "Automatic", "As the file says, or by how the people stand"),
     ("y", "Y", "Y points up"),
     ("z", "Z", "Z points up"),
     ("-y", "-Y", "Y points down, as in a camera"),
 )
 BODIES = (
-    ("AUTO", "Automatic", "The sex that the file names"),
+    ("AUTO", "Automatic", "The sex given in the file"),
     ("male", "Male", "The open body, male proportions"),
     ("female", "Female", "The open body, female proportions"),
 )
 
 
 class SKEL_OT_import_motion(StartsJob, bpy.types.Operator, ImportHelper):
-    """Build rigs that move as the people in a motion file do: of the SMPL family (AMASS, WHAM and others), or points in space (.trc)"""
+    """Build rigs from the people in a motion file: the SMPL family (AMASS, WHAM and others), or points in space (.trc)"""
 
     bl_idname, bl_label = "skel.import_motion", "Import Motion"
     filter_glob: StringProperty(default="*.npz;*.npy;*.pkl;*.pickle;*.joblib;*.pt;*.pth;*.trc", options={"HIDDEN"})
     model: StringProperty(name="Model", description="SMPL, SMPL-H or SMPL-X model file, or a folder of them", subtype="FILE_PATH")
     body: EnumProperty(name="Body", items=BODIES, description="Which body the rigs have")
     up: EnumProperty(name="Up", items=UPS, description="Which axis of the file points up")
-    fps: FloatProperty(name="Rate", description="Frames a second where the file does not say it; 0: as it says", min=0.0, soft_max=240.0)
-    people: IntProperty(name="People", description="How many people at most; 0: all", min=0, soft_max=8)
+    fps: FloatProperty(name="Rate", description="Frames a second, if the file does not say; 0: as it says", min=0.0, soft_max=240.0)
+    people: IntProperty(name="People", description="Maximum number of people; 0: all", min=0, soft_max=8)
     limits: BoolProperty(name="Keep Limits", description="Keep every angle inside its limits, even where the motion goes beyond them")
 
     def run(self, context: bpy.types.Context) -> None:
@@ -52,7 +52,7 @@ class SKEL_OT_import_motion(StartsJob, bpy.types.Operator, ImportHelper):
 
 
 class SKEL_OT_save_take(RigOperator, bpy.types.Operator, ExportHelper):
-    """Write the Take that the active rig was built from, which this .blend file holds, to a file"""
+    """Write the Take of the active rig, which this .blend contains, to a file"""
 
     bl_idname, bl_label, bl_options = "skel.save_take", "Save Take", {"REGISTER"}
     filename_ext = ".npz"

@@ -112,7 +112,7 @@ def again(
     in who is who; `shown` is the file behind its camera. Raises SkelError if it can't be made."""
     asked, chosen = json.loads(take.settings), preferences()
     if not asked.get("inputs"):
-        raise SkelError("no_clip", "This take was not made from footage.", "What is said of people is for those who are reconstructed.")
+        raise SkelError("no_clip", "This take was not made from footage.", "Choose a take that was reconstructed from footage.")
     footage = _found([Path(path) for path in asked["inputs"]], shown)
     first, end = asked.get("frames") or (None, None)
     return Request(
@@ -134,7 +134,8 @@ def _found(footage: list[Path], shown: Path | None) -> list[Path]:
     if lost is None:
         return [path.resolve() for path in footage]
     if shown is None or not shown.exists():
-        raise SkelError("no_file", f"There is no file {lost}.", "Let the clip behind the take's camera show it where it is now.")
+        raise SkelError("no_file", f"There is no file {lost}.",
+                        "Relink the clip behind the take's camera: File > External Data > Find Missing Files.")  # fmt: skip
     if len(footage) > 1:
         return [file_path(str(shown.with_name(path.name))) for path in footage]
     is_folder = shown.suffix.lower() in sequence.IMAGE_ENDINGS and lost.suffix.lower() not in sequence.IMAGE_ENDINGS
@@ -151,7 +152,7 @@ def _chosen_file(text: str, what: str) -> str:
     """The absolute path of a file other than footage."""
     path = paths.absolute(text) if text.strip() else None
     if path is None or not path.is_file():
-        raise SkelError("no_file", f"No {what} is chosen, or it is gone.", "Choose the file in the SKEL sidebar.")
+        raise SkelError("no_file", f"No {what} is chosen, or the file is gone.", "Choose the file in the SKEL sidebar.")
     return str(path)
 
 
@@ -213,7 +214,7 @@ def not_asked(settings: bpy.types.PropertyGroup) -> str:
     left = [what for what, is_set in (("its distortion", bent), ("its centre", off)) if is_set]
     if not left:
         return ""
-    return f"Of the clip's lens the focal length is taken, not {' nor '.join(left)}. Give an undistorted, uncropped copy of the footage."
+    return f"Of the clip's lens only the focal length is used, not {' or '.join(left)}. Use an undistorted, uncropped copy of the footage."
 
 
 def take_folder() -> Path:

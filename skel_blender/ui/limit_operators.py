@@ -40,7 +40,7 @@ def check(context: bpy.types.Context, rig: bpy.types.Object) -> str:
     view.checked, view.checked_action = rig.name, motion.action_of(rig).name
     bad = len(violations.bad_frames(poses, frames, box))
     angles = "1 angle" if len(found) == 1 else f"{len(found)} angles"
-    view.verdict = f"{angles} on {bad} of {len(frames)} frames" if found else "All frames keep the limits"
+    view.verdict = f"{angles} on {bad} of {len(frames)} frames" if found else "All frames are within the limits"
     show_now(context.window_manager)
     return view.verdict + "."
 
@@ -92,17 +92,17 @@ class SKEL_OT_jump_limit(RigOperator, bpy.types.Operator):
         bad = violations.bad_frames(poses, frames, box)
         ahead = {"NEXT": bad[bad > scene.frame_current], "PREVIOUS": bad[bad < scene.frame_current][::-1], "WORST": bad}[self.where]
         if not len(ahead):
-            raise SkelError("no_violation", "No other frame goes beyond a limit there.", "Look the other way, or at another angle.")
+            raise SkelError("no_violation", "No other frame goes beyond a limit there.", "Search the other way, or check another angle.")
         scene.frame_set(violations.summary(poses, frames, box)[0].frame if self.where == "WORST" else int(ahead[0]))
 
 
 class SKEL_OT_limit_dof(RigOperator, bpy.types.Operator):
-    """Give one angle of the rig a range of its own"""
+    """Set the range of this angle"""
 
     bl_idname, bl_label = "skel.limit_dof", "Set Range"
     dof: EnumProperty(name="Angle", items=[(dof.name, dof.name, "") for dof in DOFS], options={"HIDDEN"})
-    low: FloatProperty(name="From", description="The least that the angle may be", subtype="ANGLE", min=-_HALF_TURN, max=_HALF_TURN)
-    up: FloatProperty(name="To", description="The most that the angle may be", subtype="ANGLE", min=-_HALF_TURN, max=_HALF_TURN)
+    low: FloatProperty(name="From", description="Minimum of the angle", subtype="ANGLE", min=-_HALF_TURN, max=_HALF_TURN)
+    up: FloatProperty(name="To", description="Maximum of the angle", subtype="ANGLE", min=-_HALF_TURN, max=_HALF_TURN)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         low, up = record.limits(active_rig(context))[DOF_INDEX[self.dof]]
@@ -111,7 +111,7 @@ class SKEL_OT_limit_dof(RigOperator, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         if self.low > self.up:
-            raise SkelError("bad_range", "The range ends before it begins.", "Swap its ends.")
+            raise SkelError("bad_range", "The minimum is greater than the maximum.", "Swap them.")
         rig = editable_rig(context)
         table = record.limits(rig)
         table[DOF_INDEX[self.dof]] = self.low, self.up

@@ -32,7 +32,7 @@ class _Look(RigOperator):
     def poll(cls, context: bpy.types.Context) -> bool:
         if not super().poll(context):
             return False
-        cls.poll_message_set("The Take of this person does not tell where it may be wrong")
+        cls.poll_message_set("This person's Take has no error estimates")
         return bool(doubt.of(active_rig(context)))
 
 
@@ -45,7 +45,7 @@ class _OfOne(_Look):
         """The chosen one. Raises SkelError if there are not so many."""
         found = doubt.of(active_rig(context))
         if self.number >= len(found):
-            raise SkelError("no_stretch", f"There are {len(found)} stretches to look at.", "Choose one of the list.")
+            raise SkelError("no_stretch", f"There are {len(found)} stretches to look at.", "Choose one from the list.")
         return found[self.number]
 
 
@@ -60,7 +60,7 @@ class SKEL_OT_look(_OfOne, bpy.types.Operator):
 
 
 class SKEL_OT_look_on(_Look, bpy.types.Operator):
-    """Go on in time to the next stretch that is not ticked off"""
+    """Go to the next stretch in time that is not ticked"""
 
     bl_idname, bl_label = "skel.look_on", "Next Place to Look At"
     where: EnumProperty(name="Where", description="Later or earlier than the current frame",
@@ -73,12 +73,12 @@ class SKEL_OT_look_on(_Look, bpy.types.Operator):
         ways = [(sign * frames(rig, one)[2], sign * number) for number, one in enumerate(found) if not one.looked]
         ahead = [way for way in ways if way > here]  # several may be worst on one frame: then in the order of the list
         if not ahead:
-            raise SkelError("no_stretch", "There is no other place to look at there.", "Look the other way, or take a tick back.")
+            raise SkelError("no_stretch", "There is no other place to look at there.", "Search the other way, or untick one.")
         go(context, rig, sign * min(ahead)[1])
 
 
 class SKEL_OT_looked(_OfOne, bpy.types.Operator):
-    """Tick this stretch off, or take the tick back"""
+    """Tick or untick this stretch as looked at"""
 
     bl_idname, bl_label = "skel.looked", "Looked At"
 

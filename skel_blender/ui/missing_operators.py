@@ -16,15 +16,15 @@ from .operators import RigOperator
 from .person_operators import camera_of, home_of, look_through, through
 from .who_operators import own, told
 
-_HINT = "Click on the hips of who has no rig, on a frame that shows him whole    (right click, Esc: cancel)"
+_HINT = "Click on the hips of a person without a rig, on a frame that shows them whole    (right-click or Esc: cancel)"
 
 
 class SKEL_OT_who_missing(RigOperator, bpy.types.Operator):
-    """Somebody has no rig: click on his hips in the footage, on a frame that shows him whole. He is followed from there, both ways"""
+    """Click on the hips of a person without a rig, on a frame that shows them whole; they are tracked from there, both ways"""
 
     bl_idname, bl_label = "skel.who_missing", "Somebody Is Missing"
     place: IntVectorProperty(name="Place", size=2, min=0, options={"SKIP_SAVE"},
-                             description="The pixel of the footage where he is, from its upper left corner")  # fmt: skip
+                             description="Pixel of the footage where the person is, from its upper left corner")  # fmt: skip
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         waits = any(operator.bl_idname == SKEL_OT_who_missing.__name__ for operator in context.window.modal_operators)
@@ -51,7 +51,7 @@ class SKEL_OT_who_missing(RigOperator, bpy.types.Operator):
         home = own(home_of(_rig(context)))
         said = who.Correction("here", (), clock.of(home).source(context.scene.frame_current), tuple(self.place))
         record.say_who(home, (*record.said_who(home), said))
-        self.report({"INFO"}, f"{told(home, said)}, once you press Reconstruct with These in People.")
+        self.report({"INFO"}, f"{told(home, said)}: press Reconstruct with These in People to apply it.")
 
 
 def _show(context: bpy.types.Context) -> None:
@@ -89,7 +89,7 @@ def _pixel(context: bpy.types.Context, region: bpy.types.Region, at: Vector) -> 
 def _rig(context: bpy.types.Context) -> bpy.types.Object:
     rig = active_rig(context)
     if rig is None:
-        raise SkelError("no_rig", "No rig is active any more.", "Click on a person in the panel People.")
+        raise SkelError("no_rig", "No rig is active.", "Click on a person in the panel People.")
     return rig
 
 

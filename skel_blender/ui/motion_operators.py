@@ -15,7 +15,7 @@ _ASIDE_S = 0.5  # a pin's range to either side, where neither contacts nor a pre
 
 
 class SKEL_OT_add_layer(RigOperator, bpy.types.Operator):
-    """Key corrections in an action of their own, which add to the motion: it goes into the NLA and stays as it is"""
+    """Key corrections in a new action that adds to the motion; the motion goes into the NLA, unchanged"""
 
     bl_idname, bl_label = "skel.add_layer", "Add Layer"
 
@@ -25,7 +25,7 @@ class SKEL_OT_add_layer(RigOperator, bpy.types.Operator):
 
 
 class SKEL_OT_merge_layers(RigOperator, bpy.types.Operator):
-    """Make a version of all that the NLA and the action on top of it make together; they stay in the NLA, muted"""
+    """Make one version of the NLA and the action on top of it; they stay in the NLA, muted"""
 
     bl_idname, bl_label = "skel.merge_layers", "Merge Layers"
 
@@ -44,10 +44,10 @@ class SKEL_OT_pin(RigOperator, bpy.types.Operator):
 
     bl_idname, bl_label = "skel.pin", "Pin"
     limb: EnumProperty(name="Limb", description="What is held", items=_PINNED)
-    first: IntProperty(name="From", description="First frame on which it stays where it is on the current one")
-    last: IntProperty(name="To", description="Last frame on which it stays")
+    first: IntProperty(name="From", description="First frame of the hold; the pose held is that of the current frame")
+    last: IntProperty(name="To", description="Last frame of the hold")
     ease: FloatProperty(name="Ease", subtype="TIME_ABSOLUTE", unit="TIME_ABSOLUTE", default=0.2, min=0.0, soft_max=2.0,
-                        description="How long it takes to come there before, and to go on after")  # fmt: skip
+                        description="Time to ease in before the hold and out after it")  # fmt: skip
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         scene = context.scene
@@ -89,7 +89,7 @@ class SKEL_OT_loop(RigOperator, bpy.types.Operator):
 
     bl_idname, bl_label = "skel.loop", "Loop"
     first: IntProperty(name="From", description="First frame of the stretch")
-    last: IntProperty(name="To", description="Last frame of the stretch, in which the pose is again what it was in the first")
+    last: IntProperty(name="To", description="Last frame of the stretch, in which the first pose returns")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         scene, render = context.scene, context.scene.render
@@ -108,7 +108,7 @@ class SKEL_OT_loop(RigOperator, bpy.types.Operator):
         made = loops.loop(rig, self.first, self.last)
         if presence.is_on(rig):
             presence.apply(rig, False)  # who walks on for ever is not to vanish when the footage ends
-        closed = f" They turn: {made.times} of them come back to the start." if made.times > 1 else ""
+        closed = f" The stretch turns: {made.times} repeats return to the start." if made.times > 1 else ""
         self.report({"INFO"}, f"Frames {self.first} to {self.last} repeat; their ends were {100 * made.apart:.1f} cm apart.{closed}")
 
 

@@ -50,7 +50,7 @@ class StartsJob(SkelOperator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        cls.poll_message_set("Something is running already")
+        cls.poll_message_set("The engine is already running")
         return not runner.busy
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -75,7 +75,7 @@ class SKEL_OT_reconstruct(StartsJob, bpy.types.Operator):
 
 
 class SKEL_OT_install_engine(StartsJob, bpy.types.Operator):
-    """Download and install what the reconstruction needs, in a folder of its own (1.6 GB on disk, more with an NVIDIA GPU)"""
+    """Download and install what reconstruction needs, in its own folder (1.6 GB on disk, more with an NVIDIA GPU)"""
 
     bl_idname, bl_label = "skel.install_engine", "Install Engine"
 
@@ -89,7 +89,7 @@ def _installed(path: str) -> str:
 
 
 class SKEL_OT_cancel(SkelOperator, bpy.types.Operator):
-    """Stop what is running"""
+    """Stop the running job"""
 
     bl_idname, bl_label = "skel.cancel", "Cancel"
 
@@ -102,7 +102,7 @@ class SKEL_OT_cancel(SkelOperator, bpy.types.Operator):
 
 
 class SKEL_OT_clear_messages(SkelOperator, bpy.types.Operator):
-    """Take these messages away"""
+    """Remove these messages"""
 
     bl_idname, bl_label, bl_options = "skel.clear_messages", "Clear Messages", {"INTERNAL"}
 

@@ -52,7 +52,7 @@ class SKEL_PT_people(Sidebar, bpy.types.Panel):
             return
         lost = record.missing(active)
         if lost is not None:
-            self.layout.label(text=f"No bone {lost} any more", icon="ERROR")
+            self.layout.label(text=f"Bone {lost} is missing", icon="ERROR")
         self.layout.operator("skel.over_footage", icon="VIEW_CAMERA")
         self.layout.prop(active.skel, "skin", slider=True)
         column, home = self.layout.column(), timing.home_of(active)

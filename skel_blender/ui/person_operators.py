@@ -12,7 +12,7 @@ from .operators import RigOperator, SkelOperator
 
 
 class SKEL_OT_select_person(SkelOperator, bpy.types.Operator):
-    """Make this person's rig the active one; a mode such as Pose Mode stays. Who is out of sight now is looked up where he comes or goes"""
+    """Make this person's rig active and keep the mode; if they are hidden now, go to the frame where they appear or leave"""
 
     bl_idname, bl_label, bl_options = "skel.select_person", "Select Person", {"REGISTER", "UNDO"}
     name: StringProperty(options={"HIDDEN"})
@@ -20,7 +20,7 @@ class SKEL_OT_select_person(SkelOperator, bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> None:
         rig = context.view_layer.objects.get(self.name)
         if not record.is_rig(rig):
-            raise SkelError("no_rig", f"There is no rig {self.name} in this view layer any more.", "Choose another one.")
+            raise SkelError("no_rig", f"There is no longer a rig {self.name} in this view layer.", "Choose another one.")
         frame = presence.nearest(rig, context.scene.frame_current)
         if frame != context.scene.frame_current:
             context.scene.frame_set(frame)
@@ -48,7 +48,7 @@ def camera_of(home: bpy.types.Collection) -> bpy.types.Object:
     """A take's camera. Raises SkelError if it is gone."""
     eye = assemble.camera_of(home)
     if eye is None:
-        raise SkelError("no_camera", f"{home.name} has no camera any more.", "Undo, or load the Take again.")
+        raise SkelError("no_camera", f"{home.name} no longer has a camera.", "Undo, or load the Take again.")
     return eye
 
 
@@ -74,12 +74,12 @@ def home_of(rig: bpy.types.Object) -> bpy.types.Collection:
     """The collection of the take that a rig belongs to. Raises SkelError if it was taken out of there."""
     home = record.home_of(rig)
     if home is None:
-        raise SkelError("no_take", f"{rig.name} is not in its take's collection any more.", "Move it back there in the Outliner.")
+        raise SkelError("no_take", f"{rig.name} is no longer in its take's collection.", "Move it back there in the Outliner.")
     return home
 
 
 class SKEL_OT_follow_footage(RigOperator, bpy.types.Operator):
-    """Move the take in time to where its footage was moved: people, all versions of their motion, camera and sound"""
+    """Move the take in time to its moved footage: people, all versions of their motion, camera and sound"""
 
     bl_idname, bl_label = "skel.follow_footage", "Follow the Footage"
 
@@ -91,7 +91,7 @@ class SKEL_OT_follow_footage(RigOperator, bpy.types.Operator):
 
 
 class SKEL_OT_show_here(RigOperator, bpy.types.Operator):
-    """The footage does not show this person on this frame: show him all the same, to here and wherever his motion has keys"""
+    """Show this person beyond the footage, as far as this frame and wherever their motion has keys"""
 
     bl_idname, bl_label = "skel.show_here", "Out of Sight Here: Show"
 
@@ -100,7 +100,7 @@ class SKEL_OT_show_here(RigOperator, bpy.types.Operator):
 
 
 class SKEL_OT_place(RigOperator, bpy.types.Operator):
-    """Put the take where the solved camera of the clip chosen above sees it, moving with it if it moves; floor and scale stay"""
+    """Place the take by the solved camera of the clip chosen above, and let it follow a moving camera; floor and scale stay"""
 
     bl_idname, bl_label = "skel.place", "Place by Solved Camera"
 
@@ -118,7 +118,7 @@ class SKEL_OT_place(RigOperator, bpy.types.Operator):
 
 
 class SKEL_OT_remove_person(RigOperator, bpy.types.Operator):
-    """Take this person out of the file: rig, skin, bones and all versions of the motion"""
+    """Delete this person from the file: rig, skin, bones and all versions of the motion"""
 
     bl_idname, bl_label = "skel.remove_person", "Remove Person"
 

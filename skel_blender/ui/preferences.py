@@ -24,7 +24,7 @@ class SKEL_AddonPreferences(bpy.types.AddonPreferences):
         name="Engine Python", subtype="FILE_PATH", update=lambda self, context: refresh(),
         description="A Python that has the engine's packages, instead of the installed engine; leave empty otherwise",
     )  # fmt: skip
-    device: EnumProperty(name="Device", items=DEVICES, description="What the engine computes on")
+    device: EnumProperty(name="Device", items=DEVICES, description="Device on which the engine computes")
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout

@@ -17,26 +17,26 @@ BODIES = (
 )
 REGRESSORS = (
     ("lift", "Lifting Network", "Learned from motion capture, part of the add-on"),
-    ("hsmr", "HSMR", "Looks at the pictures; needs its checkpoint and a SKEL model file as body"),
+    ("hsmr", "HSMR", "Works on the pictures themselves; needs its checkpoint and a SKEL model file as the body"),
     ("stance", "None", "The fit starts from a relaxed stance"),
 )
 LENSES = (
-    ("AUTO", "Automatic", "From the file if it says so, or from how the camera turns or people stand; otherwise a common lens"),
+    ("AUTO", "Automatic", "From the file, or from how the camera turns or people stand; otherwise a common lens"),
     ("FOV", "Angle", "The angle of view across the picture's width"),
     ("PIXELS", "Focal Length", "The focal length in pixels of the footage"),
     ("CLIP", "From Clip", "The focal length that is set for the movie clip in the Movie Clip Editor"),
 )
 CAMERAS = (
-    ("auto", "Automatic", "Where the camera turns, zooms or goes along, that is read from the background and taken out of the motion"),
+    ("auto", "Automatic", "Read the camera's turns, zoom and travel from the background, and remove them from the motion"),
     ("still", "Still", "The camera stands still, whatever the background does"),
 )
 CUTS = (
-    ("auto", "Automatic", "Where the picture becomes another one, a shot begins, with people, a camera and a floor of its own"),
-    ("off", "Off", "The footage is one shot, whatever its pictures do"),
+    ("auto", "Automatic", "Each cut begins a shot with its own people, camera and floor"),
+    ("off", "Off", "Treat the footage as one shot"),
 )
 AGAIN = (
-    ("VERSION", "Add Version", "Build new ones; those from before are switched off, with a box in People to switch them on again"),
-    ("UPDATE", "Update Rigs", "Give them the new shape and, as an action of its own, the new motion; their actions stay in the file"),
+    ("VERSION", "Add Version", "Build new rigs and switch the earlier ones off; a box in People switches them on again"),
+    ("UPDATE", "Update Rigs", "Give the rigs the new shape, and the new motion as a new action; their other actions stay in the file"),
 )
 
 
@@ -51,16 +51,16 @@ class SKEL_PG_settings(bpy.types.PropertyGroup):
         name="Number", description="How many people to reconstruct, the most prominent ones", min=1, soft_max=8, default=1
     )
     body: EnumProperty(
-        name="Body", description="Which body to fit to the people. Each person's own is in People, once they are found", items=BODIES
+        name="Body", description="Body to fit to the people. After a reconstruction, set each person's own in People", items=BODIES
     )
     body_file: StringProperty(name="SKEL File", description="skel_male.pkl or skel_female.pkl", subtype="FILE_PATH")
     stature: FloatProperty(
-        name="Height", description="How tall the people are; 0: not known. Each person's own is in People, once they are found",
+        name="Height", description="Height of the people; 0: unknown. After a reconstruction, set each person's own in People",
         subtype="DISTANCE", min=0.0, soft_max=2.5, precision=3, default=0.0,
     )  # fmt: skip
-    regressor: EnumProperty(name="First Poses", description="What tells the poses that the fit starts from", items=REGRESSORS)
+    regressor: EnumProperty(name="First Poses", description="Where the first poses, from which the fit starts, come from", items=REGRESSORS)
     hsmr: StringProperty(name="Checkpoint", description="HSMR's checkpoint file", subtype="FILE_PATH")
-    lens: EnumProperty(name="Lens", description="How the camera's focal length is known", items=LENSES, default="AUTO")
+    lens: EnumProperty(name="Lens", description="Where the camera's focal length comes from", items=LENSES, default="AUTO")
     fov: FloatProperty(
         name="Angle", description="Angle of view across the picture's width", subtype="ANGLE",
         min=math.radians(5), max=math.radians(150), default=math.radians(60),
@@ -69,18 +69,18 @@ class SKEL_PG_settings(bpy.types.PropertyGroup):
         name="Focal Length", description="Focal length in pixels of the footage", min=50.0, soft_max=10000.0, default=1500.0
     )
     fps: FloatProperty(
-        name="Filmed At", description="Frames a second when it was filmed, of slow motion; 0: as it is played, images at the scene's rate",
+        name="Filmed At", description="Frames a second at which it was filmed, for slow motion; 0: as it plays, images at the scene's rate",
         min=0.0, soft_max=240.0, precision=2, default=0.0,
     )  # fmt: skip
     camera: EnumProperty(name="Camera", description="Whether the camera may have moved or zoomed", items=CAMERAS)
     cuts: EnumProperty(name="Cuts", description="Whether the footage may have several shots", items=CUTS)
-    again: EnumProperty(name="If Built Before", description="What becomes of rigs from the same footage", items=AGAIN)
+    again: EnumProperty(name="If Built Before", description="What to do with earlier rigs from the same footage", items=AGAIN)
     correct: BoolProperty(
         name="Pose Correctives",
         description="Give the skin of a SKEL body the model's pose blend shapes, as driven shape keys; exact, but slower to play",
     )
     hide: BoolProperty(
-        name="Hide When Absent", description="Take people out of sight before they come into the footage and after they leave", default=True
+        name="Hide When Absent", description="Hide people before they enter the footage and after they leave it", default=True
     )
     set_scene: BoolProperty(
         name="Set Up Scene",
@@ -88,8 +88,8 @@ class SKEL_PG_settings(bpy.types.PropertyGroup):
         "its own, and shows a take of another rate in real time",
         default=True,
     )
-    use_range: BoolProperty(name="Frame Range", description="Reconstruct a part of the footage only")
-    frame_start: IntProperty(name="First", description="First frame, the footage starts with 1", min=1, default=1)
+    use_range: BoolProperty(name="Frame Range", description="Reconstruct only a part of the footage")
+    frame_start: IntProperty(name="First", description="First frame; the footage starts at 1", min=1, default=1)
     frame_end: IntProperty(name="Last", description="Last frame, included", min=1, default=250)
 
 

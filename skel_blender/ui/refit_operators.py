@@ -68,7 +68,7 @@ def data_of(rig: bpy.types.Object) -> tuple[bpy.types.Collection, bytes]:
             return home, data
     home = next((home for home in homes if PROPERTY in home), None)
     if home is None:
-        raise SkelError("no_take", "This rig does not know its Take.", "Reconstruct the clip again, or load the Take.")
+        raise SkelError("no_take", "This rig has no Take.", "Reconstruct the clip again, or load the Take.")
     path = Path(bpy.path.abspath(home[PROPERTY]))
     if not path.is_file():
         raise SkelError("no_file", f"There is no file {path}.", "Put the Take back there, or load it again.")
@@ -80,7 +80,7 @@ def person_of(rig: bpy.types.Object, take: Take) -> tuple[int, Person]:
     for number, person in enumerate(take.people):
         if person.name == rig[record.PERSON]:
             return number, person
-    raise SkelError("no_person", f"The Take has nobody by the name of {rig[record.PERSON]}.", "Load the Take again.")
+    raise SkelError("no_person", f"The Take has no person named {rig[record.PERSON]}.", "Load the Take again.")
 
 
 def bring_back(path: str, rig_id: str, uid: int, count: int, sent: corrections.Sent) -> str:
@@ -88,7 +88,7 @@ def bring_back(path: str, rig_id: str, uid: int, count: int, sent: corrections.S
     twins = (thing for thing in bpy.data.objects if record.is_rig(thing) and thing[record.ID] == rig_id)
     rig = min(twins, key=lambda thing: thing.session_uid != uid, default=None)
     if rig is None:
-        raise SkelError("no_rig", "The rig is gone.", "Load the Take anew.")
+        raise SkelError("no_rig", "The rig is gone.", "Load the Take again.")
     take, home = takes.load(path), data_of(rig)[0]
     brought = corrections.bring(rig, person_of(rig, take)[1], sent)
     embedded.embed(home, take)

@@ -23,7 +23,7 @@ class _RetargetOperator(SkelOperator):
 
 
 class SKEL_OT_guess_bones(_RetargetOperator, bpy.types.Operator):
-    """Find the target's bones by their names and, where those say nothing, by where they are"""
+    """Find the target's bones by their names or, failing that, by their places"""
 
     bl_idname, bl_label = "skel.guess_bones", "Guess"
 
@@ -34,9 +34,9 @@ class SKEL_OT_guess_bones(_RetargetOperator, bpy.types.Operator):
         fill(settings, mapping)
         missing = guess.missing(mapping)
         if missing:
-            self.report({"WARNING"}, f"Parts found: {len(mapping)}, but not: {', '.join(missing)}. Choose bones for them.")
+            self.report({"WARNING"}, f"Parts found: {len(mapping)}. Choose bones for those that are missing: {', '.join(missing)}.")
         else:
-            self.report({"INFO"}, f"Parts found: {len(mapping)}. Look them over.")
+            self.report({"INFO"}, f"Parts found: {len(mapping)}. Check them in the list.")
 
 
 class SKEL_OT_clear_bones(_RetargetOperator, bpy.types.Operator):
@@ -49,10 +49,10 @@ class SKEL_OT_clear_bones(_RetargetOperator, bpy.types.Operator):
 
 
 class SKEL_OT_save_bone_map(SkelOperator, bpy.types.Operator):
-    """Keep the bone map for other scenes, under a name"""
+    """Save the bone map under a name, for other scenes"""
 
     bl_idname, bl_label = "skel.save_bone_map", "Save Bone Map"
-    name: StringProperty(name="Name", description="An older bone map of this name is replaced")
+    name: StringProperty(name="Name", description="An existing bone map of this name is replaced")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         target = context.scene.skel_retarget.target
@@ -68,7 +68,7 @@ class SKEL_OT_save_bone_map(SkelOperator, bpy.types.Operator):
 
 
 class SKEL_OT_load_bone_map(_RetargetOperator, bpy.types.Operator):
-    """Use a bone map that was saved"""
+    """Load a saved bone map"""
 
     bl_idname, bl_label = "skel.load_bone_map", "Load Bone Map"
     name: StringProperty(options={"HIDDEN"})
@@ -79,7 +79,7 @@ class SKEL_OT_load_bone_map(_RetargetOperator, bpy.types.Operator):
         fill(settings, mapping)
         absent = [bone for bone in mapping.values() if settings.target and bone not in settings.target.data.bones]
         if absent:
-            text = f"{settings.target.name} has no bone {absent[0]} and lacks {len(absent)} of {len(mapping)} in all."
+            text = f"{settings.target.name} lacks {len(absent)} of {len(mapping)} bones of the map, such as {absent[0]}."
             self.report({"WARNING"}, f"{text} Choose others for them.")
 
 
@@ -94,7 +94,7 @@ class SKEL_OT_delete_bone_map(SkelOperator, bpy.types.Operator):
 
 
 class SKEL_OT_retarget(SteppedOperator, bpy.types.Operator):
-    """Put the source's motion on the target, as a new action of it"""
+    """Put the source's motion on the target, as a new action"""
 
     bl_idname, bl_label = "skel.retarget", "Retarget"
     bl_options = {"REGISTER", "UNDO", "BLOCKING"}
@@ -115,7 +115,7 @@ class SKEL_OT_retarget(SteppedOperator, bpy.types.Operator):
             self.report({"WARNING"}, f"Constraints hold bones of {target.name} up to {math.degrees(made.off_rad):.0f} degrees "
                                      f"and {100 * made.off_m:.0f} cm away from the motion.")  # fmt: skip
         else:
-            self.report({"INFO"}, f"Put on as {made.action.name}, frames: {made.frames}; the way is scaled by {made.ratio:.2f}.")
+            self.report({"INFO"}, f"Retargeted as {made.action.name}, frames: {made.frames}; travel is scaled by {made.ratio:.2f}.")
 
 
 CLASSES = (

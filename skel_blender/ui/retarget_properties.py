@@ -43,7 +43,7 @@ class SKEL_PG_retarget(bpy.types.PropertyGroup):
     """The choices of the Retarget panel."""
 
     source: PointerProperty(
-        name="Source", description="The person whose motion is wanted; if empty, the active or only one", type=bpy.types.Object,
+        name="Source", description="The person whose motion to use; if empty, the active or only one", type=bpy.types.Object,
         poll=lambda self, thing: record.is_rig(thing),
     )  # fmt: skip
     target: PointerProperty(
@@ -54,17 +54,17 @@ class SKEL_PG_retarget(bpy.types.PropertyGroup):
     active: IntProperty(options={"HIDDEN"})
     hold_feet: BoolProperty(
         name="Keep Feet on the Floor", default=True,
-        description="Hold feet that are down where they stand, by IK, whatever the proportions",
+        description="Lock planted feet in place by IK, whatever the proportions",
     )  # fmt: skip
     root_travels: BoolProperty(
-        name="Root Takes the Way", description="Let the root bone travel over the floor, as game engines want it, and the hips do the rest",
+        name="Root Carries Travel", description="Let the root bone travel over the floor, as game engines expect, and the hips do the rest",
     )  # fmt: skip
     root_turns: BoolProperty(
-        name="Root Turns", default=True, description="Let the root bone that takes the way also turn as the body does",
+        name="Root Turns", default=True, description="Let the travelling root bone also turn with the body",
     )  # fmt: skip
     relax_fingers: BoolProperty(
         name="Relax Fingers", default=True,
-        description="Bend the fingers, which are not reconstructed, as in a hand that holds nothing; else they stay as you pose them",
+        description="Bend the fingers, which are not reconstructed, as in an empty hand; otherwise they stay as you pose them",
     )  # fmt: skip
 
 

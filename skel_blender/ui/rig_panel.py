@@ -78,7 +78,7 @@ class SKEL_PT_limits(_RigPanel, bpy.types.Panel):
         layout, rig, view = self.layout, active_rig(context), context.window_manager.skel
         layout.prop(rig.skel, "table")
         for name in rig[record.TURNED]:
-            layout.label(text=f"{name} is given the wrong way round", icon="INFO")
+            layout.label(text=f"{name} is reversed in this table", icon="INFO")
         row = layout.row(align=True)
         row.operator("skel.check_limits", icon="VIEWZOOM")
         for where, icon in (("PREVIOUS", "PREV_KEYFRAME"), ("NEXT", "NEXT_KEYFRAME")):
@@ -141,7 +141,7 @@ class SKEL_PT_ik(_RigPanel, bpy.types.Panel):
         layout.row(align=True).prop(view, "range", expand=True)
         led = ik.limbs(rig)
         if not led:
-            layout.label(text="No control leads a limb any more", icon="ERROR")
+            layout.label(text="No IK control leads a limb", icon="ERROR")
             return
         column = layout.column(align=True)
         for limb in led:

@@ -148,31 +148,31 @@ class SKEL_PG_rig(bpy.types.PropertyGroup):
 
     angles: PointerProperty(type=SKEL_PG_angles)
     table: EnumProperty(
-        name="Limits", description="Which ranges the joints have", items=TABLES, options=set(), get=_get_table, set=_set_table
+        name="Limits", description="Table of joint limits", items=TABLES, options=set(), get=_get_table, set=_set_table
     )
     limits_on: BoolProperty(
-        name="Hold Limits", description="Let joints stop at their limits, under the hand and in IK", options=set(),
+        name="Hold Limits", description="Stop joints at their limits, when posed by hand, by IK or by keys", options=set(),
         get=_get_on, set=_set_on,
     )  # fmt: skip
     skin: FloatProperty(
-        name="Skin", description="How solid the skin is in the viewport's Solid mode, and where Workbench renders: 0 shows the bones alone",
+        name="Skin", description="Opacity of the skin in the viewport's Solid mode and in Workbench renders; 0 shows only the bones",
         subtype="FACTOR", min=0.0, max=1.0, options=set(), get=_get_skin, set=_set_skin,
     )  # fmt: skip
     stature: FloatProperty(
-        name="Height", description="How tall the person is, from sole to crown. Say it if you know it, and reconstruct; 0: not known",
+        name="Height", description="Height from sole to crown. Set it if you know it, and press Reconstruct with These; 0: unknown",
         subtype="DISTANCE", min=0.0, soft_max=2.5, precision=3, options=set(), get=_get_stature, set=_set_stature,
     )  # fmt: skip
     body: EnumProperty(
-        name="Body", description="The body that is fitted to the person. Choose the other one if that fits better, and reconstruct",
+        name="Body", description="Body fitted to the person. Choose the other one if it fits better, and press Reconstruct with These",
         items=BODIES[:2], options=set(), get=_get_body, set=_set_body,
     )  # fmt: skip
     start: IntProperty(
-        name="Start", description="Scene frame of the footage's first frame. All people of the take, all versions of their motion, camera "
-        "and footage move", min=0, options=set(), get=lambda self: record.start(self.id_data), set=_set_start,
+        name="Start", description="Scene frame of the footage's first frame; moves all people of the take, all versions of their "
+        "motion, camera and footage", min=0, options=set(), get=lambda self: record.start(self.id_data), set=_set_start,
     )  # fmt: skip
     hide_absent: BoolProperty(
         name="Hide When Absent", options=set(),
-        description="Out of sight before the person comes into the footage, after he leaves it, and while he is away for long",
+        description="Hide the person before they enter the footage, after they leave it, and while they are away for long",
         get=lambda self: presence.is_on(self.id_data), set=lambda self, value: presence.apply(self.id_data, value),
     )  # fmt: skip
 

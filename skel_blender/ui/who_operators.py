@@ -40,7 +40,7 @@ class _Who(RigOperator):
         frame = clock.of(home).source(context.scene.frame_current) if self.now else None
         said = who.Correction(self.kind, (_number(rig), *self.others()), frame)
         record.say_who(home, (*record.said_who(home), said))
-        self.report({"INFO"}, f"Person {told(home, said)}, once you press Reconstruct with These in People.")
+        self.report({"INFO"}, f"Person {told(home, said)}: press Reconstruct with These in People to apply it.")
 
 
 class _WithOther(_Who):
@@ -56,40 +56,40 @@ class _WithOther(_Who):
 
 
 class SKEL_OT_who_same(_WithOther, bpy.types.Operator):
-    """This person, and whom you choose, are the same: they become one rig. Where both are seen, this one was seen right"""
+    """This person and the one you choose are the same and become one rig; where both are seen, this one is right"""
 
     bl_idname, bl_label, kind = "skel.who_same", "The Same As", "same"
 
 
 class SKEL_OT_who_change(_WithOther, bpy.types.Operator):
-    """This person, and whom you choose, were taken for one another from the current frame on"""
+    """This person and the one you choose were swapped from the current frame on"""
 
     bl_idname, bl_label, kind, now = "skel.who_change", "Changes Places Here With", "change", True
 
 
 class SKEL_OT_who_other(_Who, bpy.types.Operator):
-    """From the current frame on this is somebody else: he gets a rig of his own"""
+    """From the current frame on this is somebody else, who gets a rig of their own"""
 
     bl_idname, bl_label, kind, now = "skel.who_other", "Somebody Else From Here", "other", True
 
 
 class SKEL_OT_who_without(_Who, bpy.types.Operator):
-    """Reconstruct without this person, say if he is none; for others the floor and the camera may then be read otherwise"""
+    """Reconstruct without this person, for example a false detection; the floor and the camera may change for the others"""
 
     bl_idname, bl_label, kind = "skel.who_without", "Leave Out", "without"
 
 
 class SKEL_OT_who_forget(SkelOperator, bpy.types.Operator):
-    """Take back what was said here"""
+    """Take back this correction"""
 
     bl_idname, bl_label, bl_options = "skel.who_forget", "Take Back", {"REGISTER", "UNDO"}
     name: StringProperty(options={"HIDDEN"}, description="The take's collection")
-    number: IntProperty(min=0, options={"HIDDEN"}, description="Which of what was said of the take, the first is 0")
+    number: IntProperty(min=0, options={"HIDDEN"}, description="Number of the correction, from 0")
 
     def run(self, context: bpy.types.Context) -> None:
         home = bpy.data.collections.get(self.name)
         if home is None:
-            raise SkelError("no_take", f"There is no take {self.name} any more.", "Choose another one.")
+            raise SkelError("no_take", f"There is no longer a take {self.name}.", "Choose another one.")
         said = record.said_who(own(home))
         record.say_who(home, (*said[: self.number], *said[self.number + 1 :]))
 
@@ -115,14 +115,14 @@ def told(home: bpy.types.Collection, said: who.Correction) -> str:
 def own(home: bpy.types.Collection) -> bpy.types.Collection:
     """The collection, if it is of this file. Raises SkelError if it is not."""
     if home.library is not None or home.override_library is not None:
-        raise SkelError("linked", f"{home.name} comes from another file.", "Say it there.")
+        raise SkelError("linked", f"{home.name} comes from another file.", "Correct it there.")
     return home
 
 
 def _number(rig: bpy.types.Object) -> int:
     number = who.number(rig[record.PERSON])
     if number is None:
-        raise SkelError("no_clip", f"{rig.name} was not made from footage.", "Who is who is for people who are reconstructed.")
+        raise SkelError("no_clip", f"{rig.name} was not made from footage.", "Choose a person who was reconstructed from footage.")
     return number
 
 

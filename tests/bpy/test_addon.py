@@ -86,7 +86,7 @@ def test_reconstruct_builds_the_rigs_and_keeps_the_take_beside_the_file(addon, t
     assert collection["skel_take"] == "//takes/run 1_001.npz"
     assert len(take.load(tmp_path / "takes" / "run 1_001.npz").people) == 2
     assert sum(thing.type == "ARMATURE" for thing in collection.all_objects) == 2
-    assert "The scene plays 29.97 frames a second now, not 24." in messages_shown()
+    assert "The scene now plays 29.97 frames a second, not 24." in messages_shown()
     assert "The take has set the scene's range, picture size, camera." in messages_shown()
     assert "2 people in 20 frames" in messages_shown() and "Two frames could not be decoded." in messages_shown()
     assert "Found:" not in messages_shown()
@@ -240,7 +240,7 @@ def test_a_take_that_can_not_be_built_is_not_lost(addon, foreseen):
     runner.start("Run", engine.start(request), finish)
     follow(runner, until=lambda: not runner.busy)
     told = "".join(text.replace(" ", "") for _, text in runner.lines)
-    assert ("notopenanymore." in told) is foreseen and runner.failure
+    assert ("nolongeropen." in told) is foreseen and runner.failure
     assert f"TheTakeissavedas{request.out}.".replace(" ", "") in told and Path(request.out).is_file()
 
 
@@ -295,7 +295,7 @@ def test_after_an_update_that_needs_another_engine_the_user_is_told_so(addon):
     older.mkdir(parents=True)
     (older / ".ready").touch()
     try:
-        with pytest.raises(RuntimeError, match="needs a newer engine than is here. Press Install Engine first"):
+        with pytest.raises(RuntimeError, match="needs a newer engine. Press Install Engine first"):
             bpy.ops.skel.reconstruct()
     finally:
         (older / ".ready").unlink()
@@ -307,7 +307,7 @@ def test_install_needs_blenders_permission_to_go_online(addon, monkeypatch):
 
     monkeypatch.setattr(engine, "Job", lambda command: None)  # whoever forgets to ask shall not install an engine here
     assert not bpy.app.online_access
-    with pytest.raises(RuntimeError, match="Blender may not go online"):
+    with pytest.raises(RuntimeError, match="Blender is not allowed to go online"):
         bpy.ops.skel.install_engine()
 
 

@@ -209,7 +209,7 @@ def test_footage_that_was_moved_is_found_by_the_clip_behind_the_camera(shot, tmp
     embedded.embed(home, take)
     home["skel_source"] = take.source
     rigs[0].skel.stature = 1.87
-    with pytest.raises(RuntimeError, match="There is no file .*old.*. Let the clip behind the take's camera show it"):
+    with pytest.raises(RuntimeError, match="There is no file .*old.*. Relink the clip behind the take's camera"):
         bpy.ops.skel.reconstruct_again(name=home.name)
     file = new / ("0001.png" if names == ["frames"] else names[0])
     camera.show_footage(assemble.camera_of(home), bpy.data.movieclips.load(str(file)))

@@ -169,7 +169,7 @@ def test_a_scene_that_is_not_to_be_set_up_stays_as_it_is(enabled, context, tmp_p
     takes.save(take, tmp_path / "shot.npz")
     for _ in range(2):
         said = arrival.build(context, str(tmp_path / "shot.npz"))
-        assert state() == before and said.endswith("The footage has 12 frames a second; it is shown in the scene's 24.")
+        assert state() == before and said.endswith("The footage has 12 frames a second; it plays in real time at the scene's 24.")
     homes = [home for home in bpy.data.collections if record.START in home]
     assert len(homes) == (2 if again == "VERSION" else 1)
     for home in homes:

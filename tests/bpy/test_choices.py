@@ -96,9 +96,9 @@ def test_what_is_not_taken_of_a_clips_lens_is_told(addon, tmp_path):
     addon.source, addon.clip, addon.lens = "CLIP", clip, "CLIP"
     assert bpy.ops.skel.reconstruct() == {"FINISHED"} and "Of the clip's lens" not in messages_shown()
     clip.tracking.camera.k1 = -0.3
-    assert bpy.ops.skel.reconstruct() == {"FINISHED"} and "not its distortion. Give an undistorted" in messages_shown()
+    assert bpy.ops.skel.reconstruct() == {"FINISHED"} and "not its distortion. Use an undistorted" in messages_shown()
     clip.tracking.camera.k1, clip.tracking.camera.principal_point = 0.0, (0.3, 0.0)
-    assert bpy.ops.skel.reconstruct() == {"FINISHED"} and "not its centre. Give" in messages_shown()
+    assert bpy.ops.skel.reconstruct() == {"FINISHED"} and "not its centre. Use" in messages_shown()
 
 
 def test_images_are_filmed_at_the_scenes_rate_and_slow_motion_as_one_says(addon, tmp_path):

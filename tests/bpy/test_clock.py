@@ -123,13 +123,13 @@ def test_it_is_told_and_an_update_keeps_its_time(context, enabled, later, tmp_pa
     for name, take in (("one", synthetic.random_take(people=1, fps=Fraction(30))), ("two", replace(later, source="two.mp4"))):
         takes.save(take, tmp_path / f"{name}.npz")
         said = arrival.build(context, str(tmp_path / f"{name}.npz"))
-    assert said.endswith("The footage has 12 frames a second; it is shown in the scene's 30. The take has set the scene's range.")
+    assert said.endswith("The footage has 12 frames a second; it plays in real time at the scene's 30. The take has set the scene's range.")
     enabled.again = "UPDATE"
     arrival.build(context, str(tmp_path / "two.npz"))
     home = bpy.data.collections["two"]
     assert context.scene.render.fps == 30 and motion.frames_of(rig_of(home))[-1] == 26
     clip = bpy.data.movieclips.load(str(CLIP))
-    with pytest.raises(SkelError, match="another rate"):
+    with pytest.raises(SkelError, match="frame rate of two differs"):
         placement.place(context.scene, home, clip)
 
 

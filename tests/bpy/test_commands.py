@@ -123,7 +123,7 @@ def test_what_a_file_lacks_of_a_skin_is_told(main, saved, tmp_path, capfd):
     ("blend", "options", "sentence"),
     [
         ("missing.blend", ("--out", "x.fbx"), "There is no file"),
-        ("broken.blend", ("--out", "x.fbx"), "is no scene that this Blender can open"),
+        ("broken.blend", ("--out", "x.fbx"), "is not a scene that this Blender can open"),
         ("empty.blend", ("--out", "x.fbx"), "no reconstructed person"),
     ],
 )
@@ -143,8 +143,8 @@ def test_a_scene_that_cannot_be_exported_is_one_sentence(context, main, tmp_path
         ("take.npz", "shot.obj", (), "Choose one of .blend, .fbx, .glb,"),
         ("take.npz", "nowhere/shot.blend", (), "Make it or choose another."),
         ("take.npz", "shot.blend", ("--clip", "gone.mp4"), "gone.mp4"),
-        ("take.npz", "shot.blend", ("--person", "2"), "change nothing in a .blend"),
-        ("take.npz", "shot.blend", ("--no-skin",), "change nothing in a .blend"),
+        ("take.npz", "shot.blend", ("--person", "2"), "have no effect on a .blend"),
+        ("take.npz", "shot.blend", ("--no-skin",), "have no effect on a .blend"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_writes_nothing(main, saved, tmp_path, take, out, extra, sentence):
@@ -216,7 +216,7 @@ def test_from_the_side_people_fill_the_picture_wherever_they_are(main, context, 
 def test_a_picture_in_which_nobody_is_says_so(main, saved, tmp_path, unrendered, capfd):
     main(saved, "--out", tmp_path / "shot.blend")
     first, last = bpy.context.scene.frame_start, bpy.context.scene.frame_end
-    there = f"in sight in frame {last + 1}, 900: the scene has frames {first} to {last}."
+    there = f"visible in frame {last + 1}, 900: the scene has frames {first} to {last}."
     for frames, said in ((f"{first},{last}", ""), (f"{first},{last + 1},900", there)):
         capfd.readouterr()
         main(tmp_path / "shot.blend", tmp_path / "out", "--frames", frames, module="skel_blender.rig.picture")
@@ -225,8 +225,8 @@ def test_a_picture_in_which_nobody_is_says_so(main, saved, tmp_path, unrendered,
 
 
 @pytest.mark.parametrize(("blend", "folder", "sentence"), [
-    ("shot.blend", "shot.blend", "shot.blend could not be made"), ("empty.blend", "out", "has no camera, or nobody who is switched on"),
-    ("off.blend", "out", "has no camera, or nobody who is switched on"), ("missing.blend", "out", "There is no file"),
+    ("shot.blend", "shot.blend", "shot.blend could not be made"), ("empty.blend", "out", "has no camera, or nobody in it is switched on"),
+    ("off.blend", "out", "has no camera, or nobody in it is switched on"), ("missing.blend", "out", "There is no file"),
 ])  # fmt: skip
 def test_a_scene_of_which_no_pictures_are_made_is_one_sentence(main, saved, tmp_path, unrendered, blend, folder, sentence):
     main(saved, "--out", tmp_path / "shot.blend")

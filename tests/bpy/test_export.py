@@ -101,7 +101,7 @@ def test_what_cannot_be_written_is_one_sentence_and_the_old_file_stays(context, 
 
 @pytest.mark.parametrize(
     ("path", "changes", "sentence"),
-    [("shot.obj", {}, "Choose one of .fbx"), ("shot.usdc", {"clips": "all"}, "holds one motion"), ("shot.abc", {"skin": False}, "no mesh")],
+    [("shot.obj", {}, "Choose one of .fbx"), ("shot.usdc", {"clips": "all"}, "only one motion"), ("shot.abc", {"skin": False}, "no mesh")],
 )
 def test_what_cannot_be_asked_for_is_said(context, tmp_path, path, changes, sentence):
     with pytest.raises(SkelError, match=sentence):
@@ -154,7 +154,7 @@ def test_a_take_that_grows_is_refused_and_told_why(context, tmp_path):
     place.keyframe_insert("scale", frame=1)
     place.scale = (1.5, 1.5, 1.5)
     place.keyframe_insert("scale", frame=3)
-    with pytest.raises(SkelError, match="person_1 grows or shrinks during its motion"):
+    with pytest.raises(SkelError, match="person_1 changes size during its motion"):
         writing.write(context.scene, [rig_of(collection)], tmp_path / "shot.fbx", presets.choose("generic"))
 
 

@@ -232,7 +232,7 @@ def two_takes(context):
 
 def test_a_file_for_each_person_has_the_camera_of_each(context, tmp_path):
     rigs = two_takes(context)
-    with pytest.raises(SkelError, match="person_1 and person_1.001 are of two takes, and each has a camera of its own. Export one take"):
+    with pytest.raises(SkelError, match="person_1 and person_1.001 belong to different takes, each with its own camera. Export one take"):
         writing.write(context.scene, rigs, tmp_path / "shot.glb", presets.choose("generic", camera=True))
     assert not list(tmp_path.iterdir())
     files = writing.write(context.scene, rigs, tmp_path / "shot.fbx", presets.choose("unity", camera=True))
@@ -242,8 +242,8 @@ def test_a_file_for_each_person_has_the_camera_of_each(context, tmp_path):
 
 @pytest.mark.parametrize(("ending", "changes", "sentence"), [
     ("bvh", {}, "A .bvh holds no camera. Leave it out"),
-    ("fbx", {"travel": "none"}, "In place, people are not where the camera sees them."),
-    ("glb", {"clips": "all"}, "The camera goes with one motion."),
+    ("fbx", {"travel": "none"}, "With the motion in place, people are not where the camera sees them."),
+    ("glb", {"clips": "all"}, "A camera can only be exported with one motion."),
 ])  # fmt: skip
 def test_what_cannot_be_is_said_before_a_file_is_written(context, tmp_path, ending, changes, sentence):
     rig = rig_of(build_take(context, synthetic.random_take(frames=3, people=1)))
@@ -254,8 +254,8 @@ def test_what_cannot_be_is_said_before_a_file_is_written(context, tmp_path, endi
 
 @pytest.mark.parametrize("ending", ["fbx", "abc"])
 @pytest.mark.parametrize(("spoil", "sentence"), [
-    (lambda eye: bpy.data.objects.remove(eye), "The take of person_1 has no camera any more. Undo, or leave the camera out."),
-    (lambda eye: setattr(eye.data, "type", "ORTHO"), "take_camera has no perspective"),
+    (lambda eye: bpy.data.objects.remove(eye), "The take of person_1 no longer has a camera. Undo, or leave the camera out."),
+    (lambda eye: setattr(eye.data, "type", "ORTHO"), "take_camera is not a perspective camera"),
     (lambda eye: setattr(eye, "scale", (-1.0, 1.0, 1.0)), "take_camera is mirrored"),
     (lambda eye: (eye.data.keyframe_insert("shift_x", frame=1), setattr(eye.data, "shift_x", 0.4),
                   eye.data.keyframe_insert("shift_x", frame=3)), "The shift of take_camera is animated"),
@@ -285,7 +285,7 @@ def test_a_shift_that_a_file_lacks_is_told(context):
     def told(ending, **changes):
         return writing.left_out([rig], Path(f"shot{ending}"), presets.choose("generic", **changes))
 
-    assert told(".glb", camera=True).startswith("Left out: the shift of take_camera. Cameras of glTF have none")
+    assert told(".glb", camera=True).startswith("Left out: the shift of take_camera. glTF cameras have none")
     assert told(".glb") == told(".fbx", camera=True) == ""
     eye = camera_of(rig.users_collection[0])
     eye.data.shift_x = eye.data.shift_y = 0.0

@@ -167,7 +167,7 @@ def test_a_take_that_cannot_be_placed_is_there_all_the_same(tmp_path):
         takes.save(replace(take, source=str(clips.WALKER.resolve())), tmp_path / "late.npz")
         said = arrival.build(bpy.context, str(tmp_path / "late.npz"))
         assert said.startswith("1 person in 3 frames")
-        assert "It is not placed by the solved camera: The solved camera and the take have no frame in common." in said
+        assert "The solved camera could not place it: The solved camera and the take have no frame in common." in said
         assert arrival.PROPERTY in bpy.data.collections["late"]
     finally:
         skel_blender.unregister()
@@ -182,7 +182,7 @@ def test_a_take_that_arrives_is_placed_wherever_its_clip_begins(tmp_path):
         clip = bpy.context.scene.skel.clip = solved_clip()
         clip.frame_start = 1001
         takes.save(replace(walker_seen_by([carried_camera(0)] * FRAMES)[0], source=str(clips.WALKER.resolve())), tmp_path / "shot.npz")
-        assert "not placed" not in arrival.build(bpy.context, str(tmp_path / "shot.npz"))
+        assert "could not place" not in arrival.build(bpy.context, str(tmp_path / "shot.npz"))
         eye = assemble.camera_of(bpy.data.collections["shot"])
         assert eye[record.FOLLOWS] and list(bpy.data.movieclips) == [clip] and eye.data.background_images[0].clip == clip
         assert (bpy.context.scene.frame_start, bpy.context.scene.frame_end) == (1001, 1000 + FRAMES)

@@ -56,7 +56,7 @@ def test_what_an_ik_control_does_is_a_correction_once_it_is_handed_over(rig, tak
     bpy.context.scene.frame_set(int(frames[7]))
     rig.pose.bones[hand.control].location.z += 0.1
     rig.pose.bones[hand.control].keyframe_insert("location", frame=int(frames[7]))
-    with pytest.raises(SkelError, match="IK controls lead Right Hand. Hand them over first"):
+    with pytest.raises(SkelError, match="IK controls lead Right Hand. Press To Angles first"):
         corrections.find(rig, person)
     matching.to_channels(bpy.context.scene, rig, [hand], frames[7:8])
     assert corrections.find(rig, person).frames.tolist() == [person.frames[7]]
@@ -117,7 +117,7 @@ def test_what_is_changed_meanwhile_where_it_is_fitted_is_told(rig, take):
     for row in (6, 7, 10):
         set_by_hand(rig, float(frames[row]), 0.2)
     said = corrections.bring(rig, person, sent).sentence()
-    assert said == f" What you changed meanwhile on frames {frames[6]} to {frames[7]}, {frames[10]} is in {old.name} alone."
+    assert said == f" What you changed meanwhile on frames {frames[6]} to {frames[7]}, {frames[10]} is only in {old.name}."
     compat.use_action(rig, old)
     assert np.allclose(motion.read(rig, frames[[2, 7]])[0][:, KNEE], [0.1, 0.2], atol=1e-5)
 
@@ -173,7 +173,7 @@ def test_refit_needs_no_file_but_the_blend(context, take, tmp_path, monkeypatch)
 
 def test_a_rig_without_its_take_says_so(context, take, tmp_path):
     handle = rigs.build(take, embed=False)[0]
-    with pytest.raises(SkelError, match="does not know its Take"):
+    with pytest.raises(SkelError, match="has no Take"):
         refit_operators.data_of(handle.armature)
     home = handle.armature.users_collection[0]
     home[arrival.PROPERTY] = str(tmp_path / "a.npz")

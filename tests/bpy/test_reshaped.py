@@ -146,7 +146,7 @@ def test_a_mesh_that_lost_points_is_left_alone_and_named(context, enabled, take,
     enabled.again = "UPDATE"
     assert "old shape" not in arrival.build(context, str(tmp_path / "one.npz"))
     told = arrival.build(context, str(tmp_path / "two.npz"))
-    assert f" {surface.name}, {bone.name}: in the old shape, since the points or faces are not those of the new body." in told
+    assert f" {surface.name}, {bone.name}: kept in the old shape, because their vertices or faces do not match the new body." in told
     assert all(np.array_equal(skin.points(thing.data.vertices), points) for thing, points in zip((surface, bone), before))
     head = record.of(rig).joints[4] - take.people[0].body.joints[4]
     assert np.linalg.norm(head) > 0.01 and bone.matrix_parent_inverse.translation.y == -rig.data.bones[bone.parent_bone].length

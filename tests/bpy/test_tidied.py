@@ -82,7 +82,7 @@ def test_a_rig_whose_constraints_were_cleared_has_limits_again_but_no_controls(r
         for constraint in list(bone.constraints):
             bone.constraints.remove(constraint)
     assert not ik.limbs(rig) and not rig.skel.limits_on
-    assert draw("SKEL_PT_ik").labels == ["No control leads a limb any more"]
+    assert draw("SKEL_PT_ik").labels == ["No IK control leads a limb"]
     rig.skel.limits_on = True
     assert "Traceback" not in capfd.readouterr().err and rig.skel.limits_on
     with pytest.raises(RuntimeError, match="What is chosen of person_1 follows no IK control any more"):

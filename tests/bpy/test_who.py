@@ -57,7 +57,7 @@ def test_what_is_said_is_shown_by_scene_frames_and_asked_by_those_of_the_footage
     bpy.context.view_layer.objects.active = rigs[1]
     assert bpy.ops.skel.who_other() == bpy.ops.skel.who_same(other="Person 1") == bpy.ops.skel.who_without() == {"FINISHED"}
     shown = draw(PANEL)
-    said = ["1 and 2 swap at frame 21", "2 is another from frame 21", "2 and 1 are the same", "2 is left out"]
+    said = ["1 and 2 swap at frame 21", "2 is somebody else from frame 21", "2 and 1 are the same", "2 is left out"]
     assert [text for text in shown.labels if text in said] == said
     assert shown.operators.count("skel.who_forget") == 4 and "skel.reconstruct_again" in shown.operators
     assert {"--who=1+3,1x2@20,2@20,2+1,2-", "--stature=1.8", "--body=male"} <= set(_again(home, asked))
@@ -134,8 +134,8 @@ def test_who_is_in_the_newer_take_no_more_is_named(enabled, take, tmp_path):
     takes.save(take, paths[0])
     takes.save(replace(take, people=take.people[:1]), paths[1])
     enabled.again = "UPDATE"
-    assert "Take any more" not in arrival.build(bpy.context, paths[0])
-    assert "Person 2 is not in the Take any more: Remove Person takes him out." in arrival.build(bpy.context, paths[1])
+    assert "no longer in the Take" not in arrival.build(bpy.context, paths[0])
+    assert "Person 2 is no longer in the Take; Remove Person deletes the rig." in arrival.build(bpy.context, paths[1])
     assert len(record.rigs(bpy.context.scene)) == 2
 
 

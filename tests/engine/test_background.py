@@ -229,11 +229,11 @@ def test_what_shows_no_motion(why):
         ({"turn": 0.3}, {}, ["turns by less than a degree; that"]),
         ({"turn": 1.2}, {}, ["turns by up to a degree; that"]),
         ({"zoom": np.array([1.0, 1.5])}, {}, ["turns by up to 30 degrees and zooms by 50%; that"]),
-        ({"places": np.eye(2, 3)}, {"unexplained": 0.5}, ["turns by up to 30 degrees and leaves its place; that"]),
-        ({}, {"lens_told": True}, ["turns by", "Its turns tell the lens: a focal length of 450 px."]),
-        ({"places": np.eye(2, 3)}, {"lens_told": True}, ["turns by", "Its path tells the lens: a focal length of 450 px."]),
-        ({}, {"unexplained": 0.5}, ["turns by", "also seems to leave its place"]),
-        ({}, {"unexplained": 0.2, "cuts": (20, 30)}, ["turns by", "In frame 27 the picture changes at once"]),
+        ({"places": np.eye(2, 3)}, {"unexplained": 0.5}, ["turns by up to 30 degrees and travels; that"]),
+        ({}, {"lens_told": True}, ["turns by", "The lens follows from its turns: a focal length of 450 px."]),
+        ({"places": np.eye(2, 3)}, {"lens_told": True}, ["turns by", "The lens follows from its path: a focal length of 450 px."]),
+        ({}, {"unexplained": 0.5}, ["turns by", "also seems to travel"]),
+        ({}, {"unexplained": 0.2, "cuts": (20, 30)}, ["turns by", "At frame 27 the picture changes abruptly"]),
     ],
 )
 def test_what_the_user_is_told_of_a_camera(given, findings, said):
@@ -241,7 +241,7 @@ def test_what_the_user_is_told_of_a_camera(given, findings, said):
     motion = CameraMotion(7, intrinsics(SIZE, None, FOCAL), turns, given.get("zoom", np.ones(2)), given.get("places"))
     told = logs(motion, Findings(**findings))
     assert len(told) == len(said) and all(text in log.text for text, log in zip(said, told))
-    assert [log.level for log in told] == ["warning" if "seems" in text or "In frame" in text else "info" for text in said]
+    assert [log.level for log in told] == ["warning" if "seems" in text or "At frame" in text else "info" for text in said]
 
 
 def test_the_bundle_finds_turns_and_lens_among_corners_of_which_a_third_moves():

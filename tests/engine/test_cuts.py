@@ -283,11 +283,11 @@ def test_each_shot_has_its_own_background(monkeypatch):
 
 
 def test_the_user_is_told_where_it_is_cut():
-    assert "begin with frame 7. Each" in cut_at([7], 20).text
-    assert "begin with frames 7, 9. Each" in cut_at([7, 9], 20).text
-    assert "begin with frames 0, 1, 2, 3, 4, 5, 6, 7. Each" in cut_at(list(range(8)), 20).text
-    assert "begin with frames 0, 1, 2, 3, 4, 5, 6, 7 and 2 more. Each" in cut_at(list(range(10)), 20).text
-    assert cut_at([7, 8, 9], 4).text.startswith("The images are photos, which do not follow from each other. Each has people")
+    assert "begin at frame 7. Each" in cut_at([7], 20).text
+    assert "begin at frames 7, 9. Each" in cut_at([7, 9], 20).text
+    assert "begin at frames 0, 1, 2, 3, 4, 5, 6, 7. Each" in cut_at(list(range(8)), 20).text
+    assert "begin at frames 0, 1, 2, 3, 4, 5, 6, 7 and 2 more. Each" in cut_at(list(range(10)), 20).text
+    assert cut_at([7, 8, 9], 4).text.startswith("The images are photos, not frames of a film. Each has people")
 
 
 def test_everybody_on_photos_is_found_on_his_own(landmark_model, tmp_path):
@@ -321,4 +321,4 @@ def test_two_shots_are_two_people_over_two_floors(landmark_model, tmp_path):
     assert not jumps[:23].any() and jumps[23] > 10 * jumps[24:].max() and jumps[24:].all(), "the first camera stands, the second pans"
     for person in take.people:
         assert abs(person.joints()[..., 2].min()) < 0.25 and footage.measure(take, person).reprojection < 0.03
-    assert any("other shots begin with frame 24." in getattr(event, "text", "") for event in said)
+    assert any("new shots begin at frame 24." in getattr(event, "text", "") for event in said)

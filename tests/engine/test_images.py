@@ -40,8 +40,8 @@ def test_images_that_blender_does_not_show_are_named(tmp_path, names, stranger):
 
 
 @pytest.mark.parametrize(("numbers", "frames", "said"), [
-    ((1, 2, 4, 5), (None, None), "missing behind f0002.png: no time"),
-    ((1, 3, 7, 9, 13), (None, None), "missing behind f0003.png, and elsewhere"), ((1, 2, 4, 5), (2, None), None),
+    ((1, 2, 4, 5), (None, None), "missing after f0002.png: no time"),
+    ((1, 3, 7, 9, 13), (None, None), "missing after f0003.png, and elsewhere"), ((1, 2, 4, 5), (2, None), None),
     ((10, 20, 30), (None, None), None), ((3, 1, 2), (None, None), None), ((5,), (None, None), None),
 ])  # fmt: skip
 def test_images_that_are_missing_are_told(tmp_path, numbers, frames, said):
@@ -60,7 +60,7 @@ def test_an_image_of_several_pictures_is_named(tmp_path, ending):
     pages[0].save(path, save_all=True, append_images=pages[1:], format="MPO" if ending == "jpg" else None)
     source = open_source([path], on_log=said.append)
     assert source.count == 1 and len(list(source)) == 1
-    wanted = [] if ending == "jpg" else ["loop." + ending + " holds 3 pictures, and only the first is taken. Convert it to a video."]
+    wanted = [] if ending == "jpg" else ["loop." + ending + " holds 3 pictures, and only the first is used. Convert it to a video."]
     assert [log.text for log in said] == wanted
     Image.fromarray(picture(0)).save(tmp_path / f"one.{ending}")
     open_source([tmp_path / f"one.{ending}"], on_log=said.append)

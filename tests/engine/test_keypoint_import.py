@@ -70,7 +70,7 @@ def test_four_cameras_tell_what_opensim_reads_from_them():
         assert np.sqrt((off[name] ** 2).mean()) < 4.0
     take, told, said = imported(made.REAL)
     assert take.fps == 60 and told["up"] == "y" and told["point_distance_mm"] < 30 and told["foot_slide_mm_per_frame"] < 1.0
-    assert said[0] == "TRC: 100 frames at 60 a second, y up, 20 points that are known by their names; not used: Neck."
+    assert said[0] == "TRC: 100 frames at 60 a second, y up, 20 points known by name; not used: Neck."
     seen = read_trc(made.REAL)
     hips = kinematics.z_up(seen.places[:, [seen.names.index(name) for name in ("LHip", "RHip")]].mean(1))
     ours = person.joints()[:, [JOINT_INDEX["femur_l"], JOINT_INDEX["femur_r"]]].mean(1)
@@ -119,7 +119,7 @@ def test_limbs_of_which_nothing_is_told_are_named(points, tmp_path):
     made.write(path, points, 30)
     path.write_text(path.read_text().replace("LElbow", "STRN"))
     _, told, said = imported(path)
-    assert "Person 1: no point tells of the left elbow, left wrist, left ankle, right ankle; what hangs on them is a guess." in said
+    assert "Person 1: no points for the left elbow, left wrist, left ankle, right ankle; what depends on them is a guess." in said
     assert "LAnkle" not in said[0] and told["point_distance_mm"] < 20
 
 

@@ -175,6 +175,6 @@ def test_people_are_asked_only_for_a_lens_that_nobody_knows(known, monkeypatch):
     said = []
     with pytest.raises(AskedError):
         pipeline.reconstruct(pipeline.Options(("clip.mp4",), "", regressor="stance", camera="still", **options), said.append)
-    told = [log.text for log in said if "tell the lens" in log.text]
-    right = "People who stand and walk on one floor tell the lens, to about 10 %: 32 degrees across the longer side are taken."
+    told = [log.text for log in said if "The lens was estimated" in log.text]
+    right = "The lens was estimated from people who stand and walk on one floor, to about 10 %: 32 degrees across the longer side."
     assert told == ([] if known else [right])

@@ -194,7 +194,7 @@ def test_weights_come_back_in_half_precision_and_other_files_are_refused(tmp_pat
     assert all(torch.equal(found[name], tensor.half().float()) for name, tensor in tensors.items())
     for content in (b"", b"\x80\x04pickle", (10**6).to_bytes(8, "little") + b"{}", (2).to_bytes(8, "little") + b"[]"):
         (tmp_path / "bad").write_bytes(content)
-        with pytest.raises(SkelError, match="bad is no safetensors file"):
+        with pytest.raises(SkelError, match="bad is not a safetensors file"):
             load_lift(tmp_path / "bad")
     with pytest.raises(SkelError, match="none could not be read"):
         load_lift(tmp_path / "none")

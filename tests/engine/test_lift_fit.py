@@ -62,7 +62,9 @@ def test_a_guess_that_knows_nothing_draws_nobody(case, body):
     assert off[0] < 0.5 * off[2]
 
 
-@pytest.mark.parametrize(("choice", "said"), [({"regressor": "oracle"}, "no regressor 'oracle'"), ({"regressor": "hsmr"}, "not named")])
+@pytest.mark.parametrize(("choice", "said"), [
+    ({"regressor": "oracle"}, "no regressor 'oracle'"), ({"regressor": "hsmr"}, "No HSMR checkpoint"),
+])  # fmt: skip
 def test_a_regressor_that_cannot_be_had_is_refused_before_the_footage_is_read(choice, said):
     with pytest.raises(SkelError, match=said):
         reconstruct(Options(inputs=("nowhere.mp4",), model="none", **choice))

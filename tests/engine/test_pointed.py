@@ -157,11 +157,11 @@ def test_a_mixture_of_other_people_is_not_him(point):
 
 
 @pytest.mark.parametrize("text, sentence", [
-    ("+340:300@60", "no frame 60 in what is reconstructed.*frames 0 to 39"),
+    ("+340:300@60", "Frame 60 is not in the part that is reconstructed.*frames 0 to 39"),
     ("+1280:300@20", "image ends before 1280:300.*1280 x 720 px"),
     ("+340:300@2", "Nobody can be made out at 340:300 in frame 2.*hips"),
-    ("+1000:300@20", "At 1000:300 in frame 20 is Person 3"),
-    ("+700:300@20", "Who is at 700:300 in frame 20 can't be followed"),
+    ("+1000:300@20", "The person at 1000:300 in frame 20 is Person 3"),
+    ("+700:300@20", "The person at 700:300 in frame 20 can't be tracked"),
 ])  # fmt: skip
 def test_what_can_not_be_done_is_said_in_a_sentence(point, text, sentence):
     known = known_track({n: pose_at(1000, 0.3 * n) for n in range(40)})

@@ -19,8 +19,8 @@ from tests import walk  # noqa: E402
 
 
 @pytest.mark.parametrize(("metres", "level", "text"), [
-    (1.24, "info", "The camera goes 2.5 m; that is taken out of people's motion."),
-    (0.002, "warning", "The camera leaves its place, and no feet rest that tell how far"),
+    (1.24, "info", "The camera travels 2.5 m; that is removed from people's motion."),
+    (0.002, "warning", "The camera travels, but no resting feet show how far"),
 ])  # fmt: skip
 def test_how_far_a_camera_goes_there_and_back(metres, level, text):
     view = View(torch.eye(3), torch.eye(3), torch.tensor([[0.0, 0, 0], [metres, 0, 0], [0, 0, 0]]))
@@ -47,7 +47,7 @@ def _seen(degrees: float, knees: float = 0.0, frames: int = 20, unseen: int = 0)
 
 
 @pytest.mark.parametrize(("tracks", "how"), [
-    ([_seen(170)], "upside down, stretched out, nearly all the time. If it is the footage that is turned, turn it upright, as with "
+    ([_seen(170)], "upside down, stretched out, nearly all the time. If the footage is rotated, turn it upright, for example with "
                    "`ffmpeg -i a.mp4 -vf hflip,vflip upright.mp4`"),
     ([_seen(90, unseen=8)], "-vf transpose=2 "), ([_seen(-80), _seen(-100)], "-vf transpose=1 "),
     ([_seen(0)], ""), ([_seen(180), _seen(0, frames=4)], ""), ([_seen(90, 90)], ""), ([_seen(180, 180)], ""), ([_seen(90, frames=0)], ""),
@@ -58,9 +58,9 @@ def test_footage_that_seems_turned_is_told_and_how_to_turn_it(tracks, how):
 
 
 @pytest.mark.parametrize(("name", "how"), [
-    ("my clip (1).mp4", 'turn it upright, as with `ffmpeg -i "my clip (1).mp4" -vf hflip,vflip upright.mp4`, and give that.'),
-    ("Überfahrt_01-a.MOV", "`ffmpeg -i Überfahrt_01-a.MOV -vf"), ("f1.png", "turn the images upright and give those."),
-    ("photo.JPG", "turn the images upright and give those."),
+    ("my clip (1).mp4", 'turn it upright, for example with `ffmpeg -i "my clip (1).mp4" -vf hflip,vflip upright.mp4`, and use that.'),
+    ("Überfahrt_01-a.MOV", "`ffmpeg -i Überfahrt_01-a.MOV -vf"), ("f1.png", "turn the images upright and use those."),
+    ("photo.JPG", "turn the images upright and use those."),
 ])  # fmt: skip
 def test_how_footage_is_turned_is_a_command_that_can_be_typed_and_none_for_images(name, how):
     assert how in remarks.turned([_seen(170)], Path(name)).text

@@ -200,9 +200,9 @@ def test_wrong_files_are_told_in_one_sentence(tmp_path, walk):
     assert "instead of" in refused("short.npz", poses=poses, trans=trans[:-1])
     assert "2000000 m from its origin" in refused("far.npz", poses=poses, trans=trans * 0 + 2e6)
     assert "do not count up" in refused("gap.npz", pose_world=poses[:2], trans_world=trans[:2], betas=BETAS, frame_ids=[0, 10**6])
-    assert "no numbers" in refused("holes.npz", poses=np.where(poses > 0.1, np.nan, poses), trans=trans)
-    assert "places that are no numbers" in refused("nowhere.npz", poses=poses, trans=trans * np.nan)
-    assert "no rotations" in refused("flat.npz", pred_rotmat=np.ones((4, 24, 3, 3)), pred_trans=np.zeros((4, 3)))
+    assert "values that are not numbers" in refused("holes.npz", poses=np.where(poses > 0.1, np.nan, poses), trans=trans)
+    assert "positions that are not numbers" in refused("nowhere.npz", poses=poses, trans=trans * np.nan)
+    assert "not rotations" in refused("flat.npz", pred_rotmat=np.ones((4, 24, 3, 3)), pred_trans=np.zeros((4, 3)))
     (tmp_path / "text.npz").write_text("hello")
     for name in ("text.npz", "absent.npz"):
         with pytest.raises(SkelError, match=name):

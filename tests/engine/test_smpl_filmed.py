@@ -121,7 +121,7 @@ def test_3dpw_with_holes_is_refused(tmp_path, walk, monkeypatch):
     tree = read_tree(tmp_path / "fencing.pkl")
     tree["poses"][1][3, 5] = np.nan
     monkeypatch.setattr(formats, "read_tree", lambda path: tree)
-    with pytest.raises(SkelError, match="has values that are no numbers under 'poses'"):
+    with pytest.raises(SkelError, match="has values that are not numbers under 'poses'"):
         read_motions(tmp_path / "fencing.pkl")
 
 

@@ -59,7 +59,7 @@ def test_smplx_models_are_cut_down_to_the_body(model, walk, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "value", "said"),
-    [("kintree_table", (5, 5), "is no tree"), ("kintree_table", (7, 12), "is no tree"), ("kintree_table", (5, -3), "is no tree"),
+    [("kintree_table", (5, 5), "is not a tree"), ("kintree_table", (7, 12), "is not a tree"), ("kintree_table", (5, -3), "is not a tree"),
      ("weights", 0.0, "skin without a joint"), ("J_regressor", np.ones((5, 3)), "'J_regressor' must be 24 x")],
 )  # fmt: skip
 def test_model_files_that_are_none_are_refused(model, walk, tmp_path, name, value, said):

@@ -242,7 +242,7 @@ def test_what_unpacks_to_more_than_a_machine_holds_is_refused(tmp_path, monkeypa
     ("value", "said"),
     [(np.zeros((2, 4)), "must be 2 x 3 numbers, not 2 x 4 of float64"), ("text", "must be 2 x 3 numbers"), (np.zeros(6), "not 6 of"),
      ([[1.0, 2.0], [3.0]], "must be 2 x 3 numbers"), ([[1, 2, 10**40]] * 2, "must be 2 x 3 numbers"),
-     (np.full((2, 3), np.inf), "values that are no numbers"), (np.array([["a"] * 3] * 2), "must be 2 x 3 numbers")],
+     (np.full((2, 3), np.inf), "values that are not numbers"), (np.array([["a"] * 3] * 2), "must be 2 x 3 numbers")],
 )  # fmt: skip
 def test_entries_of_another_shape_are_refused_by_name(value, said):
     with pytest.raises(SkelError, match=f"m.pkl.*'w'.*{said}"):

@@ -86,7 +86,7 @@ def test_a_clock_that_jumps_makes_no_footage(tmp_path):
     assert source.count == 4
     assert seen(source) == [(k, k) for k in range(4)]
     assert [(log.level, log.text) for log in logs] == [("warning", "clip.mkv: after 0.2 s its clock jumps to 3600.0 s, and what follows is "
-        "left out; give it as a clip of its own, as by `ffmpeg -ss 3600 -i clip.mkv rest.mp4`.")]  # fmt: skip
+        "left out; make that a clip of its own, for example with `ffmpeg -ss 3600 -i clip.mkv rest.mp4`.")]  # fmt: skip
     slow = open_source([write_clip(tmp_path / "slow.mkv", list(range(20)), Fraction(1, 5), live="1")], on_log=logs.append)
     assert slow.count == 20 and len(logs) == 1, "pictures that stay for five seconds are no jumps"
     paused = open_source([write_clip(tmp_path / "clip.mp4", [0, 1, 2, *range(2000, 2010)])], on_log=logs.append)
@@ -215,8 +215,8 @@ def test_a_truncated_clip_gives_what_decodes_and_a_warning(tmp_path):
         list(open_source([path], (28, 29)))
 
 
-@pytest.mark.parametrize("ending, codec, said", [("mkv", "libx264", r"breaks off after [0-5]\.\d of its 6\.0 seconds"),
-                                                  ("flv", "flv", r"breaks off after [0-5]\.\d of its 6\.0 seconds"),
+@pytest.mark.parametrize("ending, codec, said", [("mkv", "libx264", r"ends after [0-5]\.\d of its 6\.0 seconds"),
+                                                  ("flv", "flv", r"ends after [0-5]\.\d of its 6\.0 seconds"),
                                                   ("avi", "mpeg4", r"only \d+ of 30 frames")])  # fmt: skip
 def test_a_clip_whose_pictures_are_all_that_tells_its_length_warns_too_if_it_is_cut_off(tmp_path, ending, codec, said):
     path, logs = write_clip(tmp_path / f"clip.{ending}", list(range(30)), Fraction(5), codec, (640, 480)), []

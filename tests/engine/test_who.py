@@ -195,5 +195,5 @@ def test_what_was_said_of_somebody_may_stay_when_he_is_left_out(clip, text):
 
 def test_what_says_nothing_is_refused_before_the_footage_is_opened(clip, monkeypatch):
     monkeypatch.setattr(pipeline, "open_source", lambda *arguments: pytest.fail("the footage was opened"))
-    with pytest.raises(SkelError, match="'1[+]' does not say who is who"):
+    with pytest.raises(SkelError, match="'1[+]' is not a correction of who is who"):
         reconstruct(replace(clip, who="1+"))

@@ -46,7 +46,7 @@ def test_heights_and_who_is_who_reach_the_engine(place, monkeypatch, capfd):
     assert [(request.stature, request.who) for request in asked] == [("", ""), ("1.8,,1.655", ""), ("", "1+4,5-")]
     capfd.readouterr()
     assert reconstruct(place, "shot.npz", "--overwrite", "--who", "1+") == 1
-    assert "'1+' does not say who is who. Give such as" in capfd.readouterr().err and len(asked) == 3
+    assert "'1+' is not a correction of who is who. Use" in capfd.readouterr().err and len(asked) == 3
 
 
 @POSIX
@@ -174,13 +174,13 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(place, end, monkeypatch):
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--hsmr", "h.ckpt"], "Add --regressor hsmr, or leave --hsmr out."),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--out", "{}/a.fbx"], "Argument -o/--out: given twice."),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.npz", "--who", "1+4", "--who", "5-"], "Argument --who: given twice."),
-    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.blend", "--no-skin"], "The options of an export change nothing in a .blend."),
+    (["reconstruct", "{}/clip.mp4", "-o", "{}/a.blend", "--no-skin"], "Export options have no effect on a .blend."),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.bvh", "--take-camera"], "A .bvh holds no camera."),
     (["reconstruct", "{}/clip.mp4", "-o", "{}/a.glb", "--take-camera", "--travel=none"], "people are not where the camera sees them."),
-    (["export", "{}/clip.npz", "-o", "{}/a.osim", "--take-camera"], "change nothing in a .osim."),
-    (["export", "{}/clip.npz", "-o", "{}/a.mot", "--preset", "unity"], "change nothing in a .mot."),
-    (["export", "{}/clip.npz", "-o", "{}/a.fbx", "--mass", "70"], "--mass changes nothing in a .fbx."),
-    (["export", "{}/clip.npz", "-o", "{}/a.blend", "--person", "2"], "--person changes nothing in a .blend."),
+    (["export", "{}/clip.npz", "-o", "{}/a.osim", "--take-camera"], "have no effect on a .osim."),
+    (["export", "{}/clip.npz", "-o", "{}/a.mot", "--preset", "unity"], "have no effect on a .mot."),
+    (["export", "{}/clip.npz", "-o", "{}/a.fbx", "--mass", "70"], "--mass has no effect on a .fbx."),
+    (["export", "{}/clip.npz", "-o", "{}/a.blend", "--person", "2"], "--person has no effect on a .blend."),
     (["picture", "{}/a.blend", "--frames", "first"], "not a list of frames"),
     (["picture", "{}/a.blend", "--samples", "0"], "not a number of samples"),
     (["dance"], "invalid choice"),

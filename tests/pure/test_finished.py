@@ -33,7 +33,7 @@ def stopped(place, monkeypatch, capfd):
         patch.setattr(commands, "_write_with", interrupted)
         assert reconstruct(place) == 130
     said = capfd.readouterr().err.splitlines()
-    assert said[-2:] == ["The reconstruction is kept: the same command goes on with it.", "Cancelled; nothing was written."]
+    assert said[-2:] == ["The reconstruction is kept: run the same command again to continue.", "Cancelled; nothing was written."]
     assert os.listdir(place) == ["clip.mp4"] and len(kept()) == 1
     monkeypatch.setenv("FAKE_ENGINE", "crash")
     return place
@@ -42,7 +42,7 @@ def stopped(place, monkeypatch, capfd):
 @pytest.mark.parametrize("out", ["shot.blend", "other.fbx", "shot.npz"])
 def test_the_same_command_goes_on_where_it_was_stopped(stopped, out, capfd):
     assert reconstruct(stopped, out) == 0
-    assert "An earlier run has reconstructed this" in capfd.readouterr().err
+    assert "An earlier run reconstructed this" in capfd.readouterr().err
     assert sorted(os.listdir(stopped)) == sorted(["clip.mp4", out]) and not kept()
     assert reconstruct(stopped, "again.blend") == 1, "it is kept for one run"
 

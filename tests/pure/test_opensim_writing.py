@@ -93,7 +93,7 @@ def test_a_body_without_bones_has_no_meshes_and_one_without_a_skin_is_refused(tm
     with pytest.raises(SkelError, match="has no skin"):
         opensim.write(made, 0, tmp_path / "bare.osim")
     assert opensim.write(made, 0, tmp_path / "bare.mot") == [tmp_path / "bare.mot"]
-    with pytest.raises(SkelError, match="shot.c3d is no file of OpenSim's"):
+    with pytest.raises(SkelError, match="shot.c3d is not an OpenSim file"):
         opensim.write(made, 0, tmp_path / "shot.c3d")
 
 

@@ -89,7 +89,7 @@ def test_a_path_with_a_comma_is_everybodys_body_alone(tmp_path):
     path = tmp_path / "one, two.pkl"
     path.touch()
     assert requests.bodies(requests.body_text([str(path)] * 2)) == (str(path),)
-    with pytest.raises(SkelError, match="one, two.pkl has a comma"):
+    with pytest.raises(SkelError, match="one, two.pkl contains a comma"):
         requests.body_text([str(path), "female"])
 
 

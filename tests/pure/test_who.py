@@ -19,10 +19,10 @@ def test_all_that_can_be_said_is_read_as_it_is_written():
 
 def test_words_name_the_frame_that_they_are_given():
     assert [one.told() for one in ALL] == [
-        "1 and 14 are the same", "2 and 3 swap at frame 120", "3 is another from frame 0", "5 is left out",
+        "1 and 14 are the same", "2 and 3 swap at frame 120", "3 is somebody else from frame 0", "5 is left out",
         "Somebody is there at frame 120",
     ]  # fmt: skip
-    assert ALL[2].told(31) == "3 is another from frame 31"
+    assert ALL[2].told(31) == "3 is somebody else from frame 31"
 
 
 NOTHING = ("1", "1+", "1+1", "0-", "1x2", "1x2@", "x2@3", "1+2+3", "-1", "1@-3", "1.5-", "\N{ARABIC-INDIC DIGIT ONE}-", "1-,",
@@ -31,7 +31,7 @@ NOTHING = ("1", "1+", "1+1", "0-", "1x2", "1x2@", "x2@3", "1+2+3", "-1", "1@-3",
 
 @pytest.mark.parametrize("text", NOTHING)
 def test_what_says_nothing_is_refused_with_what_would(text):
-    with pytest.raises(SkelError, match="does not say who is who.*1[+]4"):
+    with pytest.raises(SkelError, match="is not a correction of who is who.*1[+]4"):
         who.read(text)
 
 

@@ -52,17 +52,17 @@ def logs(motion: CameraMotion, findings: Findings) -> list[Log]:
     """What the user is told of a camera that moves: what was found, and what it is not good for."""
     turn = np.degrees(np.arccos(np.clip(0.5 * (np.trace(motion.turns, axis1=1, axis2=2) - 1.0), -1.0, 1.0))).max()
     zoom = motion.zoom.max() / motion.zoom.min() - 1.0
-    more = f" and zooms by {zoom:.0%}" if zoom > 0.0 else "" if motion.places is None else " and leaves its place"
+    more = f" and zooms by {zoom:.0%}" if zoom > 0.0 else "" if motion.places is None else " and travels"
     angle = "less than a degree" if turn < 1.0 else "up to a degree" if turn < 1.5 else f"up to {turn:.0f} degrees"
-    result = [Log("info", f"The camera turns by {angle}{more}; that is taken out of people's motion.")]
+    result = [Log("info", f"The camera turns by {angle}{more}; that is removed from people's motion.")]
     if findings.lens_told:
-        what = "turns tell" if motion.places is None else "path tells"
-        result.append(Log("info", f"Its {what} the lens: a focal length of {motion.K[0, 0]:.0f} px."))
+        what = "turns" if motion.places is None else "path"
+        result.append(Log("info", f"The lens follows from its {what}: a focal length of {motion.K[0, 0]:.0f} px."))
     if motion.places is None and findings.unexplained > _WALKS:
-        text = "The camera also seems to leave its place, but the background tells no path, and people seem to move instead."
+        text = "The camera also seems to travel, but its path could not be found, so people seem to move instead."
         result.append(Log("warning", f"{text} Solve the clip's camera in Blender, and place the take by it."))
     if findings.cuts:
-        text = f"In frame {motion.first + findings.cuts[0]} the picture changes at once, as at a cut."
+        text = f"At frame {motion.first + findings.cuts[0]} the picture changes abruptly, as at a cut."
         result.append(Log("warning", f"{text} Reconstruct the parts one by one."))
     return result
 

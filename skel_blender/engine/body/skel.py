@@ -79,7 +79,7 @@ def _check_kind(data: Any, path: Path | str) -> None:
     if not isinstance(data, dict):
         raise _unfit(path, f"holds a {type(data).__name__}, where a dict of arrays is expected")
     if "version" not in data or "skin_template_v" not in data:
-        raise _unfit(path, "is no SKEL model, as it has no entry 'version' or no entry 'skin_template_v'")
+        raise _unfit(path, "is not a SKEL model, as it has no entry 'version' or no entry 'skin_template_v'")
     version = str(np.asarray(data["version"]).item() if np.size(data["version"]) == 1 else data["version"])
     if version != VERSION:
         raise _unfit(path, f"is a SKEL model of version {version}, where version {VERSION} is expected")
@@ -93,7 +93,7 @@ def _check_bones(body: BodyModel) -> None:
     frames, resting = body.rest_frames, body.bones_at_rest(torch.zeros(1, BETAS, dtype=torch.float64))
     off = (frames @ frames.mT - torch.eye(3, dtype=torch.float64)).abs().max()
     if not (off < _ORTHOGONAL and torch.isfinite(resting).all()):  # not a number is not less either
-        raise _unfit(body.source, "has bones without a length, or with axes that are no rotation")
+        raise _unfit(body.source, "has bones without a length, or with axes that are not a rotation")
 
 
 def _bone_frames(J_template: torch.Tensor, J_shapedirs: torch.Tensor, rest: torch.Tensor, apose: torch.Tensor) -> BoneFrames:

@@ -38,18 +38,18 @@ class ImageSource(Source):
         numbers = sequence.numbers(paths)
         alike = len(numbers)
         if alike <= self.last:
-            text = f"{paths[alike].name} differs from {paths[0].name} in more than the number in its name, by which Blender shows images"
-            on_log(Log("warning", f"{text}: behind the rig they stand still from there on. Name them alike."))
+            text = f"{paths[alike].name} differs from {paths[0].name} in more than the number in its name, so Blender cannot show images"
+            on_log(Log("warning", f"{text} behind the rig from there on. Name them alike."))
         self.size = _opened_image(paths[self.first])[0].size
         self._photos = self._apart()
         steps = np.diff(numbers[self.first : self.last + 1])
         gaps = np.flatnonzero(steps > steps.min(initial=1 << 60))
         if len(gaps) and steps.min() > 0 and not self._photos:
-            text = f"By the numbers in their names images are missing behind {paths[self.first + gaps[0]].name}"
-            on_log(Log("warning", f"{text}{', and elsewhere' * (len(gaps) > 1)}: no time is taken to pass there, so people jump."))
+            text = f"By the numbers in their names, images are missing after {paths[self.first + gaps[0]].name}"
+            on_log(Log("warning", f"{text}{', and elsewhere' * (len(gaps) > 1)}: no time passes there, so people jump."))
         count = _pictures_in(paths[self.first])
         if count > 1:
-            on_log(Log("warning", f"{paths[self.first].name} holds {count} pictures, and only the first is taken. Convert it to a video."))
+            on_log(Log("warning", f"{paths[self.first].name} holds {count} pictures, and only the first is used. Convert it to a video."))
 
     @property
     def files(self) -> list[Path]:
@@ -74,7 +74,7 @@ class ImageSource(Source):
         image, focal_px = _opened_image(self._paths[number])
         if image.size != self.size:
             raise SkelError("image_size", f"{self._paths[number].name} is not as large as {self._paths[self.first].name}.",
-                            "Make all images one size, or give those of each size by themselves.")  # fmt: skip
+                            "Make all images one size, or reconstruct each size separately.")  # fmt: skip
         if focal_px is not None:
             self.focal_hints[number] = focal_px
         return np.asarray(image)

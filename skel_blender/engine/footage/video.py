@@ -65,7 +65,7 @@ class VideoSource(Source):
             count = max(round(max(stated, length) * tick), 1)
             if more is not None and more > stated:
                 ends, goes_on = (float(time * stream.time_base) for time in (length, more))
-                mend = f"give it as a clip of its own, as by `ffmpeg -ss {int(goes_on)} -i {typed(path.name)} rest.mp4`"
+                mend = f"make that a clip of its own, for example with `ffmpeg -ss {int(goes_on)} -i {typed(path.name)} rest.mp4`"
                 on_log(Log("warning", f"{path.name}: after {ends:.1f} s its clock jumps to {goes_on:.1f} s, and what follows is left out; "
                                       f"{mend}."))  # fmt: skip
         super().__init__(path, count, frames, on_log)
@@ -138,7 +138,7 @@ def open_source(
         try:
             paths = images_of(folder)
         except OSError as error:
-            raise SkelError("no_frames", f"The folder {folder} cannot be read ({error.strerror}).", "Check whose it is.") from error
+            raise SkelError("no_frames", f"The folder {folder} cannot be read ({error.strerror}).", "Check its permissions.") from error
         if not paths:
             raise SkelError("no_frames", f"The folder {folder} has no images.", "Give a folder of PNG, JPEG, TIFF, EXR or DPX frames.")
     if all(p.suffix.lower() in IMAGE_ENDINGS for p in paths):
@@ -214,7 +214,7 @@ def _times(path: Path, on_log: Callable[[Log], None]) -> list[Times]:
             if packet.stream_index == stream.index and not packet.is_discard:  # what was trimmed is still there
                 times.append((packet.pts, packet.duration or 0, packet.is_keyframe))
     if told - end > _MISSING_S:
-        on_log(Log("warning", f"{path.name} breaks off after {end:.1f} of its {told:.1f} seconds; the rest is left out."))
+        on_log(Log("warning", f"{path.name} ends after {end:.1f} of its {told:.1f} seconds; the rest is left out."))
     return times
 
 
@@ -251,8 +251,8 @@ def _first_size(container, path: Path) -> tuple[int, int]:
     if frame is None:
         raise SkelError("no_frames", f"Nothing in {path.name} can be decoded.", "Give a clip that plays in a video player.")
     if _mirrored(frame):
-        raise SkelError("mirrored", f"{path.name} says that it is to be shown mirrored, which Blender does not do.",
-                        f"Write it anew as it is shown, as with `ffmpeg -i {typed(path.name)} shown.mp4`, and give that.")  # fmt: skip
+        raise SkelError("mirrored", f"{path.name} is tagged to be shown mirrored, which Blender does not support.",
+                        f"Convert it, for example with `ffmpeg -i {typed(path.name)} shown.mp4`, and use that.")  # fmt: skip
     oblong = float(container.streams.video[0].sample_aspect_ratio or 1)  # a pixel's width over its height
     oblong = oblong if abs(oblong - 1) > _SQUARE else 1.0
     size = (round(frame.width * max(oblong, 1.0)), round(frame.height / min(oblong, 1.0)))

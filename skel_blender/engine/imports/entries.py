@@ -52,7 +52,7 @@ def numbers_of(tree: Tree, key: str, path: Path) -> np.ndarray:
     """Finite numbers under a name, one or more dimensions. Raises SkelError if there are none."""
     value = np.asarray(tree[key]) if key in tree else None
     if value is None or value.dtype.kind not in "fiu" or not np.isfinite(value).all():
-        what = "values that are no numbers" if value is not None and value.dtype.kind == "f" else "no numbers"
+        what = "values that are not numbers" if value is not None and value.dtype.kind == "f" else "no numbers"
         raise SkelError("bad_motion", f"{path.name} has {what} under '{key}'.", "Export the motion again.")
     return np.atleast_1d(value.astype(float))
 
@@ -78,7 +78,7 @@ def motion_of(name: str, layout: str, path: Path, rotations: np.ndarray, trans: 
         raise SkelError("bad_motion", f"{path.name} has {count} poses, but its place is {trans.shape} numbers instead of {(count, 3)}.",
                         "Export the motion again.")  # fmt: skip
     if not np.isfinite(trans).all():
-        raise SkelError("bad_motion", f"{path.name} has places that are no numbers.", "Export the motion again.")
+        raise SkelError("bad_motion", f"{path.name} has positions that are not numbers.", "Export the motion again.")
     if np.abs(trans).max() > _FARTHEST_M:
         raise SkelError("bad_motion", f"{path.name} has places {np.abs(trans).max():.0f} m from its origin.", "Export it in metres.")
     numbers = np.arange(count) if frames is None else np.ravel(np.asarray(frames)).astype(int)
@@ -88,7 +88,7 @@ def motion_of(name: str, layout: str, path: Path, rotations: np.ndarray, trans: 
     betas = np.zeros(10) if betas is None else np.asarray(betas, dtype=float)
     betas = betas.reshape(-1, betas.shape[-1]).mean(axis=0) if betas.ndim > 1 else np.ravel(betas)
     if not np.isfinite(betas).all():
-        raise SkelError("bad_motion", f"{path.name} has betas that are no numbers.", "Export the motion again.")
+        raise SkelError("bad_motion", f"{path.name} has betas that are not numbers.", "Export the motion again.")
     gender = np.ravel(tree.get("gender", "neutral"))[0]
     gender = (gender.decode("latin1") if isinstance(gender, bytes) else str(gender)).lower()
     gender = next((known for known in ("female", "male") if gender.startswith(known[0]) or known == gender.strip("b'")), "neutral")

@@ -136,7 +136,7 @@ def _slahmr_seen(path: Path, people: int, count: int) -> np.ndarray:
         tracks = sorted(told["tracks"].values(), key=lambda track: track["index"])
         seen = np.array([track["vis_mask"][first:last] for track in tracks], dtype=bool)
     if seen.ndim != 2 or len(seen) != people or seen.shape[1] < count:  # a run's early results end sooner
-        raise SkelError("bad_motion", f"{beside} tells of {' x '.join(map(str, seen.shape))} people and frames, {path.name} has {people} x "
+        raise SkelError("bad_motion", f"{beside} has {' x '.join(map(str, seen.shape))} people and frames, {path.name} has {people} x "
                         f"{count}.", "Use the files of one run.")  # fmt: skip
     return seen[:, :count]
 
@@ -168,7 +168,7 @@ def _lens(focal: np.ndarray, centre: np.ndarray, name: str, todo: str) -> Lens:
     """Of focal lengths (2,) px and the middle of the image (2,) px."""
     fits = focal.shape == centre.shape == (2,) and 0 < focal.min() <= focal.max() < _MOST_PX
     if not fits or not 1 <= centre.min() <= centre.max() < _MOST_PX:
-        raise SkelError("bad_motion", f"{name} has a lens that sees nothing.", todo)
+        raise SkelError("bad_motion", f"{name} has an invalid lens.", todo)
     K = np.array([[focal[0], 0, centre[0]], [0, focal[1], centre[1]], [0, 0, 1.0]])
     return Lens(K, (round(2 * centre[0]), round(2 * centre[1])))
 

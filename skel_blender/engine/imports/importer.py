@@ -92,7 +92,7 @@ def _laid_over(body: BodyModel, motion: SmplMotion, options: Options, emit: Call
     mean = as_it_is(body, np.zeros(10))
     source, moved = stand_in(mean.rest, motion.model)
     scale = estimated_size(motion, source)
-    size = "" if scale is None else f", {100 * scale:.0f} % of its mean size as the feet on the floor tell"
+    size = "" if scale is None else f", {100 * scale:.0f} % of its mean size, from the feet on the floor"
     emit(Log("info", f"{motion.name}: no model file was given, so the size is that of the {body.name} body{size}."))
     if scale is None:
         return source, replace(mean, trans=moved)

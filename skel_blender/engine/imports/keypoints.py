@@ -101,7 +101,7 @@ def _remarks(fitted: Fitted, measured: dict, known: Known, names: tuple[str, ...
         text += f"; resting feet slide {measured['foot_slide_mm_per_frame']:.2f} mm a frame"
     remarks = [Log("info", f"{text}.")]
     if known.untold():
-        remarks.append(Log("warning", f"{_NAME}: no point tells of the {', '.join(known.untold())}; what hangs on them is a guess."))
+        remarks.append(Log("warning", f"{_NAME}: no points for the {', '.join(known.untold())}; what depends on them is a guess."))
     if fitted.wrong.any():
         most = names[known.columns[int(fitted.wrong.sum(axis=0).argmax())]]
         remarks.append(Log("warning", f"{_NAME}: {100 * fitted.wrong.mean():.1f} % of the points were left out, as no body reaches them "
@@ -112,5 +112,5 @@ def _remarks(fitted: Fitted, measured: dict, known: Known, names: tuple[str, ...
 def _told(markers: Markers, known: Known, up: str) -> str:
     unused = [name for column, name in enumerate(markers.names) if column not in known.columns]
     frames = "1 frame" if len(markers.places) == 1 else f"{len(markers.places)} frames"
-    text = f"TRC: {frames} at {float(markers.fps):g} a second, {up} up, {len(known.columns)} points that are known by their names"
+    text = f"TRC: {frames} at {float(markers.fps):g} a second, {up} up, {len(known.columns)} points known by name"
     return text + (f"; not used: {', '.join(unused[:6])}{' ...' if len(unused) > 6 else ''}." if unused else ".")

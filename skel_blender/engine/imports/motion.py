@@ -86,7 +86,7 @@ def nearest_rotations(matrices: np.ndarray, name: str) -> np.ndarray:
     u, singular, vt = np.linalg.svd(matrices)
     found = u @ vt
     if np.abs(singular - 1).max(initial=0.0) > _ORTHOGONAL or np.linalg.det(found).min(initial=1.0) < 0:
-        raise SkelError("bad_motion", f"{name} holds 3x3 matrices that are no rotations.", "Export the motion again.")
+        raise SkelError("bad_motion", f"{name} holds 3x3 matrices that are not rotations.", "Export the motion again.")
     return found
 
 

@@ -44,10 +44,10 @@ def read_model(path: Path, model: str, gender: str) -> SmplModel:
     if kind is None or not verts:
         raise SkelError("bad_model", f"{path} has {joints} joints; SMPL has 24, SMPL-H 52, SMPL-X 55.", "Choose such a file.")
     if not (weights.sum(axis=1) > 0).all():
-        raise SkelError("bad_model", f"In {path} the entry 'weights' leaves skin without a joint.", "Check that it is the right file.")
+        raise SkelError("bad_model", f"In {path} the entry 'weights' leaves some skin without a joint.", "Check that it is the right file.")
     parents = need(data, "kintree_table", (2, joints), path, _WHAT)[0].astype(np.int64)
     if not ((parents[1:] >= 0) & (parents[1:] < np.arange(1, joints))).all():
-        raise SkelError("bad_model", f"In {path} the entry 'kintree_table' is no tree.", "Check that it is the right file.")
+        raise SkelError("bad_model", f"In {path} the entry 'kintree_table' is not a tree.", "Check that it is the right file.")
     shapedirs = need(data, "shapedirs", (verts, 3, None), path, _WHAT)
     posedirs = need(data, "posedirs", (verts, 3, 9 * (joints - 1)), path, _WHAT)
     return SmplModel(path, kind, template, shapedirs, posedirs, need(data, "J_regressor", (joints, verts), path, _WHAT), weights, parents)

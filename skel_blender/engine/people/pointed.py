@@ -32,7 +32,7 @@ def find_pointed(
     """
     numbers, starts = source.frame_numbers, [source.first, *source.cuts]
     if one.frame not in numbers:
-        raise SkelError("usage", f"There is no frame {one.frame} in what is reconstructed (who is who, {one}).",
+        raise SkelError("usage", f"Frame {one.frame} is not in the part that is reconstructed (who is who, {one}).",
                         f"Give one of frames {numbers[0]} to {numbers[-1]}.")  # fmt: skip
     if not (np.array(one.place) < source.size).all():
         raise SkelError("usage", f"The image ends before {_place(one)} px (who is who, {one}).",
@@ -48,8 +48,8 @@ def find_pointed(
         track = track_of(person, float(source.fps), source.size)
     on_progress(frames, frames)
     if goes_on_as is None and np.count_nonzero(track.observed) < fewest(float(source.fps), frames):
-        raise SkelError("no_person", f"Who is at {_place(one)} in frame {one.frame} can't be followed (who is who, {one}).",
-                        "Point at him in a frame around which he is seen whole.")  # fmt: skip
+        raise SkelError("no_person", f"The person at {_place(one)} in frame {one.frame} can't be tracked (who is who, {one}).",
+                        "Point at them in a frame around which they are seen whole.")  # fmt: skip
     return track, goes_on_as
 
 
@@ -70,10 +70,11 @@ def _pointed_at(finder: PeopleFinder, image: np.ndarray, one: Correction, known:
     if free and (found[0][1] is None or quality(free[0]) > NEW):
         return free[0]
     if found:
-        raise SkelError("usage", f"At {_place(one)} in frame {one.frame} is {name(found[0][1])}, who was found (who is who, {one}).",
+        raise SkelError("usage", f"The person at {_place(one)} in frame {one.frame} is {name(found[0][1])}, who was already found "
+                                 f"(who is who, {one}).",
                         "Point at somebody who has no rig there.")  # fmt: skip
     raise SkelError("no_person", f"Nobody can be made out at {_place(one)} in frame {one.frame} (who is who, {one}).",
-                    "Point at somebody's hips, in a frame that shows him whole.")  # fmt: skip
+                    "Point at somebody's hips, in a frame that shows them whole.")  # fmt: skip
 
 
 def _whose(pose: Pose, there: list[There]) -> int | None:

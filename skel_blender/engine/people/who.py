@@ -71,7 +71,7 @@ class _People:
         before, after = self._parted(number, one.frame)
         if before is None or after is None:
             raise SkelError("usage", f"Person {number} is not seen both before frame {one.frame} and after (who is who, {one}).",
-                            "Give a frame between two in which he is seen.")  # fmt: skip
+                            "Give a frame between two in which they are seen.")  # fmt: skip
         self.newest += 1
         self.tracks[number], self.tracks[self.newest] = before, after
 

@@ -90,7 +90,7 @@ def _check_free(target: bpy.types.Object, bones: list[str]) -> None:
     """Raise SkelError if one of the bones hangs on its parent's tip: Blender pays no heed to such a bone's location."""
     for bone in (target.data.bones[name] for name in bones):
         if bone.use_connect and bone.parent is not None:
-            raise SkelError("connected", f"{bone.name} of {target.name} is connected to {bone.parent.name}, so that it can't travel.",
+            raise SkelError("connected", f"{bone.name} of {target.name} is connected to {bone.parent.name}, so it can't travel.",
                             "In Edit Mode untick Connected in its Bone properties, under Relations.")  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def align(skeleton: Skeleton, mapping: Mapping, rest: Rest) -> Alignment:
 def _leg_length(head: Callable[[str], np.ndarray]) -> float:
     lengths = [np.linalg.norm(head(f"shin_{s}") - head(f"thigh_{s}")) + np.linalg.norm(head(f"foot_{s}") - head(f"shin_{s}")) for s in "lr"]
     if min(lengths) <= 0.0:
-        raise SkelError("no_legs", "A leg of the target has no length.", "Look at the bones of thigh, shin and foot.")
+        raise SkelError("no_legs", "A leg of the target has no length.", "Check the bones of thigh, shin and foot.")
     return float(np.mean(lengths))
 
 

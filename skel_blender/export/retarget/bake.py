@@ -140,7 +140,7 @@ def _correct(work: _Work, mapping: Mapping, goals: Goals, bases: Matrices) -> St
     names, thighs = list(wanted), [mapping["thigh_l"], mapping["thigh_r"]]
     back = np.linalg.inv(work.skeleton.object_matrix)
     for step in range(_PASSES):
-        matrices = yield from stage.look(work.target, work.frames, names, f"Putting right what constraints do, pass {step + 1}")
+        matrices = yield from stage.look(work.target, work.frames, names, f"Correcting for constraints, pass {step + 1}")
         seen = dict(zip(names, np.moveaxis(matrices, 1, 0)))
         miss = goals.middle - np.mean([seen[name][:, :3, 3] for name in thighs], axis=0)
         off = max(_angle(seen[name], wanted[name]) for name in names), float(np.linalg.norm(miss, axis=-1).max())

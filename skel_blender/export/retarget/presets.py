@@ -43,9 +43,9 @@ def load(folder: Path, name: str) -> Mapping:
         raise SkelError("bad_map", f"{path} can't be read.", "Delete it and save the bone map again.") from error
     bones = content.get("bones") if isinstance(content, dict) and content.get("format") == FORMAT else None
     if not isinstance(bones, dict) or content.get("version") != VERSION:
-        raise SkelError("bad_map", f"{path} is no bone map of this version.", "Delete it and save the bone map again.")
+        raise SkelError("bad_map", f"{path} is not a bone map of this version.", "Delete it and save the bone map again.")
     if not all(slot in BY_NAME and isinstance(bone, str) for slot, bone in bones.items()):
-        raise SkelError("bad_map", f"{path} names a part that is unknown.", "Delete it and save the bone map again.")
+        raise SkelError("bad_map", f"{path} names an unknown part.", "Delete it and save the bone map again.")
     return bones
 
 

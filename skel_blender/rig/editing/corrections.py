@@ -48,7 +48,7 @@ class Brought(NamedTuple):
         runs = np.split(self.changed, np.flatnonzero(np.diff(self.changed) > 1) + 1)
         frames = ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
         several = len(self.changed) > 1
-        return f" What you changed meanwhile on frame{'s' * several} {frames} is in {self.kept} alone."
+        return f" What you changed meanwhile on frame{'s' * several} {frames} is only in {self.kept}."
 
 
 def find(rig: bpy.types.Object, person: Person) -> Corrections:
@@ -60,7 +60,7 @@ def find(rig: bpy.types.Object, person: Person) -> Corrections:
     if not chosen.any():
         led = ", ".join(limb.title for limb in ik.led(rig))
         if led:
-            raise SkelError("led", f"No frame differs from the Take, but IK controls lead {led}.", "Hand them over first, by To Angles.")
+            raise SkelError("led", f"No frame differs from the Take, but IK controls lead {led}.", "Press To Angles first.")
         raise SkelError("no_corrections", "No frame differs from the Take.", "Set some frames by hand and key them, then press Re-fit.")
     if chosen.mean() > _MOST:
         raise SkelError("no_corrections", "Most frames differ from the Take.",

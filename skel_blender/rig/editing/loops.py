@@ -62,7 +62,7 @@ def loop(armature: bpy.types.Object, first: int, last: int) -> Looped:
         raise SkelError("frame_range", f"The motion of {armature.name} goes from {span[0]} to {span[-1]}.", "Choose frames in between.")
     led = ", ".join(limb.title for limb in ik.led(armature))
     if led:
-        raise SkelError("led", f"IK controls lead {led}.", "Hand them over first, by All to Angles.")
+        raise SkelError("led", f"IK controls lead {led}.", "Press All to Angles first.")
     frames = np.arange(first, last + 1)
     poses, trans = motion.read(armature, frames, turned=True)
     kept, resting = record.of(armature), contacts.of(armature, frames)

@@ -30,7 +30,7 @@ def action_of(armature: bpy.types.Object) -> bpy.types.Action:
     if data is None or data.action is None:
         if strips_of(data):
             raise SkelError(
-                "in_nla", f"The motion of {armature.name} lies in the NLA.", "Press Merge Layers under Motion, or choose a version."
+                "in_nla", f"The motion of {armature.name} is in the NLA.", "Press Merge Layers under Motion, or choose a version."
             )
         raise SkelError("no_action", f"{armature.name} has no action.", "Choose a version under Motion, or an action in the Dope Sheet.")
     compat.check_assignable(armature)
@@ -86,7 +86,8 @@ def read(
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
         bone, *_ = (*angles, *places)[column]
-        raise SkelError("no_number", f"{bone} has a value that is no number on frame {frames[row]}.", "Delete its keys around that frame.")
+        raise SkelError("no_number", f"On frame {frames[row]} {bone} has a value that is not a number.",
+                        "Delete its keys around that frame.")  # fmt: skip
     poses = values[:, :Q] * [channel.sign for channel in layout.channels()]
     root, pelvis, turn = values[:, Q : Q + 3], values[:, Q + 3 : Q + 6], values[:, Q + 6 :]
     basis = np.array(armature.data.bones["pelvis"].matrix_local)[:3, :3]
@@ -133,7 +134,7 @@ def check_modes(armature: bpy.types.Object) -> None:
     """Raise SkelError if a joint's bone does not turn by Euler angles in its own order."""
     for joint, name in enumerate(JOINT_NAMES):
         if armature.pose.bones[name].rotation_mode != layout.euler_order(joint):
-            raise SkelError("rotation_mode", f"The rotation mode of {name} was changed, so that it has no angles of SKEL any more.",
+            raise SkelError("rotation_mode", f"The rotation mode of {name} was changed, so it no longer has SKEL's angles.",
                             f"Set it to {layout.euler_order(joint)} Euler in the sidebar's Item tab.")  # fmt: skip
 
 
@@ -201,7 +202,7 @@ def smooth(
     frames, kept = frames_of(armature), record.of(armature)
     inside = np.ones(len(frames), dtype=bool) if within is None else (frames >= within[0]) & (frames <= within[-1])
     if not inside.any():
-        raise SkelError("no_frames", "There is no motion between these frames.", "Choose frames of the motion.")
+        raise SkelError("no_frames", "There is no motion between these frames.", "Choose frames that have motion.")
     before = tracks.sources(*read(armature, frames, own=True))
     chosen, rest, span = limbs.channels(names), (kept.joints, kept.frames), max(1, round(seconds * fps))
     after, share = before.copy(), smoothing.share(frames, frames[inside][0], frames[inside][-1], span)

@@ -38,7 +38,7 @@ def pin(scene: bpy.types.Scene, armature: bpy.types.Object, limb: controls.Limb,
     span = motion.frames_of(armature)
     frames = span[(span >= held.first - held.ease) & (span <= held.last + held.ease)]
     if not len(frames):
-        raise SkelError("no_frames", "There is no motion between these frames.", "Choose frames of the motion.")
+        raise SkelError("no_frames", "There is no motion between these frames.", "Choose frames that have motion.")
     ((there, at),) = matching.sample(
         scene, armature, np.array([held.at]), lambda posed: [matching.followed(posed, armature, limb), posed.matrix_local.copy()]
     )

@@ -47,7 +47,7 @@ class Followed:
     slide: float  # m a frame, how much feet that rest move, median of everybody
 
     def sentence(self) -> str:
-        scale = "" if abs(self.size - 1.0) < 0.02 else f" Scale the solved scene by {self.size:.3f} and both cameras are in one place."
+        scale = "" if abs(self.size - 1.0) < 0.02 else f" Scale the solved scene by {self.size:.3f} to put both cameras in one place."
         return f"Everybody moves with the solved camera; resting feet slide {1000 * self.slide:.0f} mm a frame.{scale}"
 
 
@@ -119,9 +119,9 @@ def place(scene: bpy.types.Scene, collection: bpy.types.Collection, clip: bpy.ty
     moves or only that one leaves its place, give people and camera new actions instead. Raises SkelError if there is nothing to go by."""
     empty, eye = assemble.place_of(collection), assemble.camera_of(collection)
     if empty is None or eye is None:
-        raise SkelError("no_take", f"{collection.name} is no take with a camera.", "Choose another rig.")
+        raise SkelError("no_take", f"{collection.name} is not a take with a camera.", "Choose another rig.")
     if clock.of(collection).pace != 1.0:
-        raise SkelError("other_rate", f"{collection.name} has another rate than the scene.", "Place it in a scene of its own.")
+        raise SkelError("other_rate", f"The frame rate of {collection.name} differs from the scene's.", "Place it in a scene of its own.")
     ours, theirs, unit = _matrices(collection, eye), solved_matrices(scene, clip), 1.0 / assemble.metres(scene)
     theirs = {frame: _scaled(matrix, 1.0 / unit) for frame, matrix in theirs.items()}
     empty.rotation_mode = "XYZ"

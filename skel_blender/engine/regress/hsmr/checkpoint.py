@@ -105,7 +105,7 @@ class Weights:
         """One entry in memory. Raises SkelError if it holds values that are no numbers."""
         value = self.entries[name].read(dtype)
         if not bool(torch.isfinite(value.sum(dtype=torch.float32))):
-            raise SkelError("bad_checkpoint", f"In {self.path} the entry '{name}' holds values that are no numbers.",
+            raise SkelError("bad_checkpoint", f"In {self.path} the entry '{name}' holds values that are not numbers.",
                             "Download the file again.")  # fmt: skip
         return value
 

@@ -28,5 +28,5 @@ def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         raise SkelError("no_weights", f"The network's weights {path} could not be read.",
                         "Install the add-on again, or choose another regressor.") from error  # fmt: skip
     except SafetensorError as error:
-        raise SkelError("bad_weights", f"{path.name} is no safetensors file ({error}).",
+        raise SkelError("bad_weights", f"{path.name} is not a safetensors file ({error}).",
                         "Choose a file that bin/train-lift wrote.") from error  # fmt: skip
