@@ -142,11 +142,18 @@ def eulers(rotations: np.ndarray, order: str, near: np.ndarray | None = None) ->
     result, other = np.empty((2, len(m), 3))
     result[:, [i, j, k]] = np.stack([first, middle, np.arctan2(-sign * level[:, i], level[:, j])], axis=1)
     other[:], other[:, j] = result + np.pi, np.pi - middle
-    before = result[:1] if near is None else np.asarray(near, dtype=float)
-    for t, pair in enumerate(np.stack([result, other], axis=1)):
-        pair = pair - 2.0 * np.pi * np.round((pair - before) / (2.0 * np.pi))
-        result[t] = before = pair[np.abs(pair - before).sum(axis=1).argmin()]
-    return result
+    before = result[0] if near is None else np.asarray(near, dtype=float)
+    # What leads from one triple to the next one's other leads back from its other: which is nearer does not depend on which was taken.
+    stay, change = (_apart(triple, np.vstack([before, result[:-1]])) for triple in (result, other))
+    swapped = np.logical_xor.accumulate(change < stay)
+    result = np.where(swapped[:, None], other, result)
+    return result - 2.0 * np.pi * np.cumsum(np.round(np.diff(result, axis=0, prepend=before[None]) / (2.0 * np.pi)), axis=0)
+
+
+def _apart(angles: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(T,) rad between triples of angles (T,3), full turns apart, summed over the three."""
+    away = angles - others
+    return np.abs(away - 2.0 * np.pi * np.round(away / (2.0 * np.pi))).sum(axis=1)
 
 
 def pelvis_angles(rotations: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:

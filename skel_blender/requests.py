@@ -43,6 +43,12 @@ class Request:
     stature: str = ""  # m, as `statures` reads it
     who: str = ""  # who is who where that was mistaken, as who.py reads it
 
+    @property
+    def label(self) -> str:
+        """What is shown of it: the footage's name, and which of its frames, counted from 1."""
+        first, _, end = self.frames.partition(":")
+        return Path(self.inputs[0]).name + (f" {int(first or 0) + 1}-{end}" if self.frames else "")
+
     def arguments(self) -> list[str]:
         """The engine's command line after `-m skel_blender.engine`."""
         options = _options(
@@ -65,6 +71,11 @@ class ImportRequest:
     fps: float | None = None
     up: str = ""  # 'y', 'z' or '-y'
     limits: bool = False  # keep every angle inside its limits
+
+    @property
+    def label(self) -> str:
+        """What is shown of it."""
+        return Path(self.motion).name
 
     def arguments(self) -> list[str]:
         """The engine's command line after `-m skel_blender.engine`."""

@@ -13,6 +13,7 @@ import numpy as np
 from ..messages import SkelError
 from ..rig import assemble, camera, record
 from ..rig.editing import evaluation
+from ..rig.editing.steps import Step, Steps
 from . import rotations
 from .delivery import Space
 from .sample import unnumbered
@@ -50,7 +51,7 @@ def camera_of(rigs: Sequence[bpy.types.Object]) -> bpy.types.Object:
     return eye
 
 
-def sample(scene: bpy.types.Scene, eye: bpy.types.Object, frames: np.ndarray) -> Film:
+def sample(scene: bpy.types.Scene, eye: bpy.types.Object, frames: np.ndarray) -> Steps[Film]:
     """What a take's camera does on the scene frames (T,). Raises SkelError if no file could hold it: it is skewed, or its shift moves."""
     known = camera.picture_of(eye)
     render, unit = scene.render, assemble.scene_of(eye)
@@ -60,6 +61,7 @@ def sample(scene: bpy.types.Scene, eye: bpy.types.Object, frames: np.ndarray) ->
         for row, seen in enumerate(shown):
             matrices[row] = assemble.in_metres(seen.matrix_world, unit)
             views[row] = _view(seen.data, width, height * wide)
+            yield Step("Reading the camera", (row + 1) / len(frames))
     lenses, sensors, across, up, near, far = views.T
     if max(np.ptp(across), np.ptp(up)) > _STILL:
         raise SkelError("shift", f"The shift of {eye.name} is animated, but files hold only one value.", "Delete its keys.")

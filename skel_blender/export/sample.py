@@ -15,7 +15,7 @@ from ..anatomy import JOINT_NAMES
 from ..messages import SkelError
 from ..rig import compat, record, unkeyed
 from ..rig.editing import motion
-from ..rig.editing.steps import finish
+from ..rig.editing.steps import Steps, within
 from . import rotations, stage
 
 _LIKE = 1e-3  # scales that differ by less are the same
@@ -43,7 +43,7 @@ class Person:
     fps: float
 
 
-def people(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], clips: str, span: str) -> list[Person]:
+def people(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], clips: str, span: str) -> Steps[list[Person]]:
     """Evaluate the rigs in `scene`'s clock; all have the same frames in the clips of one name.
 
     `clips` is 'current' or 'all' (every version of the motion), `span` 'keys' or 'scene'. Raises SkelError if a rig has no motion or
@@ -53,7 +53,11 @@ def people(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], clips: str,
     spans = {title: _span(scene, [(rig, own[title]) for rig, own in zip(rigs, chosen) if title in own], span)
              for titles in chosen for title in titles}  # fmt: skip
     fps = scene.render.fps / scene.render.fps_base
-    return [_person(rig, name, actions, spans, fps) for rig, name, actions in zip(rigs, called(rigs), chosen)]
+    result = []
+    for number, (rig, name, actions) in enumerate(zip(rigs, called(rigs), chosen)):
+        reading = _person(rig, name, actions, spans, fps)
+        result.append((yield from within(reading, number / len(rigs), (number + 1) / len(rigs))))
+    return result
 
 
 def called(rigs: Sequence[bpy.types.Object]) -> list[str]:
@@ -114,15 +118,16 @@ def versions(rig: bpy.types.Object, clips: str, title: str) -> dict[str, bpy.typ
 
 def _person(
     rig: bpy.types.Object, name: str, actions: dict[str, bpy.types.Action | None], spans: dict[str, np.ndarray], fps: float
-) -> Person:
+) -> Steps[Person]:
     own = np.array([rig.data.bones[name].matrix_local for name in JOINT_NAMES])
     lengths = np.array([rig.data.bones[name].length for name in JOINT_NAMES])
     clips, scale = [], None
-    for title, action in actions.items():
+    for number, (title, action) in enumerate(actions.items()):
         with _playing(rig, action):
             own_frames = motion.span_of(rig)  # outside them the rig may be hidden, which is not evaluated then; it stands still
             shown = np.clip(spans[title], own_frames[0], own_frames[-1])
-            world = finish(stage.look(rig, shown, JOINT_NAMES, "Reading the motion"))
+            looking = stage.look(rig, shown, JOINT_NAMES, f"Reading the motion of {name}")
+            world = yield from within(looking, number / len(actions), (number + 1) / len(actions))
         sizes = np.linalg.norm(world[..., :3, :3], axis=-2)  # of the columns
         scale = float(np.median(sizes)) if scale is None else scale
         off = (np.abs(sizes - scale) > _LIKE * scale).any(axis=(0, 2)) | (np.linalg.det(world[..., :3, :3]) <= 0.0).any(axis=0)

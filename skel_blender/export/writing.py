@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ from ..messages import SkelError
 from ..rig import record
 from ..rig.assemble import metres
 from ..rig.editing import evaluation
+from ..rig.editing.steps import Step, Steps, finish, within
 from ..sequence import natural_key
 from ..take import index_of
 from . import bvh, filmed, sample, skeleton, stage
@@ -32,6 +33,7 @@ _ADDONS = {".fbx": ("EXPORT_SCENE_OT_fbx", "FBX format"), ".glb": ("EXPORT_SCENE
 _SHOWN = {"MESH", "CURVE", "CURVES", "SURFACE", "META", "FONT"}
 _CARRYING = {"CHILD_OF", "COPY_TRANSFORMS", "COPY_LOCATION", "ARMATURE"}  # constraints
 _P = TypeVar("_P", bpy.types.Object, sample.Person)
+_READ = 0.3  # of an export is read when it comes to writing
 _CLIPS = (".fbx", ".glb", ".bvh")  # formats that hold several clips, or a file for each
 
 
@@ -88,6 +90,14 @@ def write(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, 
     A file at `path` is replaced, those whose names are made from it only with `overwrite`. Raises SkelError for an unknown ending or
     one that this Blender lacks, a rig without motion or with a scaled bone, a take without its camera, and a file that can't be written.
     """
+    return finish(steps(scene, rigs, path, preset, overwrite))
+
+
+def steps(
+    scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, preset: Preset, overwrite: bool = False
+) -> Steps[list[Path]]:
+    """`write` bit by bit; closed before its end, it leaves the scene as it was and no file: all take their places at the end. What
+    Blender's exporter does for a file is one step."""
     ending = path.suffix.lower()
     if ending not in ENDINGS:
         raise SkelError("ending", f"{path.name} is not a file type that can be exported.", f"Choose one of {', '.join(ENDINGS)}.")
@@ -99,19 +109,29 @@ def write(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, 
     check_folder(path)
     if ending == ".abc":
         with evaluation.kept_values():
-            return _cache(scene, rigs, path, preset)
+            return (yield from _cache(scene, rigs, path, preset))
     files = _files(scene, rigs, path, preset, ending)
     check_free(files, path, overwrite)
     eyes = [filmed.camera_of(group) if preset.camera else None for group in _groups(rigs, preset)]
     with evaluation.kept_values():
-        people = sample.people(scene, rigs, preset.clips, preset.range)
+        share = _READ / (1 + sum(eye is not None for eye in eyes))
+        people = yield from within(sample.people(scene, rigs, preset.clips, preset.range), 0.0, share)
         if ending == ".bvh":
-            return _bvh(people, files, preset)
-        films = [eye and filmed.sample(scene, eye, people[0].clips[0].frames) for eye in eyes]
-        for group, film, file in zip(_groups(people, preset), films, files):
-            with whole_file(file) as part:
+            return (yield from _bvh(people, files, preset))
+        films = []
+        for number, eye in enumerate(eyes, 1):
+            films.append(eye and (yield from within(
+                filmed.sample(scene, eye, people[0].clips[0].frames), number * share, (number + 1) * share)))  # fmt: skip
+        with ExitStack() as whole:
+            for number, (group, film, file) in enumerate(zip(_groups(people, preset), films, files)):
+                part = whole.enter_context(whole_file(file))
+                yield _writing(file, number / len(files))
                 _scene(scene, group, film, part, EXPORTERS[ending], preset, path.stem)
     return files
+
+
+def _writing(file: Path, done: float) -> Step:
+    return Step(f"Writing {file.name}", _READ + (1.0 - _READ) * done, blocks=True)
 
 
 def _groups(people: Sequence[_P], preset: Preset) -> list[Sequence[_P]]:
@@ -192,18 +212,20 @@ def _scene(
         exporter.write(context, path, preset, several)
 
 
-def _bvh(people: list[sample.Person], files: list[Path], preset: Preset) -> list[Path]:
+def _bvh(people: list[sample.Person], files: list[Path], preset: Preset) -> Steps[list[Path]]:
     """A file for each person and clip."""
     space, preset = bvh.space(preset), replace(preset, axes="YX")  # the format has no axes of bones; what ends a chain lies along y
     plans = [skeleton.plan(person, preset, space) for person in people]
     motions = [(plan, bones) for plan in plans for _, bones in plan.clips.values()]
-    for (plan, bones), file in zip(motions, files):
-        with whole_file(file) as part:
+    with ExitStack() as whole:
+        for number, ((plan, bones), file) in enumerate(zip(motions, files)):
+            part = whole.enter_context(whole_file(file))
+            yield _writing(file, number / len(files))
             bvh.write(part, plan.skeleton, bones, space.unit, plan.person.fps)
     return files
 
 
-def _cache(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, preset: Preset) -> list[Path]:
+def _cache(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path, preset: Preset) -> Steps[list[Path]]:
     """The rigs' meshes, evaluated in a scene that holds nothing else. They stay in sight: Blender's exporter leaves out the points of
     what is hidden on a frame, and so what comes later would be played too early."""
     kinds = [kind for kind, on in (("skin", preset.skin), ("bone", preset.bones)) if on]
@@ -212,7 +234,8 @@ def _cache(scene: bpy.types.Scene, rigs: Sequence[bpy.types.Object], path: Path,
         raise SkelError("no_mesh", "There is no mesh to export.", "Choose the skin or the skeleton.")
     eye = filmed.camera_of(rigs) if preset.camera else None
     frames, names = sample.frames(scene, rigs, preset.range), {thing: thing.name for thing in things}
-    film = eye and filmed.sample(scene, eye, frames)
+    film = eye and (yield from within(filmed.sample(scene, eye, frames), 0.0, _READ))
+    yield _writing(path, 0.0)
     wanted = filmed.names(film)
     wanted["objects"] = wanted.get("objects", set()) | set(names.values())
     with (whole_file(path) as part, evaluation.posed_armatures(rigs), stage.free_names(wanted),

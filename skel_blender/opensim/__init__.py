@@ -30,14 +30,19 @@ _CREDITS = "Kinematics: SKEL (Keller et al. 2023). Written by skel_blender."
 
 
 def write(take: Take, person: int, out: Path | str, *, mass: float | None = None) -> list[Path]:
-    """Write one person (counted from 0) of a Take; see `write_motion`. Raises SkelError if there is no such person."""
+    """Write one person (counted from 0) of a Take; see `texts`. Raises SkelError if there is no such person."""
     if not 0 <= person < len(take.people):
         raise SkelError("no_person", f"There is no person {person + 1}; the Take has {len(take.people)}.", "Choose another.")
     one = take.people[person]
     return write_motion(one.body, one.poses, one.trans, one.frames, take.fps, out, name=one.name, body_name=one.body_name, mass=mass)
 
 
-def write_motion(
+def write_motion(*motion: RestBody | np.ndarray | Fraction | Path | str, **options: object) -> list[Path]:
+    """Make the files of `texts` and put them in their places."""
+    return put(texts(*motion, **options))
+
+
+def texts(
     body: RestBody,
     poses: np.ndarray,
     trans: np.ndarray,
@@ -48,13 +53,13 @@ def write_motion(
     name: str = "person",
     body_name: str = "",
     mass: float | None = None,
-) -> list[Path]:
-    """Write a motion of a body: poses (T,46) rad, trans (T,3) m (model frame), frames (T,) of the source counted from 0, `fps` of it.
+) -> dict[Path, bytes]:
+    """The files of a motion of a body: poses (T,46) rad, trans (T,3) m (model frame), frames (T,) of the source counted from 0, its `fps`.
 
     `out` says by its ending what: `.mot` the coordinates in degrees, `.trc` the markers in millimetres, `.osim` the model with both
     beside it under the same name and its bones under Geometry/; an `out` without ending is taken for a model's. `body_name` tells the
-    sex for the segments' masses; `mass` is the person's in kg (None: from the volume of the skin). Replaces what is there; returns the
-    paths, `out` first. Raises SkelError if they can't be written.
+    sex for the segments' masses; `mass` is the person's in kg (None: from the volume of the skin). `out` comes first. Raises SkelError
+    if there can be no such files.
     """
     out = _with_ending(out)
     if out.suffix not in ENDINGS:
@@ -63,19 +68,19 @@ def write_motion(
         raise SkelError("no_skin", f"{name} has no skin, which markers and masses need.", "Build the person again.")
     frames, label = np.asarray(frames), _word(name)
     times = frames / float(fps)
-    texts: dict[Path, bytes] = {}
+    made: dict[Path, bytes] = {}
     points = markers_of(body) if out.suffix != ".mot" else []
     if out.suffix == ".osim":
-        texts |= _model(body, points, out, label, _sex(body_name), mass)
+        made |= _model(body, points, out, label, _sex(body_name), mass)
     if out.suffix != ".trc":
         values = coordinates(body, poses, trans)
         values[:, : -len(TRANSLATIONS)] = np.degrees(values[:, : -len(TRANSLATIONS)])
-        texts[out.with_suffix(".mot")] = mot(label, times, COORDINATES, values).encode()
+        made[out.with_suffix(".mot")] = mot(label, times, COORDINATES, values).encode()
     if out.suffix != ".mot":
         at = ground(places(points, body, kinematics.forward(poses, body.joints, body.frames, trans)))
         named = [point.name for point in points]
-        texts[out.with_suffix(".trc")] = trc(f"{out.stem}.trc", fps, frames + 1, times, named, at).encode(errors="replace")
-    return _put(texts)
+        made[out.with_suffix(".trc")] = trc(f"{out.stem}.trc", fps, frames + 1, times, named, at).encode(errors="replace")
+    return made
 
 
 def numbered(out: Path, count: int) -> list[Path]:
@@ -103,8 +108,9 @@ def _model(body: RestBody, points: list[Marker], out: Path, label: str, sex: str
     return {out: text} | {out.parent / GEOMETRY / file: text.encode() for file, text in meshes.values()}
 
 
-def _put(texts: dict[Path, bytes]) -> list[Path]:
-    """Write all files to a hidden folder beside the first, then put each in its place, so that none is ever half there."""
+def put(texts: dict[Path, bytes]) -> list[Path]:
+    """Write all files to a hidden folder beside the first, then put each in its place, so that none is ever half there: it replaces what
+    is there. Returns the paths. Raises SkelError if they can't be written."""
     paths = list(texts)
     try:
         with workfolder(paths[0]) as work:

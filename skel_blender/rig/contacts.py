@@ -45,6 +45,19 @@ def keep(armature: bpy.types.Object, first: int, contacts: np.ndarray, few: bool
     _key(compat.holder(armature), first, contacts, few)
 
 
+def thin(armature: bpy.types.Object, frames: np.ndarray, contacts: np.ndarray) -> None:
+    """Of the keys that the rig's action has for contacts on the scene frames (T,), leave those where contacts (T,6) bool change. What lies
+    before the first of these keys and after the last stays as it is."""
+    holder = compat.holder(armature)
+    for (bone, _), path, rests in zip(channels(), paths(), contacts.T > 0):
+        found = holder.fcurves.find(path)
+        keyed = keyframes.rows_of(found, frames) if found else ()
+        if len(keyed) > 1:
+            between = slice(keyed[0], keyed[-1] + 1)
+            rows = keyed[0] + _changes(rests[between])
+            keyframes.replace(holder, keyframes.Curve(path, 0, bone, frames[rows], rests[rows].astype(float)), "CONSTANT")
+
+
 def adopt(armature: bpy.types.Object) -> None:
     """Key contacts that what the rig plays knows from before, without curves: layers show curves alone."""
     for holder in nla.holders(armature):
@@ -60,9 +73,14 @@ def _key(holder: bpy.types.Action | bpy.types.ActionChannelbag, first: int, cont
     known = contacts.any() or any(map(holder.fcurves.find, paths()))
     for (bone, _), path, rests in zip(channels(), paths(), contacts.T > 0) if known else ():
         if few:
-            rows = np.union1d(np.flatnonzero(np.diff(rests, prepend=~rests[:1])), [len(rests) - 1])
+            rows = _changes(rests)
         curve = keyframes.Curve(path, 0, bone, first + rows, rests[rows].astype(float))
         keyframes.write(holder, curve, "CONSTANT" if few else "LINEAR")
+
+
+def _changes(rests: np.ndarray) -> np.ndarray:
+    """(K,) the frames at which contacts (T,) bool are other than before, the first and the last."""
+    return np.union1d(np.flatnonzero(np.diff(rests, prepend=~rests[:1])), [len(rests) - 1])
 
 
 def of(armature: bpy.types.Object, frames: np.ndarray) -> np.ndarray | None:

@@ -14,6 +14,8 @@ from ..take import Person
 from . import bezier, clock, colours, compat, record, tracks
 
 _SPLIT = ("CONSTANT", "LINEAR", "BEZIER")  # kinds of stretches whose parts are of the same kind
+_WHOLE = 1e-3  # frames; a key that lies nearer to a whole one is on it
+_ONWARD = ("interpolation", "easing", "amplitude", "back", "period")  # what a key says of the stretch behind it
 _SELECTED = tuple(f"select_{part}" for part in ("control_point", "left_handle", "right_handle"))
 SLOT = "SKEL"  # the slot's name in actions of rigs: Blender finds it by itself when another person is given the action
 
@@ -101,13 +103,50 @@ def merge(
     made = write(holder, curve, interpolation)
     if kept:
         stays = (kept["co"][:, 0] < first - 0.5) | (kept["co"][:, 0] > last + 0.5)
-        new = _read(made.keyframe_points)
-        points = made.keyframe_points
-        points.add(int(stays.sum()))
-        for name, values in new.items():
-            points.foreach_set(name, np.concatenate([values, kept[name][stays]]).ravel())
-        made.update()
+        _add(made, _read(made.keyframe_points), kept, stays)
     return made
+
+
+def replace(holder: bpy.types.Action | bpy.types.ActionChannelbag, curve: Curve, interpolation: str = "LINEAR") -> None:
+    """Like `write`, but only between a curve's first and last frame, where there are keys already, whose values stay. Before the first and
+    after the last nothing changes, neither keys nor what is seen: the handles that look there stay, too."""
+    found = holder.fcurves.find(curve.path, index=curve.index)
+    kept = _read(found.keyframe_points)
+    times = kept["co"][:, 0]
+    first, last = (int(np.abs(times - frame).argmin()) for frame in curve.frames[[0, -1]])
+    made = write(holder, curve, interpolation)
+    new = _read(made.keyframe_points)
+    for mine, theirs, names in ((0, first, ("co", "handle_left")), (-1, last, ("co", "handle_right", *_ONWARD))):
+        for name in names:
+            new[name][mine] = kept[name][theirs]
+    free = bpy.types.Keyframe.bl_rna.properties["handle_left_type"].enum_items["FREE"].value
+    new["handle_left_type"][0] = new["handle_right_type"][-1] = free
+    _add(made, new, kept, (times < times[first]) | (times > times[last]))
+
+
+def cut(curve: Curve, first: float, last: float) -> Curve:
+    """The keys of a curve between two frames, both included."""
+    rows = (curve.frames >= first) & (curve.frames <= last)
+    handles = curve.handles and tuple(handle[rows] for handle in curve.handles)
+    return Curve(curve.path, curve.index, curve.group, curve.frames[rows], curve.values[rows], handles)
+
+
+def rows_of(curve: bpy.types.FCurve, frames: np.ndarray) -> np.ndarray:
+    """(K,) on which of the whole frames (T,) a curve has keys; none if modifiers make what is seen of it."""
+    keys = np.empty((len(curve.keyframe_points), 2), dtype=np.float32)
+    curve.keyframe_points.foreach_get("co", keys.ravel())
+    whole = np.round(keys[:, 0])
+    on = whole[np.abs(keys[:, 0] - whole) < _WHOLE]
+    return np.flatnonzero(np.isin(frames, [] if _inside(curve) else on))
+
+
+def _add(made: bpy.types.FCurve, new: dict[str, np.ndarray], kept: dict[str, np.ndarray], stays: np.ndarray) -> None:
+    """Give a curve the keys `new`, of which it has as many, and of other keys those that stay."""
+    points = made.keyframe_points
+    points.add(int(stays.sum()))
+    for name, values in new.items():
+        points.foreach_set(name, np.concatenate([values, kept[name][stays]]).ravel())
+    made.update()
 
 
 def _split(curve: bpy.types.FCurve, frame: float) -> None:

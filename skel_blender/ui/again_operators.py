@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The people of a take once more, as tall as an animator says, with the bodies and as who he says."""
 
-import functools
 from typing import Any
 
 import bpy
@@ -12,14 +11,12 @@ from .. import who
 from ..messages import SkelError
 from ..rig import assemble, camera, record
 from ..take import Take
-from . import engine, gather
-from .arrival import build_in_scene
-from .operators import StartsJob
+from . import gather
+from .operators import AsksForJob
 from .refit_operators import data_of
-from .runner import runner
 
 
-class SKEL_OT_reconstruct_again(StartsJob, bpy.types.Operator):
+class SKEL_OT_reconstruct_again(AsksForJob, bpy.types.Operator):
     """Reconstruct this take's footage again with the bodies, heights and identities set here; the analysis of the footage is
     reused"""
 
@@ -36,9 +33,8 @@ class SKEL_OT_reconstruct_again(StartsJob, bpy.types.Operator):
         more = sum(one.adds_somebody for one in corrected)
         each = (said(take, rigs, more, what, unknown) for what, unknown in (("stature", None), ("body", "")))
         eye = assemble.camera_of(home)
-        job = engine.start(gather.again(take, *each, corrected, eye and camera.footage_of(eye)))
-        finish = functools.partial(build_in_scene, scene_uid=context.scene.session_uid, home_uid=home.session_uid)
-        runner.start("Starting the engine", job, finish)
+        request = gather.again(take, *each, corrected, eye and camera.footage_of(eye))
+        self.ask(context, request, home_uid=home.session_uid)
 
 
 def said(take: Take, rigs: list[bpy.types.Object], more: int, what: str, unknown: Any) -> list:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -18,7 +19,29 @@ _SAME_RATE = 1e-3  # frames a second
 PROPERTY = "skel_take"  # custom property of a take's collection: path of its .npz
 
 
-def build_in_scene(path: str, scene_uid: int, home_uid: int = 0) -> str:
+@dataclass(frozen=True)
+class Choices:
+    """How a Take is to be built, as it was set when it was asked for."""
+
+    again: str
+    correct: bool
+    hide: bool
+    set_scene: bool
+    clip_uid: int  # session_uid of the chosen movie clip, 0 if none is
+
+    @property
+    def clip(self) -> bpy.types.MovieClip | None:
+        """The clip, if it is still there."""
+        return next((clip for clip in bpy.data.movieclips if clip.session_uid == self.clip_uid), None)
+
+
+def choices_of(settings: bpy.types.PropertyGroup) -> Choices:
+    """What is set now."""
+    clip = settings.clip if settings.source == "CLIP" else None
+    return Choices(settings.again, settings.correct, settings.hide, settings.set_scene, clip.session_uid if clip else 0)
+
+
+def build_in_scene(path: str, scene_uid: int, home_uid: int = 0, choices: Choices | None = None) -> str:
     """Build the Take at `path`, as `build` does, in the scene with that `session_uid`. Raises SkelError if it is not open any more."""
     scene = next((scene for scene in bpy.data.scenes if scene.session_uid == scene_uid), None)
     windows = bpy.context.window_manager.windows
@@ -27,7 +50,7 @@ def build_in_scene(path: str, scene_uid: int, home_uid: int = 0) -> str:
     window = next((window for window in windows if window.scene == scene), None)
     shown = {"window": window} if window is not None else {"scene": scene, "view_layer": scene.view_layers[0]}
     with bpy.context.temp_override(**shown):
-        sentence = build(bpy.context, path, home_uid)
+        sentence = build(bpy.context, path, home_uid, choices)
     push_undo("Reconstruct", window)
     return sentence
 
@@ -40,25 +63,29 @@ def push_undo(message: str, window: bpy.types.Window | None = None) -> None:
             bpy.ops.ed.undo_push(message=message)
 
 
-def build(context: bpy.types.Context, path: str, home_uid: int = 0) -> str:
+def build(context: bpy.types.Context, path: str, home_uid: int = 0, choices: Choices | None = None) -> str:
     """Build the Take at `path` in the context's scene and return the sentence about it. Who is in the middle of posing or editing goes on
     with that, and poses that nobody has keyed stay; else the new person is selected, and what was built before from these frames of the
-    footage is switched off: the collection with the `session_uid` `home_uid` if that is there, else the newest. Raises SkelError."""
+    footage is switched off: the collection with the `session_uid` `home_uid` if that is there, else the newest. Without `choices` it is
+    built by what is set now. Raises SkelError."""
     with evaluation.kept_values():
-        return _build(context, path, home_uid)
+        return _build(context, path, home_uid, choices or choices_of(context.scene.skel))
 
 
-def _build(context: bpy.types.Context, path: str, home_uid: int) -> str:
-    take, settings = takes.load(path), context.scene.skel
-    asked = (home for home in context.scene.collection.children_recursive if home.session_uid == home_uid)
-    before, idle = next(asked, None) or find_built(context, take), context.mode == "OBJECT"
+def _build(context: bpy.types.Context, path: str, home_uid: int, choices: Choices) -> str:
+    take = takes.load(path)
+    homes, idle = context.scene.collection.children_recursive, context.mode == "OBJECT"
+    before = next((home for home in homes if home.session_uid == home_uid), None)
+    layer = before and assemble.layer_of(context.view_layer, before)
+    if before is None or choices.again == "VERSION" and (layer is None or layer.exclude):  # as when another version has come meanwhile
+        before = find_built(context, take)
     is_version = before is not None and has_frames_of(before, take)  # not another stretch of the footage, which lies in step with it
     earlier = assemble.layer_of(context.view_layer, before) if is_version else None
     can_change = is_version and before.override_library is None  # an override's objects are another file's
-    collection = before if settings.again == "UPDATE" and can_change else None
-    options = {"correct": settings.correct, "hide": settings.hide, "set_scene": settings.set_scene}
+    collection = before if choices.again == "UPDATE" and can_change else None
+    options = {"correct": choices.correct, "hide": choices.hide, "set_scene": choices.set_scene}
     told, rate, shot = "", clock.rate(context.scene), _shot(context.scene)
-    clip = settings.clip if settings.source == "CLIP" and settings.clip is not None and shows(settings.clip, take) else None
+    clip = choices.clip if choices.clip is not None and shows(choices.clip, take) else None
     if collection is None:
         collection = build_take(context, take, collection_name=Path(path).stem, before=before, chosen=clip, **options)
         first = next((thing for thing in collection.objects if record.is_rig(thing)), None)

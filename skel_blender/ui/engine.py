@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
@@ -14,7 +14,7 @@ from .. import environment
 from ..job import PACKAGE, Job
 from ..messages import SkelError
 from ..requests import ImportRequest, RefitRequest, Request, engine_command
-from .gather import preferences, user_folder
+from .gather import free_path, preferences, user_folder
 from .runner import redraw
 
 
@@ -65,6 +65,11 @@ def python() -> Path:
 def start(request: Request | ImportRequest | RefitRequest) -> Job:
     """Start the engine. Raises SkelError if it is not there."""
     return Job(engine_command(python(), request))
+
+
+def launch(request: Request | ImportRequest) -> Job:
+    """Start the engine on a request that may have waited: meanwhile its result's name may have been taken. Raises SkelError as `start`."""
+    return start(replace(request, out=str(free_path(Path(request.out)))))
 
 
 def install() -> Job:

@@ -10,9 +10,10 @@ from bpy_extras.io_utils import ExportHelper
 from ..export import names, presets
 from ..messages import SkelError
 from ..rig import record
+from ..rig.editing.steps import Steps
 from .gather import active_rig
-from .operators import SkelOperator
 from .panel import Sidebar
+from .stepped import SteppedOperator
 
 TARGETS = (
     ("unreal", ".fbx", "Unreal Engine"), ("unity", ".fbx", "Unity"), ("godot", ".glb", "Godot"), ("generic", ".fbx", "FBX"),
@@ -30,10 +31,11 @@ def _items(table: dict[str, str]) -> tuple[tuple[str, str, str], ...]:
     return tuple((name, title, "") for name, title in table.items())
 
 
-class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
+class SKEL_OT_export(SteppedOperator, bpy.types.Operator, ExportHelper):
     """Write people for another program: a clean skeleton with its skin and motion; the scene stays as it is"""
 
-    bl_idname, bl_label, bl_options = "skel.export", "Export", {"REGISTER"}
+    bl_idname, bl_label, bl_options = "skel.export", "Export", {"REGISTER", "BLOCKING"}
+    _asked = False  # whether the user has chosen the file in a window, so that the window is to live on
     filename_ext: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
     filter_glob: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
     preset: EnumProperty(items=tuple((name, preset.title, "") for name, preset in presets.PRESETS.items()), options={"HIDDEN", "SKIP_SAVE"})
@@ -83,6 +85,7 @@ class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
             if not self.properties.is_property_set(option):
                 setattr(self, option, getattr(chosen, option))
         self.filter_glob = f"*{self.filename_ext}"
+        self._asked = not bpy.app.background
         return ExportHelper.invoke(self, context, event)
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -96,7 +99,11 @@ class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
         if self.filename_ext != _CACHE:
             layout.prop(self, "overwrite")
 
-    def run(self, context: bpy.types.Context) -> None:
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return self.begin(context) if self._asked else super().execute(context)
+
+    def steps(self, context: bpy.types.Context) -> Steps[tuple[list[Path], str]]:
+        """The files, and a sentence about what they lack."""
         from ..export import opensim, writing  # what they bring is needed by no other button
 
         rigs = [active_rig(context)] if self.people == "ACTIVE" else writing.rigs_of(context.view_layer.objects)
@@ -105,13 +112,17 @@ class SKEL_OT_export(SkelOperator, bpy.types.Operator, ExportHelper):
         path, without = Path(bpy.path.abspath(self.filepath)), ""
         ending = self.filename_ext or path.suffix.lower()  # a script may say no more than the file
         if ending == _OPENSIM:
-            files = opensim.write_people(rigs, path, overwrite=self.overwrite)
+            files = yield from opensim.steps(rigs, path, overwrite=self.overwrite)
         else:
             given = {option: getattr(self, option) for option in _shown(ending) if self.properties.is_property_set(option)}
             preset = presets.choose(self.preset, **given)
-            files = writing.write(context.scene, rigs, path, preset, self.overwrite)
+            files = yield from writing.steps(context.scene, rigs, path, preset, self.overwrite)
             without = writing.left_out(rigs, path, preset)
-        self.report({"INFO"}, f"Wrote {_listed([file.name for file in files])} in {path.parent}.")
+        return files, without
+
+    def done(self, context: bpy.types.Context, made: tuple[list[Path], str]) -> None:
+        files, without = made
+        self.report({"INFO"}, f"Wrote {_listed([file.name for file in files])} in {files[0].parent}.")
         if without:
             self.report({"WARNING"}, without)
 

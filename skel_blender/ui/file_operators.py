@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Files in and out beside footage: a motion file becomes rigs, the Take in the .blend becomes a file."""
 
-import functools
 from pathlib import Path
 
 import bpy
@@ -10,11 +9,9 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..export.writing import whole_file
 from ..requests import ImportRequest
-from . import engine, gather
-from .arrival import build_in_scene
-from .operators import RigOperator, StartsJob
+from . import gather
+from .operators import AsksForJob, RigOperator
 from .refit_operators import data_of
-from .runner import runner
 
 UPS = (
     ("AUTO", "Automatic", "As the file says, or by how the people stand"),
@@ -29,7 +26,7 @@ BODIES = (
 )
 
 
-class SKEL_OT_import_motion(StartsJob, bpy.types.Operator, ImportHelper):
+class SKEL_OT_import_motion(AsksForJob, bpy.types.Operator, ImportHelper):
     """Build rigs from the people in a motion file: the SMPL family (AMASS, WHAM and others), or points in space (.trc)"""
 
     bl_idname, bl_label = "skel.import_motion", "Import Motion"
@@ -47,8 +44,7 @@ class SKEL_OT_import_motion(StartsJob, bpy.types.Operator, ImportHelper):
             str(motion), str(gather.new_take_path(motion)), bpy.path.abspath(self.model) if self.model.strip() else "", self.people,
             "" if self.body == "AUTO" else self.body, self.fps or None, "" if self.up == "AUTO" else self.up, self.limits,
         )  # fmt: skip
-        job = engine.start(request)
-        runner.start("Starting the engine", job, functools.partial(build_in_scene, scene_uid=context.scene.session_uid))
+        self.ask(context, request)
 
 
 class SKEL_OT_save_take(RigOperator, bpy.types.Operator, ExportHelper):

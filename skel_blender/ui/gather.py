@@ -224,12 +224,17 @@ def take_folder() -> Path:
 
 def new_take_path(footage: Path) -> Path:
     """A free name for the Take."""
-    folder = take_folder()
+    return free_path(take_folder() / f"{footage.stem}_001.npz")
+
+
+def free_path(path: Path) -> Path:
+    """A free name for a Take in the place of one such as NAME_001.npz: its number follows the greatest that is there. Makes the folder."""
+    folder, name = path.parent, path.stem.rpartition("_")[0]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SkelError("unwritable", f"{folder} could not be made ({error.strerror}).",
                         "Save the .blend file in a folder that you can write to.") from error  # fmt: skip
-    numbers = (path.stem.rpartition("_")[2] for path in folder.glob(f"{glob.escape(footage.stem)}_*.npz"))
+    numbers = (there.stem.rpartition("_")[2] for there in folder.glob(f"{glob.escape(name)}_*.npz"))
     last = max((int(number) for number in numbers if number.isdigit()), default=0)
-    return folder / f"{footage.stem}_{last + 1:03d}.npz"
+    return folder / f"{name}_{last + 1:03d}.npz"

@@ -49,10 +49,12 @@ class SKEL_OT_thin_keys(SteppedOperator, RigOperator, bpy.types.Operator):
                          description="How far a joint may move")  # fmt: skip
     contact: FloatProperty(name="Planted Feet (m)", default=0.001, min=0.0002, soft_max=0.05, precision=4,
                            description="How far a foot may move while it rests on the floor")  # fmt: skip
+    range: EnumProperty(name="Frames", description="On which frames keys are thinned", items=RANGES[:2], default="ACTION")
 
     def steps(self, context: bpy.types.Context) -> Steps[thinning.Thinned]:
         bounds = thinning.Bounds(self.joint, min(self.contact, self.joint))
-        return (yield from motion.thin(editable_rig(context), bounds))
+        rig = editable_rig(context)
+        return (yield from motion.thin(rig, bounds, frames_of(context.scene, rig, self.range)))
 
     def done(self, context: bpy.types.Context, made: thinning.Thinned) -> None:
         text = f"{100 * made.share:.0f} % of the keys are left, joints within {1000 * made.error:.1f} mm."

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import IntProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
+from ..requests import ImportRequest, Request
 from . import engine, gather
-from .arrival import build, build_in_scene
-from .runner import INTERVAL_S, guarded, runner
+from .arrival import build, build_in_scene, choices_of
+from .runner import INTERVAL_S, Asked, guarded, runner
 
 
 class SkelOperator:
@@ -48,11 +49,6 @@ class RigOperator(SkelOperator):
 class StartsJob(SkelOperator):
     """Base of the operators that start a job; without a window there are no timers, so they wait for its end."""
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        cls.poll_message_set("The engine is already running")
-        return not runner.busy
-
     def execute(self, context: bpy.types.Context) -> set[str]:
         result = super().execute(context)
         while bpy.app.background and runner.busy:
@@ -61,20 +57,47 @@ class StartsJob(SkelOperator):
         return result
 
 
-class SKEL_OT_reconstruct(StartsJob, bpy.types.Operator):
-    """Reconstruct the people in the footage and build a rig for each"""
+class StartsAlone(StartsJob):
+    """Base of those whose job can't wait for another: what that one changes is what it begins with."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        cls.poll_message_set("The engine is already running")
+        return not runner.busy
+
+
+class AsksForJob(StartsJob):
+    """Base of those whose job may wait for others: its request is complete, and what it makes is built by what is set now."""
+
+    def ask(self, context: bpy.types.Context, request: Request | ImportRequest, note: str = "", home_uid: int = 0) -> None:
+        """Let the engine do what is requested, now or when it is free, and build that in the context's scene."""
+        if runner.busy:
+            engine.python()  # who waits in vain wants to know it now
+        scene = context.scene
+        finish = functools.partial(build_in_scene, scene_uid=scene.session_uid, home_uid=home_uid, choices=choices_of(scene.skel))
+        runner.ask(Asked(request.label, functools.partial(engine.launch, request), finish, note))
+
+
+class SKEL_OT_reconstruct(AsksForJob, bpy.types.Operator):
+    """Reconstruct the people in the footage and build a rig for each; while something is running, this waits for its turn"""
 
     bl_idname, bl_label = "skel.reconstruct", "Reconstruct"
 
     def run(self, context: bpy.types.Context) -> None:
-        job = engine.start(gather.request(context.scene))
-        runner.start("Starting the engine", job, functools.partial(build_in_scene, scene_uid=context.scene.session_uid))
-        left_out = gather.not_asked(context.scene.skel)
-        if left_out:
-            runner.show(left_out, "ERROR")
+        self.ask(context, gather.request(context.scene), gather.not_asked(context.scene.skel))
 
 
-class SKEL_OT_install_engine(StartsJob, bpy.types.Operator):
+class SKEL_OT_forget_waiting(SkelOperator, bpy.types.Operator):
+    """Remove this clip from the queue"""
+
+    bl_idname, bl_label, bl_options = "skel.forget_waiting", "Remove", {"INTERNAL"}
+    number: IntProperty(options={"HIDDEN"})
+
+    def run(self, context: bpy.types.Context) -> None:
+        runner.forget(self.number)
+
+
+class SKEL_OT_install_engine(StartsAlone, bpy.types.Operator):
     """Download and install what reconstruction needs, in its own folder (1.6 GB on disk, more with an NVIDIA GPU)"""
 
     bl_idname, bl_label = "skel.install_engine", "Install Engine"
@@ -127,4 +150,4 @@ class SKEL_OT_load_take(SkelOperator, bpy.types.Operator, ImportHelper):
         self.report({"INFO"}, build(context, self.filepath))
 
 
-CLASSES = (SKEL_OT_reconstruct, SKEL_OT_install_engine, SKEL_OT_cancel, SKEL_OT_clear_messages, SKEL_OT_load_take)
+CLASSES = (SKEL_OT_reconstruct, SKEL_OT_forget_waiting, SKEL_OT_install_engine, SKEL_OT_cancel, SKEL_OT_clear_messages, SKEL_OT_load_take)

@@ -22,14 +22,12 @@ class SKEL_PT_main(Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.skel
         column = layout.column()
-        column.enabled = not runner.busy
         column.row().prop(settings, "source", expand=True)
         if settings.source == "CLIP":
             column.template_ID(settings, "clip", open="clip.open")
         else:
             column.prop(settings, "path", text="")
         column = layout.column()
-        column.enabled = not runner.busy
         column.use_property_split, column.use_property_decorate = True, False
         column.column(heading="People").prop(settings, "everyone")
         if not settings.everyone:
@@ -56,6 +54,9 @@ class SKEL_PT_main(Sidebar, bpy.types.Panel):
             draw_engine(layout)
         elif runner.busy:
             draw_progress(layout)
+            if state.ready:
+                layout.operator("skel.reconstruct", text="Reconstruct Next", icon="ADD")
+            draw_waiting(layout)
         else:
             row = layout.row()
             row.scale_y = 1.6
@@ -70,7 +71,6 @@ class SKEL_PT_options(Sidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         column, settings = self.layout.column(), context.scene.skel
-        column.enabled = not runner.busy
         column.use_property_split, column.use_property_decorate = True, False
         column.prop(settings, "regressor")
         if settings.regressor == "hsmr":
@@ -97,12 +97,30 @@ class SKEL_PT_take(Sidebar, bpy.types.Panel):
         column.operator("skel.import_motion", icon="IMPORT")
 
 
+def draw_waiting(layout: bpy.types.UILayout) -> None:
+    """Who waits for the running job, each with a button that takes it out."""
+    if not runner.waiting:
+        return
+    column = layout.column(align=True)
+    column.label(text=how_many_wait(), icon="TIME")
+    for asked in runner.waiting:
+        row = column.row(align=True)
+        row.label(text=asked.label, icon="FILE_MOVIE")
+        row.operator("skel.forget_waiting", text="", icon="X").number = asked.number
+
+
+def how_many_wait() -> str:
+    return f"{len(runner.waiting)} waiting"
+
+
 def draw_in_header(menus: bpy.types.Menu, context: bpy.types.Context) -> None:
     """The running job, and what became of it if it failed, in every 3D viewport, whatever its sidebar shows."""
     if runner.busy:
         row = menus.layout.row()
         row.ui_units_x = 14
         draw_progress(row)
+        if runner.waiting:
+            menus.layout.label(text=how_many_wait())
     elif runner.failure:
         row = menus.layout.row(align=True)
         row.label(text=runner.failure, icon="ERROR")

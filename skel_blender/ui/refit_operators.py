@@ -17,11 +17,11 @@ from ..take import Person, Take
 from . import engine, gather
 from .arrival import PROPERTY, push_undo
 from .key_operators import but_led
-from .operators import StartsJob
+from .operators import StartsAlone
 from .runner import runner
 
 
-class SKEL_OT_refit(StartsJob, bpy.types.Operator):
+class SKEL_OT_refit(StartsAlone, bpy.types.Operator):
     """Fit the frames around those that you set by hand to the footage again; the present action stays as it is"""
 
     bl_idname, bl_label = "skel.refit", "Re-fit"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one job that runs at a time: polls it from a timer of Blender's and keeps, ready to draw, what the panels show of it.
+"""The one job that runs at a time, and those that wait for it: polls it from a timer of Blender's and keeps, ready to draw, what the
+panels show of it.
 
 A timer of the application, not a modal operator: autosave, undo, other windows and other files go on working for the minutes that
 a job takes. All of this runs in Blender's main thread.
@@ -7,10 +8,11 @@ a job takes. All of this runs in Blender's main thread.
 
 from __future__ import annotations
 
-import textwrap
+import itertools
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
 
 import bpy
@@ -18,27 +20,38 @@ from bpy.app.handlers import persistent
 
 from ..job import Job
 from ..messages import Done, Event, Failed, Log, Progress, SkelError
-from ..status import duration_text
+from .lines import bar_text, shortened, wrapped
 
 INTERVAL_S = 0.15
-_STAGES = {"people": "Finding people", "fit": "Fitting"}
-"""What the engine's stages are called for an animator."""
-LINE_LENGTH = 30  # characters that fit in the sidebar at its usual width
-HEADER_LENGTH = 60  # characters that fit in a viewport's header beside its menus
+_STARTING = "Starting the engine"
 MAX_LOGS = 4  # more of the engine's lines are in the console only
 
 Finish = Callable[[str], str]  # takes the path that the job made, returns a sentence for the user; may raise SkelError
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A job that can wait until others are over: all that it needs was read off the scene when it was asked for."""
+
+    label: str  # the footage's name
+    launch: Callable[[], Job]  # starts it; may raise SkelError
+    finish: Finish
+    note: str = ""  # to be told of it
+    number: int = field(default_factory=itertools.count(1).__next__)  # by which it is told from others
+
+
 class Runner:
-    """State of the running job. `factor` 0..1 and `text` are of its progress bar, `lines` (icon, text) the messages below it, `failure`
-    what went wrong with the last one, cut to what a header has room for."""
+    """State of the running job, and what waits for its end. `factor` 0..1 and `text` are of its progress bar, `lines` (icon, text) the
+    messages below it, `failure` what went wrong with the last one, cut to what a header has room for."""
 
     def __init__(self) -> None:
         self.job: Job | None = None
         self.factor, self.text = 0.0, ""
         self.lines: list[tuple[str, str]] = []
         self.failure = ""
+        self.waiting: list[Asked] = []
+        self.asked: Asked | None = None  # what runs, if it was asked for by `ask`
+        self._begin, self._headed = 0, False  # number of the running job's first line, and whether that says what it is
         self._finish: Finish | None = None
         self._result = ""
         self._told = 0
@@ -51,11 +64,53 @@ class Runner:
 
     def start(self, title: str, job: Job, finish: Finish, scratch: TemporaryDirectory | None = None) -> None:
         """Follow `job` until it ends, then give its result to `finish`; `scratch` is a folder that is needed no longer than the job."""
-        self.job, self._finish, self._scratch = job, finish, scratch
         self.clear()
-        self.factor, self.text, self._result, self._told = 0.0, title, "", 0
-        bpy.app.timers.register(tick, first_interval=INTERVAL_S, persistent=True)
+        self._follow(title, job, finish, scratch)
+
+    def ask(self, asked: Asked) -> None:
+        """Start a job, or let it wait for those that were asked for before. Raises SkelError if it can't be started now."""
+        if self.busy:
+            self._head(self.asked)
+            self.waiting.append(asked)
+            redraw()
+            return
+        self.start(_STARTING, asked.launch(), asked.finish)
+        self._now(asked)
+
+    def forget(self, number: int) -> None:
+        """Take out the one of this number of those that wait. Raises SkelError if it does not wait any more."""
+        left = [one for one in self.waiting if one.number != number]
+        if len(left) == len(self.waiting):
+            raise SkelError("not_waiting", "It does not wait any more.", "If it runs by now, cancel it.")
+        self.waiting = left
         redraw()
+
+    def _follow(self, title: str, job: Job, finish: Finish, scratch: TemporaryDirectory | None = None) -> None:
+        self.job, self._finish, self._scratch = job, finish, scratch
+        self.factor, self.text, self._result, self._told = 0.0, title, "", 0
+        if not bpy.app.timers.is_registered(tick):
+            bpy.app.timers.register(tick, first_interval=INTERVAL_S, persistent=True)
+        redraw()
+
+    def _now(self, asked: Asked) -> None:
+        self.asked = asked
+        if asked.note:
+            self.show(asked.note, "ERROR")
+
+    def _head(self, asked: Asked | None) -> None:
+        """Put what a job is above its messages, which are not the only ones."""
+        if asked is not None and not self._headed:
+            self.lines[self._begin : self._begin] = wrapped(asked.label, "FILE_MOVIE")
+            self._headed = True
+
+    def _next(self) -> None:
+        """Start the first of those that wait that can be started; messages of those before stay."""
+        while self.waiting and not self.busy:
+            asked, self._begin, self._headed = self.waiting.pop(0), len(self.lines), False
+            self._head(asked)
+            with guarded(self.fail):
+                self._follow(_STARTING, asked.launch(), asked.finish)
+                self._now(asked)
 
     def cancel(self) -> None:
         """Ask the job to stop; the timer sees its end."""
@@ -68,6 +123,7 @@ class Runner:
         """End the job now, for an add-on that goes away."""
         if bpy.app.timers.is_registered(tick):
             bpy.app.timers.unregister(tick)
+        self.waiting.clear()
         if self.job is not None:
             self.job.stop()
         self._end()
@@ -75,21 +131,21 @@ class Runner:
 
     def clear(self) -> None:
         """Forget the messages."""
-        self.lines, self.failure = [], ""
+        self.lines, self.failure, self._begin, self._headed = [], "", 0, False
 
     def fail(self, text: str) -> None:
         """Add the message of what ended the job."""
-        self.failure = textwrap.shorten(text, HEADER_LENGTH, placeholder="\N{HORIZONTAL ELLIPSIS}")
+        self.failure = shortened(text)
         self.show(text, "ERROR")
 
     def show(self, text: str, icon: str = "INFO") -> None:
         """Add a message, broken into lines that fit the sidebar."""
-        lines = textwrap.wrap(text, LINE_LENGTH) or [""]
-        self.lines += [(icon, lines[0]), *(("BLANK1", line) for line in lines[1:])]
+        self.lines += wrapped(text, icon)
         redraw()
 
     def step(self) -> bool:
-        """Take in what the job said and, once it is done, hand on its result. Returns whether there is more to come."""
+        """Take in what the job said and, once it is done, hand on its result; then start the next one. Returns whether there is more to
+        come."""
         if not self.busy:
             return False
         if self.job is None:  # one tick after the last event, so that the window has shown what comes now
@@ -97,9 +153,10 @@ class Runner:
                 self.text = "Waiting until Blender is free"
                 return True
             self._hand_on()
-            return False
-        for event in self.job.poll():
-            self._take(event)
+        else:
+            for event in self.job.poll():
+                self._take(event)
+        self._next()
         return self.busy
 
     def _take(self, event: Event) -> None:
@@ -127,7 +184,7 @@ class Runner:
             self.show(event.text, "ERROR" if event.level == "warning" else "INFO")
 
     def _end(self) -> None:
-        self.job = self._finish = None
+        self.job = self._finish = self.asked = None
         if self._scratch is not None:
             self._scratch.cleanup()
             self._scratch = None
@@ -175,12 +232,6 @@ def interrupted() -> bool:
     windows = bpy.context.window_manager.windows
     blocked = any("BLOCKING" in operator.bl_options for window in windows for operator in window.modal_operators)
     return blocked or any(map(bpy.app.is_job_running, ("RENDER", "OBJECT_BAKE")))
-
-
-def bar_text(event: Progress) -> str:
-    """One line of progress that fits a sidebar, such as 'Finding people 12/88, 2 min left'."""
-    text = f"{_STAGES.get(event.stage, event.stage.capitalize())} {event.done}/{event.total}"
-    return text if event.eta_s < 0 else f"{text}, {duration_text(event.eta_s)} left"
 
 
 def redraw() -> None:

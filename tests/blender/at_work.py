@@ -23,6 +23,7 @@ from tests.blender.window import (
     Draws,
     Steps,
     a_clip,
+    choose_file,
     click,
     click_on_hips,
     look_at_result,
@@ -201,6 +202,34 @@ def test_the_export_buttons_write_their_files_and_leave_the_scene_alone() -> Ste
         assert made and all(path.stat().st_size > 100 for path in made), place  # some write a file for each person
         assert (rig_checks.state(name), len(bpy.data.objects)) == before, place
         yield
+
+
+def test_a_long_export_shows_how_far_it_is_and_esc_ends_it() -> Steps:
+    """From the file browser, as a user's; what is ended leaves no file, and another one is written to its end."""
+    name = next(thing.name for thing in bpy.data.objects if thing.type == "ARMATURE")
+    scene, folder = bpy.context.scene, FOLDER / "long export"
+    folder.mkdir()
+    end, before = scene.frame_end, (rig_checks.state(name), len(bpy.data.objects), len(bpy.data.scenes))
+    area, _, window = sidebar()
+    for last, ended in ((20000, True), (end, False)):
+        scene.frame_end = last
+        with override():
+            bpy.ops.skel.export("INVOKE_DEFAULT", preset="generic", filename_ext=".glb", range="scene")
+        yield from choose_file(folder / "shot.glb")
+        if ended:
+            yield from wait(lambda: "SKEL_OT_export" in [operator.bl_idname for operator in window.modal_operators], 20)
+            yield from pause(1.0)
+            yield from shot("3_exporting")
+            assert not (folder / "shot.glb").exists() and len(bpy.data.scenes) > before[2]
+            window.event_simulate(type="ESC", value="PRESS", x=area.x + area.width // 3, y=area.y + area.height // 2)
+            window.event_simulate(type="ESC", value="RELEASE", x=area.x + area.width // 3, y=area.y + area.height // 2)
+            yield from wait(lambda: not window.modal_operators, 30)
+        else:
+            yield from wait((folder / "shot.glb").exists, 30)
+        yield from pause(0.3)
+        assert list(folder.iterdir()) == ([] if ended else [folder / "shot.glb"]) and not window.modal_operators
+        scene.frame_end = end
+        assert (rig_checks.state(name), len(bpy.data.objects), len(bpy.data.scenes)) == before
 
 
 def test_the_retarget_button_moves_a_character_and_can_be_undone() -> Steps:

@@ -20,6 +20,7 @@ from tests.blender.window import (
     Skip,
     Steps,
     a_clip,
+    choose_file,
     click_on_hips,
     look_at_result,
     override,
@@ -98,6 +99,56 @@ def test_a_take_that_comes_after_the_file_was_closed_is_kept() -> Steps:
     said = " ".join(text for _, text in runner().lines)
     path = re.search(r"savedas(.*?\.npz)", said.replace(" ", ""))  # long words are broken over lines
     assert path and Path(path[1]).is_file() and not bpy.data.collections.get("clip_003"), said
+    yield from show_tab()
+
+
+def test_clips_wait_for_the_one_that_runs_whatever_the_user_does() -> Steps:
+    """One is taken out, what runs is cancelled, and an undo goes back to before the next one was asked for: it arrives all the same."""
+    os.environ.update(FAKE_ENGINE="done", FAKE_ENGINE_SECONDS="60")
+    settings = bpy.context.scene.skel
+    settings.clip = a_clip()
+    with override():
+        bpy.ops.ed.undo_push(message="clip")
+    press("reconstruct")
+    yield from wait(lambda: runner().factor > 0, 20)
+    process = runner().job._process
+    with override():
+        bpy.ops.mesh.primitive_cube_add(location=(4, 0, 0))
+        bpy.ops.ed.undo_push(message="cube")
+    settings.everyone, settings.people = False, 1
+    press("reconstruct")
+    settings.people = 3
+    press("reconstruct")
+    assert [asked.label for asked in runner().waiting] == ["clip.png", "clip.png"]
+    yield from shot("5_waiting")
+    with override():
+        bpy.ops.skel.forget_waiting(number=runner().waiting[1].number)
+        bpy.ops.ed.undo()
+    os.environ.update(FAKE_ENGINE_SECONDS="4")
+    press("cancel")
+    yield from wait(lambda: runner().job is not None and runner().job._process is not process, 20)
+    assert process.poll() is not None and not runner().waiting
+    yield from shot("5_next")
+    yield from wait(lambda: not runner().busy, 40)
+    said = " ".join(text for _, text in runner().lines)
+    assert "Cancelled." in said and "1 person in 20 frames" in said, said
+    assert sum(thing.type == "ARMATURE" for thing in bpy.data.objects) == 1
+    with override():
+        bpy.ops.ed.undo()
+    yield from pause(0.3)
+    assert not any(thing.type == "ARMATURE" for thing in bpy.data.objects)
+
+
+def test_takes_of_clips_that_wait_are_kept_when_the_file_is_closed() -> Steps:
+    os.environ.update(FAKE_ENGINE="done", FAKE_ENGINE_SECONDS="3")
+    bpy.context.scene.skel.clip = a_clip()
+    for _ in range(2):
+        press("reconstruct")
+    yield from wait(lambda: runner().factor > 0, 20)
+    bpy.ops.wm.read_homefile()
+    yield from wait(lambda: not runner().busy, 40)
+    said = "".join("".join(text for _, text in runner().lines).split())
+    assert said.count("TheTakeissavedas") == 2 and not bpy.data.armatures, said
     yield from show_tab()
 
 
@@ -206,14 +257,30 @@ def test_a_rig_is_exact_in_this_blender() -> Steps:
         yield
 
 
+def test_a_file_that_is_opened_ends_an_export() -> Steps:
+    bpy.context.scene.frame_end, folder = 20000, FOLDER / "export that is ended"
+    folder.mkdir()
+    with override():
+        bpy.ops.skel.export("INVOKE_DEFAULT", preset="generic", filename_ext=".glb", range="scene")
+    yield from choose_file(folder / "shot.glb")
+    window = sidebar()[2]
+    yield from wait(lambda: "SKEL_OT_export" in [operator.bl_idname for operator in window.modal_operators], 20)
+    yield from pause(1.0)
+    assert len(bpy.data.scenes) == 2
+    bpy.ops.wm.read_homefile()
+    yield from pause(1.0)
+    assert not sidebar()[2].modal_operators and len(bpy.data.scenes) == 1 and not list(folder.iterdir())
+
+
 def test_disabling_ends_the_job_and_removes_everything() -> Steps:
     os.environ.update(FAKE_ENGINE="done", FAKE_ENGINE_SECONDS="60")
     prefs().engine_python = str(FOLDER / "python")
     bpy.context.scene.skel.clip = a_clip()
     press("reconstruct")
     yield from wait(lambda: runner().factor > 0, 20)
-    process = runner().job._process
+    press("reconstruct")
+    there, process = runner(), runner().job._process
     bpy.ops.preferences.addon_disable(module=ADDON)
-    assert process.poll() is not None
+    assert process.poll() is not None and not there.waiting and not there.busy
     assert not hasattr(bpy.types.Scene, "skel")
     yield from pause(0.5)

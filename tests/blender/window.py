@@ -105,6 +105,22 @@ def press(button: str) -> None:
         getattr(bpy.ops.skel, button)("INVOKE_DEFAULT")
 
 
+def choose_file(path: Path) -> Steps:
+    """Give a file's name in the file browser that is open, or opens now, and press its button."""
+    def browsers() -> list[tuple[bpy.types.Window, bpy.types.Area]]:
+        areas = [(window, area) for window in bpy.context.window_manager.windows for area in window.screen.areas]
+        return [(window, area) for window, area in areas if area.type == "FILE_BROWSER" and area.spaces.active.params]
+
+    yield from wait(lambda: bool(browsers()), 20)
+    yield from pause(0.5)
+    window, area = browsers()[0]
+    params = area.spaces.active.params
+    params.directory, params.filename = str(path.parent).encode(), path.name
+    with bpy.context.temp_override(window=window, area=area, region=area.regions[-1]):
+        bpy.ops.file.execute()
+    yield
+
+
 def click(button: str, x: float, y: float) -> None:
     """Press and let go of a mouse button at a place of the window."""
     for value in ("PRESS", "RELEASE"):

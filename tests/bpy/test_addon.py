@@ -192,7 +192,7 @@ def test_cancel_ends_even_a_deaf_engine(addon, monkeypatch):
     monkeypatch.setenv("FAKE_ENGINE", "deaf")
     assert not bpy.ops.skel.cancel.poll()
     runner.start("Run", engine.start(gather.request(bpy.context.scene)), lambda path: "never")
-    assert not bpy.ops.skel.reconstruct.poll()
+    assert not bpy.ops.skel.install_engine.poll()
     follow(runner, until=lambda: runner.factor > 0)
     bpy.ops.skel.cancel()
     follow(runner, until=lambda: not runner.busy)

@@ -28,7 +28,8 @@ PANEL = "SKEL_PT_people"
 @pytest.fixture
 def shot(enabled, take, tmp_path, monkeypatch):
     """A Take of two people made from a clip, built; its rigs, and what the engine is asked for."""
-    from skel_blender.ui import again_operators
+    from skel_blender.ui import engine
+    from skel_blender.ui.runner import runner
 
     clip = tmp_path / "clip.mp4"
     clip.touch()
@@ -40,8 +41,8 @@ def shot(enabled, take, tmp_path, monkeypatch):
     take = replace(take, settings=json.dumps(made_with))
     home = build_take(bpy.context, take, collection_name="shot")
     asked = []
-    monkeypatch.setattr(again_operators.engine, "start", asked.append)
-    monkeypatch.setattr(again_operators.runner, "start", lambda *arguments: None)
+    monkeypatch.setattr(engine, "start", asked.append)
+    monkeypatch.setattr(runner, "ask", lambda job: job.launch())
     return home, sorted(record.rigs(bpy.context.scene), key=lambda rig: rig.name), asked, take
 
 
@@ -77,12 +78,12 @@ def test_a_height_that_is_said_is_asked_with_what_the_take_was_made_with(shot, t
 
 def test_what_is_made_again_is_the_take_of_the_button(shot, enabled, tmp_path, monkeypatch):
     """Two versions are switched on; the older one is made again."""
-    from skel_blender.ui import again_operators
+    from skel_blender.ui.runner import runner
 
     home, rigs, _, take = shot
     take = replace(take, source="/clip.mp4")
     newer, home["skel_source"], finish = build_take(bpy.context, take, collection_name="newer"), take.source, []
-    monkeypatch.setattr(again_operators.runner, "start", lambda title, job, made: finish.append(made))
+    monkeypatch.setattr(runner, "ask", lambda job: finish.append(job.finish))
     takes.save(take, tmp_path / "again.npz")
     for choice, built in (("UPDATE", 2), ("VERSION", 3)):
         enabled.again, others = choice, [len(record.versions(rig)) for rig in newer.objects if record.is_rig(rig)]

@@ -10,6 +10,7 @@ import pytest
 
 import skel_blender
 from skel_blender.export import writing
+from skel_blender.rig.editing.steps import finish
 from skel_blender.ui import export_operators
 from tests import synthetic
 
@@ -95,5 +96,6 @@ def test_what_a_file_lacks_is_told_after_what_was_written(rig, tmp_path):
         filename_ext=".glb", filepath=str(tmp_path / "shot.glb"), people="ALL", preset="godot", overwrite=False,
         properties=SimpleNamespace(is_property_set=lambda name: False), report=lambda kind, text: said.append((kind, text)),
     )  # fmt: skip
-    export_operators.SKEL_OT_export.run(button, bpy.context)
+    operator = export_operators.SKEL_OT_export
+    operator.done(button, bpy.context, finish(operator.steps(button, bpy.context)))
     assert [kind for kind, _ in said] == [{"INFO"}, {"WARNING"}] and said[1][1].startswith("Left out: Fewer.")

@@ -11,6 +11,7 @@ import pytest
 
 from skel_blender.export import delivery, presets, rotations, sample, skeleton
 from skel_blender.rig.assemble import build_take
+from skel_blender.rig.editing.steps import finish
 from tests import synthetic
 from tests.bpy import deliveries, importing
 from tests.bpy.evaluated import degrees_apart, evaluated, rig_of
@@ -48,7 +49,7 @@ def turning(frames=75, turns=2.5):
 def planned(take, preset):
     """The delivered skeleton and bones (T,B,4,4) of a Take's person, in the axes and unit of a preset's FBX."""
     collection = build_take(bpy.context, take)
-    (person,) = sample.people(bpy.context.scene, [rig_of(collection)], "current", "keys")
+    (person,) = finish(sample.people(bpy.context.scene, [rig_of(collection)], "current", "keys"))
     made = skeleton.plan(person, preset, delivery.Space(preset.unit, preset.up))
     ((_, bones),) = made.clips.values()
     return made.skeleton, bones

@@ -12,6 +12,7 @@ from skel_blender.export import sample
 from skel_blender.messages import SkelError
 from skel_blender.rig import compat, contacts, controls, ik, record, update
 from skel_blender.rig.editing import corrections, layers, motion, timing
+from skel_blender.rig.editing.steps import finish
 from tests.bpy.evaluated import joint_positions
 from tests.bpy.panels import draw
 
@@ -229,10 +230,10 @@ def test_a_version_that_is_chosen_plays_alone_and_the_layers_are_kept(rig):
 
 def test_layers_are_exported_as_they_are_seen_and_versions_as_they_are(rig, context):
     raw = rig.animation_data.action
-    (before,) = sample.people(context.scene, [rig], "current", "keys")
+    (before,) = finish(sample.people(context.scene, [rig], "current", "keys"))
     layers.add(rig)
     correct(rig, 15, 0.3)
-    (after,) = sample.people(context.scene, [rig], "all", "keys")
+    (after,) = finish(sample.people(context.scene, [rig], "all", "keys"))
     assert len(after.clips) == 2 and rig.animation_data.action_blend_type == "COMBINE"
     one, other = (np.abs(clip.world - before.clips[0].world).max() for clip in after.clips)
     assert one > 0.01 and other < 1e-6 and raw.name not in (clip.name for clip in after.clips)

@@ -11,6 +11,7 @@ from skel_blender import kinematics
 from skel_blender.export import sample
 from skel_blender.rig import compat, contacts, controls, keyframes, presence, record, tracks
 from skel_blender.rig.editing import following, layers, loops, matching, motion
+from skel_blender.rig.editing.steps import finish
 from tests.bpy.evaluated import joint_positions
 
 
@@ -46,7 +47,7 @@ def test_a_loop_goes_on_without_a_jump_and_the_way_too(source):
         assert np.abs(joints(source, frames + times * length) - after - times * step).max() < 1e-4
     assert np.array_equal(motion.frames_of(source), frames)
     assert np.array_equal(contacts.of(source, frames), resting)
-    (person,) = sample.people(bpy.context.scene, [source], "current", "keys")
+    (person,) = finish(sample.people(bpy.context.scene, [source], "current", "keys"))
     assert np.array_equal(person.clips[0].frames, frames)
     assert raw in record.versions(source) and len(compat.curves(raw)[0].modifiers) == 0
 

@@ -12,6 +12,7 @@ from skel_blender.export import sample
 from skel_blender.messages import SkelError
 from skel_blender.rig import assemble, presence, record
 from skel_blender.rig.editing import evaluation, motion
+from skel_blender.rig.editing.steps import finish
 from tests.bpy.characters import of_one_bone
 from tests.bpy.evaluated import curves, evaluated
 from tests.bpy.panels import draw
@@ -126,15 +127,15 @@ def test_motion_in_the_nla_is_told_of(rig):
 
 def test_motion_that_the_nla_plays_is_exported(rig, context):
     data, raw = rig.animation_data, rig.animation_data.action
-    (before,) = sample.people(context.scene, [rig], "current", "keys")
+    (before,) = finish(sample.people(context.scene, [rig], "current", "keys"))
     strip = data.nla_tracks.new().strips.new("x", int(raw.frame_range[0]) + 10, raw)
     data.action = None
-    (after,) = sample.people(context.scene, [rig], "current", "keys")
+    (after,) = finish(sample.people(context.scene, [rig], "current", "keys"))
     assert np.array_equal(after.clips[0].frames, before.clips[0].frames + 10)
     assert np.abs(after.clips[0].world - before.clips[0].world).max() < 1e-6
     strip.mute = True
     with pytest.raises(SkelError, match="has no action"):
-        sample.people(context.scene, [rig], "current", "keys")
+        finish(sample.people(context.scene, [rig], "current", "keys"))
 
 
 def test_who_is_switched_off_is_not_exported_with_everybody(rig, take, context, tmp_path):

@@ -84,6 +84,30 @@ def test_it_shows_how_far_it_is_and_ends(window):
     assert window.progress == [1 / 3, 2 / 3, 1.0, "end"] and window.timers == 0
 
 
+def test_what_blocks_is_shown_before(window, monkeypatch):
+    monkeypatch.setattr(stepped, "_SLICE_S", 60.0)
+    operator = Counting(3)
+    operator.steps = lambda context: iter([Step("Counting", 0.1), Step("Waiting", 0.5, blocks=True), Step("Counting", 0.9)])
+    operator.invoke(window, event("LEFTMOUSE"))
+    assert operator.modal(window, event("TIMER")) == {"RUNNING_MODAL"} and window.shown == ["Waiting: 50 %    (Esc: cancel)"]
+    assert operator.modal(window, event("TIMER")) == {"FINISHED"}
+
+
+def test_it_is_ended_when_the_window_goes(window):
+    operator = Counting(3)
+    operator.invoke(window, event("LEFTMOUSE"))
+    operator.modal(window, event("TIMER"))
+    operator.cancel(window)
+    assert operator.closed and operator.made is None and window.timers == 0 and not operator.reports
+
+
+def test_what_has_not_begun_is_cancelled_in_silence(window):
+    """As by the file browser's button."""
+    operator = Counting(3)
+    operator.cancel(window)
+    assert not operator.reports and not window.shown and window.timers == 0
+
+
 def test_esc_ends_it(window):
     operator = Counting(3)
     operator.invoke(window, event("LEFTMOUSE"))

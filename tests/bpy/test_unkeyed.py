@@ -10,6 +10,7 @@ import pytest
 from skel_blender.export import sample
 from skel_blender.rig import compat, controls, record, update
 from skel_blender.rig.editing import layers, matching, motion, timing
+from skel_blender.rig.editing.steps import finish
 from tests.bpy.evaluated import joint_positions
 
 LATER = 200
@@ -92,7 +93,7 @@ def test_all_versions_are_exported_as_they_are(both, context, current, moved):
     context.view_layer.update()
     stands = [tuple(rig.matrix_basis.translation), *(tuple(value) for bone in rig.pose.bones for value in bone.matrix_basis)]
     switches = [rig[limb.switch] for limb in controls.LIMBS]
-    (person,) = sample.people(context.scene, [rig], "all", "keys")
+    (person,) = finish(sample.people(context.scene, [rig], "all", "keys"))
     clips = {clip.name: clip.world[:, :, :3, 3] for clip in person.clips}
     if current == "edited":
         assert np.abs(clips["raw"] - wanted["raw"]).max() < 1e-4  # of the present one a key is not written yet

@@ -31,14 +31,15 @@ def take(take):
 @pytest.fixture
 def shot(enabled, take, tmp_path, monkeypatch):
     """A Take of two people, source frames 4 to 33, made from a clip, built; their rigs, and what the engine is asked for."""
-    from skel_blender.ui import again_operators
+    from skel_blender.ui import engine
+    from skel_blender.ui.runner import runner
 
     (tmp_path / "clip.mp4").touch()
     take = replace(take, settings=json.dumps({"inputs": [str(tmp_path / "clip.mp4")], "who": "1+3", "stature": [1.8], "body": ["male"]}))
     home = build_take(bpy.context, take, collection_name="shot")
     asked = []
-    monkeypatch.setattr(again_operators.engine, "start", asked.append)
-    monkeypatch.setattr(again_operators.runner, "start", lambda *arguments: None)
+    monkeypatch.setattr(engine, "start", asked.append)
+    monkeypatch.setattr(runner, "ask", lambda job: job.launch())
     rigs = sorted(record.rigs(bpy.context.scene), key=lambda rig: rig.name)
     bpy.context.view_layer.objects.active = rigs[0]
     return home, rigs, asked, take

@@ -6,6 +6,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 
 import bpy
 import numpy as np
@@ -16,7 +17,7 @@ from ...anatomy import JOINT_NAMES, Q
 from ...messages import SkelError
 from .. import compat, contacts, keyframes, layout, limbs, record, tracks, unkeyed
 from ..nla import ends, holders, is_layered, keyed, strips_of
-from . import evaluation, following, planted, smoothing, sway, thinning
+from . import between, evaluation, following, planted, smoothing, sway, thinning
 from .steps import Steps
 
 EDITED = "edited"  # kind of an action that is there to be changed
@@ -181,16 +182,35 @@ def derive(armature: bpy.types.Object, kind: str, curves: Sequence[keyframes.Cur
     return new
 
 
-def thin(armature: bpy.types.Object, bounds: thinning.Bounds) -> Steps[thinning.Thinned]:
-    """Give the rig an action with few Bezier keys of the same motion, within `bounds`."""
+def thin(armature: bpy.types.Object, bounds: thinning.Bounds, within: np.ndarray | None = None) -> Steps[thinning.Thinned]:
+    """Give the rig an action with few Bezier keys of the same motion, within `bounds`; only on the scene frames `within` (T,), with all
+    keys around them as they were."""
     frames, kept = frames_of(armature), record.of(armature)
+    inside = _inside(frames, within)
+    frames, part = frames[inside], not inside.all()
     poses, trans = read(armature, frames, own=True)
     resting, box = contacts.of(armature, frames), record.limits(armature)
-    result = yield from thinning.thinned(poses, trans, kept.joints, kept.frames, resting, bounds, box)
-    derive(armature, "thinned", keyframes.thinned(kept.tracks, int(frames[0]), result.spline))
-    if resting is not None:
-        contacts.keep(armature, int(frames[0]), resting, few=True)
+    ends = between.ends(compat.holder(armature), kept.tracks, frames) if part else None
+    stays = between.kept(ends, len(frames)) if part else None
+    result = yield from thinning.thinned(poses, trans, kept.joints, kept.frames, resting, bounds, box, stays)
+    if part:
+        derive(armature, "thinned", [])
+        if resting is not None:
+            contacts.thin(armature, frames, resting)
+        result = replace(result, share=between.write(compat.holder(armature), kept.tracks, frames, ends, result.spline))
+    else:
+        derive(armature, "thinned", keyframes.thinned(kept.tracks, int(frames[0]), result.spline))
+        if resting is not None:
+            contacts.keep(armature, int(frames[0]), resting, few=True)
     return result
+
+
+def _inside(frames: np.ndarray, within: np.ndarray | None) -> np.ndarray:
+    """(T,) bool: which of a motion's frames (T,) lie between the first and last of `within`, or all. Raises SkelError if none does."""
+    inside = np.ones(len(frames), dtype=bool) if within is None else (frames >= within[0]) & (frames <= within[-1])
+    if not inside.any():
+        raise SkelError("no_frames", "There is no motion between these frames.", "Choose frames that have motion.")
+    return inside
 
 
 def smooth(
@@ -200,9 +220,7 @@ def smooth(
     resting feet stay; only on the scene frames `within` (T,), into which it eases, with all keys around them as they were. Returns how
     far (m) a joint moved at most, and a resting foot; None where nobody knows which rest."""
     frames, kept = frames_of(armature), record.of(armature)
-    inside = np.ones(len(frames), dtype=bool) if within is None else (frames >= within[0]) & (frames <= within[-1])
-    if not inside.any():
-        raise SkelError("no_frames", "There is no motion between these frames.", "Choose frames that have motion.")
+    inside = _inside(frames, within)
     before = tracks.sources(*read(armature, frames, own=True))
     chosen, rest, span = limbs.channels(names), (kept.joints, kept.frames), max(1, round(seconds * fps))
     after, share = before.copy(), smoothing.share(frames, frames[inside][0], frames[inside][-1], span)

@@ -63,11 +63,13 @@ def thinned(
     contacts: np.ndarray | None = None,
     bounds: Bounds = Bounds(),
     limits: np.ndarray | None = None,
+    kept: np.ndarray | None = None,
 ) -> Steps[Thinned]:
     """Thin poses (T,46) rad and trans (T,3) m of a person with that rest skeleton (`kinematics.forward`); contacts (T,6) bool.
 
     Keys have the values of their frames. First and last frame, and every channel's turning points that stand out, stay keys. Angles
     that keep `limits` (46,2) rad go on keeping them, but for a hundredth of a degree, since constraints would cut off what is beyond.
+    Where `kept` (49,T) says so, channels have keys whatever is best.
     """
     values = np.concatenate([np.asarray(poses, dtype=float), np.asarray(trans, dtype=float)], axis=1).T
     count = values.shape[1]
@@ -81,7 +83,7 @@ def thinned(
         yield Step("Thinning", first / (count - 1))
         rows = slice(first, last + 1)
         part = Moving(values[:, rows], whole.rest, None if contacts is None else np.asarray(contacts)[rows], bounds)
-        parts.append(_Search(part, limits).result())
+        parts.append(_Search(part, limits, None if kept is None else kept[:, rows]).result())
     spline = bezier.joined(parts)
     away = np.linalg.norm(whole.off(spline.curve), axis=-1)
     held = whole.allowed < bounds.joint
@@ -91,7 +93,7 @@ def thinned(
 class _Search:
     """The search for few keys of one motion."""
 
-    def __init__(self, motion: Moving, limits: np.ndarray | None) -> None:
+    def __init__(self, motion: Moving, limits: np.ndarray | None, kept: np.ndarray | None) -> None:
         self.motion, self.values = motion, motion.values
         self.allowed = _MARGIN * motion.allowed
         self.carried = motion.carried()
@@ -99,13 +101,15 @@ class _Search:
         self.tolerance = 1.0 / np.maximum(lever, 1.0 / _OWN)
         self.room = None if limits is None else _room(self.values, limits)
         self.table = fewest.Table(self.values, self.tolerance, self.room)
-        self.extremes = turning_points(self.values, _EXTREME)
+        self.forced = turning_points(self.values, _EXTREME)
+        if kept is not None:
+            self.forced |= kept
 
     def result(self) -> bezier.Stretches:
         widest = _OWN / self.tolerance
         loose = np.minimum(np.full(self.values.shape, _WIDE), widest)
         for number in range(_ROUNDS):
-            chosen, shapes = self.table.choose(loose, self.extremes)
+            chosen, shapes = self.table.choose(loose, self.forced)
             found = self._fitted(chosen, shapes)
             if number >= _ROUNDS - _MENDED:
                 self._mend(found)
