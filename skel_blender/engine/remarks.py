@@ -11,7 +11,7 @@ from .. import who
 from ..messages import Log
 from ..sequence import IMAGE_ENDINGS
 from ..take import Person
-from .blazepose import ANKLES, HIPS, KNEES, SHOULDERS
+from .blazepose import ANKLES, HIPS, LEGS, SHOULDERS
 from .fit.contacts import SEEN
 from .fit.observations import View
 from .footage.source import typed
@@ -82,8 +82,7 @@ def under(people: list[Person]) -> Log | None:
 
 def unseen_legs(people: list[Person]) -> Log | None:
     """Of whose knees and ankles are rarely seen, as behind a desk or below the image."""
-    legs = KNEES + ANKLES
-    hidden = [person.name for person in people if (person.keypoints_2d[:, legs, 2] > SEEN).any(axis=1).mean() < _RARELY]
+    hidden = [person.name for person in people if (person.keypoints_2d[:, LEGS, 2] > SEEN).any(axis=1).mean() < _RARELY]
     if not hidden:
         return None
     return Log("warning", f"{', '.join(hidden)}: legs are rarely seen; they and the height of the hips are guesses, to be keyed by hand.")

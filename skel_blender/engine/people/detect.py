@@ -9,14 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..blazepose import LIMBS
+from ..blazepose import HIPS, KNEES, LEGS, LIMBS, SHOULDERS, TRUNK
 from ..threads import Each
 from .crops import Roi, painted, patch, tiles
 from .landmarker import Networks, Pose
 from .poses import extent, lies_on, quality, same_body, scale, similarity
 
-TRUNK = [11, 12, 23, 24]
-LEGS = [25, 26, 27, 28]
 DETECTED = 0.5  # the detector's and the landmark network's own thresholds in MediaPipe
 NEW, KNOWN = 0.45, 0.3  # quality from which a pose starts a person, and from which it continues one
 SURE = 0.55  # quality and similarity under which a followed pose is looked at again from other sides
@@ -243,15 +241,15 @@ def _shown(pose: Pose, size: tuple[int, int]) -> float:
 
 def _folded_unseen(keypoints_2d: np.ndarray) -> bool:
     """Whether a pose (33,3) has knees up beside the trunk that the network does not see."""
-    shoulders, hips, knees = (keypoints_2d[pair, :2].mean(0) for pair in ([11, 12], [23, 24], [25, 26]))
+    shoulders, hips, knees = (keypoints_2d[pair, :2].mean(0) for pair in (SHOULDERS, HIPS, KNEES))
     trunk = hips - shoulders
     return bool((knees - hips) @ trunk < _FOLDED * trunk @ trunk and keypoints_2d[LEGS, 2].mean() < _UNSEEN)
 
 
 def _same_shoulders(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two poses (33,3) have about the same shoulders."""
-    trunk = a[[23, 24], :2].mean(0) - a[[11, 12], :2].mean(0)
-    moved = (b[[11, 12], :2] - a[[11, 12], :2]).mean(0)
+    trunk = a[HIPS, :2].mean(0) - a[SHOULDERS, :2].mean(0)
+    moved = (b[SHOULDERS, :2] - a[SHOULDERS, :2]).mean(0)
     return float(np.hypot(*moved)) < 0.25 * float(np.hypot(*trunk))
 
 
@@ -269,13 +267,13 @@ def _same_window(a: Roi, b: Roi) -> bool:
 
 def _explains(keypoints_2d: np.ndarray, roi: Roi) -> bool:
     """Whether a known pose is what the detector saw in a window: hips at its centre and of its size."""
-    hips = keypoints_2d[23:25, :2].mean(0)
+    hips = keypoints_2d[HIPS, :2].mean(0)
     return float(np.hypot(*(hips - roi.center))) < 0.15 * roi.size and 0.3 < extent(keypoints_2d) / roi.size < 1.2
 
 
 def _in_body(keypoints_2d: np.ndarray, place: np.ndarray) -> bool:
     """Whether a place in the image is between the shoulders and the knees of a pose (33,3)."""
-    shoulders, hips, knees = (keypoints_2d[pair, :2].mean(0) for pair in ([11, 12], [23, 24], [25, 26]))
+    shoulders, hips, knees = (keypoints_2d[pair, :2].mean(0) for pair in (SHOULDERS, HIPS, KNEES))
     line = np.linspace([shoulders, hips], [hips, knees], 9).reshape(-1, 2)
     return float(np.hypot(*(line - place).T).min()) < 0.1 * extent(keypoints_2d)
 

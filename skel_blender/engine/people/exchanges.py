@@ -11,11 +11,11 @@ import itertools
 
 import numpy as np
 
-from ..blazepose import LANDMARKS, PARTNERS
+from ..blazepose import ELBOWS, HIPS, LANDMARKS, LEGS, PARTNERS, SHOULDERS, WRISTS
 from .sides import exchanged
 
 _PARTS = (range(13), range(13, 23), range(23, 25), range(25, 33))  # that are mistaken together: face and shoulders, arms, hips, legs
-_TOLD_BY = ([11, 12], [13, 14, 15, 16], [23, 24], [25, 26, 27, 28])  # the joints that tell it of each
+_TOLD_BY = (SHOULDERS, ELBOWS + WRISTS, HIPS, LEGS)  # the joints that tell it of each
 _HANGS_ON = ((1, 0), (3, 2))  # arms on shoulders, legs on hips
 _LEAP_M, _LEAP_M_S = 0.2, 4.0  # mean way of both sides' joints in the image from a frame to the next that is no motion; and more a second
 _BACK = 0.4  # of that way is left at most if the sides are exchanged

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..blazepose import LIMBS
+from ..blazepose import HIPS, LIMBS
 from ..footage.video import Source
 from .clothes import clothes
 from .crops import between
@@ -45,7 +45,7 @@ class Known:
         if not (0 <= row < len(self.track.frames) and self.track.observed[row]):
             return None
         points = self.track.keypoints_2d[row]
-        hips = points[23:25, :2].mean(0)
+        hips = points[HIPS, :2].mean(0)
         tip = points[np.hypot(*(points[:, :2] - hips).T).argmax(), :2]
         return Pose(points, self.track.landmarks_3d[row], 1.0, between(hips, tip, _REACH))
 

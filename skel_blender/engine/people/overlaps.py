@@ -13,6 +13,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from ..blazepose import EARS, SHOULDERS
 from .clothes import clothes
 from .crops import painted
 from .detect import Expected, PeopleFinder
@@ -31,7 +32,7 @@ _LIMITS = 1e4  # px beyond which nothing is drawn
 _PARTS = ((11, 13, 0.06), (13, 15, 0.05), (12, 14, 0.06), (14, 16, 0.05), (15, 19, 0.05), (16, 20, 0.05),
           (23, 25, 0.09), (25, 27, 0.07), (24, 26, 0.09), (26, 28, 0.07), (27, 31, 0.05), (28, 32, 0.05),
           (11, 12, 0.07), (12, 24, 0.07), (24, 23, 0.07), (23, 11, 0.07))  # fmt: skip
-_TRUNK, _EARS, _SHOULDERS = [11, 12, 24, 23], [7, 8], [11, 12]
+_TRUNK = [11, 12, 24, 23]  # in order around it
 _HEAD_M, _NECK_M = 0.13, 0.06
 
 
@@ -134,7 +135,7 @@ def _silhouette(shape: tuple[int, int], expected: Expected, times: float) -> np.
     for a, b, half in _PARTS:
         cv2.line(mask, points[a].tolist(), points[b].tolist(), 1, max(1, round(2 * half * thick)))
     cv2.fillConvexPoly(mask, cv2.convexHull(points[_TRUNK]), 1)
-    head, neck = points[_EARS].mean(0).round().astype(int).tolist(), points[_SHOULDERS].mean(0).round().astype(int).tolist()
+    head, neck = points[EARS].mean(0).round().astype(int).tolist(), points[SHOULDERS].mean(0).round().astype(int).tolist()
     cv2.circle(mask, head, max(1, round(_HEAD_M * thick)), 1, -1)
     cv2.line(mask, head, neck, 1, max(1, round(2 * _NECK_M * thick)))
     return mask.astype(bool)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..blazepose import ACROSS, LIMBS
+from ..blazepose import ACROSS, HIPS, LIMBS
 from .exchanges import without_exchanges
 from .identities import identified
 from .landmarker import Pose
@@ -85,7 +85,7 @@ def _apparition(readings: dict[int, list[Pose]], fps: float, first: int, last: i
     """Whether somebody comes from nowhere, stays in place and is gone again before long, as a chair leg that looks like one does."""
     if min(readings) <= first or max(readings) >= last or max(readings) - min(readings) > APPARITION_S * fps:
         return False
-    hips = np.array([readings[n][0].keypoints_2d[[23, 24], :2].mean(0) for n in sorted(readings)])
+    hips = np.array([readings[n][0].keypoints_2d[HIPS, :2].mean(0) for n in sorted(readings)])
     px_per_m = float(np.median([scale(poses[0])[0] for poses in readings.values()]))
     return bool(np.hypot(*np.ptp(hips, axis=0)) < APPARITION_M * px_per_m)
 
