@@ -24,7 +24,7 @@ from skel_blender.engine.background import Background
 from skel_blender.engine.footage.video import VideoSource
 from skel_blender.engine.people import track
 from skel_blender.engine.people.landmarker import Landmarker
-from skel_blender.engine.people.track import Tracker
+from skel_blender.engine.people.tracker import Tracker
 from skel_blender.engine.regress.lift import LiftRegressor
 from skel_blender.engine.threads import cores
 

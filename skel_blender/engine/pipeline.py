@@ -25,7 +25,7 @@ from .card import choose_device
 from .fit.people import STEPS, Fit, fit_people
 from .footage.video import Source, open_source
 from .people.pointed import find_pointed
-from .people.track import find_people
+from .people.tracker import find_people
 from .people.tracks import Track
 from .people.who import sorted_out
 from .regress.correction import corrected

@@ -17,7 +17,7 @@ from skel_blender.engine.camera import CameraMotion, intrinsics  # noqa: E402
 from skel_blender.engine.fit.observations import View  # noqa: E402
 from skel_blender.engine.footage.cuts import alike, small, told  # noqa: E402
 from skel_blender.engine.footage.video import open_source  # noqa: E402
-from skel_blender.engine.people.track import Tracker  # noqa: E402
+from skel_blender.engine.people.tracker import Tracker  # noqa: E402
 from skel_blender.engine.people.tracks import Track, finished  # noqa: E402
 from skel_blender.engine.pipeline import Options, reconstruct  # noqa: E402
 from skel_blender.engine.shots import Backgrounds, Fitted, Shot, cut_at, shots, side_by_side  # noqa: E402

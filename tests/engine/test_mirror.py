@@ -19,7 +19,7 @@ from skel_blender.engine.people.crops import Roi  # noqa: E402
 from skel_blender.engine.people.landmarker import Landmarker  # noqa: E402
 from skel_blender.engine.people.mirror import Mirror, averaged  # noqa: E402
 from skel_blender.engine.people.sides import swap_orders  # noqa: E402
-from skel_blender.engine.people.track import Tracker  # noqa: E402
+from skel_blender.engine.people.tracker import Tracker  # noqa: E402
 from skel_blender.engine.people.tracks import finished  # noqa: E402
 from tests import clips  # noqa: E402
 from tests.engine.stage import FPS, IMAGE, PX_PER_M, Stage, pose_at  # noqa: E402

@@ -20,7 +20,7 @@ from skel_blender.engine.people.looking import of_one  # noqa: E402
 from skel_blender.engine.people.overlaps import Body, Overlaps, Sight  # noqa: E402
 from skel_blender.engine.people.person import Person  # noqa: E402
 from skel_blender.engine.people.poses import scale, similarity  # noqa: E402
-from skel_blender.engine.people.track import Tracker  # noqa: E402
+from skel_blender.engine.people.tracker import Tracker  # noqa: E402
 from tests import clips  # noqa: E402
 from tests.engine.stage import FPS, IMAGE, Stage, hips_x, pose_at, track  # noqa: E402
 

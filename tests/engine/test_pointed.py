@@ -24,7 +24,7 @@ from skel_blender.engine.people.landmarker import Landmarker
 from skel_blender.engine.people.looking import LOST_S
 from skel_blender.engine.people.pointed import find_pointed
 from skel_blender.engine.people.poses import extent, quality
-from skel_blender.engine.people.track import find_people
+from skel_blender.engine.people.tracker import find_people
 from skel_blender.engine.people.tracks import without_holes
 from skel_blender.engine.people.who import sorted_out
 from skel_blender.messages import SkelError
