@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ...blazepose import EARS, SHOULDERS
-from ...kept import kept
+from ...memo import memoised
 
 SIDE = 256  # px of a patch
 SEEN = slice(32, 224)  # the columns of it that the backbone sees
@@ -64,7 +64,7 @@ def normalised(pixels: torch.Tensor) -> torch.Tensor:
     return (pixels.to(torch.float32).movedim(-1, -3) / 255 - mean) / std
 
 
-@kept
+@memoised
 def _colours(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and deviation (3,1,1), made once: a card that is sent numbers waits for all that it has to do."""
     mean, std = (torch.tensor(part, device=device)[:, None, None] for part in (_MEAN, _STD))
