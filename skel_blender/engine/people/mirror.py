@@ -15,7 +15,7 @@ import numpy as np
 
 from ..blazepose import LIMBS
 from .landmarker import Networks, Pose
-from .sides import swap_orders
+from .sides import SWAP_ORDERS
 
 _ALIKE_M = 0.3  # mean difference of the limb joints, in the image plus in the body, up to which both times the same was seen
 
@@ -57,11 +57,10 @@ def averaged(keypoints: np.ndarray, landmarks: np.ndarray, mirrored: list[Pose |
     There left may be taken for right; the order that is nearer counts. A frame in which both times something else was seen stays.
     """
     both = np.concatenate([keypoints, landmarks], -1)
-    orders = swap_orders()
     for seen, other in zip(both, mirrored, strict=True):
         if other is None:
             continue
-        again = np.concatenate([other.keypoints_2d, other.landmarks_3d], 1)[orders]
+        again = np.concatenate([other.keypoints_2d, other.landmarks_3d], 1)[SWAP_ORDERS]
         off = again[:, LIMBS] - seen[LIMBS]
         far = (np.linalg.norm(off[..., :2], axis=-1) / max(px_per_m, 1e-3) + np.linalg.norm(off[..., 3:], axis=-1)).mean(1)
         if far.min() < _ALIKE_M:
