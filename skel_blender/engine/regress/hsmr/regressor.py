@@ -81,7 +81,7 @@ def _patches(source: Source, tracks: list[Track], cuts: list[np.ndarray]) -> Ite
     for k, track in enumerate(tracks):
         for row in np.flatnonzero(track.observed):
             wanted.setdefault(int(track.frames[row]), []).append((k, int(row)))
-    for number, image in source:
+    for number, image in source.frames(source.first, source.last):
         for k, row in wanted.get(number, ()):
             yield number, k, row, np.ascontiguousarray(cut(image, cuts[k][row])[:, SEEN])
 
