@@ -102,18 +102,29 @@ def test_a_file_that_does_not_say_when_or_how_long_is_read_to_its_end(tmp_path, 
     assert seen(source) == [(k, k) for k in range(20)]
 
 
-def test_irregular_times_are_not_a_thousand_frames_a_second(tmp_path):
-    """As browsers record: times in milliseconds, no rate, and a pause; FFmpeg then guesses one frame for each millisecond."""
-    times = np.cumsum(np.random.default_rng(0).integers(35, 46, 30)) + 500 * (np.arange(30) > 20)
-    path = write_clip(tmp_path / "clip.mkv", times.tolist(), Fraction(1000))
-    raw = path.read_bytes()
+def as_browsers_record(path: Path, times: list[int]) -> Path:
+    """A clip of pictures at `times` ms and of no rate, of which FFmpeg guesses one picture for each millisecond."""
+    raw = write_clip(path, times, Fraction(1000)).read_bytes()
     at = raw.index(b"\x23\xe3\x83\x83")  # Matroska's DefaultDuration and its size, over which nothing is written
     path.write_bytes(raw[:at] + b"\xec\x85" + bytes(5) + raw[at + 7 :])
     with av.open(str(path)) as container:
         assert container.streams.video[0].guessed_rate == 1000
+    return path
+
+
+def test_irregular_times_are_not_a_thousand_frames_a_second(tmp_path):
+    """As browsers record: times in milliseconds, no rate, and a pause; FFmpeg then guesses one frame for each millisecond."""
+    times = np.cumsum(np.random.default_rng(0).integers(35, 46, 30)) + 500 * (np.arange(30) > 20)
+    path = as_browsers_record(tmp_path / "clip.mkv", times.tolist())
     source = open_source([path])
     assert float(source.fps) == pytest.approx(25, rel=0.03)
     assert [shown for _, shown in seen(source)] == sorted(shown for _, shown in seen(source)) and 40 <= source.count <= 44
+
+
+def test_pictures_of_which_two_have_one_time_tell_a_rate(tmp_path):
+    times = np.cumsum(np.random.default_rng(0).integers(35, 46, 15))
+    source = open_source([as_browsers_record(tmp_path / "clip.mkv", np.repeat(times, 2).tolist())])
+    assert float(source.fps) == pytest.approx(25, rel=0.03) and 14 <= source.count <= 16
 
 
 def test_the_length_of_a_stream_without_one_in_its_header_is_found(tmp_path):
