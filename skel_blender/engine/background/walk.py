@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
+from ..interpolation import interpolated
 from .ground import ground
 from .motion import Findings
 from .structure import Structure, located, structure
@@ -59,7 +60,7 @@ def _between(found: Structure, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Turns and places of all frames, evenly between those that were found."""
     frames = np.clip(np.arange(count), found.rows[0], found.rows[-1])
     turns = Slerp(found.rows, Rotation.from_matrix(found.turns))(frames).as_matrix()
-    return turns, np.column_stack([np.interp(frames, found.rows, column) for column in found.places.T])
+    return turns, interpolated(frames, found.rows, found.places)
 
 
 def _off(followed: Followed, found: Structure, turns: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

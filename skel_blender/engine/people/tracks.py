@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..blazepose import ACROSS, HIPS, LIMBS
+from ..interpolation import interpolated
 from .exchanges import without_exchanges
 from .identities import identified
 from .landmarker import Pose
@@ -115,12 +116,12 @@ def without_holes(seen: np.ndarray, keypoints: np.ndarray, landmarks: np.ndarray
     see Track."""
     frames = np.arange(seen[0], seen[-1] + 1)
     observed = np.isin(frames, seen)
-    keypoints = _interpolated(frames, seen, keypoints)
+    keypoints, landmarks = (interpolated(frames, seen, values).astype(np.float32) for values in (keypoints, landmarks))
     keypoints[~observed, :, 2] = 0
     if outline is not None:
         measured = np.full((len(frames), *outline.shape[1:]), np.nan, np.float32)
         measured[observed], outline = outline, measured
-    return Track(frames, keypoints, _interpolated(frames, seen, landmarks), observed, outline=outline)
+    return Track(frames, keypoints, landmarks, observed, outline=outline)
 
 
 def joined(*parts: Track | None) -> Track | None:
@@ -167,10 +168,3 @@ def _without_crumbs(frames: np.ndarray, fps: float) -> slice:
 
 def _is_crumb(lasts: int, hole: int, brief: float) -> bool:
     return lasts + 1 < min(hole - 1, brief)
-
-
-def _interpolated(frames: np.ndarray, seen: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """values (S,...) at frames `seen` (S,), linearly interpolated at `frames` (T,): (T,...) float32."""
-    flat = values.reshape(len(seen), -1)
-    columns = [np.interp(frames, seen, column) for column in flat.T]
-    return np.stack(columns, 1).reshape(len(frames), *values.shape[1:]).astype(np.float32)

@@ -18,6 +18,7 @@ from ...body import BodyModel
 from ...branches import continuous
 from ...camera import R_CAM_LEVEL
 from ...footage.source import Source
+from ...interpolation import interpolated
 from ...people.tracks import Track
 from ...threads import ahead
 from ..guess import Guess, Guesser
@@ -103,7 +104,8 @@ def _guess(seen: Prediction, rows: np.ndarray, cuts: np.ndarray, count: int, K: 
     poses[:, 3:] = continuous(poses, body.limits.cpu().numpy())[:, 3:]
     sigma = np.full((count, Q), np.inf)
     sigma[rows] = SIGMA
-    return Guess(_between(poses, rows, count), betas.numpy(), _between(trans, rows, count), sigma)
+    every = np.arange(count)
+    return Guess(interpolated(every, rows, poses), betas.numpy(), interpolated(every, rows, trans), sigma)
 
 
 def in_camera(seen: Prediction, cuts: np.ndarray, betas: torch.Tensor, body: BodyModel, K: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -125,8 +127,3 @@ def in_camera(seen: Prediction, cuts: np.ndarray, betas: torch.Tensor, body: Bod
     poses = seen.poses.numpy().copy()
     poses[:, :3] = pelvis_angles(frame.T @ R_CAM_LEVEL.T @ line @ frame @ joint_rotations(poses)[:, 0])
     return poses, pelvis @ R_CAM_LEVEL - ours[:, 0]
-
-
-def _between(values: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
-    """values (F,N) of frames `rows` (F,) for all of `count` frames, linear between them and constant beyond: (count,N)."""
-    return np.stack([np.interp(np.arange(count), rows, column) for column in values.T], 1)
