@@ -96,9 +96,10 @@ class Person:
         return bool(seen and (alive or quiet))
 
     def was_as_large(self, other: Person) -> bool:
-        """Whether he was ever seen about as large as another."""
+        """Whether he was ever seen about as large as another usually is."""
         own, others = ([scale(poses[0])[0] for poses in one.readings.values()] for one in (self, other))
-        return any(1 / _LARGER < size / np.median(others) < _LARGER for size in own)
+        usual = np.median(others)
+        return any(1 / _LARGER < size / usual < _LARGER for size in own)
 
     def absorb(self, later: Person, meeting: int) -> None:
         """Go on as `later` from the frame where both meet; what was read here since is dropped."""
