@@ -124,8 +124,10 @@ class Background:
             return None
         try:
             from .walk import walk
-        except ImportError:  # an older environment, or a machine for which there is no COLMAP: turns alone
-            return None
+        except ImportError as error:
+            if not (error.name or "").startswith("pycolmap"):
+                raise
+            return None  # an older environment, or a machine for which there is no COLMAP: turns alone
         return walk(followed, off, focal, max(self._reduced), len(self._stances), lens_known)
 
     def _look(self, keyframe: Keyframe, frame: _Frame, H: np.ndarray) -> Matches | None:
