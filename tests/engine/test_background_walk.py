@@ -131,7 +131,7 @@ def test_without_colmap_a_walk_is_followed_in_its_turns_and_the_user_is_told(mon
         (tmp_path / "pycolmap.py").write_text("raise RuntimeError('Cannot import the C++ backend pycolmap._core.')")
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.delitem(sys.modules, "pycolmap")
-    for name in ("walk", "structure"):
+    for name in ("camera_path", "structure"):
         monkeypatch.delitem(sys.modules, f"skel_blender.engine.background.{name}", raising=False)
     motion = background.motion(*KNOWN)
     assert motion.places is None
@@ -141,7 +141,7 @@ def test_without_colmap_a_walk_is_followed_in_its_turns_and_the_user_is_told(mon
 def test_an_error_of_our_own_is_not_taken_for_a_missing_colmap(monkeypatch):
     ahead = np.column_stack([np.zeros((COUNT, 2)), 3 + 0.08 * np.arange(COUNT)])
     background = watched(street(), in_the_hand(0, ahead, FOCAL, SIZE))
-    monkeypatch.setitem(sys.modules, "skel_blender.engine.background.walk", None)
+    monkeypatch.setitem(sys.modules, "skel_blender.engine.background.camera_path", None)
     with pytest.raises(ImportError):
         background.motion(*KNOWN)
 

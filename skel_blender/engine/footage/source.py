@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from ...messages import Log, SkelError
-from .cuts import AHEAD, BEFORE, Frame, told
+from .cuts import AHEAD, BEFORE, Frame, with_cuts
 
 Range = tuple[int | None, int | None]
 
@@ -64,9 +64,10 @@ class Source:
         return self._pictures(max(first, self.first), min(last, self.last))
 
     def _in_shots(self) -> Iterator[Frame]:
-        """The frames, with the numbers with which shots begin in `cuts`; by those beside them a cut next to an end is told."""
+        """The frames asked for, while the numbers with which shots begin are added to `cuts`. Frames beyond the ends are read too,
+        so that cuts next to them are found."""
         around = self._pictures(max(0, self.first - BEFORE), self.last + AHEAD)
-        return told(around, self.cuts, self.first, self.last)
+        return with_cuts(around, self.cuts, self.first, self.last)
 
     def _pictures(self, first: int, last: int) -> Iterator[Frame]:
         """The frames first to last of the whole footage, as far as it has them."""
