@@ -18,7 +18,7 @@ from .again import Overlooked, look_again, overlooked
 from .clothes import clothes, unlike
 from .detect import SURE, PeopleFinder
 from .landmarker import Pose
-from .looking import LATELY_S, LOST_S, OTHER_CLOTHES, frames_ahead, look, looking, of_one, room, wears_anothers
+from .looking import LATELY_S, LOST_S, OTHER_CLOTHES, frames_ahead, frames_in_memory, look, looking, show_one_body, wears_anothers
 from .mirror import Mirror
 from .overlaps import Body, Overlaps, Sight
 from .person import Person
@@ -57,7 +57,7 @@ class Tracker:
             begins = not self._buffer
             self._search(active, number, image, _LEVELS if due or begins else _QUICK_LEVELS, upright or begins)
         self._buffer.append((number, image))
-        while len(self._buffer) > min(room(image), UPRIGHT_EVERY * self._interval(image)):
+        while len(self._buffer) > min(frames_in_memory(image), UPRIGHT_EVERY * self._interval(image)):
             self._buffer.popleft()
 
     def cut(self) -> list[Person]:
@@ -73,7 +73,7 @@ class Tracker:
         return between == 0, between == 0 and searches % UPRIGHT_EVERY == 0
 
     def _interval(self, image: np.ndarray) -> int:
-        return max(1, min(round(SEARCH_S * self._fps), room(image) - 1))
+        return max(1, min(round(SEARCH_S * self._fps), frames_in_memory(image) - 1))
 
     def _follow(self, active: list[Person], number: int, image: np.ndarray) -> None:
         bodies = [Body(p, p.expect(number, 1), number - p.last <= max(1, LATELY_S * self._fps), image.shape[:2]) for p in active]
@@ -89,7 +89,7 @@ class Tracker:
         # a body has one owner: who has been followed for long and expected it there
         taken: list[tuple[Person, Sight, Pose]] = []
         for _, person, sight, readings in sorted(found, key=lambda entry: -entry[0]):
-            free = [r for r in readings if not any(of_one((person, sight, r), other) for other in taken)]
+            free = [r for r in readings if not any(show_one_body((person, sight, r), other) for other in taken)]
             if free:
                 taken.append((person, sight, free[0]))
                 self._take(person, number, sight, free)
