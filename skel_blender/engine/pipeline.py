@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -15,7 +14,7 @@ import torch
 
 from .. import take as takes
 from .. import who
-from ..messages import Event, Log, Progress, SkelError
+from ..messages import Event, Log, SkelError
 from ..take import Person, Take
 from . import remarks
 from .background import logs
@@ -28,6 +27,7 @@ from .people.pointed import find_pointed
 from .people.tracker import find_people
 from .people.tracks import Track
 from .people.who import sorted_out
+from .progress import Clock
 from .regress.correction import corrected
 from .regress.guess import Guesser, Regressor
 from .shots import Backgrounds, Fitted, Shot, cut_at, shots, side_by_side
@@ -61,24 +61,6 @@ class Options:
     who: str = ""  # what is corrected about who is who, see who.py
 
 
-class _Clock:
-    """Turns steps of the two stages into Progress events with the time left of the whole run."""
-
-    def __init__(self, emit: Callable[[Event], None]) -> None:
-        self._emit, self._start, self._stage, self._done, self._last = emit, time.monotonic(), "", 0, 0.0
-
-    def tell(self, stage: str, done: int, total: int, later_s: float = 0.0) -> None:
-        now = time.monotonic()
-        if stage != self._stage or done < self._done:  # a stage that begins again, as for somebody who is pointed at
-            self._stage, self._start, self._last = stage, now, 0.0
-        self._done = done
-        if now - self._last < 0.1 and done < total:
-            return
-        self._last = now
-        left = (now - self._start) / done * (total - done) + later_s if done else -1.0
-        self._emit(Progress(stage, done, total, round(left, 1)))
-
-
 def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: None) -> Take:
     """Reconstruct everybody in the footage. Raises SkelError with one sentence for what the user can mend."""
     torch.manual_seed(options.seed)
@@ -88,7 +70,7 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     corrections = who.read(options.who)
     usual, bodies = _bodies(options, device)
     regressor = _regressor(options, (usual, *bodies), device, emit)
-    source, clock = _opened(options, emit), _Clock(emit)
+    source, clock = _opened(options, emit), Clock(emit)
     backgrounds = Backgrounds(source) if options.camera == "auto" else None
     tracks = _tracks(source, options, corrections, backgrounds, clock)
     if (told := remarks.turned(tracks, source.path)) is not None:
@@ -114,7 +96,7 @@ def _opened(options: Options, emit: Callable[[Event], None]) -> Source:
 
 
 def _tracks(source: Source, options: Options, corrections: tuple[who.Correction, ...], backgrounds: Backgrounds | None,
-            clock: _Clock) -> list[Track]:  # fmt: skip
+            clock: Clock) -> list[Track]:  # fmt: skip
     """Reads the footage: everybody's numbered track, after the corrections of who is who, with corrected metric landmarks. `backgrounds`
     watches. Raises SkelError where nobody is found, and for heights or bodies of more people than there are."""
     model, memory = Path(options.model), Path(options.memory) if options.memory else None
@@ -215,7 +197,7 @@ def _lens(source: Source, options: Options, first: int) -> tuple[np.ndarray, boo
     return intrinsics(source.size, options.fov, focal_length), known
 
 
-def _steps(clock: _Clock, begin: int, people: int) -> Callable[[int], None]:
+def _steps(clock: Clock, begin: int, people: int) -> Callable[[int], None]:
     """Progress of the fit of a shot, whose people come after `begin` others of all `people`."""
     return lambda done: clock.tell("fit", STEPS * begin + done, STEPS * people)
 
