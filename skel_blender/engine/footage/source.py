@@ -19,7 +19,7 @@ class Source:
 
     `fps` Fraction, at which it was filmed; `size` (w, h) px as shown, turned upright and with square pixels; `first`, `last`
     frame numbers asked for, both included; `count` frames, an estimate from the header until an iteration has ended;
-    `frame_numbers` and `timestamps` (seconds) of the latest iteration's frames; `cuts` the numbers of those with which another
+    `frame_numbers` of the latest iteration's frames; `cuts` the numbers of those with which another
     shot begins, each there before the frame is, none unless it `may_be_cut`; `focal_hints` px by frame number, of images that
     were read and tell it by EXIF; `path` of the file or the first image.
     """
@@ -40,11 +40,6 @@ class Source:
     def files(self) -> list[Path]:
         """All files that the frames come from."""
         return [self.path]
-
-    @property
-    def timestamps(self) -> list[float]:
-        """Seconds from the start of the clip of every frame delivered so far."""
-        return [float(n / self.fps) for n in self.frame_numbers]
 
     def __iter__(self) -> Iterator[Frame]:
         numbers: list[int] = []

@@ -55,7 +55,7 @@ class HsmrRegressor:
         done: list[tuple[int, int]] = []
         size = self._batches.size
         with closing(ahead(_patches(source, tracks, cuts), _WAITING * self._batches.together)) as patches:
-            found = self._batches(_told(patches, done, source, on_frame))
+            found = self._batches(_patches_alone(patches, done, source, on_frame))
         if self._batches.size < size:
             self._log(Log("info", f"HSMR worked on {self._batches.size} people at once instead of {size}, as the card's memory was short."))
         people, rows = np.array(done, int).reshape(-1, 2).T
@@ -87,7 +87,7 @@ def _patches(source: Source, tracks: list[Track], cuts: list[np.ndarray]) -> Ite
             yield number, k, row, np.ascontiguousarray(cut(image, cuts[k][row])[:, SEEN])
 
 
-def _told(patches: Iterator[tuple[int, int, int, np.ndarray]], done: list[tuple[int, int]], source: Source,
+def _patches_alone(patches: Iterator[tuple[int, int, int, np.ndarray]], done: list[tuple[int, int]], source: Source,
           on_frame: Callable[[int, int], None]) -> Iterator[np.ndarray]:  # fmt: skip
     """The patches alone; whose they are goes to `done`, how far the clip is read to `on_frame`."""
     for number, k, row, patch in patches:
