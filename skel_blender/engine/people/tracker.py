@@ -25,15 +25,15 @@ from .person import Person
 from .poses import quality, same_body, scale, similarity
 from .tracks import Track, finished, prominence
 
-SEARCH_S = 0.5  # seconds between looks at the whole image
-UPRIGHT_EVERY = 3  # such looks for one that looks for upright people, too, which takes as long as all the rest
-_BEHIND = 4  # frames by which who watches may lag behind
-_LEVELS, _QUICK_LEVELS = 3, 2
+SEARCH_S = 0.5  # between searches of the whole image
+UPRIGHT_EVERY = 3  # searches of which one looks for upright people, too, which takes as long as all the rest
+_BEHIND = 4  # frames by which `watch` may lag behind
+_LEVELS, _QUICK_LEVELS = 3, 2  # of tiles, of a search that is due and of one in between
 
 
 class Tracker:
-    """Follows everybody through frames given in order, from the number `first` on; looks for each in the manner of `each`, and at what is
-    seen of him in a mirror, if there is one."""
+    """Follows everybody through frames given in order, from the number `first` on. `each` maps looks over people; with a `mirror` every
+    pose gets a second opinion."""
 
     def __init__(self, finder: PeopleFinder, fps: float, first: int = 0, each: Each = map, mirror: Mirror | None = None) -> None:
         self._finder, self._each, self._mirror = finder, each, mirror
@@ -43,7 +43,7 @@ class Tracker:
         self.people: list[Person] = []
 
     def prepare(self, number: int, image: np.ndarray) -> None:
-        """Hear of a frame that will be added; a thread of its own may tell."""
+        """Announce a frame that will be added, so that detection can begin; may be called from another thread."""
         due, upright = self._due(number, image)
         if due:
             self._finder.prepare(image, _LEVELS, upright)
@@ -123,7 +123,7 @@ class Tracker:
             self._backward(person, number)
 
     def _distance(self, person: Person, pose: Pose, number: int) -> float:
-        """How unlikely it is that a pose is a hidden person's, under 1 when it may be."""
+        """How far a pose is from where and how large a hidden person may be; it may be his if this is under 1."""
         expected = person.expect(number, 1)
         moved = float(np.hypot(*(pose.next_roi.center - expected.roi.center))) / expected.px_per_m
         reach = 0.6 + 1.5 * (number - person.last) / self._fps
