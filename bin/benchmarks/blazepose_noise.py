@@ -22,7 +22,7 @@ from skel_blender import environment
 from skel_blender.engine.blazepose import HIPS
 from skel_blender.engine.body.landmarks import MIXTURES
 from skel_blender.engine.footage.video import open_source
-from skel_blender.engine.people.track import find_people
+from skel_blender.engine.people.tracker import find_people
 from skel_blender.engine.people.tracks import Track
 from skel_blender.engine.regress.correction import corrected
 

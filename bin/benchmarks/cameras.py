@@ -24,7 +24,7 @@ from skel_blender.anatomy import JOINT_INDEX
 from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.fit.keypoint_sets import BLAZEPOSE
 from skel_blender.engine.footage.video import open_source
-from skel_blender.engine.people.track import find_people
+from skel_blender.engine.people.tracker import find_people
 from skel_blender.engine.people.tracks import Track
 from skel_blender.engine.pipeline import Options, reconstruct
 from skel_blender.engine.regress.correction import corrected

@@ -22,9 +22,9 @@ from skel_blender.engine import pipeline
 from skel_blender.engine.__main__ import frame_range
 from skel_blender.engine.background import Background
 from skel_blender.engine.footage.video import VideoSource
-from skel_blender.engine.people import track
+from skel_blender.engine.people import tracker
 from skel_blender.engine.people.landmarker import Landmarker
-from skel_blender.engine.people.track import Tracker
+from skel_blender.engine.people.tracker import Tracker
 from skel_blender.engine.regress.lift import LiftRegressor
 from skel_blender.engine.threads import cores
 
@@ -34,7 +34,7 @@ _STAGES = {
     "upright people": (Landmarker, "upright"),
     "landmark network": (Landmarker, "landmarks"),
     "people are followed": (Tracker, "add"),
-    "a second look, with its networks": (track, "look_again"),
+    "a second look, with its networks": (tracker, "look_again"),
     "background's corners": (Background, "see"),
     "camera's motion": (Background, "motion"),
     "lifting network": (LiftRegressor, "__call__"),

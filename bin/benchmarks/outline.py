@@ -29,7 +29,7 @@ from skel_blender.engine.camera import intrinsics
 from skel_blender.engine.footage.video import open_source
 from skel_blender.engine.people.crops import Roi, between
 from skel_blender.engine.people.landmarker import Landmarker
-from skel_blender.engine.people.track import find_people
+from skel_blender.engine.people.tracker import find_people
 from skel_blender.engine.people.tracks import Track
 from skel_blender.engine.regress import load_lift
 from skel_blender.engine.regress.correction import corrected

@@ -25,7 +25,7 @@ from skel_blender.engine.footage.video import open_source
 from skel_blender.engine.people.crops import Roi
 from skel_blender.engine.people.detect import PeopleFinder
 from skel_blender.engine.people.landmarker import Landmarker, Networks, Pose
-from skel_blender.engine.people.track import Tracker
+from skel_blender.engine.people.tracker import Tracker
 from skel_blender.engine.people.tracks import Track, finished
 
 _MARKED = Path(__file__).with_name("people_marked.csv")

@@ -17,7 +17,7 @@ from pathlib import Path
 from ..messages import Done, Event, Failed, SkelError, write
 from ..requests import bodies, count, frame_range, statures
 from ..status import Status
-from . import shortage
+from . import out_of_memory
 
 PACKED_MODEL = Path(__file__).parent / "data" / "pose_landmarker_heavy.task"  # the extension's zip brings it
 
@@ -141,8 +141,8 @@ def main(arguments: list[str] | None = None) -> int:
         emit(_NO_MEMORY)
         return 1
     except RuntimeError as error:  # torch's, which is imported only by what was run
-        card = shortage.of_card(error)
-        if not (card or shortage.of_machine(error)):
+        card = out_of_memory.of_card(error)
+        if not (card or out_of_memory.of_machine(error)):
             raise
         emit(_NO_MEMORY_OF_CARD if card else _NO_MEMORY)
         return 1

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 LANDMARKS = 33
-SHOULDERS, HIPS, KNEES, ANKLES = [11, 12], [23, 24], [25, 26], [27, 28]  # left, right; lists, as arrays are indexed by them
-LIMBS = [*range(11, 17), *range(23, 29)]  # shoulders, elbows, wrists, hips, knees, ankles; left before right
+# Left, right; lists, as arrays are indexed by them.
+EARS, SHOULDERS, ELBOWS, WRISTS = [7, 8], [11, 12], [13, 14], [15, 16]
+HIPS, KNEES, ANKLES = [23, 24], [25, 26], [27, 28]
+TRUNK, LEGS = SHOULDERS + HIPS, KNEES + ANKLES
+LIMBS = SHOULDERS + ELBOWS + WRISTS + HIPS + KNEES + ANKLES
 # Whose place each takes in the mirror.
 PARTNERS = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 22, 21, 24, 23, 26, 25, 28, 27, 30, 29, 32, 31]
 # Where trunk and limbs are measured across, under the landmark that each part ends at: between the middles of which landmarks, and which

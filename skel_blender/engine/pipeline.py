@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -15,7 +14,7 @@ import torch
 
 from .. import take as takes
 from .. import who
-from ..messages import Event, Log, Progress, SkelError
+from ..messages import Event, Log, SkelError
 from ..take import Person, Take
 from . import remarks
 from .background import logs
@@ -25,16 +24,17 @@ from .card import choose_device
 from .fit.people import STEPS, Fit, fit_people
 from .footage.video import Source, open_source
 from .people.pointed import find_pointed
-from .people.track import find_people
+from .people.tracker import find_people
 from .people.tracks import Track
 from .people.who import sorted_out
+from .progress import Clock
 from .regress.correction import corrected
 from .regress.guess import Guesser, Regressor
 from .shots import Backgrounds, Fitted, Shot, cut_at, shots, side_by_side
 
 REGRESSORS = ("lift", "hsmr", "stance")
 CAMERAS = ("auto", "still")  # "auto" looks at the background for turns and zooms
-_BODY = "male"  # of who is not said to have another
+_BODY = "male"  # the default
 _FIT_STEP_S = 5e-4  # first guess of a fit's time per step and frame; the measured rate takes over
 
 
@@ -61,62 +61,21 @@ class Options:
     who: str = ""  # what is corrected about who is who, see who.py
 
 
-class _Clock:
-    """Turns steps of the two stages into Progress events with the time left of the whole run."""
-
-    def __init__(self, emit: Callable[[Event], None]) -> None:
-        self._emit, self._start, self._stage, self._done, self._last = emit, time.monotonic(), "", 0, 0.0
-
-    def tell(self, stage: str, done: int, total: int, later_s: float = 0.0) -> None:
-        now = time.monotonic()
-        if stage != self._stage or done < self._done:  # a stage that begins again, as for somebody who is pointed at
-            self._stage, self._start, self._last = stage, now, 0.0
-        self._done = done
-        if now - self._last < 0.1 and done < total:
-            return
-        self._last = now
-        left = (now - self._start) / done * (total - done) + later_s if done else -1.0
-        self._emit(Progress(stage, done, total, round(left, 1)))
-
-
 def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: None) -> Take:
     """Reconstruct everybody in the footage. Raises SkelError with one sentence for what the user can mend."""
     torch.manual_seed(options.seed)
     device = choose_device(options.device, emit)
     if options.camera not in CAMERAS:
         raise SkelError("usage", f"There is no camera '{options.camera}'.", f"Choose one of {', '.join(CAMERAS)}.")
-    said = who.read(options.who)
+    corrections = who.read(options.who)
     usual, bodies = _bodies(options, device)
     regressor = _regressor(options, (usual, *bodies), device, emit)
-    first, end = options.frames
-    source = open_source([Path(path) for path in options.inputs], (first, None if end is None else end - 1), emit, options.fps)
-    source.may_be_cut = options.cuts != "off"
-    clock = _Clock(emit)
-
-    def on_frame(done: int, total: int) -> None:
-        clock.tell("people", done, total, _FIT_STEP_S * STEPS * total)
-
+    source, clock = _opened(options, emit), Clock(emit)
     backgrounds = Backgrounds(source) if options.camera == "auto" else None
-    memory = Path(options.memory) if options.memory else None
-    tracks = find_people(source, Path(options.model), options.people, on_frame, memory, backgrounds and backgrounds.see)
-    if backgrounds is not None:
-        backgrounds.end()
-    if not tracks and not any(one.kind == "here" for one in said):
-        raise SkelError("no_person", f"Nobody was found in {source.path.name}.",
-                        "Use footage in which a person is seen whole and close enough to tell the limbs apart.")  # fmt: skip
-    numbered = len(tracks) + sum(one.kind in ("other", "here") for one in said)  # whoever has or had a number, left out by now or not
-    tracks = sorted_out(tracks, said, source.cuts, partial(find_pointed, source, Path(options.model), memory, on_frame))
-    _check_count("heights", options.stature, numbered)
-    _check_count("bodies", options.body, numbered)
-    tracks = [replace(track, landmarks_3d=corrected(track.landmarks_3d)) for track in tracks]
+    tracks = _tracks(source, options, corrections, backgrounds, clock)
     if (told := remarks.turned(tracks, source.path)) is not None:
         emit(told)
-    if source.cuts:
-        emit(cut_at(source.cuts, len(source.frame_numbers)))
-    found = [shot for shot in shots(source, tracks, lambda first: _lens(source, options, first)) if shot.tracks]
-    if not all(shot.lens_known for shot in found):
-        emit(Log("info", f"The lens is not known; {DEFAULT_FOV_DEGREES:g} degrees across the longer side are assumed."))
-    found = [_filmed(shot, backgrounds, _about(shot, source, emit)) for shot in found]
+    found = _shots(source, options, tracks, backgrounds, emit)
     lenses = [shot.lenses(track) for shot in found for track in shot.tracks]
     guesses = regressor and regressor(source, tracks, lenses, lambda done, total: clock.tell("poses", done, total))
     fitted: list[Fitted] = []
@@ -128,9 +87,50 @@ def reconstruct(options: Options, emit: Callable[[Event], None] = lambda event: 
     return _take(source, options, fitted, emit)
 
 
+def _opened(options: Options, emit: Callable[[Event], None]) -> Source:
+    """The footage, not yet read."""
+    first, end = options.frames
+    source = open_source([Path(path) for path in options.inputs], (first, None if end is None else end - 1), emit, options.fps)
+    source.may_be_cut = options.cuts != "off"
+    return source
+
+
+def _tracks(source: Source, options: Options, corrections: tuple[who.Correction, ...], backgrounds: Backgrounds | None,
+            clock: Clock) -> list[Track]:  # fmt: skip
+    """Reads the footage: everybody's numbered track, after the corrections of who is who, with corrected metric landmarks. `backgrounds`
+    watches. Raises SkelError where nobody is found, and for heights or bodies of more people than there are."""
+    model, memory = Path(options.model), Path(options.memory) if options.memory else None
+
+    def on_frame(done: int, total: int) -> None:
+        clock.tell("people", done, total, _FIT_STEP_S * STEPS * total)
+
+    tracks = find_people(source, model, options.people, on_frame, memory, backgrounds and backgrounds.see)
+    if backgrounds is not None:
+        backgrounds.end()
+    if not tracks and not any(one.kind == "here" for one in corrections):
+        raise SkelError("no_person", f"Nobody was found in {source.path.name}.",
+                        "Use footage in which a person is seen whole and close enough to tell the limbs apart.")  # fmt: skip
+    numbered = len(tracks) + sum(one.kind in ("other", "here") for one in corrections)  # those whom a correction leaves out, too
+    tracks = sorted_out(tracks, corrections, source.cuts, partial(find_pointed, source, model, memory, on_frame))
+    _check_count("heights", options.stature, numbered)
+    _check_count("bodies", options.body, numbered)
+    return [replace(track, landmarks_3d=corrected(track.landmarks_3d)) for track in tracks]
+
+
+def _shots(source: Source, options: Options, tracks: list[Track], backgrounds: Backgrounds | None,
+           emit: Callable[[Event], None]) -> list[Shot]:  # fmt: skip
+    """The shots in which there are people, with what is known of each one's lens and of its camera's motion."""
+    if source.cuts:
+        emit(cut_at(source.cuts, len(source.frame_numbers)))
+    found = [shot for shot in shots(source, tracks, lambda first: _lens(source, options, first)) if shot.tracks]
+    if not all(shot.lens_known for shot in found):
+        emit(Log("info", f"The lens is not known; {DEFAULT_FOV_DEGREES:g} degrees across the longer side are assumed."))
+    return [_filmed(shot, backgrounds, _about(shot, source, emit)) for shot in found]
+
+
 def _fitted(shot: Shot, guesses: list[Guesser] | None, known: dict[str, tuple], body: BodyModel, source: Source,
             on_step: Callable[[int], None], tell: Callable[[Log], None]) -> Fitted:  # fmt: skip
-    """The shot with its fits, and what is told of them."""
+    """The shot with its fits; `tell` hears what is remarkable about its lens and its camera's path."""
     told: list[float] = []
 
     def on_lens(longer: float, spread: float) -> None:
@@ -147,7 +147,7 @@ def _fitted(shot: Shot, guesses: list[Guesser] | None, known: dict[str, tuple], 
 
 
 def _bodies(options: Options, device: torch.device) -> tuple[BodyModel, tuple[BodyModel, ...]]:
-    """The body of who is not said to have another, and those that are said. Raises SkelError if one can't be had."""
+    """The default body, and the body of each entry of options.body. Raises SkelError if one can't be loaded."""
     said = [name for name in options.body if name]
     usual = said[0] if said and options.regressor == "hsmr" else _BODY  # HSMR tells no open body's poses
     loaded = {name: load_body(name).to(device) for name in dict.fromkeys([usual, *said])}
@@ -155,7 +155,7 @@ def _bodies(options: Options, device: torch.device) -> tuple[BodyModel, tuple[Bo
 
 
 def _regressor(options: Options, bodies: tuple[BodyModel, ...], device: torch.device, emit: Callable[[Event], None]) -> Regressor | None:
-    """What tells first poses; None for the relaxed stance. Raises SkelError for a choice that cannot be followed."""
+    """The regressor of first poses; None for the relaxed stance. Raises SkelError for a choice that is not possible."""
     if options.regressor == "stance":
         return None
     if options.regressor == "lift":
@@ -174,14 +174,14 @@ def _regressor(options: Options, bodies: tuple[BodyModel, ...], device: torch.de
 
 
 def _of_each(said: tuple, tracks: list[Track]) -> tuple:
-    """What is said of the people of the tracks: one alone is everybody's, several are Person 1's, Person 2's, and so on."""
+    """The entry for each track's person: a single one is everybody's, several are Person 1's, Person 2's, and so on; None beyond them."""
     if len(said) == 1:
         return said * len(tracks)
     return tuple(said[track.number - 1] if track.number <= len(said) else None for track in tracks)
 
 
 def _check_count(what: str, said: tuple, people: int) -> None:
-    """Raises SkelError if there are more of them than people."""
+    """Raises SkelError if there are more entries than people."""
     count = max((k + 1 for k, one in enumerate(said) if one), default=0)
     if count > people:
         raise SkelError("usage", f"{count} {what} are given, for {people} {'person' if people == 1 else 'people'}.",
@@ -189,7 +189,7 @@ def _check_count(what: str, said: tuple, people: int) -> None:
 
 
 def _lens(source: Source, options: Options, first: int) -> tuple[np.ndarray, bool]:
-    """K (3,3) px of the shot that begins with frame `first`, and whether somebody knew it."""
+    """K (3,3) px of the shot that begins with frame `first`, and whether it was given, by the user or the image's EXIF, not assumed."""
     focal_length = options.focal_length
     if focal_length is None and options.fov is None:
         focal_length = source.focal_hints.get(first)
@@ -197,20 +197,20 @@ def _lens(source: Source, options: Options, first: int) -> tuple[np.ndarray, boo
     return intrinsics(source.size, options.fov, focal_length), known
 
 
-def _steps(clock: _Clock, begin: int, people: int) -> Callable[[int], None]:
-    """Hears of the fit's steps for a shot whose people come after `begin` others of all `people`."""
+def _steps(clock: Clock, begin: int, people: int) -> Callable[[int], None]:
+    """Progress of the fit of a shot, whose people come after `begin` others of all `people`."""
     return lambda done: clock.tell("fit", STEPS * begin + done, STEPS * people)
 
 
 def _about(shot: Shot, source: Source, emit: Callable[[Event], None]) -> Callable[[Log], None]:
-    """Tells what is said about a shot, with its frames where the footage has several."""
+    """An `emit` for logs about a shot, which names its frames where the footage has several shots."""
     first, last = shot.frames[[0, -1]]
     which = f"Frame {first}" if first == last else f"Frames {first} to {last}"
     return lambda log: emit(Log(log.level, f"{which}: {log.text}") if source.cuts else log)
 
 
 def _filmed(shot: Shot, backgrounds: Backgrounds | None, emit: Callable[[Log], None]) -> Shot:
-    """The shot with what its background tells of the camera."""
+    """The shot with its lens and camera motion as estimated from its background."""
     if backgrounds is None:
         return shot
     background = backgrounds.by_first[int(shot.frames[0])]
@@ -242,7 +242,7 @@ def _take(source: Source, options: Options, fitted: list[Fitted], emit: Callable
 
 
 def _mends(source: Source, options: Options) -> str:
-    """What may help where no body explains anybody."""
+    """Advice for footage in which no body fits anybody."""
     mends = ["use footage in which the limbs can be told apart"]
     if options.fov is not None or options.focal_length is not None:
         mends.insert(0, "check the lens that was given")

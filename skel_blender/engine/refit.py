@@ -29,6 +29,7 @@ from .fit.contacts import ON_FLOOR_M, unseen
 from .fit.evidence import as_tall, gather
 from .fit.outline import outlined
 from .fit.scene.sightings import places
+from .interpolation import interpolated
 from .people.tracks import Track
 from .unpickle import need, read_arrays
 
@@ -151,8 +152,7 @@ def _corrected(person: Person, corrections: Corrections, rows: slice) -> tuple[n
     change[:, 3:6] = (change[:, 3:6] + np.pi) % (2 * np.pi) - np.pi  # the pelvis may have turned the other way round
     ends = [rows.start - 1, *chosen, rows.stop]
     changes = np.concatenate([np.zeros((1, old.shape[1])), change, np.zeros((1, old.shape[1]))])
-    when = np.arange(len(old))
-    start = old + np.stack([np.interp(when, ends, column) for column in changes.T], axis=1)
+    start = old + interpolated(np.arange(len(old)), np.array(ends), changes)
     kept = np.zeros(len(old), dtype=bool)
     kept[chosen] = True
     start[chosen] = old[chosen] + change

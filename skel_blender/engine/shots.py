@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shots of a clip that is cut: each has a camera, a floor and people of its own; side by side they are one Take."""
+"""The shots of a clip that is cut: each has a camera, a floor and people of its own; one after the other they make one Take."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .fit.people import Fit
 from .footage.video import Source
 from .people.tracks import Track
 
-_NAMED = 8  # cuts that are told
+_NAMED = 8  # cuts that a log lists
 
 
 @dataclass(frozen=True)
 class Shot:
-    """Frames (T,) without a cut, who is seen in them, the lens K (3,3) px, whether somebody knew it, and how the camera moves; None: not
-    at all."""
+    """Frames (T,) without a cut, the tracks of people in them, the lens K (3,3) px, whether that is known or assumed, and the camera's
+    motion; None: it does not move."""
 
     frames: np.ndarray
     tracks: list[Track]
@@ -40,7 +40,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A shot with everybody's fit, None for who could not be explained, and the camera over the floor of this shot."""
+    """A shot with everybody's fit, None where no body explains a track, and the camera over the floor of this shot."""
 
     shot: Shot
     fits: list[Fit | None]
@@ -48,7 +48,7 @@ class Fitted:
 
     @property
     def found(self) -> list[tuple[Track, Fit]]:
-        """Who was fitted."""
+        """The tracks that were fitted, with their fits."""
         return [(track, fit) for track, fit in zip(self.shot.tracks, self.fits, strict=True) if fit is not None]
 
     def camera(self) -> Camera:
@@ -63,14 +63,14 @@ class Fitted:
 
 
 class Backgrounds:
-    """Watches the frames of footage as they are read: each shot's background, by its first frame."""
+    """The background of each shot, by its first frame, followed while the footage is read."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self.by_first: dict[int, Background] = {}
 
     def see(self, number: int, image: np.ndarray, people: list[np.ndarray]) -> None:
-        """As Background's, of the shot that the frame is in."""
+        """As Background.see, for the shot that the frame is in."""
         if not self.by_first or number in self._source.cuts:
             self.end()
             self.by_first[number] = Background(self._source.size)
@@ -83,8 +83,8 @@ class Backgrounds:
 
 
 def shots(source: Source, tracks: list[Track], lens: Callable[[int], tuple[np.ndarray, bool]]) -> list[Shot]:
-    """The shots of footage that has been read, with the tracks of each; `lens` tells K (3,3) px by a shot's first frame, and whether
-    somebody knew it."""
+    """The shots of footage that has been read, with the tracks of each. lens(first frame of a shot): its K (3,3) px, and whether it is
+    known."""
     frames = np.array(source.frame_numbers)
     bounds = np.searchsorted(frames, [frames[0], *source.cuts, frames[-1] + 1])
     stretches = [frames[begin:end] for begin, end in pairwise(bounds)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Footage is worked on by several threads: the libraries that do the work let others run meanwhile, so each may have a core of its own."""
+"""Threads for work on footage: the libraries that do it release the interpreter's lock, so each thread may have a core of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
-Each = Callable[..., Iterable]  # in the manner of `map`, which does one after another, when it is asked for; a pool's begins at once
+Each = Callable[..., Iterable]  # `map`, which calls one after another when results are read, or a pool's, which begins at once
 
 _END = object()
 

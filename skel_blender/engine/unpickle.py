@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..messages import SkelError
-from .plain import Chumpy, Dtype, Holder, PlainArray, Refused, Sparse, decoded, frombuffer, plain, scalar
+from .unpickle_holders import Chumpy, Dtype, Holder, PlainArray, Refused, Sparse, decoded, frombuffer, plain, scalar
 
 MOST_BYTES = 4 << 30  # of an archive, unpacked
 _MOST_TUPLES = 5_000  # model files hold under a thousand; a tower of them would overflow Python's own hash

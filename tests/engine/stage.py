@@ -14,7 +14,7 @@ from skel_blender.engine.people.crops import Roi, between
 from skel_blender.engine.people.detect import Expected
 from skel_blender.engine.people.landmarker import Pose
 from skel_blender.engine.people.poses import same_body
-from skel_blender.engine.people.track import Tracker
+from skel_blender.engine.people.tracker import Tracker
 from skel_blender.engine.people.tracks import finished
 
 PX_PER_M = 100.0

@@ -122,15 +122,28 @@ def test_who_only_turns_in_a_room_stays_in_his_place():
     assert watched(room(), truth).motion(*KNOWN).places is None
 
 
-def test_without_colmap_a_walk_is_followed_in_its_turns_and_the_user_is_told(monkeypatch):
+@pytest.mark.parametrize("broken", [False, True], ids=["not there", "does not load"])
+def test_without_colmap_a_walk_is_followed_in_its_turns_and_the_user_is_told(monkeypatch, tmp_path, broken):
     ahead = np.column_stack([np.zeros((COUNT, 2)), 3 + 0.08 * np.arange(COUNT)])
     background = watched(street(), in_the_hand(0, ahead, FOCAL, SIZE))
     monkeypatch.setitem(sys.modules, "pycolmap", None)
-    for name in ("walk", "structure"):
+    if broken:  # as where a library of the system's is missing
+        (tmp_path / "pycolmap.py").write_text("raise RuntimeError('Cannot import the C++ backend pycolmap._core.')")
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "pycolmap")
+    for name in ("camera_path", "structure"):
         monkeypatch.delitem(sys.modules, f"skel_blender.engine.background.{name}", raising=False)
     motion = background.motion(*KNOWN)
     assert motion.places is None
     assert [log.level for log in logs(motion, background.findings)] == ["info", "warning"]
+
+
+def test_an_error_of_our_own_is_not_taken_for_a_missing_colmap(monkeypatch):
+    ahead = np.column_stack([np.zeros((COUNT, 2)), 3 + 0.08 * np.arange(COUNT)])
+    background = watched(street(), in_the_hand(0, ahead, FOCAL, SIZE))
+    monkeypatch.setitem(sys.modules, "skel_blender.engine.background.camera_path", None)
+    with pytest.raises(ImportError):
+        background.motion(*KNOWN)
 
 
 def test_what_stays_in_place_while_the_camera_turns_is_laid_over_the_footage():

@@ -15,9 +15,9 @@ from skel_blender.engine import pipeline  # noqa: E402
 from skel_blender.engine.__main__ import main  # noqa: E402
 from skel_blender.engine.camera import CameraMotion, intrinsics  # noqa: E402
 from skel_blender.engine.fit.observations import View  # noqa: E402
-from skel_blender.engine.footage.cuts import alike, small, told  # noqa: E402
+from skel_blender.engine.footage.cuts import correlation, thumbnail, with_cuts  # noqa: E402
 from skel_blender.engine.footage.video import open_source  # noqa: E402
-from skel_blender.engine.people.track import Tracker  # noqa: E402
+from skel_blender.engine.people.tracker import Tracker  # noqa: E402
 from skel_blender.engine.people.tracks import Track, finished  # noqa: E402
 from skel_blender.engine.pipeline import Options, reconstruct  # noqa: E402
 from skel_blender.engine.shots import Backgrounds, Fitted, Shot, cut_at, shots, side_by_side  # noqa: E402
@@ -49,7 +49,7 @@ def grey(frames: list[np.ndarray]) -> list[np.ndarray]:
 
 def cuts_of(frames: list[np.ndarray]) -> list[int]:
     cuts: list[int] = []
-    given = list(told(enumerate(frames), cuts))
+    given = list(with_cuts(enumerate(frames), cuts))
     assert [number for number, _ in given] == list(range(len(frames)))
     assert all(image is frames[number] for number, image in given)
     return cuts
@@ -93,7 +93,7 @@ def test_black_bars_hide_no_cut(left, top):
 
 def test_a_cut_is_known_before_its_frame_is_given_out():
     cuts: list[int] = []
-    assert [number for number, _ in told(enumerate(shot(1, 12) + shot(2, 12)), cuts) if number in cuts] == [12]
+    assert [number for number, _ in with_cuts(enumerate(shot(1, 12) + shot(2, 12)), cuts) if number in cuts] == [12]
 
 
 def images(folder, frames: list[np.ndarray], numbers=range(1000)) -> list:
@@ -130,15 +130,15 @@ def test_nothing_else_is_a_cut(frames, tmp_path):
 @pytest.mark.parametrize(("size", "reduced"), [((1280, 720), (36, 64)), ((720, 1280), (64, 36)), ((7680, 4320), (36, 64)),
                                               ((10000, 100), (16, 64)), ((40, 30), (48, 64)), ((1, 1), (64, 64))])  # fmt: skip
 def test_pictures_are_compared_small(size, reduced):
-    assert small(np.zeros((*size[::-1], 3), np.uint8)).shape == (*reduced, 3)
+    assert thumbnail(np.zeros((*size[::-1], 3), np.uint8)).shape == (*reduced, 3)
 
 
 @pytest.mark.parametrize(("right", "down"), [(0, 0), (30, 0), (-30, 0), (0, 14), (0, -14)])
 def test_what_is_shifted_is_alike_and_another_place_is_not(right, down):
     def window(seed: int, x: int, y: int) -> np.ndarray:
-        return small(place(seed)[20 + y : 160 + y, 100 + x : 400 + x])
+        return thumbnail(place(seed)[20 + y : 160 + y, 100 + x : 400 + x])
 
-    assert alike(window(1, 0, 0), window(1, right, down)) > 0.95 > 0.6 > alike(window(1, 0, 0), window(2, right, down))
+    assert correlation(window(1, 0, 0), window(1, right, down)) > 0.95 > 0.6 > correlation(window(1, 0, 0), window(2, right, down))
 
 
 def test_pictures_wait_only_where_a_cut_may_be():
@@ -149,7 +149,7 @@ def test_pictures_wait_only_where_a_cut_may_be():
             made.append(number)
             yield number, image
 
-    for number, _ in told(frames(), []):
+    for number, _ in with_cuts(frames(), []):
         waited.append(made[-1] - number)
     assert waited == [0] * 9 + [4, 3, 2, 1] + [0] * 5
 
@@ -159,7 +159,7 @@ def test_a_flash_is_no_cut_however_large_the_pictures_are(strange):
     frames = shot(1, 6) + shot(2, strange) + shot(1, 6, first=12)
     cuts: list[int] = []
     large = ((number, image.repeat(19, 0).repeat(19, 1)) for number, image in enumerate(frames))
-    assert sum(image.shape[1] == 6080 for _, image in told(large, cuts)) == len(frames) and cuts == []
+    assert sum(image.shape[1] == 6080 for _, image in with_cuts(large, cuts)) == len(frames) and cuts == []
 
 
 def written(path, frames: list[np.ndarray], rate: int = 25):

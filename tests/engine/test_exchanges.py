@@ -9,11 +9,11 @@ import pytest
 pytest.importorskip("cv2")
 
 from skel_blender.engine.people.exchanges import without_exchanges
-from skel_blender.engine.people.sides import exchanged, swap_orders
+from skel_blender.engine.people.sides import SWAP_ORDERS, exchanged
 from tests.engine.stage import PX_PER_M, pose_at
 
 RATE = 30.0
-WHOLE, ARMS, LOWER_LEGS, LEGS, ABOVE = range(1, 6)  # of swap_orders
+WHOLE, ARMS, LOWER_LEGS, LEGS, ABOVE = range(1, 6)  # of SWAP_ORDERS
 
 
 def walk(count: int, turn: float) -> np.ndarray:
@@ -25,7 +25,7 @@ def walk(count: int, turn: float) -> np.ndarray:
 
 def mistaken(points: np.ndarray, kind: int, first: int, end: int) -> np.ndarray:
     wrong = points.copy()
-    wrong[first:end] = exchanged(points[first:end], swap_orders()[kind])
+    wrong[first:end] = exchanged(points[first:end], SWAP_ORDERS[kind])
     return wrong
 
 

@@ -12,10 +12,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from skel_blender.engine.plain import Refused  # noqa: E402
 from skel_blender.engine.regress import load_hsmr  # noqa: E402
 from skel_blender.engine.regress.hsmr.archive import Stored, _Numbers, read_archive  # noqa: E402
 from skel_blender.engine.regress.hsmr.checkpoint import Size, read_weights, size_of  # noqa: E402
+from skel_blender.engine.unpickle_holders import Refused  # noqa: E402
 from skel_blender.messages import SkelError  # noqa: E402
 from tests.engine import hsmr_file  # noqa: E402
 

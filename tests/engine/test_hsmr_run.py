@@ -3,6 +3,7 @@
 
 import os
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ torch = pytest.importorskip("torch")
 
 from skel_blender.engine.body import load_body  # noqa: E402
 from skel_blender.engine.camera import R_CAM_LEVEL  # noqa: E402
+from skel_blender.engine.footage.source import Source  # noqa: E402
 from skel_blender.engine.people.tracks import Track  # noqa: E402
 from skel_blender.engine.regress import load_hsmr  # noqa: E402
 from skel_blender.engine.regress.hsmr import HsmrRegressor, Prediction, cameras, regressor  # noqa: E402
@@ -102,8 +104,8 @@ class Clip:
 
     size, first, last, fps = SIZE, 10, 29, Fraction(25)
 
-    def __iter__(self):
-        for number in range(self.first, self.last + 1):
+    def frames(self, first, last):
+        for number in range(first, last + 1):
             image = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
             image[50:350, 50:250], image[50:350, 350:550] = number, 100 + number
             yield number, image
@@ -164,6 +166,31 @@ def test_a_clip_runs_with_the_network(checkpoint, body):
     guesses = [tell(body) for tell in HsmrRegressor(checkpoint)(Clip(), _tracks(), _lenses(K), lambda done, total: None)]
     assert [len(guess.poses) for guess in guesses] == [20, 12]
     assert all(np.isfinite(part).all() for guess in guesses for part in (guess.poses, guess.betas, guess.trans))
+
+
+class Breaks(Source):
+    """Like Clip, with a cut; can be read whole once."""
+
+    def __init__(self):
+        super().__init__(Path("clip.mp4"), 30, (Clip.first, Clip.last), lambda log: None)
+        self.fps, self.size, self.read = Clip.fps, SIZE, 0
+
+    def _in_shots(self):
+        self.cuts.append(20)
+        return self._pictures(self.first, self.last)
+
+    def _pictures(self, first, last):
+        self.read += 1
+        return Clip().frames(first, last if self.read == 1 else 25)
+
+
+def test_the_second_reading_leaves_the_footage_as_it_was(checkpoint, body):
+    """What the first one has told of frames and cuts is in use, and stays true if less can be read the second time."""
+    source = Breaks()
+    numbers = [number for number, _ in source]
+    guesses = [tell(body) for tell in HsmrRegressor(checkpoint)(source, _tracks(), _lenses(np.eye(3)), lambda done, total: None)]
+    assert source.frame_numbers == numbers and source.cuts == [20] and source.count == 20
+    assert [len(guess.poses) for guess in guesses] == [20, 12]
 
 
 @pytest.mark.skipif(not os.environ.get("SKEL_BLENDER_ALL"), reason="loading torch's compiler takes longer than the other tests")

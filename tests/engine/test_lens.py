@@ -18,14 +18,14 @@ from skel_blender.engine.fit.observations import View
 from skel_blender.engine.fit.people import _refocused
 from skel_blender.engine.fit.scene import lens
 from skel_blender.engine.fit.scene.sightings import places
-from skel_blender.engine.fit.scene.upright import Cast, Folk, _cost, _first, _rows, _weights, misfit
+from skel_blender.engine.fit.scene.upright import LensEvidence, Refocused, _cost, _first, _rows, _weights, misfit
 from skel_blender.engine.people.tracks import Track
 from skel_blender.kinematics import axis_rotation
 
 SIZE = (1280, 720)
 
 
-def folk(longer: float, pitch: float, ways: list[np.ndarray], random: np.random.Generator | None = None) -> list[Folk]:
+def folk(longer: float, pitch: float, ways: list[np.ndarray], random: np.random.Generator | None = None) -> list[LensEvidence]:
     """People on ways (n,2) m over a floor 3 m below a camera that looks `pitch` rad down, as one has it who takes its lens to be e^longer
     times shorter than it is."""
     R = axis_rotation(np.array([1.0, 0, 0]), np.array(pitch)) @ R_CAM_LEVEL
@@ -39,7 +39,7 @@ def folk(longer: float, pitch: float, ways: list[np.ndarray], random: np.random.
         there = hips * [1, 1, np.exp(-longer)]
         turns = lens.toward(torch.as_tensor(there)).numpy() @ lens.toward(torch.as_tensor(hips)).numpy().swapaxes(1, 2)
         beside, axes = (np.einsum("nij,nj->ni", turns, part) for part in (feet - hips, bodies))
-        told.append(Folk(there, beside, there, axes))
+        told.append(LensEvidence(there, beside, there, axes))
     return told
 
 
@@ -74,7 +74,7 @@ def test_who_stays_for_long_repeats_himself_and_who_walks_does_not(body):
         imaged = seen_at @ intrinsics(SIZE).T
         keypoints = np.concatenate([imaged[..., :2] / imaged[..., 2:], np.full((*imaged.shape[:2], 1), 0.9)], -1)
         track = Track(np.arange(len(ways)), keypoints, seen_at - seen_at[:, [23, 24]].mean(1, keepdims=True), np.ones(len(ways), bool))
-        told = lens.witness(body, gather(track, body, view, 10.0), state, torch.zeros(1, 10).double(), track.observed)
+        told = lens.lens_evidence(body, gather(track, body, view, 10.0), state, torch.zeros(1, 10).double(), track.observed)
         return len(told.bodies)
 
     stays, walk = np.tile([0.2, 0.0, -6.0], (6000, 1)), np.linspace([-3.0, 0.0, -6.0], [3.0, 0.0, -6.0], 50)
@@ -91,8 +91,8 @@ def test_who_walks_by_before_a_level_camera_tells_nothing():
 def test_the_misfit_is_least_at_the_true_lens_and_its_slopes_are_its_own():
     told = folk(0.3, 0.4, walks(np.random.default_rng(6), 3))
     tried = np.linspace(-0.3, 0.9, 13)
-    assert tried[np.argmin([misfit(Cast.of(told, longer)) for longer in tried])] == pytest.approx(0.3)
-    cast = Cast.of(told, 0.1)
+    assert tried[np.argmin([misfit(Refocused.of(told, longer)) for longer in tried])] == pytest.approx(0.3)
+    cast = Refocused.of(told, 0.1)
     unknown = _first(cast) + np.random.default_rng(7).normal(scale=0.02, size=len(_first(cast)))
     _, slopes = _rows(cast, unknown)
     n = len(cast.feet)  # a foot's deviation is taken as it is, so its row is compared by what is told of the others

@@ -18,8 +18,8 @@ from skel_blender.engine.blazepose import PARTNERS  # noqa: E402
 from skel_blender.engine.people.crops import Roi  # noqa: E402
 from skel_blender.engine.people.landmarker import Landmarker  # noqa: E402
 from skel_blender.engine.people.mirror import Mirror, averaged  # noqa: E402
-from skel_blender.engine.people.sides import swap_orders  # noqa: E402
-from skel_blender.engine.people.track import Tracker  # noqa: E402
+from skel_blender.engine.people.sides import SWAP_ORDERS  # noqa: E402
+from skel_blender.engine.people.tracker import Tracker  # noqa: E402
 from skel_blender.engine.people.tracks import finished  # noqa: E402
 from tests import clips  # noqa: E402
 from tests.engine.stage import FPS, IMAGE, PX_PER_M, Stage, pose_at  # noqa: E402
@@ -49,7 +49,7 @@ def test_a_mirrored_window_is_what_the_network_says_of_the_mirrored_image(landma
 @pytest.mark.parametrize("kind", range(4))
 def test_both_are_averaged_whichever_side_the_mirror_took_for_left(kind):
     pose = pose_at(300, 0.9)
-    order = swap_orders()[kind]
+    order = SWAP_ORDERS[kind]
     other = replace(pose, keypoints_2d=(pose.keypoints_2d + SHIFT)[order], landmarks_3d=(pose.landmarks_3d + 0.04)[order])
     keypoints, landmarks = averaged(pose.keypoints_2d[None], pose.landmarks_3d[None], [other], PX_PER_M)
     np.testing.assert_allclose(keypoints[0], pose.keypoints_2d + SHIFT / 2, atol=1e-4)

@@ -16,11 +16,11 @@ from skel_blender.engine.people.clothes import clothes  # noqa: E402
 from skel_blender.engine.people.crops import painted  # noqa: E402
 from skel_blender.engine.people.detect import Expected, PeopleFinder  # noqa: E402
 from skel_blender.engine.people.landmarker import Landmarker  # noqa: E402
-from skel_blender.engine.people.looking import of_one  # noqa: E402
+from skel_blender.engine.people.looking import show_one_body  # noqa: E402
 from skel_blender.engine.people.overlaps import Body, Overlaps, Sight  # noqa: E402
 from skel_blender.engine.people.person import Person  # noqa: E402
 from skel_blender.engine.people.poses import scale, similarity  # noqa: E402
-from skel_blender.engine.people.track import Tracker  # noqa: E402
+from skel_blender.engine.people.tracker import Tracker  # noqa: E402
 from tests import clips  # noqa: E402
 from tests.engine.stage import FPS, IMAGE, Stage, hips_x, pose_at, track  # noqa: E402
 
@@ -186,8 +186,8 @@ def test_what_the_paint_leaves_of_one_body_is_nobody_behind_it():
     half[:, 0] += 25.0
     assert similarity(own.keypoints_2d, swapped) < 0.5
     seen, painted_over = (front, Sight(IMAGE), own), Sight(IMAGE, front=(front,))
-    assert of_one(seen, (behind, painted_over, replace(own, keypoints_2d=swapped)))
-    assert not of_one(seen, (behind, painted_over, replace(own, keypoints_2d=half)))
+    assert show_one_body(seen, (behind, painted_over, replace(own, keypoints_2d=swapped)))
+    assert not show_one_body(seen, (behind, painted_over, replace(own, keypoints_2d=half)))
 
 
 def test_the_real_network_tells_who_is_in_front_and_sees_who_is_behind(portrait):

@@ -24,7 +24,7 @@ from skel_blender.engine.people.landmarker import Landmarker
 from skel_blender.engine.people.looking import LOST_S
 from skel_blender.engine.people.pointed import find_pointed
 from skel_blender.engine.people.poses import extent, quality
-from skel_blender.engine.people.track import find_people
+from skel_blender.engine.people.tracker import find_people
 from skel_blender.engine.people.tracks import without_holes
 from skel_blender.engine.people.who import sorted_out
 from skel_blender.messages import SkelError
@@ -80,7 +80,7 @@ def walker(first, last, begin=100.0, step=12.0):
 
 
 def test_who_is_pointed_at_is_followed_both_ways_to_where_he_comes_in_and_goes_out(point, monkeypatch):
-    monkeypatch.setattr(following, "room", lambda image: 4)  # he goes back through more frames than are in memory at once
+    monkeypatch.setattr(following, "frames_in_memory", lambda image: 4)  # he goes back through more frames than are in memory at once
     actor, footage = walker(5, 33), Footage(40)
     track, goes_on = point(Stage([actor], searchable=()), footage, "+340:300@20")
     assert goes_on is None and (track.frames[0], track.frames[-1]) == (5, 33) and track.observed.all()

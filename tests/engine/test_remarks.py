@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from skel_blender.engine import pipeline, remarks  # noqa: E402
+from skel_blender.engine import pipeline, progress, remarks  # noqa: E402
 from skel_blender.engine.blazepose import ANKLES, HIPS, KNEES, SHOULDERS  # noqa: E402
 from skel_blender.engine.fit.observations import View  # noqa: E402
 from skel_blender.engine.people.tracks import Track  # noqa: E402
@@ -103,8 +103,8 @@ def test_what_may_help_where_no_body_explains_anybody(files, lens, told):
 def test_the_time_left_is_that_of_a_stage_that_begins_again(monkeypatch):
     """Footage is read in 150 s, and then as fast once more for somebody who is pointed at."""
     now, told = [0.0], []
-    monkeypatch.setattr(pipeline, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    clock = pipeline._Clock(told.append)
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    clock = progress.Clock(told.append)
     for first in (1, 2):
         for done in range(first, 301):
             now[0] += 0.5

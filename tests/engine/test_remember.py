@@ -15,7 +15,7 @@ from skel_blender.engine.people import remember  # noqa: E402
 from skel_blender.engine.people.crops import Roi  # noqa: E402
 from skel_blender.engine.people.landmarker import Pose  # noqa: E402
 from skel_blender.engine.people.remember import Remembering, memory_of  # noqa: E402
-from skel_blender.engine.people.track import find_people  # noqa: E402
+from skel_blender.engine.people.tracker import find_people  # noqa: E402
 from tests import clips  # noqa: E402
 
 _IMAGE = np.arange(200 * 300 * 3, dtype=np.uint8).reshape(200, 300, 3)

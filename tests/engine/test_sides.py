@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -11,16 +12,16 @@ import pytest
 pytest.importorskip("cv2")
 
 from skel_blender.engine.people.landmarker import Pose
-from skel_blender.engine.people.sides import exchanged, steadiest, swap_orders
+from skel_blender.engine.people.sides import SWAP_ORDERS, exchanged, steadiest
 from tests.engine.stage import pose_at
 
 
 def swapped(pose: Pose, kind: int = 1) -> Pose:
-    row = exchanged(np.column_stack([pose.keypoints_2d, pose.landmarks_3d, pose.outline]), swap_orders()[kind])
+    row = exchanged(np.column_stack([pose.keypoints_2d, pose.landmarks_3d, pose.outline]), SWAP_ORDERS[kind])
     return Pose(row[:, :3], row[:, 3:6], pose.score, pose.next_roi, row[:, 6:])
 
 
-@pytest.mark.parametrize("kind", range(1, len(swap_orders())))
+@pytest.mark.parametrize("kind", range(1, len(SWAP_ORDERS)))
 def test_swapped_sides_are_put_right(kind):
     edges = np.random.default_rng(0).normal(size=(40, 33, 4)).astype(np.float32)
     truth = [replace(pose_at(100 + 5 * n, 0.4 * n), outline=edges[n]) for n in range(40)]
@@ -41,17 +42,32 @@ def test_of_several_readings_the_steady_one_is_taken():
     np.testing.assert_array_equal(keypoints[8], truth[8].keypoints_2d)
 
 
+def test_memory_hardly_grows_with_the_track():
+    """All versions of all frames' readings together would be gigabytes of an hour."""
+
+    def peak(count: int) -> int:
+        readings = [[pose_at(100 + 5 * n, 0.4 * n)] for n in range(count)]
+        tracemalloc.start()
+        try:
+            steadiest(np.arange(count), readings)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert (peak(600) - peak(200)) / 400 < 4 * 33 * 10 * 4  # bytes a frame: its chosen version, a few times
+
+
 def test_what_is_swapped():
     """Nothing, all of a body, forearms with hands, lower legs with feet, these with hips, all above the hips."""
     shoulder, elbow, finger, hip, knee, toe = 11, 13, 19, 23, 25, 31
-    orders = swap_orders()[:, [0, shoulder, elbow, finger, hip, knee, toe]] - [0, shoulder, elbow, finger, hip, knee, toe]
+    orders = SWAP_ORDERS[:, [0, shoulder, elbow, finger, hip, knee, toe]] - [0, shoulder, elbow, finger, hip, knee, toe]
     assert orders.tolist() == [[0] * 7, [0, 1, 1, 1, 1, 1, 1], [0, 0, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 1, 1],
                                [0, 0, 0, 0, 1, 1, 1], [0, 1, 1, 1, 0, 0, 0]]  # fmt: skip
 
 
 def test_the_outline_of_the_trunk_has_no_sides():
     rows = np.arange(33 * 10.0).reshape(33, 10)
-    for order in swap_orders():
+    for order in SWAP_ORDERS:
         turned = exchanged(rows, order)
         np.testing.assert_array_equal(turned[[11, 23, 24], 6:], rows[[11, 23, 24], 6:])
         np.testing.assert_array_equal(turned[[13, 25, 28], 6:], rows[order][[13, 25, 28], 6:])

@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from skel_blender.anatomy import JOINT_INDEX  # noqa: E402
-from skel_blender.engine.fit.scene.lens import witness  # noqa: E402
+from skel_blender.engine.fit.scene.lens import lens_evidence  # noqa: E402
 from skel_blender.engine.fit.scene.sightings import CLEAR_M, places, posed, sightings  # noqa: E402
 from tests.engine.standing import NONE, VIEW, evidence, on_floor, standing  # noqa: E402
 
@@ -35,7 +35,7 @@ def test_who_tells_how_a_body_stands(body, posture):
     ankles = joints[[JOINT_INDEX["talus_r"], JOINT_INDEX["talus_l"]]].mean(0)
     for axes, low, high in ((told.bodies, ankles, joints[JOINT_INDEX["thorax"]]), (told.trunks, joints[0], joints[JOINT_INDEX["thorax"]])):
         assert np.allclose(axes, (high - low) / np.linalg.norm(high - low))
-    words = witness(body, evidence(body, state), state, NONE, OBSERVED).bodies
+    words = lens_evidence(body, evidence(body, state), state, NONE, OBSERVED).bodies
     assert len(words) == stands, "one in 0.7 s of those that were observed"
 
 
@@ -48,7 +48,7 @@ def test_legs_that_nobody_saw_do_not_tell_how_a_body_stands(body):
     told = sightings(body, seen, state, NONE, OBSERVED)
     assert (len(told.bodies), len(told.trunks)) == (2, OBSERVED.sum())
     seen.keypoints_2d[:2, [25, 28], 2] = 0.2
-    assert len(witness(body, seen, state, NONE, OBSERVED).bodies) == 0
+    assert len(lens_evidence(body, seen, state, NONE, OBSERVED).bodies) == 0
 
 
 @pytest.mark.parametrize(("raised", "resting"), [("", range(6)), ("r", range(3, 6)), ("l", range(3))])
@@ -75,7 +75,7 @@ def test_who_is_upright_stands_on_his_lower_sole_and_nobody_else_on_any(body, po
 def test_what_is_told_of_the_lens_is_in_the_camera_s_axes(body):
     """Heels and balls that rest, as they lie beside the hips, and the body."""
     state = on_floor(body, standing(FRAMES))
-    told = witness(body, evidence(body, state), state, NONE, OBSERVED)
+    told = lens_evidence(body, evidence(body, state), state, NONE, OBSERVED)
     R = VIEW.R.numpy()
     hips = state[:, :3].numpy()[0] + body.J_template[0].numpy()
     soles = places(body, state, NONE, body.soles)[0, [0, 1, 3, 4]]
@@ -88,5 +88,5 @@ def test_a_moment_s_rest_tells_nothing_of_the_lens(body):
     """Feet that lie on the floor for six frames at a time, of somebody who hops."""
     state = on_floor(body, standing(FRAMES))
     state[:, 1] += torch.as_tensor(0.4 * (np.arange(FRAMES) % 12 > 5))
-    told = witness(body, evidence(body, state), state, NONE, OBSERVED)
+    told = lens_evidence(body, evidence(body, state), state, NONE, OBSERVED)
     assert len(told.feet) == len(told.foot_hips) == 0

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("cv2")
 
-from skel_blender.engine.people.track import Tracker  # noqa: E402
+from skel_blender.engine.people.tracker import Tracker  # noqa: E402
 from skel_blender.engine.people.tracks import finished  # noqa: E402
 from skel_blender.engine.threads import Behind, ahead, pool  # noqa: E402
 from tests.engine.stage import FPS, IMAGE, Stage, pose_at  # noqa: E402

@@ -47,7 +47,7 @@ def test_frame_number_is_the_index_at_constant_rate(tmp_path, rate, ending):
     source = open_source([write_clip(tmp_path / f"clip.{ending}", list(range(30)), rate)])
     assert seen(source) == [(k, k) for k in range(30)]
     assert abs(source.fps - rate) < Fraction(1, 1000)
-    assert source.timestamps[-1] == pytest.approx(29 / rate, abs=1e-3)
+    assert float(source.frame_numbers[-1] / source.fps) == pytest.approx(29 / rate, abs=1e-3)
 
 
 def test_a_picture_that_stays_longer_has_several_numbers(tmp_path):
@@ -102,18 +102,29 @@ def test_a_file_that_does_not_say_when_or_how_long_is_read_to_its_end(tmp_path, 
     assert seen(source) == [(k, k) for k in range(20)]
 
 
-def test_irregular_times_are_not_a_thousand_frames_a_second(tmp_path):
-    """As browsers record: times in milliseconds, no rate, and a pause; FFmpeg then guesses one frame for each millisecond."""
-    times = np.cumsum(np.random.default_rng(0).integers(35, 46, 30)) + 500 * (np.arange(30) > 20)
-    path = write_clip(tmp_path / "clip.mkv", times.tolist(), Fraction(1000))
-    raw = path.read_bytes()
+def as_browsers_record(path: Path, times: list[int]) -> Path:
+    """A clip of pictures at `times` ms and of no rate, of which FFmpeg guesses one picture for each millisecond."""
+    raw = write_clip(path, times, Fraction(1000)).read_bytes()
     at = raw.index(b"\x23\xe3\x83\x83")  # Matroska's DefaultDuration and its size, over which nothing is written
     path.write_bytes(raw[:at] + b"\xec\x85" + bytes(5) + raw[at + 7 :])
     with av.open(str(path)) as container:
         assert container.streams.video[0].guessed_rate == 1000
+    return path
+
+
+def test_irregular_times_are_not_a_thousand_frames_a_second(tmp_path):
+    """As browsers record: times in milliseconds, no rate, and a pause; FFmpeg then guesses one frame for each millisecond."""
+    times = np.cumsum(np.random.default_rng(0).integers(35, 46, 30)) + 500 * (np.arange(30) > 20)
+    path = as_browsers_record(tmp_path / "clip.mkv", times.tolist())
     source = open_source([path])
     assert float(source.fps) == pytest.approx(25, rel=0.03)
     assert [shown for _, shown in seen(source)] == sorted(shown for _, shown in seen(source)) and 40 <= source.count <= 44
+
+
+def test_pictures_of_which_two_have_one_time_tell_a_rate(tmp_path):
+    times = np.cumsum(np.random.default_rng(0).integers(35, 46, 15))
+    source = open_source([as_browsers_record(tmp_path / "clip.mkv", np.repeat(times, 2).tolist())])
+    assert float(source.fps) == pytest.approx(25, rel=0.03) and 14 <= source.count <= 16
 
 
 def test_the_length_of_a_stream_without_one_in_its_header_is_found(tmp_path):
@@ -286,7 +297,7 @@ def test_the_rate_at_which_it_was_filmed_can_be_told(tmp_path):
     for path, shown in ((tmp_path / "shot1.png", [(0, 1)]), (clip, [(0, 0), (1, 1), (2, 2), (3, 2), (4, 2), (5, 3), (6, 4), (7, 5)])):
         source = open_source([path], fps=said)
         assert source.fps == meant and seen(source) == shown
-        assert source.timestamps[-1] == pytest.approx(shown[-1][0] / meant)
+        assert float(source.frame_numbers[-1] / source.fps) == pytest.approx(shown[-1][0] / meant)
 
 
 def test_the_last_picture_stays_as_long_as_the_clip(tmp_path):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Watches the background of a clip, frame by frame, and tells how the camera turned and zoomed, or where it went."""
+"""Follows the background of a clip, frame by frame, and estimates how the camera turned and zoomed, or the path that it took."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from ..camera import CameraMotion, intrinsics
 from .bundle import Cameras
 from .corners import SIDE, Matches, beside, between_bars, find_corners, match, moved, reduced
-from .keyframes import Keyframe, Keyframes, Stance, chained
+from .keyframes import Keyframe, Keyframes, RoughCamera, chained
 from .links import Link, gather, link
 from .motion import Findings, about_middle, confirmed, moves, solve, turned_off
 from .trails import Trails, moving
 
 if TYPE_CHECKING:
-    from .walk import Walk
+    from .camera_path import CameraPath
 
 _STRONG = 0.5  # share of the most corners that a keyframe has ever shared with another frame, with which it still serves
 _LEAST_CORNERS = 25  # of a keyframe
@@ -54,7 +54,7 @@ class Background:
         self._corners = np.zeros((0, 2), np.float32)  # of the latest frame
         self._links: list[Link] = []
         self._trails = Trails()
-        self._stances: list[Stance] = []  # of all frames
+        self._rough: list[RoughCamera] = []  # of all frames
         self._first = 0
         self._area = 0  # px of the picture, without black bars: the most so far, as in the dark it may seem smaller
 
@@ -82,7 +82,7 @@ class Background:
                 self._look_elsewhere(frame)
         self._trails.see(grey, frame.mask)
         self._latest = frame
-        self._stances += [self._stance()] * (number - self._first + 1 - len(self._stances))
+        self._rough += [self._camera()] * (number - self._first + 1 - len(self._rough))
 
     def end(self) -> None:
         """No frame follows: images are let go, which only frames to come would need."""
@@ -95,27 +95,27 @@ class Background:
         K (3,3) px of the frames; where `lens_known` is False and the motion tells the focal length, the motion's K has that one.
         """
         self.findings = Findings()
-        if not moves(self._links, len(self._stances)):
+        if not moves(self._links, len(self._rough)):
             return None
         scale = self._reduced[0] / self._size[0]
         stretch, principal = scale * self._size / self._reduced, scale * K[:2, 2]
         links = gather(self._links, self._first, stretch, principal)
         focal = scale * float(K[0, 0])
-        turns = chained(self._stances, self._lens[0, 0] / focal)
+        turns = chained(self._rough, self._lens[0, 0] / focal)
         start = Cameras(turns, focal, np.zeros(len(turns)))
         cameras, self.findings = solve(links, start, max(self._reduced), lens_known)
-        walk = self._walk(cameras, focal, stretch, principal, lens_known)
+        path = self._path(cameras, focal, stretch, principal, lens_known)
         lens = K.astype(float)
-        if walk is not None:
-            self.findings = walk.findings
-            lens[:2, :2] *= walk.focal / focal
-            return CameraMotion(self._first, lens, walk.turns, np.ones(len(turns)), walk.places, walk.ground)
+        if path is not None:
+            self.findings = path.findings
+            lens[:2, :2] *= path.focal / focal
+            return CameraMotion(self._first, lens, path.turns, np.ones(len(turns)), path.places, path.ground)
         if not confirmed(links, cameras):
             return None
         lens[:2, :2] *= cameras.focal / focal
         return CameraMotion(self._first, lens, about_middle(cameras.turns), np.exp(cameras.zoom))
 
-    def _walk(self, cameras: Cameras, focal: float, stretch: np.ndarray, principal: np.ndarray, lens_known: bool) -> Walk | None:
+    def _path(self, cameras: Cameras, focal: float, stretch: np.ndarray, principal: np.ndarray, lens_known: bool) -> CameraPath | None:
         """The camera's path, where it leaves its place; focal (px), stretch (2,) and principal (2,) px as for `gather`."""
         followed = self._trails.followed()
         followed = replace(followed, px=(followed.px + 0.5) * stretch - principal)
@@ -123,10 +123,12 @@ class Background:
         if not len(off) or (off < _NEAR_PX).mean() > _TURNS:
             return None
         try:
-            from .walk import walk
-        except ImportError:  # an older environment, or a machine for which there is no COLMAP: turns alone
-            return None
-        return walk(followed, off, focal, max(self._reduced), len(self._stances), lens_known)
+            from .camera_path import camera_path
+        except ImportError as error:
+            if not (error.name or "").startswith("pycolmap"):
+                raise
+            return None  # an older environment, or a machine for which there is no COLMAP: turns alone
+        return camera_path(followed, off, focal, max(self._reduced), len(self._rough), lens_known)
 
     def _look(self, keyframe: Keyframe, frame: _Frame, H: np.ndarray) -> Matches | None:
         """The link of a frame to a keyframe that H (3,3) takes about there."""
@@ -144,34 +146,34 @@ class Background:
     def _use(self, keyframe: Keyframe, found: Matches) -> None:
         self._active, self._H, self._corners = keyframe, found.H, found.after
 
-    def _stance(self) -> Stance:
-        return Stance(np.eye(3), 1.0) if self._active is None else self._keyframes.stance(self._active, self._H)
+    def _camera(self) -> RoughCamera:
+        return RoughCamera(np.eye(3), 1.0) if self._active is None else self._keyframes.camera_of(self._active, self._H)
 
     def _change(self, frame: _Frame, held: Matches | None) -> None:
         """Go on from another keyframe that shows what is seen now, or make the frame one."""
         if held is not None:
             self._use(self._active, held)
-        stance = self._stance()
-        for keyframe in self._others(stance)[:_TRIED]:
-            found = self._look(keyframe, frame, self._keyframes.homography(keyframe, stance))
+        camera = self._camera()
+        for keyframe in self._others(camera)[:_TRIED]:
+            found = self._look(keyframe, frame, self._keyframes.homography(keyframe, camera))
             if found is not None and self._serves(keyframe, found):
                 self._use(keyframe, found)
                 return
         corners = find_corners(frame.grey, frame.mask)
         if len(corners) >= _LEAST_CORNERS:
-            self._active, self._H, self._corners = Keyframe(frame.number, frame.grey, corners, stance), np.eye(3), corners
+            self._active, self._H, self._corners = Keyframe(frame.number, frame.grey, corners, camera), np.eye(3), corners
             self._keyframes.add(self._active)
         elif held is None:
             self._corners = np.zeros((0, 2), np.float32)
 
     def _look_elsewhere(self, frame: _Frame) -> None:
         """Link a frame to one more keyframe, another each time: it closes loops."""
-        stance = self._stance()
-        others = self._others(stance)
+        camera = self._camera()
+        others = self._others(camera)
         if others:
             keyframe = others[frame.number // _AGAIN % len(others)]
-            self._look(keyframe, frame, self._keyframes.homography(keyframe, stance))
+            self._look(keyframe, frame, self._keyframes.homography(keyframe, camera))
 
-    def _others(self, stance: Stance) -> list[Keyframe]:
+    def _others(self, camera: RoughCamera) -> list[Keyframe]:
         """Keyframes besides the active one that show about the same, the nearest first."""
-        return [keyframe for keyframe in self._keyframes.near(stance) if keyframe is not self._active]
+        return [keyframe for keyframe in self._keyframes.near(camera) if keyframe is not self._active]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What two frames tell about the turn between them: corners of the background that both show."""
+"""Links between two frames: corners of the background that both show."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ import numpy as np
 from .corners import Matches
 
 KEPT = 48  # corners of a link: they bound the memory of a long clip
-STILL_PX = 0.4  # of the reduced image: less than this is the noise of compressed footage
-MOVED_PX = 1.0  # more is motion
-_AREA_PX = 80
+STILL_PX = 0.4  # of the reduced image: smaller shifts are the noise of compressed footage
+MOVED_PX = 1.0  # larger shifts are motion
+_AREA_PX = 80  # side of the squares by which the still part of an image is counted
 
 
 @dataclass(frozen=True)
 class Link:
-    """Corners p (n,2) px in frame i and q (n,2) in frame j, of the reduced image, but for those that stay while the others move; agree
-    (n,): on the motion that most follow.
+    """Corners p (n,2) px in frame i and q (n,2) in frame j, of the reduced image, without those that stay while the others move.
 
-    still: part of the image with corners in which most stay in place; shift: median px by which those that agree moved; share: how many
-    agree; spread: the part of the image between these.
+    agree (n,): inliers of the motion that most corners follow; still: share of the squares with corners in which most stay in place;
+    shift: median px by which inliers moved; share: of inliers among all corners; spread: share of the image inside their convex hull.
     """
 
     i: int
@@ -37,7 +36,7 @@ class Link:
 
 
 def link(i: int, j: int, matches: Matches, area: float) -> Link:
-    """The link of two frames, whose picture is of `area` px, by what matches in them."""
+    """The link of frames i and j by their matches. area: px of the picture without black bars."""
     p, q, agree = matches.before, matches.after, matches.agree
     moved = np.linalg.norm(q - p, axis=1)
     spread = cv2.contourArea(cv2.convexHull(q[agree])) / area
@@ -48,7 +47,7 @@ def link(i: int, j: int, matches: Matches, area: float) -> Link:
 
 
 def _still(p: np.ndarray, stay: np.ndarray) -> float:
-    """Counted by areas, not by corners: letters that are laid over the footage have many."""
+    """Share of the squares in which most corners stay. Not of the corners: captions laid over the footage have many."""
     _, area = np.unique((p // _AREA_PX) @ (1, 1000), return_inverse=True)
     return float((np.bincount(area, stay) > 0.5 * np.bincount(area)).mean())
 
@@ -67,12 +66,12 @@ class Links:
     still: np.ndarray
 
     def part(self, rows: slice) -> Links:
-        """Some of them."""
+        """The links of some rows."""
         return Links(self.i[rows], self.j[rows], self.p[rows], self.q[rows], self.known[rows], self.agree[rows], self.still[rows])
 
 
 def gather(links: list[Link], first: int, stretch: np.ndarray, principal: np.ndarray) -> Links:
-    """Links as arrays; frames count from `first`. The pixels are stretched (2,) to make them square, and count from `principal` (2,)."""
+    """Links as arrays; frames count from `first`. Pixels are scaled by `stretch` (2,) to be square, and count from `principal` (2,)."""
     p, q = np.zeros((2, len(links), KEPT, 2))
     known, agree = np.zeros((2, len(links), KEPT), bool)
     for row, one in enumerate(links):

@@ -34,11 +34,11 @@ _AHEAD = 0.05  # least depth of a ray
 class Findings:
     """How far to trust a motion.
 
-    unexplained: share of the background's corners that no turn explains; high where the camera walks past things that are near.
+    unexplained: share of the background's corners that no turn explains; high where the camera moves past things that are near.
     cuts: frames, counted from the motion's first, that share nothing with those before them: the camera is taken to go on as it stood.
     blind: how many frames show too little background: the camera is taken to turn evenly through them. lens_told: whether the turns
-    or the path told the focal length. place_deviation: of a frame's place on the path of a camera that walks, in the path's unit, by what
-    corners are off by in one frame; 0 where the motion has no path.
+    or the path told the focal length. place_deviation: standard deviation of a frame's place on the camera's path, in the path's unit,
+    from the corners' errors in one frame; 0 where the motion has no path.
     """
 
     unexplained: float = 0.0

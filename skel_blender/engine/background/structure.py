@@ -19,7 +19,10 @@ from .trails import Followed
 
 _on_end = signal.getsignal(signal.SIGTERM)
 
-import pycolmap  # noqa: E402
+try:
+    import pycolmap
+except RuntimeError as error:  # by which it says that its own library does not load
+    raise ImportError(str(error), name="pycolmap") from error
 
 pycolmap.logging.minloglevel = pycolmap.logging.FATAL
 if _on_end is not None and threading.current_thread() is threading.main_thread():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Corners of the background that are followed from frame to frame for as long as they are seen: what a camera that walks is found from."""
+"""Corners of the background that are followed from frame to frame for as long as they are seen: a camera's path is found from them."""
 
 from __future__ import annotations
 

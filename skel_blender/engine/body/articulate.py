@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ...anatomy import DOFS_OF_JOINT, PARENTS, J, Q
-from ..kept import kept
+from ..memo import memoised
 from .batchlast import apply, axial, cross, product
 from .couplings import BENDS, BLADE_SIGNS, BLADE_STARTS, BLADES, LENGTHS, Coupled, coupled_gradients, coupled_offsets
 from .skeleton import Skeleton
@@ -41,7 +41,7 @@ class Tables(NamedTuple):
     eye: torch.Tensor  # (1,3,3,1)
 
 
-@kept
+@memoised
 def tables(dtype: torch.dtype, device: torch.device) -> Tables:
     """The constants, made once."""
     axes = torch.tensor([dof.axis if dof else (0.0, 0.0, 0.0) for dof in _SLOTS], dtype=torch.float64)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..kept import kept_property
+from ..memo import memoised_property
 from .batchlast import cross
 
 
@@ -51,7 +51,7 @@ class BoneFrames:
         twist = (turn * direction).sum(1, keepdim=True)
         return torch.addcmul(cross(turn, direction.expand_as(turn)), twist, lever, value=-1).div_(length)
 
-    @kept_property
+    @memoised_property
     def _by_direction(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Constant (24,16,1) and matrix (24,16,3): b to c W + [v]x W (9), W^T v (3), v (3), 1 + c (1), which are affine in b."""
         eye = torch.eye(3).to(self.start)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 
 from ...anatomy import ARCS, DOFS_OF_JOINT, ELLIPSOIDS, J
-from ..kept import kept
+from ..memo import memoised
 
 BENDS = [DOFS_OF_JOINT[joint][slot].index for slot in range(2) for joint in ARCS]  # u of three arcs, then w
 BLADES = [DOFS_OF_JOINT[joint][slot].index for slot in range(2) for joint in ELLIPSOIDS]  # abduction of two blades, then elevation
@@ -49,7 +49,7 @@ class _Tables(NamedTuple):
     slides_of: torch.Tensor  # (30,) which length
 
 
-@kept
+@memoised
 def _tables(dtype: torch.dtype, device: torch.device) -> _Tables:
     sums, constants = torch.zeros(J, 3, 18, dtype=torch.float64), torch.zeros(J, 3, dtype=torch.float64)
     onto_lengths = torch.zeros(LENGTHS, J, 3, dtype=torch.float64)

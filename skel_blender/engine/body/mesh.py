@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from ...anatomy import FEATURE_JOINTS, PARENTS, SMPL_FEATURE_JOINTS, J
-from ..kept import kept_property
+from ..memo import memoised_property
 
 FIRST_CHILD = tuple(PARENTS.index(joint) if joint in PARENTS else 0 for joint in range(J))  # 0: none
 FEATURE_ROWS = tuple(9 * s + k for s, joint in enumerate(SMPL_FEATURE_JOINTS) if joint >= 0 for k in range(9))
@@ -29,7 +29,7 @@ class Mesh:
     weights: torch.Tensor  # (V,24), rows sum to 1
     posedirs: torch.Tensor | None = None  # (V,3,207)
 
-    @kept_property
+    @memoised_property
     def _planes(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Template (3V,), directions (10 or 181, 3V) and weights (24,V), axis by axis: betas first, then the moving features."""
         rows = [self.shapedirs.permute(2, 1, 0).flatten(1)]

@@ -17,7 +17,7 @@ import torch
 
 from ...anatomy import PARENTS, J, Q
 from ...take import TRIANGLE, RestBody
-from ..kept import kept_property
+from ..memo import memoised_property
 from .articulate import articulate, articulate_joints
 from .blend import blend
 from .boneframes import BoneFrames
@@ -159,7 +159,7 @@ class BodyModel:
         template, directions = self.J_template.reshape(-1, 1), self.J_shapedirs.reshape(3 * J, -1)
         return torch.addmm(template, directions, betas.t()).view(J, 3, len(betas))
 
-    @kept_property
+    @memoised_property
     def _skeleton(self) -> Skeleton:
         return Skeleton.of(self.J_template, self.J_shapedirs, self.rest_frames, self.bone_frames)
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ...anatomy import DOFS_OF_JOINT, JOINT_INDEX, PARENTS, J, Q
-from ..kept import kept_property
+from ..memo import memoised_property
 from .mesh import Mesh
 
 TRANS = 3  # a frame's state is (trans, poses)
@@ -84,7 +84,7 @@ class Points:
         pairs = self.template + torch.einsum("pik,nk->npi", self.shapedirs, betas)
         return self.gathered(pairs)
 
-    @kept_property
+    @memoised_property
     def blends(self) -> torch.Tensor:
         """(24 3, 23 K 9) posedirs by joint and by SMPL's joint: rotations in a row (.., 24 3) times this answer to the pose feature.
 
@@ -94,12 +94,12 @@ class Points:
         wide.permute(0, 2, 1, 3, 4).index_put_((self.joint, self.point), self.posedirs.unflatten(-1, (J - 1, 9)), accumulate=True)
         return wide.transpose(2, 3).reshape(J * 3, -1).float()
 
-    @kept_property
+    @memoised_property
     def used(self) -> torch.Tensor:
         """(U,) the joints that any point rides."""
         return torch.unique(self.joint)
 
-    @kept_property
+    @memoised_property
     def _cells(self) -> torch.Tensor:
         """(P,) the place of each pair in a table (K,U), flat."""
         return self.point * len(self.used) + torch.searchsorted(self.used, self.joint)

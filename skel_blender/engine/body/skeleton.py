@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from ...anatomy import PARENTS, J
-from ..kept import kept
+from ..memo import memoised
 from .boneframes import BoneFrames
 from .couplings import span_rows
 
@@ -50,7 +50,7 @@ class Skeleton:
         return cls(template, directions, bones, frames[..., None])
 
 
-@kept
+@memoised
 def skeleton_rows() -> torch.Tensor:
     """(87,72): rest joints, as 72 numbers, to their 24 offsets from the parents and the five spans."""
     differences = torch.eye(J, dtype=torch.float64)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from ..blazepose import HIPS
+from ..blazepose import EARS, HIPS
 from ..body import BodyModel
 from ..body.anthropometry import stature
 from ..camera import toward
@@ -25,7 +25,7 @@ _TRUST[[1, 2, 3, 4, 5, 6, 9, 10]] = 0.3
 _TRUST[[0, 7, 8]] = 0.7
 _TRUST[17:23] = 0.5
 _TRUST[29:33] = 0.8
-_NOSE, _EARS = 0, [7, 8]
+_NOSE = 0
 _FACE = [*range(7), 9, 10]  # all but the ears
 _TURNED = 0.5  # cosine between the view and a face of which nothing is seen
 
@@ -56,7 +56,7 @@ def _shown(landmarks: torch.Tensor) -> torch.Tensor:
 
     The landmarker calls it as visible as any, and draws it in the image where faces usually are, however the head is bent.
     """
-    ahead = torch.nn.functional.normalize(landmarks[:, _NOSE] - landmarks[:, _EARS].mean(1), dim=-1)
+    ahead = torch.nn.functional.normalize(landmarks[:, _NOSE] - landmarks[:, EARS].mean(1), dim=-1)
     shown = torch.ones_like(landmarks[..., 0])
     shown[:, _FACE] = (1 - ahead[:, 2:].nan_to_num() / _TURNED).clamp(0, 1)
     return shown

@@ -17,7 +17,7 @@ from ...anatomy import JOINT_INDEX
 from ..blazepose import ACROSS
 from ..body import BodyModel, Points
 from ..body.chain import Posed, pose_points
-from ..kept import kept
+from ..memo import memoised
 from .observations import Girths, Observations
 from .scene.sightings import posed
 
@@ -116,7 +116,7 @@ def middles(parts: dict[int, Ring]) -> Points:
                         torch.stack([ring.slides for ring in rows]))  # fmt: skip
 
 
-@kept
+@memoised
 def rings(body: BodyModel) -> dict[int, Ring]:
     """The rings of a body under the landmarks of ACROSS: where edges of the mean shape's skin cross the plane of each, if there is skin."""
     skin, markers = body.skin, body.markers.at_rest(torch.zeros_like(body.J_shapedirs[:1, 0]))[0]

@@ -28,7 +28,7 @@ from .observations import Observations, View
 from .outline import outlined
 from .problem import depth_of
 from .quiet import straightened, waits
-from .scene.lens import SURE, longer_view, refocused, told_focal, witness
+from .scene.lens import SURE, lens_evidence, longer_view, refocused, told_focal
 from .scene.sightings import over_feet, places, posed, sightings
 from .scene.travel import Steps, path_size
 from .skelify import Result, skelify
@@ -146,7 +146,7 @@ def _through_told_lens(alone: list[Alone], believed: list[bool], tracks: list[Tr
     """Everybody, the view and its motion as seen through the lens that people tell, if they tell one."""
     if motion is not None and not motion.nearly_still:
         return alone, view, motion
-    longer, spread = told_focal([witness(*alone[k], tracks[k].observed) for k, good in enumerate(believed) if good])
+    longer, spread = told_focal([lens_evidence(*alone[k], tracks[k].observed) for k, good in enumerate(believed) if good])
     if spread >= SURE:
         return alone, view, motion
     on_lens(longer, spread)

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from ... import sequence
 from ...messages import Log, SkelError
 from ...requests import rate
-from .cuts import Frame, each_alone, of_other_scenes, small
+from .cuts import Frame, each_its_own_shot, of_different_scenes, thumbnail
 from .plates import PLATES, plate
 from .source import Range, Source
 
@@ -41,7 +41,7 @@ class ImageSource(Source):
             text = f"{paths[alike].name} differs from {paths[0].name} in more than the number in its name, so Blender cannot show images"
             on_log(Log("warning", f"{text} behind the rig from there on. Name them alike."))
         self.size = _opened_image(paths[self.first])[0].size
-        self._photos = self._apart()
+        self._photos = self._are_photos()
         steps = np.diff(numbers[self.first : self.last + 1])
         gaps = np.flatnonzero(steps > steps.min(initial=1 << 60))
         if len(gaps) and steps.min() > 0 and not self._photos:
@@ -57,7 +57,7 @@ class ImageSource(Source):
         return self._paths
 
     def _in_shots(self) -> Iterator[Frame]:
-        return each_alone(self._pictures(self.first, self.last), self.cuts) if self._photos else super()._in_shots()
+        return each_its_own_shot(self._pictures(self.first, self.last), self.cuts) if self._photos else super()._in_shots()
 
     def _pictures(self, first: int, last: int) -> Iterator[Frame]:
         for number in range(first, min(last + 1, len(self._paths))):
@@ -79,17 +79,17 @@ class ImageSource(Source):
             self.focal_hints[number] = focal_px
         return np.asarray(image)
 
-    def _apart(self) -> bool:
+    def _are_photos(self) -> bool:
         """Whether the images are photos: more neighbours than in any film show different scenes, or were taken at different times."""
         asked = np.linspace(self.first, self.last - 1, min(self.last - self.first, _PAIRS)).round().astype(int)
-        return len(asked) > 0 and float(np.mean([self._other(number) for number in asked])) > _APART
+        return len(asked) > 0 and float(np.mean([self._unrelated(number) for number in asked])) > _APART
 
-    def _other(self, number: int) -> bool:
+    def _unrelated(self, number: int) -> bool:
         """Whether an image and the next one do not follow from each other."""
         taken = [_taken(self._paths[one]) for one in (number, number + 1)]
         if None not in taken and abs((taken[1] - taken[0]).total_seconds()) > max(_LATER_S, _LATER / float(self.fps)):
             return True
-        return of_other_scenes(*(small(self._picture(one)) for one in (number, number + 1)))
+        return of_different_scenes(*(thumbnail(self._picture(one)) for one in (number, number + 1)))
 
 
 def _opened_image(path: Path) -> tuple[Image.Image, float | None]:

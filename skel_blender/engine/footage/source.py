@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from ...messages import Log, SkelError
-from .cuts import AHEAD, BEFORE, Frame, told
+from .cuts import AHEAD, BEFORE, Frame, with_cuts
 
 Range = tuple[int | None, int | None]
 
@@ -19,7 +19,7 @@ class Source:
 
     `fps` Fraction, at which it was filmed; `size` (w, h) px as shown, turned upright and with square pixels; `first`, `last`
     frame numbers asked for, both included; `count` frames, an estimate from the header until an iteration has ended;
-    `frame_numbers` and `timestamps` (seconds) of the latest iteration's frames; `cuts` the numbers of those with which another
+    `frame_numbers` of the latest iteration's frames; `cuts` the numbers of those with which another
     shot begins, each there before the frame is, none unless it `may_be_cut`; `focal_hints` px by frame number, of images that
     were read and tell it by EXIF; `path` of the file or the first image.
     """
@@ -41,11 +41,6 @@ class Source:
         """All files that the frames come from."""
         return [self.path]
 
-    @property
-    def timestamps(self) -> list[float]:
-        """Seconds from the start of the clip of every frame delivered so far."""
-        return [float(n / self.fps) for n in self.frame_numbers]
-
     def __iter__(self) -> Iterator[Frame]:
         numbers: list[int] = []
         self.frame_numbers, self.cuts = numbers, []
@@ -64,9 +59,10 @@ class Source:
         return self._pictures(max(first, self.first), min(last, self.last))
 
     def _in_shots(self) -> Iterator[Frame]:
-        """The frames, with the numbers with which shots begin in `cuts`; by those beside them a cut next to an end is told."""
+        """The frames asked for, while the numbers with which shots begin are added to `cuts`. Frames beyond the ends are read too,
+        so that cuts next to them are found."""
         around = self._pictures(max(0, self.first - BEFORE), self.last + AHEAD)
-        return told(around, self.cuts, self.first, self.last)
+        return with_cuts(around, self.cuts, self.first, self.last)
 
     def _pictures(self, first: int, last: int) -> Iterator[Frame]:
         """The frames first to last of the whole footage, as far as it has them."""

@@ -271,8 +271,8 @@ def _mirrored(frame: av.VideoFrame) -> bool:
 def _rate(stream, times: list[Times]) -> Fraction:
     """The rate at which Blender counts the clip; the pictures' own where irregular times make FFmpeg guess an absurd one, as browsers'."""
     guess = Fraction(stream.guessed_rate or stream.average_rate or IMAGE_FPS)
-    steps = np.diff(sorted(start for start, *_ in times if start is not None))
-    if guess <= _FAST or not steps.any():
+    steps = np.diff(np.unique([start for start, *_ in times if start is not None]))  # some files have two pictures at one time
+    if guess <= _FAST or not len(steps):
         return guess
     usual = steps[steps <= 2 * np.median(steps)].mean()  # of pauses and jumps of the clock nothing
     own = Fraction(1 / (usual * float(stream.time_base))).limit_denominator(1001)

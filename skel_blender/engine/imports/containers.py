@@ -24,8 +24,8 @@ import numpy as np
 import torch
 
 from ...messages import SkelError
-from ..plain import Dtype, Holder, Refused, plain
 from ..unpickle import MOST_BYTES, Function, Reader, read_bytes, reading, unzipped
+from ..unpickle_holders import Dtype, Holder, Refused, plain
 
 _MOST_NESTED = 16  # tuples within tuples; a tower of them would overflow Python's own hash
 _TORCH_MAGIC = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # what torch's files of before 2020 start with, after the protocol

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A second look, when a shot has been read: whoever was seen clearly, and is in nobody's track, is followed from where he was seen best.
+"""A second pass over a shot: whoever was seen clearly, but is in no track, is followed from the frame in which he was seen best.
 
-Such are people who were in the tracks of others, lost in a crowd, as they came into sight.
+Such are people who came into sight in a crowd, and whose readings were taken for others'.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from .person import Person
 from .poses import extent, quality, same_body
 from .tracks import Track, joined, worth_keeping
 
-_AS_LARGE = 0.5  # times the largest person of the shot: who is farther off is not worth the time
-_CLEARLY_S, _CLEARLY = 0.3, 4  # of one person, and frames, in which somebody was seen clearly who may have been overlooked
+_AS_LARGE = 0.5  # times the largest person of the shot: smaller people are not worth the time
+_CLEARLY_S, _CLEARLY = 0.3, 4  # seconds and frames, at least, in which somebody was seen clearly who is in no track
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Overlooked:
 
 
 def overlooked(people: list[Person], tracks: list[Track], fps: float) -> list[Overlooked]:
-    """Where of the people of a shot somebody is seen best who is in none of its tracks, and about as near as others, the clearest first."""
+    """The clearest pose of each person of a shot who is in none of its tracks though about as near as others, the clearest first."""
     found = []
     sizes = [np.median([extent(points) for points in track.keypoints_2d[track.observed]]) for track in tracks]
     least = _AS_LARGE * max(sizes, default=0.0)
@@ -67,7 +67,7 @@ def look_again(
 
 
 def _is_in(tracks: list[Track], one: Overlooked) -> bool:
-    """Whether somebody's track has a pose, or somebody is where it is."""
+    """Whether a track shows somebody in the place of a pose."""
     rows = [(track, one.frame - int(track.frames[0])) for track in tracks]
     there = [track.keypoints_2d[row] for track, row in rows if 0 <= row < len(track.frames) and track.observed[row]]
     return any(same_body(points, one.pose.keypoints_2d) for points in there)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..blazepose import HIPS, KNEES, SHOULDERS
+
 _TRUNK = (0.15, 0.4, 0.65, 0.9)  # of the way from the shoulders to the hips
 _THIGHS = (0.35, 0.7)  # of the way from the hips to the knees
 _ACROSS = np.linspace(0.2, 0.8, 5)  # of the way from the right to the left
@@ -15,7 +17,7 @@ def clothes(image: np.ndarray, keypoints_2d: np.ndarray, hidden: np.ndarray | No
     """(6,3) mean colours of an RGB image (H,W,3) across the body of a pose (33,3), from the top down, without what is `hidden` (H,W); NaN
     where nothing else is there."""
     points = keypoints_2d[:, :2]
-    left, right = points[[11, 23, 25]], points[[12, 24, 26]]
+    left, right = (points[list(side)] for side in zip(SHOULDERS, HIPS, KNEES))
     ends = [(0, 1, part) for part in _TRUNK] + [(1, 2, part) for part in _THIGHS]
     sides = np.array([[side[a] + part * (side[b] - side[a]) for a, b, part in ends] for side in (left, right)])  # (2,6,2)
     places = sides[1][:, None] + _ACROSS[:, None] * (sides[0] - sides[1])[:, None]

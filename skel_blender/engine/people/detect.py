@@ -9,14 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..blazepose import LIMBS
+from ..blazepose import HIPS, KNEES, LEGS, LIMBS, SHOULDERS, TRUNK
 from ..threads import Each
 from .crops import Roi, painted, patch, tiles
 from .landmarker import Networks, Pose
 from .poses import extent, lies_on, quality, same_body, scale, similarity
 
-TRUNK = [11, 12, 23, 24]
-LEGS = [25, 26, 27, 28]
 DETECTED = 0.5  # the detector's and the landmark network's own thresholds in MediaPipe
 NEW, KNOWN = 0.45, 0.3  # quality from which a pose starts a person, and from which it continues one
 SURE = 0.55  # quality and similarity under which a followed pose is looked at again from other sides
@@ -24,11 +22,11 @@ CLEAR = 0.72  # quality that no thing has
 READINGS = 5  # kept of a frame that has several
 STILL = 2.0  # mean change in grey levels of a window under which nothing in it moves: the noise of compressed video stays below
 _LARGER, _AS_GOOD = 2.7, 0.8  # times the extent, and the quality, of a pose that is a part of another
-_REFUSED = 64
+_REFUSED = 64  # windows that are remembered
 _FOLDED, _UNSEEN = 0.25, 0.35  # of the trunk's length, the knees below the hips; and the confidence in legs: below both, they are guessed
-_WIDER = 1.7
-_TURNS = [k * np.pi / 4 for k in range(1, 8)]
-_WINDOW_M = (1.9, 1.55, 2.3)
+_WIDER = 1.7  # times the window, to look for legs below it
+_TURNS = [k * np.pi / 4 for k in range(1, 8)]  # rad
+_WINDOW_M = (1.9, 1.55, 2.3)  # sides of windows that suit a curled, a very curled and a stretched body
 _SIDES = (0.15, 3.0, 10)  # of windows around a place: the least over the shorter side of the image, the most, and how many
 
 
@@ -42,39 +40,39 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class _Looks:
-    """What is asked about a whole image: windows that the detector finds in each tile, with their scores, and those where somebody may be
-    upright, if that is `sought`."""
+class _Detections:
+    """What detectors find in a whole image, or will find when it is asked for: windows in each tile, with their scores, and windows where
+    somebody may be upright, if these are sought."""
 
     image: np.ndarray
     tiles: list[Roi]
     found: Iterable[list[tuple[Roi, float]]]
     upright: Iterable[list[Roi]]
-    sought: bool
+    upright_sought: bool
 
 
 def acceptable(pose: Pose, size: tuple[int, int], threshold: float) -> bool:
     """Whether a pose is a person seen in an image of `size` (w, h)."""
-    return pose.score >= DETECTED and _shown(pose, size) >= threshold and _inside(pose, size).mean() >= 0.3
+    return pose.score >= DETECTED and _quality_inside(pose, size) >= threshold and _inside(pose, size).mean() >= 0.3
 
 
 class PeopleFinder:
-    """Finds and follows people with a landmarker's networks, which are asked about several windows in the manner of `each`, and about an
-    image that is to be searched later in that of `early`."""
+    """Finds and follows people with a landmarker's networks. `each` maps the networks over several windows at once, `early` over those of
+    images that will be searched later."""
 
     def __init__(self, networks: Networks, each: Each = map, early: Each = map) -> None:
         self._net, self._each, self._early = networks, each, early
-        self._begun: dict[int, _Looks] = {}  # by the image's id
+        self._begun: dict[int, _Detections] = {}  # by the image's id
         self._refused: deque[tuple[Roi, np.ndarray]] = deque(maxlen=_REFUSED)  # windows that showed nobody, and what was seen there
 
     def prepare(self, image: np.ndarray, levels: int, upright: bool) -> None:
-        """Begin with what a search of this image will ask, whoever is known by then."""
-        self._begun[id(image)] = self._looks(image, levels, upright, self._early)
+        """Begin to detect in an image that will be searched; what is found does not depend on who is known by then."""
+        self._begun[id(image)] = self._detections(image, levels, upright, self._early)
 
     def search(self, image: np.ndarray, levels: int, upright: bool, known: list[np.ndarray]) -> list[Pose]:
         """People of an RGB image (H,W,3) that are none of `known` [(33,3)], best first.
 
-        levels: as in crops.tiles, of what BlazePose's detector is shown; upright: whether to look for who stands or walks, too.
+        levels: of crops.tiles, which BlazePose's detector is shown; upright: whether to run the detector of upright people, too.
         """
         found: list[Pose] = []
         for roi in self._windows(image, levels, upright, known):
@@ -133,7 +131,7 @@ class PeopleFinder:
         return [p for p in sorted(found, key=likelihood, reverse=True)[:READINGS] if likelihood(p) > 0], looked
 
     def losses(self, image: np.ndarray, covered: list[tuple[Expected, np.ndarray]]) -> list[float]:
-        """By how much less is seen of each who is expected in an image if his part (H,W) of it is painted over."""
+        """How much of each expected person's quality is lost when his part (H,W) of the image is painted over."""
         images = [shown for _, hidden in covered for shown in (image, painted(image, hidden))]
         places = [expected for expected, _ in covered for _ in range(2)]
         poses = self._each(lambda shown, expected: self._net.landmarks(shown, expected.roi), images, places)
@@ -169,23 +167,23 @@ class PeopleFinder:
         likely = [pose.next_roi for pose in poses if likelihood(pose) > 0]
         return poses + list(self._each(lambda roi: self._net.landmarks(image, roi), likely))
 
-    def _looks(self, image: np.ndarray, levels: int, upright: bool, each: Each) -> _Looks:
+    def _detections(self, image: np.ndarray, levels: int, upright: bool, each: Each) -> _Detections:
         parts = tiles(*image.shape[1::-1], levels)
         whole = each(self._net.upright, [image] if upright else [])  # the longest look first
-        return _Looks(image, parts, each(lambda tile: self._net.detect(image, tile, DETECTED), parts), whole, upright)
+        return _Detections(image, parts, each(lambda tile: self._net.detect(image, tile, DETECTED), parts), whole, upright)
 
     def _windows(self, image: np.ndarray, levels: int, upright: bool, known: list[np.ndarray]) -> list[Roi]:
         """Where BlazePose's detector sees people, on the whole image and on tiles, best first; then where somebody may be upright."""
-        looks = self._begun.pop(id(image), None) or self._looks(image, levels, upright, self._each)
+        detections = self._begun.pop(id(image), None) or self._detections(image, levels, upright, self._each)
         seen: list[tuple[float, Roi]] = []
-        for index, (tile, found) in enumerate(zip(looks.tiles, looks.found, strict=True)):
+        for index, (tile, found) in enumerate(zip(detections.tiles, detections.found, strict=True)):
             for roi, score in found:
                 # a body larger than the tile is seen only in part: a larger tile has it whole
                 if index == 0 or (roi.size < 1.2 * tile.size and np.abs(roi.center - tile.center).max() < tile.size / 2):
                     seen.append((score, roi))
         ordered = [roi for _, roi in sorted(seen, key=lambda entry: -entry[0])]
-        late = [] if looks.sought or not upright else [self._net.upright(image)]  # a cut came that nobody knew of
-        for windows in [*looks.upright, *late]:
+        late = [] if detections.upright_sought or not upright else [self._net.upright(image)]  # a cut came that nobody knew of
+        for windows in [*detections.upright, *late]:
             ordered += [roi for roi in windows if not any(_in_body(points, roi.center) for points in known)]
         kept: list[Roi] = []
         for roi in ordered:
@@ -229,34 +227,35 @@ def _inside(pose: Pose, size: tuple[int, int], joints: list[int] = LIMBS) -> np.
 
 
 def _part_of(pose: Pose, other: Pose, size: tuple[int, int]) -> bool:
-    """Whether a pose is no more than a part of another that is about as good where both could be seen: hair, legs, or the arm of somebody
-    whose legs are beyond the edge of the image can look like a person of their own."""
+    """Whether a pose is only a part of another that is about as good inside the image: hair, legs, or the arm of somebody whose legs are
+    beyond its edge can look like a person of their own."""
     larger = extent(other.keypoints_2d) > _LARGER * extent(pose.keypoints_2d)
-    return larger and _shown(other, size) > _AS_GOOD * _shown(pose, size) and lies_on(pose.keypoints_2d, other.keypoints_2d)
+    as_good = _quality_inside(other, size) > _AS_GOOD * _quality_inside(pose, size)
+    return larger and as_good and lies_on(pose.keypoints_2d, other.keypoints_2d)
 
 
-def _shown(pose: Pose, size: tuple[int, int]) -> float:
-    """A pose's quality by what of it is inside an image of `size` (w, h)."""
+def _quality_inside(pose: Pose, size: tuple[int, int]) -> float:
+    """A pose's quality by its joints inside an image of `size` (w, h)."""
     sure, inside = pose.keypoints_2d[LIMBS, 2], _inside(pose, size)
     return quality(pose) * float(sure[inside].mean() / sure.mean()) if inside.any() else 0.0
 
 
 def _folded_unseen(keypoints_2d: np.ndarray) -> bool:
     """Whether a pose (33,3) has knees up beside the trunk that the network does not see."""
-    shoulders, hips, knees = (keypoints_2d[pair, :2].mean(0) for pair in ([11, 12], [23, 24], [25, 26]))
+    shoulders, hips, knees = (keypoints_2d[pair, :2].mean(0) for pair in (SHOULDERS, HIPS, KNEES))
     trunk = hips - shoulders
     return bool((knees - hips) @ trunk < _FOLDED * trunk @ trunk and keypoints_2d[LEGS, 2].mean() < _UNSEEN)
 
 
 def _same_shoulders(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two poses (33,3) have about the same shoulders."""
-    trunk = a[[23, 24], :2].mean(0) - a[[11, 12], :2].mean(0)
-    moved = (b[[11, 12], :2] - a[[11, 12], :2]).mean(0)
+    trunk = a[HIPS, :2].mean(0) - a[SHOULDERS, :2].mean(0)
+    moved = (b[SHOULDERS, :2] - a[SHOULDERS, :2]).mean(0)
     return float(np.hypot(*moved)) < 0.25 * float(np.hypot(*trunk))
 
 
 def _around(expected: Expected) -> list[Roi]:
-    """Windows around the middle of an expected pose, of sides that suit a curled, a very curled and a stretched body."""
+    """Windows of the sides _WINDOW_M around the middle of an expected pose."""
     points = expected.keypoints_2d[:, :2]
     middle = (points.min(0) + points.max(0)) / 2
     return [Roi(middle, metres * expected.px_per_m, expected.roi.angle) for metres in _WINDOW_M]
@@ -269,13 +268,13 @@ def _same_window(a: Roi, b: Roi) -> bool:
 
 def _explains(keypoints_2d: np.ndarray, roi: Roi) -> bool:
     """Whether a known pose is what the detector saw in a window: hips at its centre and of its size."""
-    hips = keypoints_2d[23:25, :2].mean(0)
+    hips = keypoints_2d[HIPS, :2].mean(0)
     return float(np.hypot(*(hips - roi.center))) < 0.15 * roi.size and 0.3 < extent(keypoints_2d) / roi.size < 1.2
 
 
 def _in_body(keypoints_2d: np.ndarray, place: np.ndarray) -> bool:
     """Whether a place in the image is between the shoulders and the knees of a pose (33,3)."""
-    shoulders, hips, knees = (keypoints_2d[pair, :2].mean(0) for pair in ([11, 12], [23, 24], [25, 26]))
+    shoulders, hips, knees = (keypoints_2d[pair, :2].mean(0) for pair in (SHOULDERS, HIPS, KNEES))
     line = np.linspace([shoulders, hips], [hips, knees], 9).reshape(-1, 2)
     return float(np.hypot(*(line - place).T).min()) < 0.1 * extent(keypoints_2d)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who is who, when a clip has been read to its end: what was seen of people is cut where their clothes change from one frame to the next,
-as when two walk past each other, and pieces that one person explains are joined, as when somebody was hidden for long.
+"""Who is who, when a shot has been read to its end: people's readings are cut where the clothes change from one frame to the next, as when
+two walk past each other, and pieces that may be one person's are joined, as when somebody was hidden for long.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from .clothes import unlike
 from .person import Person
 from .poses import scale
 
-HIDDEN_S = 2.5  # that somebody may be hidden and still be the same person
-_BESIDE_S = 1.0  # of each side of a cut, to compare what was worn
-_CHANGE = 40.0  # grey levels between the clothes before and after from which it may be another person
-_ALIKE = 20.0  # grey levels between the clothes of two pieces up to which they may be one person's
-_LEAST = 5  # frames of a piece in which somebody is seen well
-_OVERLAP_S = 0.3  # a cut may be late by so much
-_UNCUT = 0.97  # cost of going on as before over a cut: whatever else fits is better
-_REACH_M, _REACH_M_S = 0.6, 1.5  # how far somebody may have gone, and more a second
+HIDDEN_S = 2.5  # longest gap between two pieces of one person
+_BESIDE_S = 1.0  # on either side of a possible cut, over which clothes are compared
+_CHANGE = 40.0  # grey levels between the clothes before and after: a larger change may be another person
+_ALIKE = 20.0  # grey levels up to which the clothes of two pieces may be one person's
+_LEAST = 5  # frames of which a piece's clothes are known, at least, to compare them
+_OVERLAP_S = 0.3  # pieces may overlap by this, as a cut may be late
+_UNCUT = 0.97  # cost of joining the two sides of a cut again: any other match is better
+_REACH_M, _REACH_M_S = 0.6, 1.5  # how far a person may move during a gap, and what is added per second
 
 
 @dataclass(eq=False)
 class _Piece:
-    """Part of what was seen of somebody, his clothes (6,3), where and how large he is (x, y, px per m) at its ends, and whether it was cut
-    off from the piece before it."""
+    """A part of a person's readings: his clothes (6,3), None where not known; place and size (x, y, px per m) at its two ends; whether it
+    continues the piece before it, from which it was cut."""
 
     person: Person
     clothes: np.ndarray | None
@@ -41,7 +41,7 @@ class _Piece:
 
 
 def identified(people: list[Person], fps: float) -> list[Person]:
-    """The same readings as those of one person each."""
+    """The same readings, cut and joined so that each Person is one person."""
     pieces = [piece for person in people for piece in _pieces(person, fps)]
     cost = np.full((len(pieces), len(pieces)), 1.0)
     first, last = (np.array(frames)[:, None] for frames in ([piece.first for piece in pieces], [piece.person.last for piece in pieces]))
@@ -56,7 +56,7 @@ def identified(people: list[Person], fps: float) -> list[Person]:
 
 
 def parts(person: Person, fps: float) -> list[Person]:
-    """What was seen of somebody, cut where his clothes change."""
+    """A person's readings, cut where his clothes change."""
     return [piece.person for piece in _pieces(person, fps)]
 
 
@@ -98,7 +98,7 @@ def _place(person: Person, frames: list[int], which: int) -> np.ndarray:
 
 
 def _cuts(worn: np.ndarray, beside: int) -> list[int]:
-    """Where in what somebody wears (N,6,3) it changes at once: between the rows k - 1 and k."""
+    """Rows k before which clothes (N,6,3) change suddenly; `beside` rows on either side are compared."""
     if len(worn) < 2 * _LEAST:
         return []
     sides = [(_usual(worn[max(0, k - beside) : k]), _usual(worn[k : k + beside])) for k in range(_LEAST, len(worn) - _LEAST + 1)]

@@ -23,16 +23,16 @@ from .remember import Remembering, memory_of
 CREDIT_S = 2.0  # seconds of thorough looks that somebody can save up
 LOST_S = 1.5  # seconds that somebody may be hidden and still be the same person
 LATELY_S = 0.2  # since somebody was seen where he is expected
-OTHER_CLOTHES = 20.0  # grey levels up to which clothes may be the same
+OTHER_CLOTHES = 20.0  # grey levels: clothes that differ by more are not the same
 _BUFFER_BYTES = 400e6
-_NEAR_M = 1.2  # between two people who may be mistaken for each other
+_NEAR_M = 1.2  # people nearer to each other than this may be mistaken for each other
 _CONFIRM_S = 0.2  # seconds between checks that a track is a person
 _AHEAD, _AHEAD_BYTES = 8, 100e6  # frames that are read, and searched, before people are followed there
 
 
 @contextmanager
 def looking(source: Source, model_path: Path, memory: Path | None) -> Iterator[tuple[PeopleFinder, Mirror, Each]]:
-    """Who finds people in footage, who looks at them in a mirror, and how several of them are looked at. Raises SkelError for a bad model
+    """The finder of people, the mirror, and the `map` by which several people are looked at in parallel. Raises SkelError for a bad model
     file."""
     networks = Landmarker(model_path)
     with ExitStack() as stack:
@@ -40,12 +40,12 @@ def looking(source: Source, model_path: Path, memory: Path | None) -> Iterator[t
             networks = stack.enter_context(Remembering(networks, memory_of(memory, source.files, model_path)))
         # a pool for those who wait for others, one for these, and two for what is not urgent
         people, windows, early = (stack.enter_context(pool(cores())).map for _ in range(3))
-        mirror = Mirror(networks, stack.enter_context(pool(_in_mirror(cores()))).submit, frames_ahead(source.size))
+        mirror = Mirror(networks, stack.enter_context(pool(_mirror_threads(cores()))).submit, frames_ahead(source.size))
         yield PeopleFinder(networks, windows, early), mirror, people
 
 
 def look(finder: PeopleFinder, fps: float, person: Person, number: int, sight: Sight, expected: Expected) -> list[Pose]:
-    """Readings of a person, with as much effort as he has credit for; the unsure are now and then checked by the detector."""
+    """Readings of a person in frame `number`, with as much effort as he has credit for. Every _CONFIRM_S he is checked for being one."""
     readings, thorough = finder.follow(sight.shown, expected, thorough=person.credit >= 1)
     sure = bool(readings) and quality(readings[0]) > SURE
     person.credit = min(person.credit + (-1.0 if thorough else 0.1 if sure else 0.0), CREDIT_S * fps)
@@ -55,7 +55,8 @@ def look(finder: PeopleFinder, fps: float, person: Person, number: int, sight: S
 
 
 def wears_anothers(pose: Pose, own: np.ndarray, sight: Sight, others: Iterable[tuple[Pose, np.ndarray]]) -> bool:
-    """Whether a pose, which is to be of who wears `own` (6,3), wears what one of the others near it does: their poses and clothes."""
+    """Whether a pose, taken for a person in clothes `own` (6,3), shows rather the clothes of one of the `others` near it, given by their
+    poses and clothes."""
     reach = _NEAR_M * scale(pose)[0]
     near = [worn for other, worn in others if np.hypot(*(other.next_roi.center - pose.next_roi.center)) < reach]
     seen = sight.clothes(pose, own)
@@ -63,17 +64,20 @@ def wears_anothers(pose: Pose, own: np.ndarray, sight: Sight, others: Iterable[t
     return off > OTHER_CLOTHES and any(unlike(worn, seen) < 0.6 * off for worn in near)
 
 
-def of_one(a: tuple[Person, Sight, Pose], b: tuple[Person, Sight, Pose]) -> bool:
-    """Whether what was seen of two people is of one body; where one was painted over while the other was looked at, one may lie on the
-    other, but not each on the other: that is what the paint left of one body."""
+def show_one_body(a: tuple[Person, Sight, Pose], b: tuple[Person, Sight, Pose]) -> bool:
+    """Whether the readings of two people show one body.
+
+    Of two people who overlap, one pose may lie on the other. Where one of them was painted over while the other was looked at, both lying
+    on each other means one body, of which either saw what the paint left.
+    """
     one, other = a[2].keypoints_2d, b[2].keypoints_2d
     if a[0] in b[1].front or b[0] in a[1].front:
         return similarity(one, other) > SAME_PERSON or (lies_on(one, other) and lies_on(other, one))
     return same_body(one, other)
 
 
-def room(image: np.ndarray) -> int:
-    """How many frames like this one may be in memory."""
+def frames_in_memory(image: np.ndarray) -> int:
+    """How many frames of this size the buffer may hold."""
     return max(2, int(_BUFFER_BYTES / image.nbytes))
 
 
@@ -82,6 +86,6 @@ def frames_ahead(size: tuple[int, int]) -> int:
     return max(2, min(_AHEAD, int(_AHEAD_BYTES / (3 * size[0] * size[1]))))
 
 
-def _in_mirror(cores: int) -> int:
+def _mirror_threads(cores: int) -> int:
     """Threads that look at mirrored people: enough to keep up, and few enough to leave the landmark network to those who wait for it."""
     return max(1, min(cores // 2, 4))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..blazepose import ACROSS, LANDMARKS
+from ..blazepose import ACROSS, HIPS, KNEES, LANDMARKS, SHOULDERS
 from .crops import Roi
 
 _STEP, _FARTHEST = 0.5, 90.0  # px of the outline
@@ -81,6 +81,6 @@ def _obstructed(points: np.ndarray, middle: np.ndarray, normal: np.ndarray, reac
 
 def _goes_on(points: np.ndarray) -> bool:
     """Whether both thighs go on where the trunk ends."""
-    hips = points[[23, 24]]
-    trunk, thighs = hips.mean(0) - points[[11, 12]].mean(0), points[[25, 26]] - hips
+    hips = points[HIPS]
+    trunk, thighs = hips.mean(0) - points[SHOULDERS].mean(0), points[KNEES] - hips
     return bool((thighs @ trunk > _GO_ON * np.linalg.norm(thighs, axis=1) * np.linalg.norm(trunk)).all())

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where people overlap in an image: who is in front of whom, and what of others is painted over while one of them is looked at.
+"""Where people overlap in an image: who is in front of whom, and which parts of others are painted over while one of them is looked at.
 
-The landmark network is for one person. Of two in a window it tells a mixture, and soon of the one who is hidden what is the other's. With
-whoever is in front painted over it looks at the hidden one as at somebody behind a thing, which it has learned.
+The landmark network expects one person. Of two in a window it gives a mixture, and after a while the front one's landmarks for both. With
+the front one painted over, the other is to the network a person behind an object, which it was trained on.
 """
 
 from __future__ import annotations
@@ -13,32 +13,33 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from ..blazepose import EARS, SHOULDERS
 from .clothes import clothes
 from .crops import painted
 from .detect import Expected, PeopleFinder
 from .landmarker import Pose
 from .person import Person
 
-_JUDGE_S = 0.2  # between two looks at who is in front
-_COVERED = 0.05  # of a body's silhouette from which on the order matters
-_APART = 0.3  # under which the two are two, not a body and what is seen in it besides
-_CLEAR = 0.1  # how much more one must lose than the other, of what is seen of him
-_LARGE = 90.0  # px per metre of people from whom on losses tell more than noise
-_ROOM = 1.3  # times the thickness of a silhouette that others leave free where nobody knows who is in front
-_REACH = 0.75  # of a window's side around its centre: what is farther away is not painted
-_LIMITS = 1e4  # px beyond which nothing is drawn
+_JUDGE_S = 0.2  # between two judgements of who is in front
+_COVERED = 0.05  # overlap, as a share of the smaller silhouette, from which on the order matters
+_APART = 0.3  # people must once have overlapped less than this: else they may be two readings of one body
+_CLEAR = 0.1  # difference of the two losses of quality that decides who is in front
+_LARGE = 90.0  # px per metre: the losses of smaller people are noise
+_MARGIN = 1.3  # times the thickness of a silhouette: left unpainted around a person where it is not known who is in front
+_REACH = 0.75  # of a window's side: what is farther from its centre is not painted
+_LIMITS = 1e4  # px: coordinates are clipped to this for drawing
 # Landmarks at the ends of a part, and half of its thickness in metres.
 _PARTS = ((11, 13, 0.06), (13, 15, 0.05), (12, 14, 0.06), (14, 16, 0.05), (15, 19, 0.05), (16, 20, 0.05),
           (23, 25, 0.09), (25, 27, 0.07), (24, 26, 0.09), (26, 28, 0.07), (27, 31, 0.05), (28, 32, 0.05),
           (11, 12, 0.07), (12, 24, 0.07), (24, 23, 0.07), (23, 11, 0.07))  # fmt: skip
-_TRUNK, _EARS, _SHOULDERS = [11, 12, 24, 23], [7, 8], [11, 12]
+_TRUNK = [11, 12, 24, 23]  # in order around it
 _HEAD_M, _NECK_M = 0.13, 0.06
 
 
 @dataclass(frozen=True, eq=False)
 class Sight:
-    """An image (H,W,3) in which somebody is looked at while what is `hidden` (H,W), if anything, is painted over: those in `front` of him,
-    and what is beside him."""
+    """How a person is looked at: an image (H,W,3) of which `hidden` (H,W), if anything, is painted over, because of people in
+    `front` of him and of others beside him."""
 
     image: np.ndarray
     hidden: np.ndarray | None = None
@@ -46,18 +47,18 @@ class Sight:
 
     @property
     def shown(self) -> np.ndarray:
-        """What is seen of it; painted anew each time, as many people's would fill the memory."""
+        """The image as painted; made anew each time, as those of many people would fill the memory."""
         return painted(self.image, self.hidden)
 
     def clothes(self, pose: Pose, known: np.ndarray) -> np.ndarray:
-        """(6,3) what a pose wears: `known` where that is hidden."""
+        """(6,3) colours of a pose's clothes, see clothes.clothes; those `known` (6,3) where they are hidden."""
         seen = clothes(self.image, pose.keypoints_2d, self.hidden)
         return np.where(np.isnan(seen), known, seen)
 
 
 @dataclass(eq=False)
 class Body:
-    """Somebody in an image of `shape` (H,W), where he is expected; seen: whether he was seen just before."""
+    """A person where he is expected in an image of `shape` (H,W); seen: whether he was seen just before."""
 
     person: Person
     expected: Expected
@@ -66,12 +67,12 @@ class Body:
 
     @cached_property
     def silhouette(self) -> np.ndarray:
-        """(H,W) bool, about what he covers."""
+        """(H,W) bool: about the pixels that he covers."""
         return _silhouette(self.shape, self.expected, 1.0)
 
-    def room(self) -> np.ndarray:
-        """(H,W) bool, what he covers for certain and what is around it."""
-        return _silhouette(self.shape, self.expected, _ROOM)
+    def silhouette_with_margin(self) -> np.ndarray:
+        """(H,W) bool: the pixels that he may cover."""
+        return _silhouette(self.shape, self.expected, _MARGIN)
 
     def near(self, other: Body) -> bool:
         """Whether the other is in his window, in part at least, and both are large enough."""
@@ -82,7 +83,7 @@ class Body:
 
 
 class Overlaps:
-    """Judges now and then, by what a finder loses, who is in front."""
+    """Judges every _JUDGE_S who of two people is in front, by how much a finder loses of each when the other is painted over."""
 
     def __init__(self, finder: PeopleFinder, fps: float) -> None:
         self._finder, self._every = finder, max(1, round(_JUDGE_S * fps))
@@ -90,9 +91,9 @@ class Overlaps:
         self._order: dict[tuple[Person, Person], tuple[int | None, float]] = {}
 
     def sight(self, number: int, image: np.ndarray, body: Body, others: list[Body]) -> Sight:
-        """What is to be seen of the frame `number` while `body` is looked at: nothing of who is in front of him, all of who is behind him,
-        and of others what may be his own."""
-        hidden, front, room = None, [], None
+        """The frame `number` as painted to look at `body`: people in front of him are painted over, those behind him are not, and of others
+        what can't be his own."""
+        hidden, front, own = None, [], None
         for other in others:
             if not other.seen or not (body.near(other) or other.near(body)):
                 continue
@@ -103,8 +104,8 @@ class Overlaps:
             if ahead > _CLEAR:
                 front.append(other.person)
             else:
-                room = body.room() if room is None else room
-                part = part & ~room
+                own = body.silhouette_with_margin() if own is None else own
+                part = part & ~own
             hidden = part if hidden is None else hidden | part
         return Sight(image, hidden, tuple(front))
 
@@ -134,7 +135,7 @@ def _silhouette(shape: tuple[int, int], expected: Expected, times: float) -> np.
     for a, b, half in _PARTS:
         cv2.line(mask, points[a].tolist(), points[b].tolist(), 1, max(1, round(2 * half * thick)))
     cv2.fillConvexPoly(mask, cv2.convexHull(points[_TRUNK]), 1)
-    head, neck = points[_EARS].mean(0).round().astype(int).tolist(), points[_SHOULDERS].mean(0).round().astype(int).tolist()
+    head, neck = points[EARS].mean(0).round().astype(int).tolist(), points[SHOULDERS].mean(0).round().astype(int).tolist()
     cv2.circle(mask, head, max(1, round(_HEAD_M * thick)), 1, -1)
     cv2.line(mask, head, neck, 1, max(1, round(2 * _NECK_M * thick)))
     return mask.astype(bool)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One person while a clip is read: what was seen of him, where he should be next, and whether he is a person at all."""
+"""One person while a clip is read: his readings, where he is expected next, and whether he is a person at all."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .landmarker import Pose
 from .mirror import Answer
 from .poses import quality, scale
 
-_CERTAIN = 0.85  # mean quality of a person who may stand as still as a thing
-_SOON = 15  # checks, 3 s, over which somebody clear may sit or stand as still as a thing
-_LARGER = 2.0  # times as large in the image, as nobody gets while he is lost for a moment
-_NEW_LOOK = 0.15  # weight of the clothes of one frame
-_SEEN = 0.6  # share of a person's frames in which he is seen
-_VELOCITY_FRAMES = 5
-_WINDOW_FRAMES = 15
-_MEMORY_FRAMES = 1000
+_CERTAIN = 0.85  # mean quality above which somebody may stand as still as a thing, for however long
+_SOON = 15  # checks, 3 s: for as long as this somebody clear may sit or stand as still as a thing
+_LARGER = 2.0  # ratio of sizes in the image: nobody changes by so much while he is lost for a moment
+_NEW_LOOK = 0.15  # weight of one frame's clothes in what he is known to wear
+_SEEN = 0.6  # least share of the frames in which a person is seen
+_VELOCITY_FRAMES = 5  # for which he is expected to move on
+_WINDOW_FRAMES = 15  # over which the median of his size is taken
+_MEMORY_FRAMES = 1000  # in which these are looked for
 
 
 @dataclass(eq=False)
 class Person:
-    """Somebody's readings by frame number, the chosen one of a frame first."""
+    """A person's readings by frame number, the chosen one of a frame first."""
 
     clothes: np.ndarray  # (6,3) as he is known to wear them, see clothes.clothes
     readings: dict[int, list[Pose]] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Person:
         self.worn[frame] = seen
 
     def wear(self, seen: np.ndarray) -> None:
-        """Take clothes (6,3) that were just seen into what he is known to wear."""
+        """Update what he is known to wear by clothes (6,3) that were just seen."""
         self.clothes = self.clothes + _NEW_LOOK * (seen - self.clothes)
 
     def pose(self, frame: int) -> Pose:
@@ -76,7 +76,7 @@ class Person:
         return Expected(roi, points, px_per_m)
 
     def check(self, frame: int, image: np.ndarray, pose: Pose, finder: PeopleFinder) -> None:
-        """Gather evidence from an image (H,W,3) in which `pose` is his: is it clear or confirmed, and does anything move."""
+        """Gather evidence for `is_real` from an image (H,W,3) with his pose: is it clear or confirmed, and does anything move?"""
         self.checks[frame] = quality(pose) > CLEAR or finder.confirm(image, pose)
         if self._window is None:
             self._window = pose.next_roi
@@ -86,8 +86,8 @@ class Person:
         self.changes[frame] = float(np.abs(shown - self._patch).mean())
 
     def is_real(self) -> bool:
-        """Whether this is a person, not a thing: clear in a fifth of the frames or mostly confirmed, and alive or beyond doubt, or clear
-        and always confirmed for too short a time to tell."""
+        """Whether this is a person, not a thing: clear in a fifth of the frames or mostly confirmed; and alive or beyond doubt, or, if that
+        can't be judged in so short a time, clear on average and always confirmed."""
         belief = [quality(poses[0]) for poses in self.readings.values()]
         span = self.last - min(self.readings) + 1
         seen = len(belief) >= _SEEN * span and (np.quantile(belief, 0.8) >= CLEAR or sum(self.checks.values()) >= len(self.checks) / 2)
@@ -96,12 +96,13 @@ class Person:
         return bool(seen and (alive or quiet))
 
     def was_as_large(self, other: Person) -> bool:
-        """Whether he was ever seen about as large as another."""
+        """Whether he was ever seen about as large as another usually is."""
         own, others = ([scale(poses[0])[0] for poses in one.readings.values()] for one in (self, other))
-        return any(1 / _LARGER < size / np.median(others) < _LARGER for size in own)
+        usual = np.median(others)
+        return any(1 / _LARGER < size / usual < _LARGER for size in own)
 
     def absorb(self, later: Person, meeting: int) -> None:
-        """Go on as `later` from the frame where both meet; what was read here since is dropped."""
+        """Continue as `later` after the frame where both meet; own readings after that are dropped."""
         for own, other in zip(self._by_frame(), later._by_frame(), strict=True):
             kept = {frame: value for frame, value in own.items() if frame <= meeting} | other
             own.clear()
@@ -109,7 +110,7 @@ class Person:
         self.last, self.clothes = later.last, later.clothes
 
     def part(self, first: int, last: int) -> Person:
-        """What was seen of him in the frames first to last."""
+        """A Person with his readings of the frames first to last."""
         part = Person(self.clothes)
         for own, whole in zip(part._by_frame(), self._by_frame(), strict=True):
             own.update({frame: value for frame, value in whole.items() if first <= frame <= last})

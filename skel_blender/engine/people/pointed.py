@@ -14,7 +14,7 @@ from ...who import Correction, name
 from ..footage.video import Source
 from .crops import painted
 from .detect import NEW, PeopleFinder
-from .following import Known, There, follow
+from .following import Known, Neighbour, follow
 from .landmarker import Pose
 from .looking import looking
 from .poses import quality, same_body
@@ -61,7 +61,7 @@ def _pointed_at(finder: PeopleFinder, image: np.ndarray, one: Correction, known:
     """Who is meant: whoever is known, but not at that place, is painted over. Raises SkelError if it is nobody, or one who is known."""
     place = np.array(one.place, float)
     hidden = np.zeros(image.shape[:2], bool)
-    there = [There(who, pose, image) for who in known if (pose := who.pose(one.frame)) is not None]
+    there = [Neighbour(who, pose, image) for who in known if (pose := who.pose(one.frame)) is not None]
     for other in there:
         if not other.body.silhouette[one.place[1], one.place[0]]:
             hidden |= other.body.silhouette
@@ -77,6 +77,6 @@ def _pointed_at(finder: PeopleFinder, image: np.ndarray, one: Correction, known:
                     "Point at somebody's hips, in a frame that shows them whole.")  # fmt: skip
 
 
-def _whose(pose: Pose, there: list[There]) -> int | None:
-    """The number of whose body a pose is."""
+def _whose(pose: Pose, there: list[Neighbour]) -> int | None:
+    """The number of the known person whose body a pose shows; None for nobody's."""
     return next((other.who.number for other in there if same_body(pose.keypoints_2d, other.pose.keypoints_2d)), None)

@@ -7,11 +7,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..blazepose import LIMBS
+from ..blazepose import ANKLES, ELBOWS, HIPS, KNEES, LIMBS, SHOULDERS, WRISTS
 from .landmarker import Pose
 
 SAME_PERSON = 0.5  # similarity from which two poses of one image are one person
 _REMEMBERED = 4096  # poses whose measures are asked for again and again while a person is followed
+# Upper arms, forearms, thighs, shanks and the sides of the trunk.
+_LIMB_STARTS, _LIMB_ENDS = SHOULDERS + ELBOWS + HIPS + KNEES + SHOULDERS, ELBOWS + WRISTS + KNEES + ANKLES + HIPS
 _ODD = 0.12  # mismatch of 2D and 3D from which a pose is none; people in any posture stay under 0.07
 
 
@@ -60,7 +62,7 @@ def same_body(a: np.ndarray, b: np.ndarray) -> bool:
 def lies_on(small: np.ndarray, large: np.ndarray) -> bool:
     """Whether most limb joints of one pose (33,3) lie on the joints or limbs of another."""
     joints = large[:, :2]
-    middles = (joints[[11, 12, 13, 14, 23, 24, 25, 26, 11, 12]] + joints[[13, 14, 15, 16, 25, 26, 27, 28, 23, 24]]) / 2
+    middles = (joints[_LIMB_STARTS] + joints[_LIMB_ENDS]) / 2
     there = np.vstack([joints, middles])
     distance = np.hypot(*(small[LIMBS, None, :2] - there).transpose(2, 0, 1)).min(1)
     return bool((distance < 0.1 * extent(large)).mean() > 0.6)

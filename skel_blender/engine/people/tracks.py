@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..blazepose import ACROSS, LIMBS
+from ..blazepose import ACROSS, HIPS, LIMBS
+from ..interpolation import interpolated
 from .exchanges import without_exchanges
 from .identities import identified
 from .landmarker import Pose
@@ -16,11 +17,11 @@ from .person import Person
 from .poses import extent, scale
 from .sides import steadiest
 
-SHORTEST_S, SHORTEST_FRAMES = 0.4, 6
-APPARITION_S, APPARITION_M = 1.5, 0.4
-MOMENT_S = 0.15
-INSIDE = 0.75  # least part of the limb joints that a person usually shows that must be in the image where a track begins and ends
-LEAP_M, LEAP_M_S = 0.6, 2.0  # mean change of the limb joints, in the image plus in the body, that is no motion; and more a second
+SHORTEST_S, SHORTEST_FRAMES = 0.4, 6  # whoever is seen for less is no track
+APPARITION_S, APPARITION_M = 1.5, 0.4  # see _apparition: longest time, and longest way
+MOMENT_S = 0.15  # a stretch between two leaps that is shorter is a guess
+INSIDE = 0.75  # of the limb joints that a person usually shows, the least share in the image where his track begins and ends
+LEAP_M, LEAP_M_S = 0.6, 2.0  # mean change of the limb joints, in the image plus in 3D, that is no motion, and what is added per second
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,13 @@ def worth_keeping(people: list[Person], fps: float, first: int, last: int, size:
 
 
 def fewest(fps: float, frames: int) -> float:
-    """Of a shot of so many frames, those in which somebody must be seen to be kept."""
+    """In how many frames, of a shot of so many, a person must be seen to be kept."""
     return min(max(SHORTEST_S * fps, SHORTEST_FRAMES), frames)
 
 
 def track_of(person: Person, fps: float, size: tuple[int, int]) -> Track:
-    """What was seen of a person in an image of `size` px, without what can't be; without frames if he is nowhere in it."""
-    return cut_to_image(_filled(person, fps), size)
+    """A person's track in images of `size` px, cleaned of what can't be true; without frames if he is nowhere inside them."""
+    return cut_to_image(_cleaned(person, fps), size)
 
 
 def cut_to_image(track: Track, size: tuple[int, int]) -> Track:
@@ -85,7 +86,7 @@ def _apparition(readings: dict[int, list[Pose]], fps: float, first: int, last: i
     """Whether somebody comes from nowhere, stays in place and is gone again before long, as a chair leg that looks like one does."""
     if min(readings) <= first or max(readings) >= last or max(readings) - min(readings) > APPARITION_S * fps:
         return False
-    hips = np.array([readings[n][0].keypoints_2d[[23, 24], :2].mean(0) for n in sorted(readings)])
+    hips = np.array([readings[n][0].keypoints_2d[HIPS, :2].mean(0) for n in sorted(readings)])
     px_per_m = float(np.median([scale(poses[0])[0] for poses in readings.values()]))
     return bool(np.hypot(*np.ptp(hips, axis=0)) < APPARITION_M * px_per_m)
 
@@ -95,15 +96,17 @@ def prominence(track: Track) -> float:
     return float(sum(extent(k) * k[LIMBS, 2].mean() for k in track.keypoints_2d[track.observed]))
 
 
-def _filled(person: Person, fps: float) -> Track:
+def _cleaned(person: Person, fps: float) -> Track:
+    """The track of a person's readings: one reading of each frame, averaged with the mirror's, with sides put right, without leaps and
+    crumbs, and without holes."""
     readings = person.readings
     seen = np.array(sorted(readings))
     keypoints, landmarks, outline = steadiest(seen, [readings[n] for n in seen])
     px_per_m = float(np.median([scale(readings[n][0])[0] for n in seen]))
     mirrored = [person.mirrored[n].result() if n in person.mirrored else None for n in seen]
     keypoints, landmarks = averaged(keypoints, landmarks, mirrored, px_per_m)
-    told = without_exchanges(seen, np.concatenate([keypoints, landmarks, outline], -1), px_per_m, fps)
-    keypoints, landmarks, outline = told[..., :3], told[..., 3:6], told[..., 6:]
+    points = without_exchanges(seen, np.concatenate([keypoints, landmarks, outline], -1), px_per_m, fps)
+    keypoints, landmarks, outline = points[..., :3], points[..., 3:6], points[..., 6:]
     steady = _steady(seen, keypoints, landmarks, px_per_m, fps)
     kept = np.flatnonzero(steady)
     kept = kept[_without_crumbs(seen[kept], fps)]
@@ -115,16 +118,16 @@ def without_holes(seen: np.ndarray, keypoints: np.ndarray, landmarks: np.ndarray
     see Track."""
     frames = np.arange(seen[0], seen[-1] + 1)
     observed = np.isin(frames, seen)
-    keypoints = _interpolated(frames, seen, keypoints)
+    keypoints, landmarks = (interpolated(frames, seen, values).astype(np.float32) for values in (keypoints, landmarks))
     keypoints[~observed, :, 2] = 0
     if outline is not None:
         measured = np.full((len(frames), *outline.shape[1:]), np.nan, np.float32)
         measured[observed], outline = outline, measured
-    return Track(frames, keypoints, _interpolated(frames, seen, landmarks), observed, outline=outline)
+    return Track(frames, keypoints, landmarks, observed, outline=outline)
 
 
 def joined(*parts: Track | None) -> Track | None:
-    """One track of several, None of none; where more than one see him the first counts."""
+    """One person's parts as one track, None of none; where parts overlap the first one counts."""
     there = [part for part in parts if part is not None]
     if not there:
         return None
@@ -167,10 +170,3 @@ def _without_crumbs(frames: np.ndarray, fps: float) -> slice:
 
 def _is_crumb(lasts: int, hole: int, brief: float) -> bool:
     return lasts + 1 < min(hole - 1, brief)
-
-
-def _interpolated(frames: np.ndarray, seen: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """values (S,...) at frames `seen` (S,), linearly interpolated at `frames` (T,): (T,...) float32."""
-    flat = values.reshape(len(seen), -1)
-    columns = [np.interp(frames, seen, column) for column in flat.T]
-    return np.stack(columns, 1).reshape(len(frames), *values.shape[1:]).astype(np.float32)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What people tell of a lens that nobody knows, before a camera that stands still: they are upright, and walk on one floor.
+"""The focal length of an unknown lens, estimated from people in front of a still camera: they are upright, and walk on one floor.
 
 How large somebody is seen tells his distance over the focal length, and how he is turned beside the ray to him. With the right focal length
 the bodies that stand at all places have one up, and it is that of the floor through the feet. A camera that looks down sees it: people
@@ -20,31 +20,31 @@ from ..contacts import contacts
 from ..observations import Observations, View
 from ..problem import depth_of
 from .sightings import legs_shown, places, stance_of
-from .upright import Cast, Folk, misfit
+from .upright import LensEvidence, Refocused, misfit
 
-SURE = 0.20  # greatest deviation of the logarithm of a focal length that is believed
-_USUAL = 0.35  # the same among what people film with: phones, webcams, camcorders, 25 to 100 degrees
-_BIAS = 0.10  # and what more people do not mend: a middle that is not the picture's, a bent lens, a floor that is not flat
+SURE = 0.20  # an estimate of the focal length's logarithm with a larger standard deviation is not used
+_USUAL = 0.35  # that of the prior over what people film with: phones, webcams, camcorders, 25 to 100 degrees
+_BIAS = 0.10  # and of errors that more people do not average out: an off-centre principal point, a distorting lens, an uneven floor
 _TRIED = np.linspace(-1.0, 1.0, 41)  # logarithms of the focal length over the assumed one
 _SHORTEST_S = 0.25  # of a foot's rest
-_EVERY_S = 0.7  # what a body says more often is one word
-_PLACE_M, _MOST = 0.5, 3  # as many words are heard from one place: who stays repeats himself, and in what he errs, too
-_TRUNK = 0.45  # rad, greatest angle between trunk and legs of who stands or walks
+_EVERY_S = 0.7  # of a standing body, frames within this time make one measurement
+_PLACE_M, _MOST = 0.5, 3  # at most so many measurements per place: whoever stays there repeats his errors too
+_TRUNK = 0.45  # rad, greatest angle between trunk and legs of somebody who stands or walks
 _POINTS = (0, 1, 3, 4)  # heels and balls among the soles' points
 _LEANEST = 1e-9
 
 
-def told_focal(folk: list[Folk]) -> tuple[float, float]:
-    """Mean and deviation of the logarithm of the focal length over the assumed one, by all people and by what is usual."""
-    cost = np.array([misfit(Cast.of(folk, longer)) for longer in _TRIED]) + 0.5 * (_TRIED / _USUAL) ** 2
+def told_focal(people: list[LensEvidence]) -> tuple[float, float]:
+    """Posterior mean and standard deviation of log(focal length / assumed one), from everybody's evidence and the prior of usual lenses."""
+    cost = np.array([misfit(Refocused.of(people, longer)) for longer in _TRIED]) + 0.5 * (_TRIED / _USUAL) ** 2
     share = np.exp(cost.min() - cost)
     share /= share.sum()
     mean = float(share @ _TRIED)
     return mean, float(np.sqrt(share @ (_TRIED - mean) ** 2 + _BIAS**2))
 
 
-def witness(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor, observed: np.ndarray) -> Folk:
-    """What a person tells who was fitted alone before a camera that is about still: state (T,49), betas (1,10), observed (T,) bool."""
+def lens_evidence(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor, observed: np.ndarray) -> LensEvidence:
+    """The evidence of a person fitted alone in front of a camera that hardly moves: state (T,49), betas (1,10), observed (T,) bool."""
     R = R_CAM_LEVEL
     stance = stance_of(body, state, betas, _TRUNK)
     hips, whole, stands = stance.hips @ R.T, stance.whole @ R.T, stance.stands & observed & legs_shown(seen)
@@ -54,10 +54,10 @@ def witness(body: BodyModel, seen: Observations, state: torch.Tensor, betas: tor
     resting = contacts(seen, depth_of(seen.view, state).cpu().numpy(), heights - heights.min(axis=1, keepdims=True))
     rests = [(point, own) for point in _POINTS for own in _by_place(hips, _spells(resting[:, point], max(3.0, _SHORTEST_S * seen.fps)))]
     when, every = np.flatnonzero(stands), max(1, round(_EVERY_S * seen.fps))
-    words = _by_place(hips, [when[k : k + every] for k in range(0, len(when), every)])
-    return Folk(
+    stood = _by_place(hips, [when[k : k + every] for k in range(0, len(when), every)])
+    return LensEvidence(
         _means(hips, [own for _, own in rests]), _means(soles - hips[:, None], [(own, point) for point, own in rests]),
-        _means(hips, words), _unit(_means(whole, words)),
+        _means(hips, stood), _unit(_means(whole, stood)),
     )  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def _spells(flags: np.ndarray, shortest: float) -> list[np.ndarray]:
 
 
 def _by_place(hips: np.ndarray, parts: list[np.ndarray]) -> list[np.ndarray]:
-    """Parts of the frames in which hips (T,3) are at about one place put together, until no more than _MOST are of that place."""
+    """Merges parts of the frames (T,) in which the hips (T,3) are at about one place, until at most _MOST are of that place."""
     where = _means(hips, parts)
     place, first = np.zeros(len(parts), int), np.zeros((0, 3))
     for k, at in enumerate(where):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How badly people stand on one floor, seen through a lens that is tried: least squares on the up direction, levels and leans."""
+"""How badly people stand on one floor through a candidate lens: robust least squares on the up direction, floor levels and leans."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import torch
 
 from ...camera import toward
 
-# Deviations: a foot's distance as a part of it, and in metres; its height; a person's size, which is his level's; how a body stands in the
-# picture, and along the view, where landmarks lean, all people's alike (_ALIKE) and each one's.
+# Standard deviations: of a foot's distance as a share of it and in metres, and of its height; of a person's size, and so of his floor
+# level; of a standing body's lean across the view and along it, where landmarks lean, all people's alike (_ALIKE) and each one's (_OWN).
 _DISTANCE, _DEPTH_M, _HEIGHT_M, _SIZE = 0.02, 0.05, 0.03, 0.06
 _ACROSS, _ALONG, _ALIKE, _OWN = math.radians(3), math.radians(4), math.radians(10), math.radians(4)
 _ROLL, _PITCH = math.radians(6), math.radians(30)  # of a camera that somebody put up
-_ROBUST = 2.5  # deviations beyond which a word fades out (Cauchy)
-_FOOT = 0.5  # what a rest is worth: heel and ball of a foot tell the same
+_ROBUST = 2.5  # deviations beyond which a residual loses weight (Cauchy)
+_FOOT = 0.5  # weight of a resting point: heel and ball of a foot are not independent
 _STEPS, _ENOUGH = 25, 1e-4  # of Gauss-Newton, and the gain that ends it
 _COMMON = 4  # unknowns before each person's: roll, pitch, the floor's level, the lean of all
 
 
 @dataclass(frozen=True)
-class Folk:
-    """One person's words, in camera axes: where the hips were (n,3) m while a foot rested, and the foot beside them; where they were (m,3)
-    while the body stood, and its unit axis."""
+class LensEvidence:
+    """One person's evidence about the lens, in camera axes: the hips' places (n,3) m while a foot rested, and the foot's places from there
+    (n,3) m; the hips' places (m,3) m while the body stood, and its unit axes (m,3)."""
 
     foot_hips: np.ndarray
     feet: np.ndarray
@@ -34,8 +34,9 @@ class Folk:
 
 
 @dataclass(frozen=True)
-class Cast:
-    """Everybody through one lens: feet (n,3) m, whose they are, bodies (m,3), their rays' part across them (m,3), whose they are; K."""
+class Refocused:
+    """Everybody's evidence through one lens: feet (n,3) m and whose they are (n,); bodies (m,3), unit axes, away (m,3), the unit directions
+    away from the camera that are perpendicular to these, and whose they are (m,); the count of people."""
 
     feet: np.ndarray
     feet_of: np.ndarray
@@ -45,29 +46,29 @@ class Cast:
     count: int
 
     @staticmethod
-    def of(folk: list[Folk], longer: float) -> Cast:
-        """As they look the same through a focal length e^longer times as long."""
-        hips, feet = _through(np.concatenate([one.foot_hips for one in folk]), np.concatenate([one.feet for one in folk]), longer)
-        stood, bodies = _through(np.concatenate([one.body_hips for one in folk]), np.concatenate([one.bodies for one in folk]), longer)
+    def of(people: list[LensEvidence], longer: float) -> Refocused:
+        """The evidence that looks the same in the image through a focal length e^longer times as long."""
+        hips, feet = _through(np.concatenate([one.foot_hips for one in people]), np.concatenate([one.feet for one in people]), longer)
+        stood, bodies = _through(np.concatenate([one.body_hips for one in people]), np.concatenate([one.bodies for one in people]), longer)
         away = stood - (stood * bodies).sum(1, keepdims=True) * bodies
-        numbers = np.arange(len(folk))
-        return Cast(
-            hips + feet, np.repeat(numbers, [len(one.feet) for one in folk]), bodies, away / np.linalg.norm(away, axis=1, keepdims=True),
-            np.repeat(numbers, [len(one.bodies) for one in folk]), len(folk),
+        numbers = np.arange(len(people))
+        return Refocused(
+            hips + feet, np.repeat(numbers, [len(one.feet) for one in people]), bodies, away / np.linalg.norm(away, axis=1, keepdims=True),
+            np.repeat(numbers, [len(one.bodies) for one in people]), len(people),
         )  # fmt: skip
 
 
-def misfit(cast: Cast) -> float:
-    """Half the robust sum of squares at its least."""
-    unknown, damping = _first(cast), 1e-3
-    residual, slopes = _rows(cast, unknown)
-    weight, robust = _weights(cast)
+def misfit(scene: Refocused) -> float:
+    """The least half robust sum of squares."""
+    unknown, damping = _first(scene), 1e-3
+    residual, slopes = _rows(scene, unknown)
+    weight, robust = _weights(scene)
     best = _cost(residual, weight, robust)
     for _ in range(_STEPS):
         share = weight * np.where(robust, 1.0 / (1.0 + (residual / _ROBUST) ** 2), 1.0)
         normal = slopes.T @ (share[:, None] * slopes)
         step = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), slopes.T @ (share * residual))
-        tried = _rows(cast, unknown - step)
+        tried = _rows(scene, unknown - step)
         cost = _cost(tried[0], weight, robust)
         gain = best - cost
         if gain > 0:
@@ -80,20 +81,20 @@ def misfit(cast: Cast) -> float:
 
 
 def _through(hips: np.ndarray, beside: np.ndarray, longer: float) -> tuple[np.ndarray, np.ndarray]:
-    """Hips (n,3) m at e^longer times the depth, and what is beside them (n,3) turned as the ray to them is."""
+    """Hips (n,3) m at e^longer times the depth, and vectors beside them (n,3) turned by as much as the rays to the hips."""
     there = hips * [1.0, 1.0, math.exp(longer)]
     onto, off = (toward(torch.as_tensor(points)).numpy() for points in (there, hips))
     return there, np.einsum("nij,nkj,nk->ni", onto, off, beside)
 
 
-def _first(cast: Cast) -> np.ndarray:
-    """Upright as the mean body is, everybody on the level of his median foot."""
-    mean = cast.bodies.mean(axis=0) if len(cast.bodies) else np.array([0.0, -1.0, 0.0])
+def _first(scene: Refocused) -> np.ndarray:
+    """Start values: up along the mean body, everybody's level at his median foot."""
+    mean = scene.bodies.mean(axis=0) if len(scene.bodies) else np.array([0.0, -1.0, 0.0])
     roll, pitch = math.asin(mean[0] / np.linalg.norm(mean)), math.atan2(-mean[2], -mean[1])
-    heights = cast.feet @ _up(roll, pitch)
+    heights = scene.feet @ _up(roll, pitch)
     usual = float(np.median(heights)) if len(heights) else -1.0
-    levels = [np.median(heights[cast.feet_of == k]) if (cast.feet_of == k).any() else usual for k in range(cast.count)]
-    return np.array([roll, pitch, usual, 0.0, *levels, *[0.0] * cast.count])
+    levels = [np.median(heights[scene.feet_of == k]) if (scene.feet_of == k).any() else usual for k in range(scene.count)]
+    return np.array([roll, pitch, usual, 0.0, *levels, *[0.0] * scene.count])
 
 
 def _up(roll: float, pitch: float) -> np.ndarray:
@@ -107,25 +108,25 @@ def _up_slopes(roll: float, pitch: float) -> np.ndarray:
     return np.array([[cr, 0.0], [sr * cp, cr * sp], [sr * sp, -cr * cp]])
 
 
-def _rows(cast: Cast, unknown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _rows(scene: Refocused, unknown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Residuals in deviations, and their derivatives by the unknowns; a foot's deviation is taken as it is."""
     roll, pitch, level, lean = unknown[:_COMMON]
     levels, leans = np.split(unknown[_COMMON:], 2)
     up, turns = _up(roll, pitch), _up_slopes(roll, pitch)
-    distance = np.linalg.norm(cast.feet, axis=1)
-    spread = np.hypot(np.hypot(_DISTANCE * distance, _DEPTH_M) * (cast.feet @ up) / distance, _HEIGHT_M)
-    side, each = np.cross(cast.bodies, cast.away), np.eye(cast.count)
+    distance = np.linalg.norm(scene.feet, axis=1)
+    spread = np.hypot(np.hypot(_DISTANCE * distance, _DEPTH_M) * (scene.feet @ up) / distance, _HEIGHT_M)
+    side, each = np.cross(scene.bodies, scene.away), np.eye(scene.count)
     residual = np.concatenate([
-        (cast.feet @ up - levels[cast.feet_of]) / spread, (side @ up) / _ACROSS,
-        (cast.away @ up - leans[cast.bodies_of]) / _ALONG, (levels / level - 1.0) / _SIZE, (leans - lean) / _OWN,
+        (scene.feet @ up - levels[scene.feet_of]) / spread, (side @ up) / _ACROSS,
+        (scene.away @ up - leans[scene.bodies_of]) / _ALONG, (levels / level - 1.0) / _SIZE, (leans - lean) / _OWN,
         [roll / _ROLL, pitch / _PITCH, lean / _ALIKE],
     ])  # fmt: skip
     slopes = np.zeros((len(residual), len(unknown)))
-    n, m, k = len(distance), len(cast.bodies), cast.count
+    n, m, k = len(distance), len(scene.bodies), scene.count
     of_levels, of_leans = slice(_COMMON, _COMMON + k), slice(_COMMON + k, None)
-    slopes[:n, :2], slopes[:n, of_levels] = cast.feet @ turns / spread[:, None], -each[cast.feet_of] / spread[:, None]
+    slopes[:n, :2], slopes[:n, of_levels] = scene.feet @ turns / spread[:, None], -each[scene.feet_of] / spread[:, None]
     slopes[n : n + m, :2] = side @ turns / _ACROSS
-    slopes[n + m : n + 2 * m, :2], slopes[n + m : n + 2 * m, of_leans] = cast.away @ turns / _ALONG, -each[cast.bodies_of] / _ALONG
+    slopes[n + m : n + 2 * m, :2], slopes[n + m : n + 2 * m, of_leans] = scene.away @ turns / _ALONG, -each[scene.bodies_of] / _ALONG
     start = n + 2 * m
     slopes[start : start + k, of_levels], slopes[start : start + k, 2] = each / level / _SIZE, -levels / level**2 / _SIZE
     slopes[start + k : start + 2 * k, of_leans], slopes[start + k : start + 2 * k, 3] = each / _OWN, -1.0 / _OWN
@@ -133,9 +134,9 @@ def _rows(cast: Cast, unknown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return residual, slopes
 
 
-def _weights(cast: Cast) -> tuple[np.ndarray, np.ndarray]:
-    """What each row is worth, and whether it may be wrong."""
-    n, m, k = len(cast.feet), len(cast.bodies), cast.count
+def _weights(scene: Refocused) -> tuple[np.ndarray, np.ndarray]:
+    """Each row's weight, and whether its loss is robust."""
+    n, m, k = len(scene.feet), len(scene.bodies), scene.count
     worth = np.concatenate([np.full(n, _FOOT), np.ones(2 * m + 2 * k + 3)])
     return worth, np.arange(len(worth)) < n + 2 * m + k
 

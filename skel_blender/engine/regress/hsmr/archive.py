@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...plain import Holder, Refused
 from ...unpickle import Function, Reader, reading, scan, unreadable
+from ...unpickle_holders import Holder, Refused
 
 WHAT = "an HSMR checkpoint"
 _MOST_PICKLE = 64 << 20  # bytes; HSMR's is under a tenth of a MB

@@ -15,7 +15,7 @@ from itertools import chain, islice
 import numpy as np
 import torch
 
-from ... import shortage
+from ... import out_of_memory
 from ...threads import cores
 from .network import Hsmr, Prediction, no_memory, processor
 from .patches import SEEN, SIDE
@@ -76,7 +76,7 @@ class Batches:
             try:
                 return [self.network.of_pixels(part) for part in pixels.split(size)]
             except RuntimeError as error:  # the parts that were done are freed with it, before the cache is emptied
-                if not shortage.of_card(error):
+                if not out_of_memory.of_card(error):
                     raise
             if pixels.is_cuda:
                 torch.cuda.empty_cache()

@@ -12,7 +12,7 @@ from torch import nn
 
 from ....anatomy import J
 from ....messages import SkelError
-from ... import shortage
+from ... import out_of_memory
 from ...card import full_precision
 from .checkpoint import read_weights
 from .head import Head
@@ -89,7 +89,7 @@ def load_hsmr(path: Path | str, device: torch.device | str = "cpu", dtype: torch
         with torch.no_grad():
             head = Head(weights).to(device)
     except RuntimeError as error:
-        if not shortage.of_card(error):
+        if not out_of_memory.of_card(error):
             raise
         raise no_memory() from error
     return Hsmr(backbone, head).requires_grad_(False).eval()

@@ -11,14 +11,13 @@ import cv2
 import numpy as np
 import torch
 
-from ...blazepose import SHOULDERS
-from ...kept import kept
+from ...blazepose import EARS, SHOULDERS
+from ...memo import memoised
 
 SIDE = 256  # px of a patch
 SEEN = slice(32, 224)  # the columns of it that the backbone sees
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _TALL = 256 / 192  # least height of a box by its width
-_EARS = [7, 8]
 # Fitted to the open body in a few hundred random poses: the crown is this far beyond the ears, by the distance from the shoulders to
 # them, and the skin this far around the landmarks, by the longer side.
 _CROWN, _MARGIN = 0.6, 0.015
@@ -29,7 +28,7 @@ def person_boxes(keypoints_2d: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Boxes (T,4) left, top, right, bottom px of BlazePose landmarks (T,33,>=2) px, within an image of `size` px: of whole people, as a
     detector would draw them, where landmarks end at ears, fingers and toes."""
     points = np.asarray(keypoints_2d[..., :2], float)
-    ears = points[:, _EARS].mean(1)
+    ears = points[:, EARS].mean(1)
     crown = ears + _CROWN * (ears - points[:, SHOULDERS].mean(1))
     points = np.concatenate([points, crown[:, None]], 1)
     low, high = points.min(1), points.max(1)
@@ -65,7 +64,7 @@ def normalised(pixels: torch.Tensor) -> torch.Tensor:
     return (pixels.to(torch.float32).movedim(-1, -3) / 255 - mean) / std
 
 
-@kept
+@memoised
 def _colours(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and deviation (3,1,1), made once: a card that is sent numbers waits for all that it has to do."""
     mean, std = (torch.tensor(part, device=device)[:, None, None] for part in (_MEAN, _STD))

@@ -18,6 +18,7 @@ from ...body import BodyModel
 from ...branches import continuous
 from ...camera import R_CAM_LEVEL
 from ...footage.source import Source
+from ...interpolation import interpolated
 from ...people.tracks import Track
 from ...threads import ahead
 from ..guess import Guess, Guesser
@@ -54,7 +55,7 @@ class HsmrRegressor:
         done: list[tuple[int, int]] = []
         size = self._batches.size
         with closing(ahead(_patches(source, tracks, cuts), _WAITING * self._batches.together)) as patches:
-            found = self._batches(_told(patches, done, source, on_frame))
+            found = self._batches(_patches_alone(patches, done, source, on_frame))
         if self._batches.size < size:
             self._log(Log("info", f"HSMR worked on {self._batches.size} people at once instead of {size}, as the card's memory was short."))
         people, rows = np.array(done, int).reshape(-1, 2).T
@@ -81,12 +82,12 @@ def _patches(source: Source, tracks: list[Track], cuts: list[np.ndarray]) -> Ite
     for k, track in enumerate(tracks):
         for row in np.flatnonzero(track.observed):
             wanted.setdefault(int(track.frames[row]), []).append((k, int(row)))
-    for number, image in source:
+    for number, image in source.frames(source.first, source.last):
         for k, row in wanted.get(number, ()):
             yield number, k, row, np.ascontiguousarray(cut(image, cuts[k][row])[:, SEEN])
 
 
-def _told(patches: Iterator[tuple[int, int, int, np.ndarray]], done: list[tuple[int, int]], source: Source,
+def _patches_alone(patches: Iterator[tuple[int, int, int, np.ndarray]], done: list[tuple[int, int]], source: Source,
           on_frame: Callable[[int, int], None]) -> Iterator[np.ndarray]:  # fmt: skip
     """The patches alone; whose they are goes to `done`, how far the clip is read to `on_frame`."""
     for number, k, row, patch in patches:
@@ -103,7 +104,8 @@ def _guess(seen: Prediction, rows: np.ndarray, cuts: np.ndarray, count: int, K: 
     poses[:, 3:] = continuous(poses, body.limits.cpu().numpy())[:, 3:]
     sigma = np.full((count, Q), np.inf)
     sigma[rows] = SIGMA
-    return Guess(_between(poses, rows, count), betas.numpy(), _between(trans, rows, count), sigma)
+    every = np.arange(count)
+    return Guess(interpolated(every, rows, poses), betas.numpy(), interpolated(every, rows, trans), sigma)
 
 
 def in_camera(seen: Prediction, cuts: np.ndarray, betas: torch.Tensor, body: BodyModel, K: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -125,8 +127,3 @@ def in_camera(seen: Prediction, cuts: np.ndarray, betas: torch.Tensor, body: Bod
     poses = seen.poses.numpy().copy()
     poses[:, :3] = pelvis_angles(frame.T @ R_CAM_LEVEL.T @ line @ frame @ joint_rotations(poses)[:, 0])
     return poses, pelvis @ R_CAM_LEVEL - ours[:, 0]
-
-
-def _between(values: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
-    """values (F,N) of frames `rows` (F,) for all of `count` frames, linear between them and constant beyond: (count,N)."""
-    return np.stack([np.interp(np.arange(count), rows, column) for column in values.T], 1)

@@ -15,7 +15,7 @@ import torch
 
 from ....anatomy import DOFS_OF_JOINT, J
 from ...branches import TRIPLES
-from ...kept import kept
+from ...memo import memoised
 from ..orthonormal import orthonormal
 
 REP = 6  # numbers of a joint
@@ -47,7 +47,7 @@ class _Tables(NamedTuple):
     order: torch.Tensor  # (46,) where each DoF is among those of balls, hinges and pairs
 
 
-@kept
+@memoised
 def _tables(dtype: torch.dtype, device: torch.device) -> _Tables:
     k, j, i = _AXIS.T
     places = 9 * np.arange(len(_BALLS)) + 3 * np.stack([i, i, i, j, k]) + np.stack([j, i, k, k, k])

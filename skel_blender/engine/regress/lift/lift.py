@@ -16,6 +16,7 @@ from ...body import BodyModel, load_body
 from ...body.chain import pose_chain, pose_points
 from ...camera import R_CAM_LEVEL
 from ...footage.source import Source
+from ...interpolation import interpolated
 from ...people.tracks import Track
 from ..guess import N_BETAS, Guess, Guesser
 from .arms import arm_angles
@@ -80,8 +81,7 @@ def whole(track: Track) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if not good.any():
         raise ValueError("a track without a finite frame has no pose")
     frames = np.arange(len(good))
-    filled = [np.stack([np.interp(frames, frames[good], column[good]) for column in part.reshape(len(good), -1).T], 1).reshape(part.shape)
-              for part in (keypoints, landmarks)]  # fmt: skip
+    filled = (interpolated(frames, frames[good], part[good]) for part in (keypoints, landmarks))
     return *filled, observed.astype(float)
 
 

@@ -16,7 +16,7 @@ pytest.importorskip("av")
 from skel_blender.engine.blazepose import LIMBS
 from skel_blender.engine.footage.video import open_source
 from skel_blender.engine.people.poses import scale
-from skel_blender.engine.people.track import Tracker, find_people
+from skel_blender.engine.people.tracker import Tracker, find_people
 from skel_blender.engine.people.tracks import finished
 from tests import clips
 from tests.engine.stage import FPS, IMAGE, Stage, hips_x, pose_at, track

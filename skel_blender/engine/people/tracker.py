@@ -18,22 +18,22 @@ from .again import Overlooked, look_again, overlooked
 from .clothes import clothes, unlike
 from .detect import SURE, PeopleFinder
 from .landmarker import Pose
-from .looking import LATELY_S, LOST_S, OTHER_CLOTHES, frames_ahead, look, looking, of_one, room, wears_anothers
+from .looking import LATELY_S, LOST_S, OTHER_CLOTHES, frames_ahead, frames_in_memory, look, looking, show_one_body, wears_anothers
 from .mirror import Mirror
 from .overlaps import Body, Overlaps, Sight
 from .person import Person
 from .poses import quality, same_body, scale, similarity
 from .tracks import Track, finished, prominence
 
-SEARCH_S = 0.5  # seconds between looks at the whole image
-UPRIGHT_EVERY = 3  # such looks for one that looks for upright people, too, which takes as long as all the rest
-_BEHIND = 4  # frames by which who watches may lag behind
-_LEVELS, _QUICK_LEVELS = 3, 2
+SEARCH_S = 0.5  # between searches of the whole image
+UPRIGHT_EVERY = 3  # searches of which one looks for upright people, too, which takes as long as all the rest
+_BEHIND = 4  # frames by which `watch` may lag behind
+_LEVELS, _QUICK_LEVELS = 3, 2  # of tiles, of a search that is due and of one in between
 
 
 class Tracker:
-    """Follows everybody through frames given in order, from the number `first` on; looks for each in the manner of `each`, and at what is
-    seen of him in a mirror, if there is one."""
+    """Follows everybody through frames given in order, from the number `first` on. `each` maps looks over people; with a `mirror` every
+    pose gets a second opinion."""
 
     def __init__(self, finder: PeopleFinder, fps: float, first: int = 0, each: Each = map, mirror: Mirror | None = None) -> None:
         self._finder, self._each, self._mirror = finder, each, mirror
@@ -43,7 +43,7 @@ class Tracker:
         self.people: list[Person] = []
 
     def prepare(self, number: int, image: np.ndarray) -> None:
-        """Hear of a frame that will be added; a thread of its own may tell."""
+        """Announce a frame that will be added, so that detection can begin; may be called from another thread."""
         due, upright = self._due(number, image)
         if due:
             self._finder.prepare(image, _LEVELS, upright)
@@ -57,7 +57,7 @@ class Tracker:
             begins = not self._buffer
             self._search(active, number, image, _LEVELS if due or begins else _QUICK_LEVELS, upright or begins)
         self._buffer.append((number, image))
-        while len(self._buffer) > min(room(image), UPRIGHT_EVERY * self._interval(image)):
+        while len(self._buffer) > min(frames_in_memory(image), UPRIGHT_EVERY * self._interval(image)):
             self._buffer.popleft()
 
     def cut(self) -> list[Person]:
@@ -73,7 +73,7 @@ class Tracker:
         return between == 0, between == 0 and searches % UPRIGHT_EVERY == 0
 
     def _interval(self, image: np.ndarray) -> int:
-        return max(1, min(round(SEARCH_S * self._fps), room(image) - 1))
+        return max(1, min(round(SEARCH_S * self._fps), frames_in_memory(image) - 1))
 
     def _follow(self, active: list[Person], number: int, image: np.ndarray) -> None:
         bodies = [Body(p, p.expect(number, 1), number - p.last <= max(1, LATELY_S * self._fps), image.shape[:2]) for p in active]
@@ -89,7 +89,7 @@ class Tracker:
         # a body has one owner: who has been followed for long and expected it there
         taken: list[tuple[Person, Sight, Pose]] = []
         for _, person, sight, readings in sorted(found, key=lambda entry: -entry[0]):
-            free = [r for r in readings if not any(of_one((person, sight, r), other) for other in taken)]
+            free = [r for r in readings if not any(show_one_body((person, sight, r), other) for other in taken)]
             if free:
                 taken.append((person, sight, free[0]))
                 self._take(person, number, sight, free)
@@ -123,7 +123,7 @@ class Tracker:
             self._backward(person, number)
 
     def _distance(self, person: Person, pose: Pose, number: int) -> float:
-        """How unlikely it is that a pose is a hidden person's, under 1 when it may be."""
+        """How far a pose is from where and how large a hidden person may be; it may be his if this is under 1."""
         expected = person.expect(number, 1)
         moved = float(np.hypot(*(pose.next_roi.center - expected.roi.center))) / expected.px_per_m
         reach = 0.6 + 1.5 * (number - person.last) / self._fps
