@@ -7,8 +7,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from skel_blender.engine.body.landmarks import MIXTURES  # noqa: E402
-from skel_blender.engine.fit.contacts import HANDS, contacts, unseen  # noqa: E402
+from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
+from skel_blender.engine.fit import Config  # noqa: E402
+from skel_blender.engine.fit.contacts import HANDS, contacts, slipping, unseen  # noqa: E402
 from skel_blender.engine.fit.observations import Observations, View  # noqa: E402
+from skel_blender.engine.fit.problem import make_problem  # noqa: E402
+from skel_blender.engine.fit.terms import floor  # noqa: E402
 
 FRAMES, DEPTH = 40, 4.0
 LANDMARK = {name: number for number, name in enumerate(MIXTURES)}
@@ -108,3 +112,29 @@ def test_at_a_low_rate_too_what_stays_rests_and_what_moves_does_not(fps):
     moving = _still() + np.arange(FRAMES)[:, None] * [250.0 / fps, 0]
     for pixels, rests in ((_still(), True), (moving, False)):
         assert (contacts(_evidence(pixels, fps=fps), np.full(FRAMES, DEPTH), np.zeros((FRAMES, 6))) == rests).all()
+
+
+def test_a_fitted_point_that_moves_slips_whichever_way_it_goes():
+    still, along = np.zeros((FRAMES, 1, 3)), np.arange(FRAMES)[:, None, None] / 30.0
+    for way in np.eye(3):
+        assert not slipping(still + 0.3 * along * way, 30.0).any()
+        assert slipping(still + 0.8 * along * way, 30.0).all()
+    shaken = still + 0.01 * np.random.default_rng(0).normal(size=still.shape)
+    assert slipping(shaken, 30.0).mean() < 0.2, "it stays where it is"
+    assert not slipping(still[:1], 30.0).any()
+
+
+@pytest.mark.parametrize("fps", [5.0, 30.0, 60.0])
+def test_what_should_rest_and_moves_is_let_go(body, fps):
+    """The cost of a body that glides along: it grows with the square of a small speed, and hardly beyond a large one, at every rate."""
+
+    def cost(speed: float) -> float:
+        state = torch.cat([torch.zeros(FRAMES, 3), torch.as_tensor(relaxed_pose()).repeat(FRAMES, 1)], 1).to(body.J_template)
+        state[:, 0] = speed / fps * torch.arange(FRAMES)
+        state[:, 1] = 2.0  # or what is below the floor would cost something
+        resting = torch.ones(FRAMES, 6).to(state)
+        seen = Observations(fps, (FRAMES,), contacts=resting, raised=resting > 0).checked()
+        return float(make_problem(body, seen, Config(), state, (floor.contacts,), ()).assemble(state, state.new_zeros(1, 10)).cost[0])
+
+    assert cost(0.1) == pytest.approx(4 * cost(0.05), rel=0.02)
+    assert cost(6.0) < 1.1 * cost(3.0)

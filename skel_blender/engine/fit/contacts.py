@@ -22,6 +22,7 @@ _LANDMARK = (*_SOLES, 20, 18, 19, 17)
 _LOW_M = (0.10,) * 6 + (0.05,) * 4
 _RAISED_M = 0.1  # who is as far above the floor with all of his soles, and does not fall, stands on something else
 _SLOW = 0.4  # m/s at the person's depth
+_SLIPS = 0.5  # m/s in space: what a fit could not keep slower does not rest
 _WINDOW_S = 0.12  # a contact or a gap shorter than this is noise
 _UNSEEN = 0.1  # confidence under which a landmark is a guess
 SEEN = 0.3  # least confidence of a landmark that can tell
@@ -46,6 +47,13 @@ def raised(seen: Observations, depth: np.ndarray, heights: np.ndarray, upright: 
     lowest = heights.min(axis=1, keepdims=True)
     low = (heights - lowest < np.array(_LOW_M[: len(_SOLES)])) & (lowest > _RAISED_M) & upright[:, None]
     return without_moments(_still(seen, depth)[:, : len(_SOLES)] & low, round(_WINDOW_S * seen.fps))
+
+
+def slipping(points: np.ndarray, fps: float) -> np.ndarray:
+    """(T,C) bool: which of fitted points (T,C,3) m move, though they may have been held."""
+    if len(points) < 2:
+        return np.zeros(points.shape[:2], dtype=bool)
+    return np.linalg.norm(_smoothed(np.gradient(points, axis=0) * fps, fps), axis=-1) > _SLIPS
 
 
 def airborne(seen: Observations, depth: np.ndarray, heights: np.ndarray, centre: np.ndarray) -> np.ndarray:
@@ -104,8 +112,11 @@ def _speed(seen: Observations, depth: np.ndarray, sure: np.ndarray) -> np.ndarra
     R = np.broadcast_to(R, (len(rays), 3, 3))
     rays = _bridged(rays @ R, sure) @ R.swapaxes(-1, -2)
     velocity = (_shifts(rays, R) * depth[:, None, None] + _passed(rays, R, seen.view.eye.cpu().numpy())) * seen.fps
-    window = max(1, round(_WINDOW_S * seen.fps))
-    return np.linalg.norm(uniform_filter1d(velocity, window, axis=0, mode="nearest"), axis=-1)
+    return np.linalg.norm(_smoothed(velocity, seen.fps), axis=-1)
+
+
+def _smoothed(velocity: np.ndarray, fps: float) -> np.ndarray:
+    return uniform_filter1d(velocity, max(1, round(_WINDOW_S * fps)), axis=0, mode="nearest")
 
 
 def _bridged(values: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from ..people.tracks import Track
 from ..regress.guess import Guesser
 from .alone import Alone, doubted, explains, fit_alone, missed, moved
 from .config import Config, Weights
-from .contacts import HANDS, ON_FLOOR_M, airborne, contacts, raised, unseen
+from .contacts import HANDS, ON_FLOOR_M, airborne, contacts, raised, slipping, unseen
 from .evidence import gather
 from .mass import centre_of_mass
 from .observations import Observations, View
@@ -188,10 +188,11 @@ def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
         resting = replace(outlined(body, seen, state, betas), contact_points=supports, free_of_floor=free, airborne=flies, **held)
         found = skelify(body, resting, (state[:, 3:], betas, state[:, :3]), stage, on_step)
         state, betas = found.state, found.betas
-    # a point that the fit could not bring to the floor does not rest on it, nor one of a foot that sank into it
-    heights, touching = places(body, state, betas, body.soles)[..., 1], touching[:, :_SOLES]
+    # a point that the fit could not bring to the floor does not rest on it, nor one of a foot that sank into it; nor at all what moves
+    soles, touching = places(body, state, betas, body.soles), touching[:, :_SOLES]
+    heights = soles[..., 1]
     sunk = np.repeat(heights.reshape(-1, 2, 3).min(axis=2) < -ON_FLOOR_M, 3, axis=1)
-    rests = higher[:, :_SOLES] | touching & (np.abs(heights) < ON_FLOOR_M) & ~sunk
+    rests = (higher[:, :_SOLES] | touching & (np.abs(heights) < ON_FLOOR_M) & ~sunk) & ~slipping(soles, seen.fps)
     told = missed(body, seen, state, betas), found.confidence, doubted(body, resting, stages[-1], state, betas)
     return Fit(*(part.cpu().numpy() for part in (state, betas[0])), rests, *(part.cpu().numpy() for part in told), body)
 
