@@ -122,19 +122,3 @@ def test_a_fitted_point_that_moves_slips_whichever_way_it_goes():
     shaken = still + 0.01 * np.random.default_rng(0).normal(size=still.shape)
     assert slipping(shaken, 30.0).mean() < 0.2, "it stays where it is"
     assert not slipping(still[:1], 30.0).any()
-
-
-@pytest.mark.parametrize("fps", [5.0, 30.0, 60.0])
-def test_what_should_rest_and_moves_is_let_go(body, fps):
-    """The cost of a body that glides along: it grows with the square of a small speed, and hardly beyond a large one, at every rate."""
-
-    def cost(speed: float) -> float:
-        state = torch.cat([torch.zeros(FRAMES, 3), torch.as_tensor(relaxed_pose()).repeat(FRAMES, 1)], 1).to(body.J_template)
-        state[:, 0] = speed / fps * torch.arange(FRAMES)
-        state[:, 1] = 2.0  # or what is below the floor would cost something
-        resting = torch.ones(FRAMES, 6).to(state)
-        seen = Observations(fps, (FRAMES,), contacts=resting, raised=resting > 0).checked()
-        return float(make_problem(body, seen, Config(), state, (floor.contacts,), ()).assemble(state, state.new_zeros(1, 10)).cost[0])
-
-    assert cost(0.1) == pytest.approx(4 * cost(0.05), rel=0.02)
-    assert cost(6.0) < 1.1 * cost(3.0)

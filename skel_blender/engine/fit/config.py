@@ -39,7 +39,6 @@ class Weights:
     clearance_m: float = 0.02  # how far a point of arms and legs is inside another part of the body, where there is a view
     contact_height_m: float = 0.006
     contact_slide_m: float = 0.004  # per frame
-    contact_lets_go: float = 1.0  # m/s: what should rest and is faster fades out (Geman-McClure), as it was taken wrongly to rest
     below_floor_m: float = 0.01
     focal: float = 0.2  # of the logarithm of the focal length, where it is estimated
 

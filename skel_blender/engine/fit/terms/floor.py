@@ -8,7 +8,7 @@ import torch
 from ..normal import NormalEquations
 from ..observations import View
 from ..problem import Chunk, Limb, Problem
-from .sight import add_blend_gradient, robust
+from .sight import add_blend_gradient
 
 
 def contacts(system: NormalEquations, problem: Problem, chunk: Chunk, view: View) -> None:
@@ -50,18 +50,14 @@ def _stay(system: NormalEquations, problem: Problem, chunk: Chunk, limb: Limb, w
         return
     here, after = slice(0, count), slice(1, count + 1)
     together = problem.together(1)[chunk.start : chunk.start + count, None]
-    weights = problem.config.weights
-    stay = (touching[after] * touching[here] * together / weights.contact_slide_m)[..., None]
-    most = weights.contact_lets_go / (problem.observations.fps * weights.contact_slide_m)
-    factor, cost = robust(stay * (where[after] - where[here]), most)
-    stay = stay * factor[..., None]
+    stay = (touching[after] * touching[here] * together / problem.config.weights.contact_slide_m)[..., None]
     slide = stay * (where[after] - where[here])
     row = slide.flatten(1)
     by_states = [(-stay[..., None] * by_state[here]).flatten(1, 2), (stay[..., None] * by_state[after]).flatten(1, 2)]
     by_shared = None
     if by_betas is not None:
         by_shared = problem.shared_rows(chunk, stay[..., None] * (by_betas[after] - by_betas[here])).flatten(1, 2)
-    system.add_rows(limb.columns, chunk.start, row, by_states, by_shared, cost.sum(-1))
+    system.add_rows(limb.columns, chunk.start, row, by_states, by_shared, (row**2).sum(-1))
     by_point = torch.zeros_like(where[: count + 1])
     by_point[here] -= stay * slide
     by_point[after] += stay * slide
