@@ -21,7 +21,7 @@ from ..people.tracks import Track
 from ..regress.guess import Guesser
 from .alone import Alone, doubted, explains, fit_alone, missed, moved
 from .config import Config, Weights
-from .contacts import HANDS, ON_FLOOR_M, airborne, contacts, raised, unseen
+from .contacts import HANDS, ON_FLOOR_M, airborne, contacts, holding, raised, unseen
 from .evidence import gather
 from .mass import centre_of_mass
 from .observations import Observations, View
@@ -192,6 +192,7 @@ def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
         stands = over_feet(body, state, betas)
         touching, higher = contacts(seen, depth, above), np.zeros(above.shape, dtype=bool)
         higher[:, :_SOLES] = raised(seen, depth, above[:, :_SOLES], stands & ~touching.any(axis=1))
+        higher[:, _SOLES:] = holding(seen, depth, state[:, :3].cpu().numpy()) & ~touching[:, _SOLES:]
         free = torch.as_tensor(unseen(seen, touching.shape[1]) | lost).to(state.device)
         flies = torch.as_tensor(airborne(seen, depth, above, places(body, state, betas, centre)[:, 0])).to(state.device)
         held = {"contacts": torch.as_tensor(touching | higher).to(state), "raised": torch.as_tensor(higher).to(state.device)}
