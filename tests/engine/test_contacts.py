@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Contacts: still and low feet touch, moving or lifted ones do not, and single frames neither make nor break a contact."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from skel_blender.engine.body.landmarks import MIXTURES  # noqa: E402
-from skel_blender.engine.fit.contacts import HANDS, contacts, unseen  # noqa: E402
+from skel_blender.engine.fit.contacts import HANDS, contacts, holding, unseen  # noqa: E402
 from skel_blender.engine.fit.observations import Observations, View  # noqa: E402
 
 FRAMES, DEPTH = 40, 4.0
@@ -108,3 +110,30 @@ def test_at_a_low_rate_too_what_stays_rests_and_what_moves_does_not(fps):
     moving = _still() + np.arange(FRAMES)[:, None] * [250.0 / fps, 0]
     for pixels, rests in ((_still(), True), (moving, False)):
         assert (contacts(_evidence(pixels, fps=fps), np.full(FRAMES, DEPTH), np.zeros((FRAMES, 6))) == rests).all()
+
+
+HOLDS = {  # how far the hips go, m; by how much the hand moves, px a frame; how many frames it is not seen in between; and whether it holds
+    "pulls himself up": (0.5, 0.0, 0, True),
+    "lets the hand hang": (0.1, 0.0, 0, False),
+    "waves": (0.5, 6.0, 0, False),
+    "walks away": (3.0, 0.0, 0, False),
+    "has the hand hidden for a moment": (0.5, 0.0, 8, True),
+    "has the hand hidden": (0.5, 0.0, 39, False),
+}
+
+
+@pytest.mark.parametrize("somebody", HOLDS)
+@pytest.mark.parametrize("moving_camera", [False, True])
+def test_a_hand_holds_that_stands_still_while_the_hips_move(somebody, moving_camera):
+    """The right one; the left one goes with the hips."""
+    way, shift, hidden, expected = HOLDS[somebody]
+    seen, rise = _evidence(_still()), np.sin(np.linspace(0, np.pi, FRAMES))
+    right, left = ([LANDMARK[f"{side}_{name}"] for name in ("index", "pinky")] for side in ("right", "left"))
+    seen.keypoints_2d[:, right, 0] += shift * torch.arange(FRAMES)[:, None]
+    seen.keypoints_2d[:, left, 1] -= torch.as_tensor(1000.0 * 0.5 / DEPTH * rise)[:, None]
+    seen.keypoints_2d[10 : 10 + hidden, right, 2] = 0.0
+    if moving_camera:  # the same, where every frame's camera is said by itself
+        seen = replace(seen, view=View(*(part.expand(FRAMES, *part.shape) for part in (seen.view.K, seen.view.R, seen.view.t))))
+    hips = np.column_stack([np.zeros(FRAMES), -way * rise, np.full(FRAMES, DEPTH)])
+    holds = holding(seen, np.full(FRAMES, DEPTH), hips)
+    assert holds.shape == (FRAMES, 4) and holds[:, :2].all() == holds[:, :2].any() == expected and not holds[:, 2:].any()
