@@ -29,6 +29,7 @@ SEARCH_S = 0.5  # seconds between looks at the whole image
 UPRIGHT_EVERY = 3  # such looks for one that looks for upright people, too, which takes as long as all the rest
 _BEHIND = 4  # frames by which who watches may lag behind
 _BEGUN_S, _VELOCITY = 0.3, 2  # after which somebody is seen as well as he will be; and how many frames before then tell where he goes
+_BETTER = 1.1  # times the quality that his first frames must gain by being looked at again
 _LEVELS, _QUICK_LEVELS = 3, 2
 
 
@@ -169,7 +170,7 @@ class Tracker:
             if not readings:
                 return
             self._take(fresh, earlier, sight, readings)
-        if fresh.quality(begin, number) > person.quality(begin, number):
+        if fresh.quality(begin, number) > _BETTER * person.quality(begin, number):
             person.replace(fresh)
 
     def _join(self, person: Person, other: Person, meeting: int, number: int) -> None:
