@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Contacts: still and low feet touch, moving or lifted ones do not, and single frames neither make nor break a contact."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from skel_blender.engine.body.landmarks import MIXTURES  # noqa: E402
-from skel_blender.engine.body.stance import relaxed_pose  # noqa: E402
-from skel_blender.engine.fit import Config  # noqa: E402
-from skel_blender.engine.fit.contacts import HANDS, contacts, slipping, unseen  # noqa: E402
+from skel_blender.engine.fit.contacts import HANDS, contacts, holding, slipping, unseen  # noqa: E402
 from skel_blender.engine.fit.observations import Observations, View  # noqa: E402
-from skel_blender.engine.fit.problem import make_problem  # noqa: E402
-from skel_blender.engine.fit.terms import floor  # noqa: E402
 
 FRAMES, DEPTH = 40, 4.0
 LANDMARK = {name: number for number, name in enumerate(MIXTURES)}
@@ -122,3 +120,30 @@ def test_a_fitted_point_that_moves_slips_whichever_way_it_goes():
     shaken = still + 0.01 * np.random.default_rng(0).normal(size=still.shape)
     assert slipping(shaken, 30.0).mean() < 0.2, "it stays where it is"
     assert not slipping(still[:1], 30.0).any()
+
+
+HOLDS = {  # how far the hips go, m; by how much the hand moves, px a frame; how many frames it is not seen in between; and whether it holds
+    "pulls himself up": (0.5, 0.0, 0, True),
+    "lets the hand hang": (0.1, 0.0, 0, False),
+    "waves": (0.5, 6.0, 0, False),
+    "walks away": (3.0, 0.0, 0, False),
+    "has the hand hidden for a moment": (0.5, 0.0, 8, True),
+    "has the hand hidden": (0.5, 0.0, 39, False),
+}
+
+
+@pytest.mark.parametrize("somebody", HOLDS)
+@pytest.mark.parametrize("moving_camera", [False, True])
+def test_a_hand_holds_that_stands_still_while_the_hips_move(somebody, moving_camera):
+    """The right one; the left one goes with the hips."""
+    way, shift, hidden, expected = HOLDS[somebody]
+    seen, rise = _evidence(_still()), np.sin(np.linspace(0, np.pi, FRAMES))
+    right, left = ([LANDMARK[f"{side}_{name}"] for name in ("index", "pinky")] for side in ("right", "left"))
+    seen.keypoints_2d[:, right, 0] += shift * torch.arange(FRAMES)[:, None]
+    seen.keypoints_2d[:, left, 1] -= torch.as_tensor(1000.0 * 0.5 / DEPTH * rise)[:, None]
+    seen.keypoints_2d[10 : 10 + hidden, right, 2] = 0.0
+    if moving_camera:  # the same, where every frame's camera is said by itself
+        seen = replace(seen, view=View(*(part.expand(FRAMES, *part.shape) for part in (seen.view.K, seen.view.R, seen.view.t))))
+    hips = np.column_stack([np.zeros(FRAMES), -way * rise, np.full(FRAMES, DEPTH)])
+    holds = holding(seen, np.full(FRAMES, DEPTH), hips)
+    assert holds.shape == (FRAMES, 4) and holds[:, :2].all() == holds[:, :2].any() == expected and not holds[:, 2:].any()

@@ -7,6 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from skel_blender.anatomy import JOINT_INDEX  # noqa: E402
+from skel_blender.engine.fit.contacts import HANDS  # noqa: E402
 from skel_blender.engine.fit.scene.lens import lens_evidence  # noqa: E402
 from skel_blender.engine.fit.scene.sightings import CLEAR_M, places, posed, sightings  # noqa: E402
 from tests.engine.standing import NONE, VIEW, evidence, on_floor, standing  # noqa: E402
@@ -14,6 +15,8 @@ from tests.engine.standing import NONE, VIEW, evidence, on_floor, standing  # no
 FRAMES, UNSEEN = 30, slice(12, 24)
 OBSERVED = ~np.isin(np.arange(FRAMES), np.arange(FRAMES)[UNSEEN])
 EYE = np.array([0.0, 1.0, 5.0])
+AHEAD = {"shoulder_r_y": -0.9, "shoulder_l_y": 0.9}  # arms
+PUSHES_UP = {"pelvis_tilt": -0.9, **AHEAD}
 POSTURES = {  # angles, whether the body tells, and whether the trunk does
     "stands": ({}, True, True),
     "a knee is bent": ({"knee_angle_r": 0.9}, False, True),
@@ -22,6 +25,9 @@ POSTURES = {  # angles, whether the body tells, and whether the trunk does
     "bows": ({"pelvis_tilt": -0.8, "hip_flexion_r": 0.8, "hip_flexion_l": 0.8}, False, True),
     "lies": ({"pelvis_tilt": -1.5}, False, False),
     "on his hands": ({"pelvis_tilt": 3.1}, False, False),
+    "holds his arms ahead": (AHEAD, True, True),
+    "leans far forward": ({"pelvis_tilt": -0.9}, True, True),  # or is seen by a camera that looks down on him
+    "at the top of a push-up": (PUSHES_UP, False, False),
 }
 
 
@@ -70,6 +76,38 @@ def test_who_is_upright_stands_on_his_lower_sole_and_nobody_else_on_any(body, po
     up = next((axes[0] for axes in (told.bodies, told.trunks) if len(axes)), np.array([0.0, 1, 0]))
     soles, markers = ((places(body, state, NONE, points)[OBSERVED] @ up).min(1) for points in (body.soles, body.markers))
     assert np.allclose(told.under @ up, soles if upright else np.minimum(soles, markers) - CLEAR_M)
+
+
+@pytest.mark.parametrize(("posture", "sees_legs", "hands"), [(PUSHES_UP, True, 0.0), (PUSHES_UP, False, 1.0), (AHEAD, False, 0.0)])
+def test_hands_of_who_is_bent_over_them_rest_if_nothing_that_was_seen_is_lower(body, posture, sees_legs, hands):
+    """The legs of this push-up go through the floor; but where nobody saw them, as beyond the image's edge, they are a guess."""
+    state = standing(FRAMES, **posture)
+    seen = evidence(body, state)
+    if not sees_legs:
+        seen.keypoints_2d[:, 25:, 2] = 0.0
+    told = sightings(body, seen, state, NONE, OBSERVED)
+    own = places(body, state, NONE, body.markers.select(list(HANDS))).reshape(-1, 3)
+    lowest = own[own[:, 1] < own[:, 1].min() + 0.05]
+    assert np.isin(lowest, told.feet).all(axis=1).mean() == hands
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_who_hangs_stands_on_nothing_but_the_floor_is_below_his_lowest(body, holds):
+    """He pulls himself up by half a metre, and his legs hang; or he is lifted, arms up."""
+    state = standing(2 * FRAMES, shoulder_r_x=-1.3, shoulder_l_x=1.3)
+    up = 0.25 - 0.25 * torch.cos(torch.linspace(0, 2 * np.pi, len(state))).double()
+    state[:, 1] += up
+    seen = evidence(body, state)
+    if holds:
+        seen.keypoints_2d[:, 13:23] = seen.keypoints_2d[:1, 13:23]
+    else:
+        seen.keypoints_2d[:, 13:23, 2] = 0.0
+    observed = np.ones(len(state), bool)
+    told = sightings(body, seen, state, NONE, observed)
+    soles = places(body, state, NONE, body.soles)
+    assert len(told.feet) == 0 if holds else len(told.feet) > 0
+    lowest = (told.under @ told.bodies[0]).min()
+    assert lowest == pytest.approx((soles @ told.bodies[0]).min()) and (len(told.under) == 1) == holds
 
 
 def test_what_is_told_of_the_lens_is_in_the_camera_s_axes(body):

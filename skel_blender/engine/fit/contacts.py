@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which points of the soles, and of the hands, rest on the floor: those that stand still in the image and are low. And which soles rest
-on what is above it.
+"""Which points of the soles, and of the hands, rest on the floor: those that stand still in the image and are low. Which soles rest on
+what is above it, and which hands hold on to something.
 
 Speed is read from the image landmarks of heel, toe and knuckles, not from the fit: a camera sees motion across its view well, while a
 fitted foot's depth is the least certain of all. Where a landmark is hidden for a moment, where it was before and comes back after tells.
@@ -28,6 +28,9 @@ _UNSEEN = 0.1  # confidence under which a landmark is a guess
 SEEN = 0.3  # least confidence of a landmark that can tell
 _FALL_S, _FALLS = 0.2, 0.33  # s over which it shows whether something falls, and by which part of gravity that may be off
 ON_FLOOR_M = 0.03  # what is nearer is on it
+# A hand that stands still for so long holds on to something if the hips move by so much across the view meanwhile, within an arm's reach.
+_HOLDS_S, _HOLDS_SLOW, _HIPS_M, _REACH_M = 0.5, 0.2, 0.25, 1.2
+_REGRIPS_S = 0.3  # nobody lets go and holds on again so soon
 _HIDDEN_S = 0.5  # a landmark that can not for longer than this may have gone and come back
 
 
@@ -56,6 +59,20 @@ def slipping(points: np.ndarray, fps: float) -> np.ndarray:
     return np.linalg.norm(_smoothed(np.gradient(points, axis=0) * fps, fps), axis=-1) > _SLIPS
 
 
+def holding(seen: Observations, depth: np.ndarray, hips: np.ndarray) -> np.ndarray:
+    """(T,4) bool points of the hands that hold on to something, as a bar, a rail or a rock, which stays where it is: they stand still in
+    the image while the hips (T,3) m, move."""
+    still = _still(seen, depth, _HOLDS_SLOW)[:, len(_SOLES) :].reshape(len(hips), 2, 2).all(axis=2)
+    still = without_moments(still, round(_REGRIPS_S * seen.fps))
+    R = np.broadcast_to(seen.view.R.cpu().numpy(), (len(hips), 3, 3))
+    result = np.zeros_like(still)
+    for hand in (0, 1):
+        for spell in spells(still[:, hand], _HOLDS_S * seen.fps):
+            across = hips[spell] @ R[spell[len(spell) // 2], :2].T
+            result[spell, hand] = _HIPS_M < np.linalg.norm(np.ptp(across, axis=0)) < _REACH_M
+    return result.repeat(2, axis=1)
+
+
 def airborne(seen: Observations, depth: np.ndarray, heights: np.ndarray, centre: np.ndarray) -> np.ndarray:
     """(T,) bool: no sole stands still, all points are off the floor by `heights` (T,C) m, and the centre of mass (T,3) m falls.
 
@@ -71,10 +88,10 @@ def airborne(seen: Observations, depth: np.ndarray, heights: np.ndarray, centre:
     return binary_dilation(falls & binary_erosion(~stands & (heights.min(axis=1) > ON_FLOOR_M), shape), shape)
 
 
-def _still(seen: Observations, depth: np.ndarray) -> np.ndarray:
+def _still(seen: Observations, depth: np.ndarray, least: float = _SLOW) -> np.ndarray:
     """(T,10) bool: landmarks that hardly move in the image, and are seen or hidden for a moment only."""
     sure = seen.keypoints_2d[:, list(_LANDMARK), 2].cpu().numpy() > SEEN
-    slow = _speed(seen, depth, sure) < _SLOW
+    slow = _speed(seen, depth, sure) < least
     return slow & (sure | binary_closing(sure, np.ones((1 + int(_HIDDEN_S * seen.fps), 1), dtype=bool)))
 
 
@@ -93,6 +110,12 @@ def without_moments(touching: np.ndarray, width: int) -> np.ndarray:
 
 def _longer(touching: np.ndarray, beyond: int) -> np.ndarray:
     return np.pad(touching, ((beyond, beyond), (0, 0)), mode="edge")
+
+
+def spells(flags: np.ndarray, shortest: float) -> list[np.ndarray]:
+    """The frames of each run of (T,) bool that is at least so long."""
+    edges = np.flatnonzero(np.diff(flags.astype(int), prepend=0, append=0))
+    return [np.arange(start, end) for start, end in zip(edges[::2], edges[1::2]) if end - start >= shortest]
 
 
 def unseen(seen: Observations, count: int) -> np.ndarray:

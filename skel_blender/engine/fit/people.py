@@ -21,7 +21,7 @@ from ..people.tracks import Track
 from ..regress.guess import Guesser
 from .alone import Alone, doubted, explains, fit_alone, missed, moved
 from .config import Config, Weights
-from .contacts import HANDS, ON_FLOOR_M, airborne, contacts, raised, slipping, unseen
+from .contacts import HANDS, ON_FLOOR_M, airborne, contacts, holding, raised, slipping, unseen
 from .evidence import gather
 from .mass import centre_of_mass
 from .observations import Observations, View
@@ -29,7 +29,7 @@ from .outline import outlined
 from .problem import depth_of
 from .quiet import straightened, waits
 from .scene.lens import SURE, lens_evidence, longer_view, refocused, told_focal
-from .scene.sightings import over_feet, places, posed, sightings
+from .scene.sightings import over_feet, places, posed, sightings, standing_bodies
 from .scene.travel import Steps, path_size
 from .skelify import Result, skelify
 
@@ -37,6 +37,7 @@ from .skelify import Result, skelify
 _LOOSE = Weights(keypoint_m=0.05, midline_m=0.05, robust=10.0, clearance_m=inf)
 STAGES = Config(_LOOSE, 12), Config(Weights(clearance_m=inf), 15), Config(iterations=12), Config(iterations=8)
 _FLOOR_SLACK_M = (0.3, 0.0)  # depth is not yet settled at first
+_AGAINST, _STANDING_S = np.radians(20), 0.5  # from the ground's normal, of bodies that stand for as long in all
 _SOLES = len(CONTACT_NAMES)
 _ALONE = sum(stage.iterations for stage in STAGES[:2])
 STEPS = sum(stage.iterations for stage in STAGES)  # progress: steps per person at most
@@ -89,6 +90,7 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
         alone, view, motion = _through_told_lens(alone, believed, tracks, view, motion, on_lens)
     path, up, lost = None, None, False
     if motion is not None:
+        motion = _on_ground(motion, alone, believed, tracks, fps)
         size = _path_size(alone, believed, tracks, motion, fps)
         lost = motion.places is not None and size == 0.0
         alone = [_seen_by(_following(view, motion, track.frames, size), *person) for person, track in zip(alone, tracks)]
@@ -118,6 +120,16 @@ def _following(view: View, motion: CameraMotion, frames: np.ndarray, size: float
     """The camera in the frames (T,), each with its own lens and turn, and its own place where the path's unit is `size` m."""
     K, turns, places = (torch.as_tensor(part).to(view.R) for part in (motion.lenses(frames), motion.turned(frames), motion.placed(frames)))
     return View(K, turns @ view.R, -size * (turns @ places[..., None])[..., 0])
+
+
+def _on_ground(motion: CameraMotion, alone: list[Alone], believed: list[bool], tracks: list[Track], fps: float) -> CameraMotion:
+    """The motion without its ground, if those who stand lean from its normal by more than from any floor: it is a wall, or stairs."""
+    if motion.ground is None:
+        return motion
+    standing = np.concatenate([standing_bodies(*alone[k], tracks[k].observed) for k, good in enumerate(believed) if good])
+    mean = standing.mean(0) if len(standing) > _STANDING_S * fps else np.zeros(3)
+    leans = mean @ _in_model(motion.ground)[:3] < np.cos(_AGAINST) * np.linalg.norm(mean)
+    return replace(motion, ground=None) if leans else motion
 
 
 def _path_size(alone: list[Alone], believed: list[bool], tracks: list[Track],
@@ -180,6 +192,7 @@ def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
         stands = over_feet(body, state, betas)
         touching, higher = contacts(seen, depth, above), np.zeros(above.shape, dtype=bool)
         higher[:, :_SOLES] = raised(seen, depth, above[:, :_SOLES], stands & ~touching.any(axis=1))
+        higher[:, _SOLES:] = holding(seen, depth, state[:, :3].cpu().numpy()) & ~touching[:, _SOLES:]
         free = torch.as_tensor(unseen(seen, touching.shape[1]) | lost).to(state.device)
         flies = torch.as_tensor(airborne(seen, depth, above, places(body, state, betas, centre)[:, 0])).to(state.device)
         held = {"contacts": torch.as_tensor(touching | higher).to(state), "raised": torch.as_tensor(higher).to(state.device)}

@@ -17,7 +17,7 @@ from .landmarker import Landmarker, Pose
 from .mirror import Mirror
 from .overlaps import Sight
 from .person import Person
-from .poses import SAME_PERSON, lies_on, quality, same_body, scale, similarity
+from .poses import SAME_PERSON, extent, lies_on, quality, scale, similarity
 from .remember import Remembering, memory_of
 
 CREDIT_S = 2.0  # seconds of thorough looks that somebody can save up
@@ -25,7 +25,8 @@ LOST_S = 1.5  # seconds that somebody may be hidden and still be the same person
 LATELY_S = 0.2  # since somebody was seen where he is expected
 OTHER_CLOTHES = 20.0  # grey levels: clothes that differ by more are not the same
 _BUFFER_BYTES = 400e6
-_NEAR_M = 1.2  # people nearer to each other than this may be mistaken for each other
+_NEAR_M = 1.2  # people nearer to each other than this may be mistaken for each other,
+_AS_LARGE = 2.0  # unless one of them is larger by more than this factor, as somebody far behind the other is not
 _CONFIRM_S = 0.2  # seconds between checks that a track is a person
 _AHEAD, _AHEAD_BYTES = 8, 100e6  # frames that are read, and searched, before people are followed there
 
@@ -55,25 +56,30 @@ def look(finder: PeopleFinder, fps: float, person: Person, number: int, sight: S
 
 
 def wears_anothers(pose: Pose, own: np.ndarray, sight: Sight, others: Iterable[tuple[Pose, np.ndarray]]) -> bool:
-    """Whether a pose, taken for a person in clothes `own` (6,3), shows rather the clothes of one of the `others` near it, given by their
-    poses and clothes."""
-    reach = _NEAR_M * scale(pose)[0]
-    near = [worn for other, worn in others if np.hypot(*(other.next_roi.center - pose.next_roi.center)) < reach]
+    """Whether a pose, taken for a person in clothes `own` (6,3), shows rather the clothes of one of the `others` near it and about as
+    large, given by their poses and clothes."""
+    size = scale(pose)[0]
+    as_large = [(other, worn) for other, worn in others if 1 / _AS_LARGE < scale(other)[0] / size < _AS_LARGE]
+    near = [worn for other, worn in as_large if np.hypot(*(other.next_roi.center - pose.next_roi.center)) < _NEAR_M * size]
     seen = sight.clothes(pose, own)
     off = unlike(own, seen)
     return off > OTHER_CLOTHES and any(unlike(worn, seen) < 0.6 * off for worn in near)
 
 
 def show_one_body(a: tuple[Person, Sight, Pose], b: tuple[Person, Sight, Pose]) -> bool:
-    """Whether the readings of two people show one body.
+    """Whether the reading of one person, `a`, shows the body that was read as another's, `b`.
 
     Of two people who overlap, one pose may lie on the other. Where one of them was painted over while the other was looked at, both lying
-    on each other means one body, of which either saw what the paint left.
+    on each other means one body, of which either saw what the paint left. Elsewhere a pose that lies on another is a part of it, but `b`
+    may lie on an `a` who is much larger: that is somebody far behind.
     """
     one, other = a[2].keypoints_2d, b[2].keypoints_2d
+    on_other, other_on = lies_on(one, other), lies_on(other, one)
     if a[0] in b[1].front or b[0] in a[1].front:
-        return similarity(one, other) > SAME_PERSON or (lies_on(one, other) and lies_on(other, one))
-    return same_body(one, other)
+        shared = on_other and other_on
+    else:
+        shared = on_other or (other_on and extent(one) < _AS_LARGE * extent(other))
+    return shared or similarity(one, other) > SAME_PERSON
 
 
 def frames_in_memory(image: np.ndarray) -> int:

@@ -109,6 +109,11 @@ class Person:
             own.update(kept)
         self.last, self.clothes = later.last, later.clothes
 
+    def replace(self, part: Person) -> None:
+        """Take what a part says of its frames for what was seen in them."""
+        for own, other in zip(self._by_frame(), part._by_frame(), strict=True):
+            own.update(other)
+
     def part(self, first: int, last: int) -> Person:
         """A Person with his readings of the frames first to last."""
         part = Person(self.clothes)

@@ -16,7 +16,7 @@ from ..footage.video import Source
 from ..threads import Behind, Each, ahead
 from .again import Overlooked, look_again, overlooked
 from .clothes import clothes, unlike
-from .detect import SURE, PeopleFinder
+from .detect import CLEAR, SURE, PeopleFinder
 from .landmarker import Pose
 from .looking import LATELY_S, LOST_S, OTHER_CLOTHES, frames_ahead, frames_in_memory, look, looking, show_one_body, wears_anothers
 from .mirror import Mirror
@@ -28,6 +28,9 @@ from .tracks import Track, finished, prominence
 SEARCH_S = 0.5  # between searches of the whole image
 UPRIGHT_EVERY = 3  # searches of which one looks for upright people, too, which takes as long as all the rest
 _BEHIND = 4  # frames by which `watch` may lag behind
+_BEGUN_S = 0.3  # after the first frame, when somebody is seen as well as they will be
+_VELOCITY = 2  # frames before then that tell where somebody comes from
+_BETTER = 1.1  # by which factor a second look at somebody's first frames must be better to replace the first
 _LEVELS, _QUICK_LEVELS = 3, 2  # of tiles, of a search that is due and of one in between
 
 
@@ -52,6 +55,9 @@ class Tracker:
         """Take the next frame, RGB (H,W,3)."""
         active = [p for p in self.people if number - p.last <= LOST_S * self._fps]
         self._follow(active, number, image)
+        for person in active:
+            if number - min(person.readings) == round(_BEGUN_S * self._fps) and number == person.last:
+                self._begin_again(person, number)
         due, upright = self._due(number, image)
         if due or not active or any(number - p.last == 1 for p in active):
             begins = not self._buffer
@@ -147,6 +153,26 @@ class Tracker:
                 self._join(person, met[0], earlier, number)
                 return
             self._take(person, earlier, sight, readings)
+
+    def _begin_again(self, person: Person, number: int) -> None:
+        """Look back from this frame at the frames before it of somebody who was not clear in them: a detector's window may have shown half
+        of him, and it takes some frames until he is seen whole."""
+        begin = min(person.readings)
+        if person.quality(begin, number) > CLEAR:
+            return
+        fresh = person.part(number - _VELOCITY, number)
+        for earlier, image in reversed(self._buffer):
+            if earlier < begin:
+                break
+            if earlier in fresh.readings:
+                continue
+            sight = Sight(image)
+            readings = look(self._finder, self._fps, fresh, earlier, sight, fresh.expect(earlier, -1))
+            if not readings:
+                return
+            self._take(fresh, earlier, sight, readings)
+        if fresh.quality(begin, number) > _BETTER * person.quality(begin, number):
+            person.replace(fresh)
 
     def _join(self, person: Person, other: Person, meeting: int, number: int) -> None:
         """Make `person` the continuation of `other` from the frame where they meet, unless he has a past, or `other` did well without or

@@ -16,7 +16,7 @@ import torch
 
 from ...body import BodyModel
 from ...camera import R_CAM_LEVEL, toward
-from ..contacts import contacts
+from ..contacts import contacts, spells
 from ..observations import Observations, View
 from ..problem import depth_of
 from .sightings import legs_shown, places, stance_of
@@ -52,7 +52,7 @@ def lens_evidence(body: BodyModel, seen: Observations, state: torch.Tensor, beta
     soles = places(body, state, betas, body.soles) @ R.T
     heights = soles @ up
     resting = contacts(seen, depth_of(seen.view, state).cpu().numpy(), heights - heights.min(axis=1, keepdims=True))
-    rests = [(point, own) for point in _POINTS for own in _by_place(hips, _spells(resting[:, point], max(3.0, _SHORTEST_S * seen.fps)))]
+    rests = [(point, own) for point in _POINTS for own in _by_place(hips, spells(resting[:, point], max(3.0, _SHORTEST_S * seen.fps)))]
     when, every = np.flatnonzero(stands), max(1, round(_EVERY_S * seen.fps))
     stood = _by_place(hips, [when[k : k + every] for k in range(0, len(when), every)])
     return LensEvidence(
@@ -79,12 +79,6 @@ def refocused(view: View, longer: float, seen: Observations, hips: torch.Tensor)
     if seen.prior_turns is not None:
         changed["prior_turns"] = in_world @ seen.prior_turns
     return replace(seen, **changed), in_world, (after.norm(dim=-1) / before.norm(dim=-1))[:, None]
-
-
-def _spells(flags: np.ndarray, shortest: float) -> list[np.ndarray]:
-    """Runs of frames that are at least so long."""
-    edges = np.flatnonzero(np.diff(flags.astype(int), prepend=0, append=0))
-    return [np.arange(start, end) for start, end in zip(edges[::2], edges[1::2]) if end - start >= shortest]
 
 
 def _by_place(hips: np.ndarray, parts: list[np.ndarray]) -> list[np.ndarray]:
