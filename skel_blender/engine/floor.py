@@ -161,7 +161,9 @@ def _ground(people: list[Sightings], heights: list[float]) -> float:
     """The level of the first (most prominent) person, or of the first one who stands so much lower that his size can't be the reason;
     of those whose size is known, if there are any."""
     enough = _SUPPORT * max(len(person.feet) for person in people)
-    standing = [(height, person.sized) for height, person in zip(heights, people) if len(person.feet) >= enough]
+    everybody = [(height, person.sized, len(person.feet) >= enough) for height, person in zip(heights, people)]
+    below = [one for one in everybody if one[0] < 0.0] or everybody  # nobody walks on what is above the camera while others are below
+    standing = [(height, sized) for height, sized, stands in below if stands] or [(height, sized) for height, sized, _ in below]
     levels = [height for height, sized in standing if sized] or [height for height, _ in standing]
     return next((level for level in levels if level < levels[0] * _SAME_FLOOR[1]), levels[0])
 

@@ -30,7 +30,7 @@ _FALL_S, _FALLS = 0.2, 0.33  # s over which it shows whether something falls, an
 ON_FLOOR_M = 0.03  # what is nearer is on it
 # A hand that stands still for so long holds on to something if the hips move by so much across the view meanwhile, within an arm's reach.
 _HOLDS_S, _HOLDS_SLOW, _HIPS_M, _REACH_M = 0.5, 0.2, 0.25, 1.2
-_REGRIPS_S = 0.3  # nobody lets go and holds on again so soon
+_REGRIPS_S, _SWINGS_S = 0.3, 1.0  # nobody lets go and holds on again so soon; and who hangs again so soon did not come down
 _HIDDEN_S = 0.5  # a landmark that can not for longer than this may have gone and come back
 
 
@@ -71,6 +71,17 @@ def holding(seen: Observations, depth: np.ndarray, hips: np.ndarray) -> np.ndarr
             across = hips[spell] @ R[spell[len(spell) // 2], :2].T
             result[spell, hand] = _HIPS_M < np.linalg.norm(np.ptp(across, axis=0)) < _REACH_M
     return result.repeat(2, axis=1)
+
+
+def hanging(seen: Observations, depth: np.ndarray, hips: np.ndarray, hands: np.ndarray, neck: np.ndarray) -> np.ndarray:
+    """(T,) bool: somebody whose hips (T,3) m are `depth` (T,) m away holds on to what is mostly above the neck, or did so just before and
+    does again. Heights, m: of the hands' points (T,4), of the neck (T,)."""
+    hangs = np.zeros(len(hips), dtype=bool)
+    for holds, above in zip(holding(seen, depth, hips).T, (hands > neck[:, None]).T):
+        for spell in spells(holds, 1):
+            hangs[spell] |= above[spell].mean() > 0.5
+    width = 1 + int(_SWINGS_S * seen.fps)
+    return binary_closing(np.pad(hangs, width, mode="edge"), np.ones(width, dtype=bool))[width:-width]
 
 
 def airborne(seen: Observations, depth: np.ndarray, heights: np.ndarray, centre: np.ndarray) -> np.ndarray:

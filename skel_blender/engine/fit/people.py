@@ -21,7 +21,7 @@ from ..people.tracks import Track
 from ..regress.guess import Guesser
 from .alone import Alone, doubted, explains, fit_alone, missed, moved
 from .config import Config, Weights
-from .contacts import HANDS, ON_FLOOR_M, airborne, contacts, holding, raised, slipping, unseen
+from .contacts import HANDS, ON_FLOOR_M, airborne, contacts, hanging, holding, raised, slipping, unseen
 from .evidence import gather
 from .mass import centre_of_mass
 from .observations import Observations, View
@@ -29,7 +29,7 @@ from .outline import outlined
 from .problem import depth_of
 from .quiet import straightened, waits
 from .scene.lens import SURE, lens_evidence, longer_view, refocused, told_focal
-from .scene.sightings import over_feet, places, posed, sightings, standing_bodies
+from .scene.sightings import hips_and_neck, over_feet, places, posed, sightings, standing_bodies
 from .scene.travel import Steps, path_size
 from .skelify import Result, skelify
 
@@ -189,10 +189,13 @@ def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
         above = places(body, state, betas, supports)[..., 1]
         above[:, :_SOLES] -= np.clip(above[:, :_SOLES].min(axis=1, keepdims=True), -slack, slack)
         depth = depth_of(seen.view, state).cpu().numpy()
-        stands = over_feet(body, state, betas)
+        hips, neck = hips_and_neck(body, state, betas)
+        hangs = hanging(seen, depth, hips, above[:, _SOLES:], neck[:, 1])
+        stands = over_feet(body, state, betas) & ~hangs
         touching, higher = contacts(seen, depth, above), np.zeros(above.shape, dtype=bool)
+        touching[hangs, :_SOLES] = False
         higher[:, :_SOLES] = raised(seen, depth, above[:, :_SOLES], stands & ~touching.any(axis=1))
-        higher[:, _SOLES:] = holding(seen, depth, state[:, :3].cpu().numpy()) & ~touching[:, _SOLES:]
+        higher[:, _SOLES:] = holding(seen, depth, hips) & ~touching[:, _SOLES:]
         free = torch.as_tensor(unseen(seen, touching.shape[1]) | lost).to(state.device)
         flies = torch.as_tensor(airborne(seen, depth, above, places(body, state, betas, centre)[:, 0])).to(state.device)
         held = {"contacts": torch.as_tensor(touching | higher).to(state), "raised": torch.as_tensor(higher).to(state.device)}

@@ -26,7 +26,7 @@ LATELY_S = 0.2  # since somebody was seen where he is expected
 OTHER_CLOTHES = 20.0  # grey levels: clothes that differ by more are not the same
 _BUFFER_BYTES = 400e6
 _NEAR_M = 1.2  # people nearer to each other than this may be mistaken for each other,
-_AS_LARGE = 2.0  # unless one of them is larger by more than this factor, as somebody far behind the other is not
+_AS_LARGE = 2.0  # unless one is larger by more than this factor: then the other is far behind
 _CONFIRM_S = 0.2  # seconds between checks that a track is a person
 _AHEAD, _AHEAD_BYTES = 8, 100e6  # frames that are read, and searched, before people are followed there
 

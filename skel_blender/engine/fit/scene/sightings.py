@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.ndimage import binary_closing
 
 from ....anatomy import DOF_INDEX, JOINT_INDEX
 from ...blazepose import ANKLES, KNEES
@@ -15,7 +14,7 @@ from ...body import BodyModel, Points
 from ...body.chain import Posed, pose_chain, pose_points
 from ...body.skeleton import Shape
 from ...floor import Sightings
-from ..contacts import HANDS, SEEN, contacts, holding
+from ..contacts import HANDS, SEEN, contacts, hanging
 from ..observations import Observations
 from ..problem import depth_of
 
@@ -24,8 +23,8 @@ _UPRIGHT_TRUNK = 0.35  # rad, likewise the angle between trunk and legs
 _OVER_FEET = 0.85  # least cosine between up and the way from the ankles to the hips of somebody who stands, and does not sit
 _STANDS, _UP = 0.5, 0.3  # least cosine between the image's up and a body that stands, and a trunk that tells of up at all
 _SKIN_M = 0.1  # by which a landmark inside the body may lie lower than a sole that rests
-_SWINGS_S = 1.0  # between two holds of somebody who hangs
 CLEAR_M = 0.2  # by which the floor stays below somebody who is never upright: farther than what is held to rest on it
+_HIPS_NECK = [JOINT_INDEX["pelvis"], JOINT_INDEX["thorax"]]
 _ANKLES = [JOINT_INDEX["talus_r"], JOINT_INDEX["talus_l"]]
 _KNEES = [3 + DOF_INDEX["knee_angle_r"], 3 + DOF_INDEX["knee_angle_l"]]
 _SHOULDERS, _WRISTS = ([JOINT_INDEX[f"{name}_{side}"] for side in "rl"] for name in ("humerus", "hand"))
@@ -60,7 +59,7 @@ def sightings(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
     leans = _on_hands(hands @ up, seen, stance, lowest)
     supports, depth = np.concatenate([soles, hands], 1), depth_of(seen.view, state).cpu().numpy()
     resting = contacts(seen, depth, np.concatenate([heights - lowest[:, None], leans], 1))
-    hangs = _hangs(hands @ up, seen, stance, depth, up)
+    hangs = hanging(seen, depth, stance.hips, hands @ up, stance.neck @ up)
     resting[hangs] = False
     eyes = np.broadcast_to(seen.view.eye.cpu().numpy().reshape(-1, 1, 3), supports.shape)
     if (upright & ~hangs).any():
@@ -88,15 +87,6 @@ def _on_hands(heights: np.ndarray, seen: Observations, stance: Stance, lowest: n
     return np.where(stance.bent_over[:, None], heights - lowest[:, None], np.inf)
 
 
-def _hangs(heights: np.ndarray, seen: Observations, stance: Stance, depth: np.ndarray, up: np.ndarray) -> np.ndarray:
-    """(T,) bool: somebody `depth` (T,) m away holds on, by hands at `heights` (T,4) m, to what is above his neck, or did so just before
-    and does again."""
-    above = heights > (stance.neck @ up)[:, None]
-    width = 1 + int(_SWINGS_S * seen.fps)
-    holds = (holding(seen, depth, stance.hips) & above).any(axis=1)
-    return binary_closing(np.pad(holds, width, mode="edge"), np.ones(width, dtype=bool))[width:-width]
-
-
 def lowest_of(points: np.ndarray, up: np.ndarray) -> np.ndarray:
     """(T,3) of points (T,K,3), in each frame the lowest."""
     return points[np.arange(len(points)), (points @ up).argmin(axis=1)]
@@ -105,7 +95,7 @@ def lowest_of(points: np.ndarray, up: np.ndarray) -> np.ndarray:
 def stance_of(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, bent: float) -> Stance:
     """Of a person fitted in a level camera's axes, state (T,49), betas (1,10); who stands bends trunk from legs by less than `bent` rad."""
     positions = posed(body, state, betas)[1].positions.cpu().numpy()
-    hips, neck, ankles = positions[:, JOINT_INDEX["pelvis"]], positions[:, JOINT_INDEX["thorax"]], positions[:, _ANKLES].mean(1)
+    (hips, neck), ankles = positions[:, _HIPS_NECK].swapaxes(0, 1), positions[:, _ANKLES].mean(1)
     trunk, legs, whole = (axes / np.linalg.norm(axes, axis=1, keepdims=True) for axes in (neck - hips, hips - ankles, neck - ankles))
     straight = (state[:, _KNEES].amax(1).cpu().numpy() < _UPRIGHT_KNEE) & ((trunk * legs).sum(1) > np.cos(bent))
     arms = (positions[:, _WRISTS] - positions[:, _SHOULDERS]).mean(1)
@@ -124,6 +114,12 @@ def over_feet(body: BodyModel, state: torch.Tensor, betas: torch.Tensor) -> np.n
     positions = posed(body, state, betas)[1].positions.cpu().numpy()
     legs = positions[:, JOINT_INDEX["pelvis"]] - positions[:, _ANKLES].mean(1)
     return legs[:, 1] > _OVER_FEET * np.linalg.norm(legs, axis=1)
+
+
+def hips_and_neck(body: BodyModel, state: torch.Tensor, betas: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """(T,3) m each, where pelvis and neck of one person are."""
+    hips, neck = posed(body, state, betas)[1].positions[:, _HIPS_NECK].cpu().numpy().swapaxes(0, 1)
+    return hips, neck
 
 
 def places(body: BodyModel, state: torch.Tensor, betas: torch.Tensor, points: Points) -> np.ndarray:
