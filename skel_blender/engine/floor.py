@@ -76,8 +76,11 @@ class Sightings:
 def find_floor(people: list[Sightings], path: np.ndarray | None = None, ground: np.ndarray | None = None) -> Floor:
     """The floor by robust least squares on the camera's roll and pitch and a height per person, who may stand on something, or climb.
 
-    path (T,3) m: the camera's places, of one that goes, in the same axes; ground (3,): the up of the ground that it shows.
+    path (T,3) m: the camera's places, of one that goes, in the same axes; ground (3,): the up of the ground that it shows. A path tells
+    of up only beside somebody upright: alone, one that rises would be taken for level.
     """
+    if not any(len(person.bodies) or len(person.trunks) for person in people):
+        path = None
     up, heights = _plane(people, path, ground)
     if path is None and _is_slope(people, up):
         resting_nowhere = [replace(person, feet=person.feet[:0], eyes=None) for person in people]
