@@ -16,10 +16,10 @@ from skel_blender.engine.people.clothes import clothes  # noqa: E402
 from skel_blender.engine.people.crops import painted  # noqa: E402
 from skel_blender.engine.people.detect import Expected, PeopleFinder  # noqa: E402
 from skel_blender.engine.people.landmarker import Landmarker  # noqa: E402
-from skel_blender.engine.people.looking import show_one_body  # noqa: E402
+from skel_blender.engine.people.looking import show_one_body, wears_anothers  # noqa: E402
 from skel_blender.engine.people.overlaps import Body, Overlaps, Sight  # noqa: E402
 from skel_blender.engine.people.person import Person  # noqa: E402
-from skel_blender.engine.people.poses import scale, similarity  # noqa: E402
+from skel_blender.engine.people.poses import lies_on, scale, similarity  # noqa: E402
 from skel_blender.engine.people.tracker import Tracker  # noqa: E402
 from tests import clips  # noqa: E402
 from tests.engine.stage import FPS, IMAGE, Stage, hips_x, pose_at, track  # noqa: E402
@@ -234,3 +234,31 @@ def test_all_that_is_hidden_is_painted_over_and_nothing_else(part):
     hidden[part] = rng.random(hidden[part].shape) < 0.5
     shown = painted(image, hidden)
     assert (shown[hidden] == 128).all() and np.array_equal(shown[~hidden], image[~hidden]) and painted(image, None) is image
+
+
+def test_who_is_far_behind_is_not_who_is_in_front_of_him():
+    """Small, he lies on the limbs of the large one; the small reading would be refused as a part of the large one."""
+    near, far = Person(np.zeros((6, 3))), Person(np.zeros((6, 3)))
+    large = pose_at(300.0, 1.0)
+    points = large.keypoints_2d.copy()
+    points[:, :2] = 0.2 * points[:, :2] + 0.8 * points[25, :2]
+    small = replace(large, keypoints_2d=points)
+    assert not show_one_body((near, Sight(IMAGE), large), (far, Sight(IMAGE), small))
+    assert show_one_body((far, Sight(IMAGE), small), (near, Sight(IMAGE), large))
+    points = large.keypoints_2d.copy()
+    points[:, :2] = 0.6 * points[:, :2] + 0.4 * points[25, :2]
+    half = replace(large, keypoints_2d=points)
+    assert lies_on(half.keypoints_2d, large.keypoints_2d)
+    assert show_one_body((near, Sight(IMAGE), large), (far, Sight(IMAGE), half)), "who is so large is not far behind"
+
+
+@pytest.mark.parametrize(("size", "taken"), [(1.0, True), (0.7, True), (0.3, False)])
+def test_clothes_tell_two_people_apart_who_are_about_as_large(size, taken):
+    """Somebody's own clothes look otherwise for a while, like those of somebody beside him; who is far behind can't be meant."""
+    red, blue = np.tile(np.float32([200, 30, 30]), (6, 1)), np.tile(np.float32([30, 30, 200]), (6, 1))
+    pose, beside = pose_at(300.0, 1.0), pose_at(330.0, 1.0)
+    points = beside.keypoints_2d.copy()
+    points[:, :2] = size * points[:, :2] + (1 - size) * points[23, :2]
+    image = np.full_like(IMAGE, 0)
+    image[:] = blue[0]
+    assert wears_anothers(pose, red, Sight(image), [(replace(beside, keypoints_2d=points), blue)]) == taken

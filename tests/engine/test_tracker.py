@@ -19,7 +19,7 @@ from skel_blender.engine.people.poses import scale
 from skel_blender.engine.people.tracker import Tracker, find_people
 from skel_blender.engine.people.tracks import finished
 from tests import clips
-from tests.engine.stage import FPS, IMAGE, Stage, hips_x, pose_at, track
+from tests.engine.stage import FPS, IMAGE, PX_PER_M, Stage, hips_x, pose_at, track
 
 
 def test_two_people_who_pass_each_other_keep_their_identity():
@@ -76,6 +76,36 @@ def test_somebody_found_late_is_followed_back_to_where_he_came_in():
     [person] = track(Stage([late], searchable=range(10, 100)), 30)
     assert (person.frames[0], person.frames[-1]) == (7, 29)
     assert person.observed.all()
+
+
+def test_whoever_was_seen_only_in_part_at_first_is_looked_at_again_from_when_he_was_seen_whole():
+    """A detector's window shows half of him, which the next frames' windows, made from that, only slowly outgrow."""
+
+    class Narrow(Stage):
+        """Sees half of him in a window that comes from half of him, but for the last of those frames."""
+
+        def search(self, image, levels, upright, known):
+            return [half(int(image[0, 0, 0])) for pose in super().search(image, levels, upright, known)]
+
+        def follow(self, image, expected, thorough):
+            number = int(image[0, 0, 0])
+            of_half = float(np.ptp(expected.keypoints_2d[:, 1])) < PX_PER_M
+            return ([half(number)] if of_half and number < 2 else super().follow(image, expected, thorough)[0]), False
+
+    def whole(n):
+        return pose_at(300 + 5 * n, 0.4 * n)
+
+    def half(n):
+        pose = whole(n)
+        points = pose.keypoints_2d.copy()
+        points[:, 1] = 0.3 * points[:, 1] + 0.7 * 280
+        points[:, 2] = 0.5
+        return replace(pose, keypoints_2d=points)
+
+    [person] = track(Narrow([whole]), 40)
+    np.testing.assert_array_equal(person.frames, np.arange(40))
+    for n in person.frames:
+        np.testing.assert_allclose(np.ptp(person.keypoints_2d[n, :, 1]), np.ptp(whole(n).keypoints_2d[:, 1]), atol=20)
 
 
 def test_somebody_who_leaves_for_long_and_another_who_comes_are_two():

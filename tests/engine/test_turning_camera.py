@@ -84,6 +84,18 @@ def test_feet_tell_how_far_a_camera_goes(way):
     assert _drift(joints, _true(squat, motion)[0]) < 0.06 and fit.contacts.mean() > 0.8
 
 
+@pytest.mark.parametrize("tilt", [0.0, 30.0])
+def test_a_plane_from_which_everybody_leans_is_not_the_ground(tilt):
+    """Corners of the background may lie on a slope or a wall; half a second of standing says that it is not what people stand on."""
+    way = np.linspace(-0.5, 0.5, FRAMES)[:, None] * [1.0, 0.0, 0.0]
+    motion = _sway(20.0, way)
+    squat = squatting.imaged(motion)
+    plane = axis_rotation(np.array([1.0, 0, 0]), np.array(np.radians(tilt))) @ squat.R[:, 1]
+    motion = replace(motion, ground=np.append(plane, 1.7))
+    up, true = _fit(squat, motion, "stance")[2], _true(squat, motion)[1]
+    assert angle_between(up, true) < 6
+
+
 def test_a_floor_that_is_not_in_one_place_bends_no_legs(monkeypatch):
     """The camera rises by half a metre for a moment, and nobody knows how far: the person seems to sink below the floor."""
     rise = 0.5 * np.exp(-(((np.arange(FRAMES) - 30) / 5) ** 2))

@@ -37,7 +37,7 @@ from .skelify import Result, skelify
 _LOOSE = Weights(keypoint_m=0.05, midline_m=0.05, robust=10.0, clearance_m=inf)
 STAGES = Config(_LOOSE, 12), Config(Weights(clearance_m=inf), 15), Config(iterations=12), Config(iterations=8)
 _FLOOR_SLACK_M = (0.3, 0.0)  # depth is not yet settled at first
-_AGAINST, _STANDING_S = np.radians(20), 0.5  # from the ground's normal, of bodies that stand for as long in all
+_AGAINST, _STANDING_S = np.radians(20), 0.3  # from the ground's normal, of bodies that stand for as long in all
 _SOLES = len(CONTACT_NAMES)
 _ALONE = sum(stage.iterations for stage in STAGES[:2])
 STEPS = sum(stage.iterations for stage in STAGES)  # progress: steps per person at most

@@ -28,8 +28,8 @@ from .tracks import Track, finished, prominence
 SEARCH_S = 0.5  # between searches of the whole image
 UPRIGHT_EVERY = 3  # searches of which one looks for upright people, too, which takes as long as all the rest
 _BEHIND = 4  # frames by which `watch` may lag behind
-_BEGUN_S = 0.3  # after the first frame, when somebody is seen as well as they will be
-_VELOCITY = 2  # frames before then that tell where somebody comes from
+_BEGUN_S = 0.3  # after the first frame, when somebody is seen as well as they will be: those before may be looked at again
+_LATEST = 2  # frames before then, of which the clearest is where that look begins
 _BETTER = 1.1  # by which factor a second look at somebody's first frames must be better to replace the first
 _LEVELS, _QUICK_LEVELS = 3, 2  # of tiles, of a search that is due and of one in between
 
@@ -160,11 +160,12 @@ class Tracker:
         begin = min(person.readings)
         if person.quality(begin, number) > CLEAR:
             return
-        fresh = person.part(number - _VELOCITY, number)
+        best = max((n for n in range(number - _LATEST, number + 1) if n in person.readings), key=lambda n: quality(person.pose(n)))
+        fresh = person.part(best, number)
         for earlier, image in reversed(self._buffer):
             if earlier < begin:
                 break
-            if earlier in fresh.readings:
+            if earlier >= best:
                 continue
             sight = Sight(image)
             readings = look(self._finder, self._fps, fresh, earlier, sight, fresh.expect(earlier, -1))
