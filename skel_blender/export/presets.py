@@ -78,7 +78,7 @@ def check_camera(preset: Preset, ending: str) -> None:
         raise SkelError("camera", "A .bvh holds no camera.", "Leave it out, or choose another format.")
     if preset.travel == "none" and ending != ".abc":  # whose skin is where it is in the scene
         raise SkelError("camera", "With the motion in place, people are not where the camera sees them.",
-                        f"Choose {TRAVELS['root']} for Way Carried By (--travel root), or leave the camera out.")  # fmt: skip
+                        f"Choose {TRAVELS['root']} for Travel Carried By (--travel root), or leave the camera out.")  # fmt: skip
     if preset.clips == "all":
         raise SkelError("camera", "A camera can only be exported with one motion.", "Export the current motion, or leave the camera out.")
 

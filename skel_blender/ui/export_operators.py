@@ -46,7 +46,7 @@ class SKEL_OT_export(SteppedOperator, bpy.types.Operator, ExportHelper):
                         options={"SKIP_SAVE"})  # fmt: skip
     rest: EnumProperty(name="Rest Pose", description="The pose in which the skin is bound to the bones", items=_items(presets.RESTS),
                        options={"SKIP_SAVE"})  # fmt: skip
-    travel: EnumProperty(name="Way Carried By", description="Which bone goes over the floor", items=_items(presets.TRAVELS),
+    travel: EnumProperty(name="Travel Carried By", description="Which bone travels over the floor", items=_items(presets.TRAVELS),
                          options={"SKIP_SAVE"})  # fmt: skip
     range: EnumProperty(name="Frames", description="Which frames are written", items=_items(presets.RANGES), options={"SKIP_SAVE"})
     clips: EnumProperty(name="Clips", description="Which versions of the motion are written", items=_items(presets.CLIPS),
@@ -62,7 +62,7 @@ class SKEL_OT_export(SteppedOperator, bpy.types.Operator, ExportHelper):
     separate: BoolProperty(name="File per Person", description="Write each person into a file of their own", options={"SKIP_SAVE"})
     skin: BoolProperty(name="Skin", description="Write the skin", default=True, options={"SKIP_SAVE"})
     bones: BoolProperty(name="Bone Meshes", description="Write the meshes of the skeleton's bones", options={"SKIP_SAVE"})
-    camera: BoolProperty(name="Camera", description="The take's camera, as it was filmed through, beside the people",
+    camera: BoolProperty(name="Camera", description="Also write the take's camera",
                          options={"SKIP_SAVE"})  # fmt: skip
     overwrite: BoolProperty(name="Overwrite", description="Where several files are written, replace those that are there already")
 

@@ -18,7 +18,7 @@ from .stepped import SteppedOperator
 _LIMBS = tuple((name, title, "", 1 << number) for number, (name, title) in enumerate(limbs.TITLES.items()))
 _WAYS = (
     ("CONTROL", "To Controls", "Put the controls where the limbs are and let them lead"),
-    ("CHANNELS", "To Angles", "Key what is seen as the limbs' own angles and let those lead"),
+    ("CHANNELS", "To Angles", "Key the visible pose as the limbs' own angles, and let those lead"),
 )
 _CONTROLS = tuple((limb.control, limb.title, "", 1 << number) for number, limb in enumerate(controls.LIMBS))
 
@@ -146,7 +146,7 @@ class SKEL_OT_match(RigOperator, bpy.types.Operator):
         if not self.limbs:
             raise SkelError("no_limb", "No limb is chosen.", "Choose at least one.")
         if not chosen:
-            raise SkelError("no_control", f"What is chosen of {rig.name} follows no IK control any more.", "Undo, or work with the angles.")
+            raise SkelError("no_control", f"The limbs chosen of {rig.name} follow no IK control.", "Undo, or work with the angles.")
         change = matching.to_control if self.to == "CONTROL" else matching.to_channels
         change(context.scene, rig, chosen, frames_of(context.scene, rig, self.range))
         added = limits.added(rig, (joint for limb in chosen for joint in limb.joints)) if self.to == "CHANNELS" else ()

@@ -80,7 +80,7 @@ class SKEL_OT_pin(RigOperator, bpy.types.Operator):
     def _chosen(self, rig: bpy.types.Object) -> controls.Limb:
         limb = next(limb for limb in controls.LIMBS if limb.control == self.limb)
         if limb not in ik.limbs(rig):
-            raise SkelError("no_control", f"The {limb.title} of {rig.name} follows no IK control any more.", "Undo, or choose another.")
+            raise SkelError("no_control", f"The {limb.title} of {rig.name} no longer follows an IK control.", "Undo, or choose another.")
         return limb
 
 

@@ -81,7 +81,7 @@ class Runner:
         """Take out the one of this number of those that wait. Raises SkelError if it does not wait any more."""
         left = [one for one in self.waiting if one.number != number]
         if len(left) == len(self.waiting):
-            raise SkelError("not_waiting", "It does not wait any more.", "If it runs by now, cancel it.")
+            raise SkelError("not_waiting", "That clip is no longer waiting.", "If it is running, cancel it.")
         self.waiting = left
         redraw()
 
@@ -217,14 +217,14 @@ def on_load(path: str) -> None:
 
 @contextmanager
 def guarded(show: Callable[[str], None]) -> Iterator[None]:
-    """The one place where errors end: the user reads a sentence, the console gets the details of what nobody foresaw."""
+    """The one place where errors end: the user reads a sentence, the console gets the details of what was not expected."""
     try:
         yield
     except SkelError as error:
         show(str(error))
     except Exception as error:
         traceback.print_exc()
-        show(f"An error that nobody foresaw ({type(error).__name__}). Please report it with the lines in the system console.")
+        show(f"An unexpected error ({type(error).__name__}). Please report it with the lines in the system console.")
 
 
 def interrupted() -> bool:

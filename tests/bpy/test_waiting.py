@@ -118,7 +118,7 @@ def test_who_waits_can_be_taken_out(press):
     two, three = (asked.number for asked in runner().waiting)
     bpy.ops.skel.forget_waiting(number=two)
     assert header() == ["1 waiting"]
-    with pytest.raises(RuntimeError, match="It does not wait any more. If it runs by now, cancel it."):
+    with pytest.raises(RuntimeError, match="That clip is no longer waiting. If it is running, cancel it."):
         bpy.ops.skel.forget_waiting(number=two)
     finished()
     assert {"one_001", "three_001"} <= set(bpy.data.collections.keys()) and "two_001" not in bpy.data.collections
