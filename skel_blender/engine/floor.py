@@ -62,7 +62,7 @@ class Sightings:
     feet (N,3) m are resting sole points, frame by frame, bodies (M,3) unit axes of the body standing upright, trunks (L,3) of any trunk.
     eyes (N,3) m: where the camera was that saw the feet; None: in the origin. sized: whether his size, and so his distance, is known.
     under (U,3) m: his lowest sole where the trunk tells, or what is below him if it never does, where the floor is if no feet are seen to
-    rest; empty: nobody knows.
+    rest; empty: nobody knows. on_hands: whether the feet are hands, all of them.
     """
 
     feet: np.ndarray
@@ -71,6 +71,7 @@ class Sightings:
     eyes: np.ndarray | None = None
     sized: bool = False
     under: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
+    on_hands: bool = False
 
 
 def find_floor(people: list[Sightings], path: np.ndarray | None = None, ground: np.ndarray | None = None) -> Floor:

@@ -36,7 +36,7 @@ from .skelify import Result, skelify
 # A loose fit that finds the basin, the fit, and two with the floor. On the way to their place limbs may go through each other.
 _LOOSE = Weights(keypoint_m=0.05, midline_m=0.05, robust=10.0, clearance_m=inf)
 STAGES = Config(_LOOSE, 12), Config(Weights(clearance_m=inf), 15), Config(iterations=12), Config(iterations=8)
-_FLOOR_SLACK_M = (0.3, 0.0)  # depth is not yet settled at first
+_FLOOR_SLACK_M = (0.3, 0.0)  # depth is not yet settled at first; but not of feet that are seen over a floor on which hands rest
 _AGAINST, _STANDING_S = np.radians(20), 0.3  # from the ground's normal, of bodies that stand for as long in all
 _SOLES = len(CONTACT_NAMES)
 _ALONE = sum(stage.iterations for stage in STAGES[:2])
@@ -97,7 +97,8 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
         view = _following(view, motion, motion.first + np.arange(len(motion.zoom)), size)
         path = view.eye.cpu().numpy() if motion.places is not None else None
         up = None if motion.ground is None else _in_model(motion.ground)[:3]
-    floor = find_floor([sightings(*alone[k], tracks[k].observed) for k, good in enumerate(believed) if good], path, up)
+    told = [sightings(*alone[k], tracks[k].observed) for k, good in enumerate(believed) if good]
+    floor = find_floor(told, path, up)
     first = alone[believed.index(True)][2]
     R, t = (torch.as_tensor(part).to(like) for part in level_world(floor, first[0, :3].cpu().numpy()))
     view = _over_floor(view, R, t)
@@ -111,7 +112,8 @@ def fit_people(tracks: list[Track], body: BodyModel, K: np.ndarray, fps: float, 
         there = moved(own, state, betas, R, t, floor.nearer(number), seen.view.eye)
         turns = None if seen.prior_turns is None else R @ seen.prior_turns
         seen = replace(seen, view=_over_floor(seen.view, R, t), prior_turns=turns)
-        fits.append(_on_floor(own, seen, there, betas, stages[2:], (0.0, 0.0) if floor.climbs[number] else _FLOOR_SLACK_M, lost, count))
+        slacks = (0.0, 0.0) if floor.climbs[number] or told[number].on_hands else _FLOOR_SLACK_M
+        fits.append(_on_floor(own, seen, there, betas, stages[2:], slacks, lost, count))
     on_step(STEPS * len(tracks))
     return fits, view
 

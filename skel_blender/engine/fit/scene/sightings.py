@@ -68,7 +68,8 @@ def sightings(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
         under = lowest_of(soles[upright].reshape(1, -1, 3), up)
     else:
         under = lowest_of(np.concatenate([soles, others], 1)[observed], up) - CLEAR_M * up
-    return Sightings(supports[resting], bodies, trunks, eyes[resting], any(seen.statures), under)
+    on_hands = bool(resting.any()) and not resting[:, : soles.shape[1]].any()
+    return Sightings(supports[resting], bodies, trunks, eyes[resting], any(seen.statures), under, on_hands)
 
 
 def standing_bodies(body: BodyModel, seen: Observations, state: torch.Tensor, betas: torch.Tensor, observed: np.ndarray) -> np.ndarray:
