@@ -31,6 +31,7 @@ ON_FLOOR_M = 0.03  # what is nearer is on it
 # A hand that stands still for so long holds on to something if the hips move by so much across the view meanwhile, within an arm's reach.
 _HOLDS_S, _HOLDS_SLOW, _HIPS_M, _REACH_M = 0.5, 0.2, 0.25, 1.2
 _REGRIPS_S, _SWINGS_S = 0.3, 1.0  # nobody lets go and holds on again so soon; and who hangs again so soon did not come down
+_STANDS = 0.9  # part of a hold for which a foot stays still of somebody who stands, as on a bus
 _HIDDEN_S = 0.5  # a landmark that can not for longer than this may have gone and come back
 
 
@@ -74,12 +75,13 @@ def holding(seen: Observations, depth: np.ndarray, hips: np.ndarray) -> np.ndarr
 
 
 def hanging(seen: Observations, depth: np.ndarray, hips: np.ndarray, hands: np.ndarray, neck: np.ndarray) -> np.ndarray:
-    """(T,) bool: somebody whose hips (T,3) m are `depth` (T,) m away holds on to what is mostly above the neck, or did so just before and
-    does again. Heights, m: of the hands' points (T,4), of the neck (T,)."""
+    """(T,) bool: somebody whose hips (T,3) m are `depth` (T,) m away holds on to what is mostly above the neck while no foot stands, or
+    did so just before and does again. Heights, m: of the hands' points (T,4), of the neck (T,)."""
     hangs = np.zeros(len(hips), dtype=bool)
+    still = _still(seen, depth, _HOLDS_SLOW)[:, : len(_SOLES)]
     for holds, above in zip(holding(seen, depth, hips).T, (hands > neck[:, None]).T):
         for spell in spells(holds, 1):
-            hangs[spell] |= above[spell].mean() > 0.5
+            hangs[spell] |= above[spell].mean() > 0.5 and still[spell].mean(axis=0).max() < _STANDS
     width = 1 + int(_SWINGS_S * seen.fps)
     return binary_closing(np.pad(hangs, width, mode="edge"), np.ones(width, dtype=bool))[width:-width]
 
