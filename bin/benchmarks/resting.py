@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which points of true soles rest, how well flags agree with that, and how far points slide that should rest. numpy only."""
+"""Which points of true soles rest, how well flags agree with that, and how far points slide that should rest."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from skel_blender.engine.fit.contacts import spells
 
 # What rests is lower and slower than so. Motion capture on the open body: no joint centre tells how a foot is tilted, and the floor lies at
 # the lowest tenth of its lowest points. So points that stand still lie up to 5 cm over it; above, there are hardly any. Feet that roll and
@@ -34,21 +36,15 @@ def agreement(said: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     return tuple(both / count if (count := int(flags.sum())) else float("nan") for flags in (said, truth))
 
 
-def spells(flags: np.ndarray) -> list[tuple[int, int]]:
-    """(first, end) of the runs of True in flags (T,)."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(flags, dtype=int), [0]])))
-    return [(int(first), int(end)) for first, end in zip(edges[::2], edges[1::2])]
-
-
 def slides(points: np.ndarray, resting: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
     """How points (T,M,3) m, y up, move along the floor while they should rest, `resting` (T,M): the speed, mm/s, from each such frame to
     the next (N,); and for each spell of SPELL_S or longer (S,) how far, mm, it gets from where it began."""
     flat = 1000 * points[..., [0, 2]]
     steps, ways = [np.zeros(0)], []
     for k in range(points.shape[1]):
-        for first, end in spells(resting[:, k]):
-            path = flat[first:end, k]
+        for spell in spells(resting[:, k], 1):
+            path = flat[spell, k]
             steps.append(np.linalg.norm(np.diff(path, axis=0), axis=-1) * fps)
-            if end - first >= SPELL_S * fps:
+            if len(spell) >= SPELL_S * fps:
                 ways.append(np.linalg.norm(path - path[0], axis=-1).max())
     return np.concatenate(steps), np.array(ways)

@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("av")
 
 from bin.benchmarks import contacts  # noqa: E402
-from bin.benchmarks.resting import LOW_M, SLOW_M_S, agreement, rests, slides, speeds, spells  # noqa: E402
+from bin.benchmarks.resting import LOW_M, SLOW_M_S, agreement, rests, slides, speeds  # noqa: E402
+from skel_blender.engine.fit.contacts import spells  # noqa: E402
 
 FPS, FRAMES = 25.0, 20
 
@@ -45,8 +46,9 @@ def test_precision_is_of_what_is_said_and_recall_of_what_is_true():
 
 
 def test_spells_are_runs():
-    assert spells(np.array([True, True, False, True, False, False, True])) == [(0, 2), (3, 4), (6, 7)]
-    assert spells(np.zeros(3, dtype=bool)) == []
+    flags = np.array([True, True, False, True, False, False, True])
+    assert [spell.tolist() for spell in spells(flags, 1)] == [[0, 1], [3], [6]]
+    assert [spell.tolist() for spell in spells(flags, 2)] == [[0, 1]] and spells(np.zeros(3, dtype=bool), 1) == []
 
 
 def test_a_slide_is_along_the_floor_within_a_spell():

@@ -74,13 +74,13 @@ def holding(seen: Observations, depth: np.ndarray, hips: np.ndarray) -> np.ndarr
     return result.repeat(2, axis=1)
 
 
-def hanging(seen: Observations, depth: np.ndarray, hips: np.ndarray, hands: np.ndarray, neck: np.ndarray) -> np.ndarray:
-    """(T,) bool: somebody whose hips (T,3) m are `depth` (T,) m away holds on to what is mostly above the neck while no foot stands, or
+def hanging(seen: Observations, depth: np.ndarray, holds: np.ndarray, hands: np.ndarray, neck: np.ndarray) -> np.ndarray:
+    """(T,) bool: somebody `depth` (T,) m away holds on, as `holding` (T,4) tells, to what is mostly above the neck while no foot stands, or
     did so just before and does again. Heights, m: of the hands' points (T,4), of the neck (T,)."""
-    hangs = np.zeros(len(hips), dtype=bool)
+    hangs = np.zeros(len(holds), dtype=bool)
     still = _still(seen, depth, _HOLDS_SLOW)[:, : len(_SOLES)]
-    for holds, above in zip(holding(seen, depth, hips).T, (hands > neck[:, None]).T):
-        for spell in spells(holds, 1):
+    for own, above in zip(holds.T, (hands > neck[:, None]).T):
+        for spell in spells(own, 1):
             hangs[spell] |= above[spell].mean() > 0.5 and still[spell].mean(axis=0).max() < _STANDS
     width = 1 + int(_SWINGS_S * seen.fps)
     return binary_closing(np.pad(hangs, width, mode="edge"), np.ones(width, dtype=bool))[width:-width]
@@ -101,10 +101,10 @@ def airborne(seen: Observations, depth: np.ndarray, heights: np.ndarray, centre:
     return binary_dilation(falls & binary_erosion(~stands & (heights.min(axis=1) > ON_FLOOR_M), shape), shape)
 
 
-def _still(seen: Observations, depth: np.ndarray, least: float = _SLOW) -> np.ndarray:
+def _still(seen: Observations, depth: np.ndarray, slow_m_s: float = _SLOW) -> np.ndarray:
     """(T,10) bool: landmarks that hardly move in the image, and are seen or hidden for a moment only."""
     sure = seen.keypoints_2d[:, list(_LANDMARK), 2].cpu().numpy() > SEEN
-    slow = _speed(seen, depth, sure) < least
+    slow = _speed(seen, depth, sure) < slow_m_s
     return slow & (sure | binary_closing(sure, np.ones((1 + int(_HIDDEN_S * seen.fps), 1), dtype=bool)))
 
 

@@ -36,7 +36,7 @@ from .skelify import Result, skelify
 # A loose fit that finds the basin, the fit, and two with the floor. On the way to their place limbs may go through each other.
 _LOOSE = Weights(keypoint_m=0.05, midline_m=0.05, robust=10.0, clearance_m=inf)
 STAGES = Config(_LOOSE, 12), Config(Weights(clearance_m=inf), 15), Config(iterations=12), Config(iterations=8)
-_FLOOR_SLACK_M = (0.3, 0.0)  # depth is not yet settled at first; but not of feet that are seen over a floor on which hands rest
+_FLOOR_SLACK_M = (0.3, 0.0)  # depth is not yet settled at first; none where only hands tell of the floor
 _AGAINST, _STANDING_S = np.radians(20), 0.3  # from the ground's normal, of bodies that stand for as long in all
 _SOLES = len(CONTACT_NAMES)
 _ALONE = sum(stage.iterations for stage in STAGES[:2])
@@ -192,12 +192,13 @@ def _on_floor(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
         above[:, :_SOLES] -= np.clip(above[:, :_SOLES].min(axis=1, keepdims=True), -slack, slack)
         depth = depth_of(seen.view, state).cpu().numpy()
         hips, neck = hips_and_neck(body, state, betas)
-        hangs = hanging(seen, depth, hips, above[:, _SOLES:], neck[:, 1])
+        holds = holding(seen, depth, hips)
+        hangs = hanging(seen, depth, holds, above[:, _SOLES:], neck[:, 1])
         stands = over_feet(body, state, betas) & ~hangs
         touching, higher = contacts(seen, depth, above), np.zeros(above.shape, dtype=bool)
         touching[hangs, :_SOLES] = False
         higher[:, :_SOLES] = raised(seen, depth, above[:, :_SOLES], stands & ~touching.any(axis=1))
-        higher[:, _SOLES:] = holding(seen, depth, hips) & ~touching[:, _SOLES:]
+        higher[:, _SOLES:] = holds & ~touching[:, _SOLES:]
         free = torch.as_tensor(unseen(seen, touching.shape[1]) | lost).to(state.device)
         flies = torch.as_tensor(airborne(seen, depth, above, places(body, state, betas, centre)[:, 0])).to(state.device)
         held = {"contacts": torch.as_tensor(touching | higher).to(state), "raised": torch.as_tensor(higher).to(state.device)}

@@ -14,7 +14,7 @@ from ...body import BodyModel, Points
 from ...body.chain import Posed, pose_chain, pose_points
 from ...body.skeleton import Shape
 from ...floor import Sightings
-from ..contacts import HANDS, SEEN, contacts, hanging
+from ..contacts import HANDS, SEEN, contacts, hanging, holding
 from ..observations import Observations
 from ..problem import depth_of
 
@@ -59,7 +59,7 @@ def sightings(body: BodyModel, seen: Observations, state: torch.Tensor, betas: t
     leans = _on_hands(hands @ up, seen, stance, lowest)
     supports, depth = np.concatenate([soles, hands], 1), depth_of(seen.view, state).cpu().numpy()
     resting = contacts(seen, depth, np.concatenate([heights - lowest[:, None], leans], 1))
-    hangs = hanging(seen, depth, stance.hips, hands @ up, stance.neck @ up)
+    hangs = hanging(seen, depth, holding(seen, depth, stance.hips), hands @ up, stance.neck @ up)
     resting[hangs] = False
     eyes = np.broadcast_to(seen.view.eye.cpu().numpy().reshape(-1, 1, 3), supports.shape)
     if (upright & ~hangs).any():
